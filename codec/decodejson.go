@@ -1,0 +1,215 @@
+package codec
+
+// nextJSON reads the next object of a JSON frame; false: there is none.
+func (d *Decoder) nextJSON(m *Message) bool {
+	w := &d.w
+	src := w.src
+	switch d.state {
+	case atStart:
+		if len(src) > maxInput {
+			w.fatal = Errorf(CodeTooLarge, "a frame of %d bytes is too large", len(src))
+			return false
+		}
+		d.i = w.space(0)
+		if d.i >= len(src) {
+			w.fail(d.i, "an empty frame")
+			return false
+		}
+		if src[d.i] != '[' {
+			if d.jsonElement(m) {
+				d.jsonTail()
+				d.state = atEnd
+			}
+			return true
+		}
+		d.i++
+		d.state = atFirst
+		if d.i = w.space(d.i); d.i < len(src) && src[d.i] == ']' {
+			d.i++
+			d.jsonTail()
+			return false
+		}
+	case atElement:
+		d.i = w.space(d.i)
+		if d.i >= len(src) {
+			w.cut()
+			return false
+		}
+		switch src[d.i] {
+		case ']':
+			d.i++
+			d.jsonTail()
+			return false
+		case ',':
+			d.i = w.space(d.i + 1)
+		default:
+			w.fail(d.i, "expected , or ] in a batch")
+			return false
+		}
+	}
+	d.state = atElement
+	d.jsonElement(m)
+	return true
+}
+
+// jsonTail checks that nothing stands behind the frame's value.
+func (d *Decoder) jsonTail() {
+	if d.i = d.w.space(d.i); d.i < len(d.w.src) {
+		d.w.fail(d.i, "something stands behind the frame")
+	}
+}
+
+// jsonElement reads one object; false after a broken grammar.
+func (d *Decoder) jsonElement(m *Message) bool {
+	w := &d.w
+	if d.i < len(w.src) && w.src[d.i] != '{' {
+		d.i = w.jsonValue(d.i, 0)
+		w.note(CodeMalformed, "a frame is one object, or an array of objects")
+		return d.i >= 0
+	}
+	d.i = d.jsonObject(d.i, m)
+	return d.i >= 0
+}
+
+// jsonObject reads the envelope at src[i] and returns its end, or -1.
+func (d *Decoder) jsonObject(i int, m *Message) int {
+	w := &d.w
+	src := w.src
+	w.deepest = 0
+	base, textBase := len(w.keys.refs), len(w.keys.text)
+	if i >= len(src) {
+		return w.cut()
+	}
+	i = w.space(i + 1)
+	if i < len(src) && src[i] == '}' {
+		d.finish(m)
+		return i + 1
+	}
+	for {
+		if i >= len(src) {
+			return w.cut()
+		}
+		if src[i] != '"' {
+			return w.fail(i, "expected a key in quotes")
+		}
+		end, escaped := w.jsonString(i + 1)
+		if end < 0 {
+			return -1
+		}
+		key := src[i+1 : end]
+		if escaped {
+			key = d.decoded(key)
+		}
+		k := keyByName(key)
+		if k == keyUnknown {
+			i = w.jsonKey(i, base)
+		} else {
+			i = w.jsonColon(end + 1)
+		}
+		if i < 0 {
+			return -1
+		}
+		if i = d.jsonField(k, i, m); i < 0 {
+			return -1
+		}
+		i = w.space(i)
+		if i >= len(src) {
+			return w.cut()
+		}
+		if src[i] == ',' {
+			i = w.space(i + 1)
+			continue
+		}
+		if src[i] != '}' {
+			return w.fail(i, "expected , or } in an object")
+		}
+		break
+	}
+	w.closeKeys(base, textBase)
+	d.finish(m)
+	return i + 1
+}
+
+// decoded unescapes a string into the walker's scratch.
+func (d *Decoder) decoded(raw []byte) []byte {
+	w := &d.w
+	off := len(w.text)
+	w.text = unescape(w.text, raw)
+	return w.text[off:len(w.text):len(w.text)]
+}
+
+// jsonField reads the value of k at src[i] and returns its end, or -1.
+func (d *Decoder) jsonField(k Key, i int, m *Message) int {
+	w := &d.w
+	if k == keyUnknown || !d.first(k) {
+		return w.jsonValue(i, 0)
+	}
+	if k == KeyOp || k == KeyTopic || k == KeyFrom {
+		if i < len(w.src) && w.src[i] == '"' {
+			end, escaped := w.jsonString(i + 1)
+			if end < 0 {
+				return -1
+			}
+			s := w.src[i+1 : end]
+			if escaped {
+				s = d.decoded(s)
+			}
+			if k == KeyOp {
+				d.setOp(m, s, 0)
+			} else {
+				d.setText(m, k, s)
+			}
+			return end + 1
+		}
+	}
+	end := w.jsonValue(i, 0)
+	if end < 0 {
+		return -1
+	}
+	raw := w.src[i:end]
+	switch k {
+	case KeyData:
+		m.Data = raw
+		m.Has = m.Has.With(k)
+	case KeyOpts:
+		if raw[0] != '{' {
+			w.note(CodeMalformed, "opts must be an object")
+			break
+		}
+		m.Opts = raw
+		m.Has = m.Has.With(k)
+	case KeyErr:
+		d.setErr(m, raw)
+	case KeyFrom:
+		w.note(CodeMalformed, "from must be a string")
+	case KeyOp:
+		if v, ok := jsonUint(raw); ok {
+			d.setOp(m, nil, v)
+		} else {
+			w.note(CodeMalformed, "op must be a string or its code")
+		}
+	case KeyTopic:
+		v, ok := jsonUint(raw)
+		d.setAlias(m, v, ok)
+	default:
+		v, ok := jsonUint(raw)
+		d.setUint(m, k, v, ok)
+	}
+	return end
+}
+
+// jsonUint reads a number that is written as digits only: 1.0 and 1e2 are not
+// taken, for not every sender of them means an integer.
+func jsonUint(raw []byte) (uint64, bool) {
+	if len(raw) > 16 {
+		return 0, false
+	}
+	var v uint64
+	for _, c := range raw {
+		if c -= '0'; c > 9 {
+			return 0, false
+		}
+		v = v*10 + uint64(c)
+	}
+	return v, true
+}

@@ -1,0 +1,314 @@
+package codec
+
+import (
+	"strconv"
+	"unicode/utf8"
+)
+
+// What a byte is inside a JSON string.
+const (
+	charPlain = iota
+	charQuote
+	charEscape
+	charHigh    // part of a UTF-8 sequence
+	charControl // must have been escaped
+)
+
+var charClass = func() (t [256]uint8) {
+	for c := range t {
+		switch {
+		case c < ' ':
+			t[c] = charControl
+		case c >= utf8.RuneSelf:
+			t[c] = charHigh
+		}
+	}
+	t['"'], t['\\'] = charQuote, charEscape
+	return t
+}()
+
+// space returns the first byte at or behind i that is not white space.
+func (w *walker) space(i int) int {
+	for i < len(w.src) {
+		if c := w.src[i]; c > ' ' || c != ' ' && c != '\n' && c != '\r' && c != '\t' {
+			break
+		}
+		i++
+	}
+	return i
+}
+
+// jsonValue walks over the value whose first byte is src[i]; depth counts the
+// containers around it. It returns the end, or -1.
+func (w *walker) jsonValue(i, depth int) int {
+	if i >= len(w.src) {
+		return w.cut()
+	}
+	switch c := w.src[i]; c {
+	case '"':
+		end, _ := w.jsonString(i + 1)
+		if end < 0 {
+			return -1
+		}
+		return end + 1
+	case '{':
+		return w.jsonObject(i, depth+1)
+	case '[':
+		return w.jsonArray(i, depth+1)
+	case 't':
+		return w.jsonWord(i, "true")
+	case 'f':
+		return w.jsonWord(i, "false")
+	case 'n':
+		return w.jsonWord(i, "null")
+	default:
+		if c == '-' || c-'0' < 10 {
+			return w.jsonNumber(i)
+		}
+		return w.fail(i, "no JSON value begins with %s", quote(w.src[i:i+1]))
+	}
+}
+
+func (w *walker) jsonWord(i int, word string) int {
+	if len(w.src)-i < len(word) || string(w.src[i:i+len(word)]) != word {
+		return w.fail(i, "expected %s", word)
+	}
+	return i + len(word)
+}
+
+func (w *walker) jsonObject(i, depth int) int {
+	if !w.enter(i, depth) {
+		return -1
+	}
+	mark, base, textBase := w.mark(), len(w.keys.refs), len(w.keys.text)
+	count := uint32(0)
+	i = w.space(i + 1)
+	if i < len(w.src) && w.src[i] == '}' {
+		return i + 1
+	}
+	for {
+		if i = w.jsonKey(i, base); i < 0 {
+			return -1
+		}
+		if i = w.jsonValue(i, depth); i < 0 {
+			return -1
+		}
+		count++
+		i = w.space(i)
+		if i >= len(w.src) {
+			return w.cut()
+		}
+		switch w.src[i] {
+		case ',':
+			i = w.space(i + 1)
+			continue
+		case '}':
+		default:
+			return w.fail(i, "expected , or } in an object")
+		}
+		break
+	}
+	w.closeKeys(base, textBase)
+	if w.marking {
+		w.marks[mark] = count
+	}
+	return i + 1
+}
+
+// jsonKey walks over a key and its colon to the value, and keeps the key in the
+// map that began at base.
+func (w *walker) jsonKey(i, base int) int {
+	if i >= len(w.src) {
+		return w.cut()
+	}
+	if w.src[i] != '"' {
+		return w.fail(i, "expected a key in quotes")
+	}
+	end, escaped := w.jsonString(i + 1)
+	if end < 0 {
+		return -1
+	}
+	if escaped {
+		off := len(w.keys.text)
+		w.keys.text = unescape(w.keys.text, w.src[i+1:end])
+		w.addTextKey(base, off)
+	} else {
+		w.addKey(base, i+1, end)
+	}
+	return w.jsonColon(end + 1)
+}
+
+// jsonColon walks from behind a key to its value.
+func (w *walker) jsonColon(i int) int {
+	i = w.space(i)
+	if i >= len(w.src) {
+		return w.cut()
+	}
+	if w.src[i] != ':' {
+		return w.fail(i, "expected : behind a key")
+	}
+	return w.space(i + 1)
+}
+
+func (w *walker) jsonArray(i, depth int) int {
+	if !w.enter(i, depth) {
+		return -1
+	}
+	mark := w.mark()
+	count := uint32(0)
+	i = w.space(i + 1)
+	if i < len(w.src) && w.src[i] == ']' {
+		return i + 1
+	}
+	for {
+		if i = w.jsonValue(i, depth); i < 0 {
+			return -1
+		}
+		count++
+		i = w.space(i)
+		if i >= len(w.src) {
+			return w.cut()
+		}
+		switch w.src[i] {
+		case ',':
+			i = w.space(i + 1)
+			continue
+		case ']':
+		default:
+			return w.fail(i, "expected , or ] in an array")
+		}
+		break
+	}
+	if w.marking {
+		w.marks[mark] = count
+	}
+	return i + 1
+}
+
+// jsonString walks over a string whose first character is src[i] and returns
+// the place of the closing quote, or -1, and whether there were escapes.
+func (w *walker) jsonString(i int) (end int, escaped bool) {
+	src, start, high := w.src, i, false
+	for i < len(src) {
+		switch charClass[src[i]] {
+		case charPlain:
+			i++
+		case charHigh:
+			high = true
+			i++
+		case charQuote:
+			if high && !utf8.Valid(src[start:i]) {
+				w.note(CodeMalformed, "a string that is not UTF-8 at byte %d", start)
+			}
+			return i, escaped
+		case charEscape:
+			escaped = true
+			if i = w.jsonEscape(i); i < 0 {
+				return -1, true
+			}
+		default:
+			return w.fail(i, "a control character inside a string must be written as an escape"), false
+		}
+	}
+	return w.cut(), false
+}
+
+// jsonEscape walks over the escape at src[i]. A surrogate needs its partner
+// (RFC 8259 section 8.2 leaves that open; a lone one has no UTF-8).
+func (w *walker) jsonEscape(i int) int {
+	if i+1 >= len(w.src) {
+		return w.cut()
+	}
+	switch w.src[i+1] {
+	case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
+		return i + 2
+	case 'u':
+	default:
+		return w.fail(i, "unknown escape in a string")
+	}
+	r := hex4(w.src[i+2:])
+	if r < 0 {
+		return w.fail(i, "\\u needs four hexadecimal digits")
+	}
+	i += 6
+	if r < 0xd800 || r > 0xdfff {
+		return i
+	}
+	if r < 0xdc00 && len(w.src)-i >= 6 && w.src[i] == '\\' && w.src[i+1] == 'u' {
+		if low := hex4(w.src[i+2:]); low >= 0xdc00 && low <= 0xdfff {
+			return i + 6
+		}
+	}
+	w.note(CodeMalformed, "half a surrogate pair in a string at byte %d", i-6)
+	return i
+}
+
+// hex4 reads four hexadecimal digits, or returns -1.
+func hex4(b []byte) rune {
+	if len(b) < 4 {
+		return -1
+	}
+	var r rune
+	for _, c := range b[:4] {
+		switch {
+		case c >= '0' && c <= '9':
+			c -= '0'
+		case c|0x20 >= 'a' && c|0x20 <= 'f':
+			c = c | 0x20 - 'a' + 10
+		default:
+			return -1
+		}
+		r = r<<4 | rune(c)
+	}
+	return r
+}
+
+// jsonNumber walks over the number at src[i]. What float64 cannot hold (1e999)
+// is noted: it would be an infinity for everybody who reads it.
+func (w *walker) jsonNumber(i int) int {
+	src, start, wild := w.src, i, false
+	if src[i] == '-' {
+		i++
+	}
+	switch {
+	case i >= len(src):
+		return w.cut()
+	case src[i] == '0':
+		i++
+	case src[i]-'1' < 9:
+		i = digits(src, i)
+	default:
+		return w.fail(i, "a number needs a digit here")
+	}
+	if i < len(src) && src[i] == '.' {
+		frac := i + 1
+		if i = digits(src, frac); i == frac {
+			return w.fail(i, "a number needs a digit behind its point")
+		}
+	}
+	if i < len(src) && src[i]|0x20 == 'e' {
+		i++
+		if i < len(src) && (src[i] == '+' || src[i] == '-') {
+			i++
+		}
+		exp := i
+		if i = digits(src, exp); i == exp {
+			return w.fail(i, "a number needs a digit in its exponent")
+		}
+		wild = i-exp > 2
+	}
+	// 200 digits and an exponent of two stay below 10^308.
+	if wild || i-start > 200 {
+		if _, err := strconv.ParseFloat(string(src[start:i]), 64); err != nil {
+			w.note(CodeMalformed, "a number too large for anybody at byte %d", start)
+		}
+	}
+	return i
+}
+
+func digits(src []byte, i int) int {
+	for i < len(src) && src[i]-'0' < 10 {
+		i++
+	}
+	return i
+}

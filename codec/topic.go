@@ -1,0 +1,103 @@
+package codec
+
+import (
+	"strings"
+	"unicode/utf8"
+)
+
+// CheckTopic checks the grammar of a topic's name: 1 to MaxTopic bytes of UTF-8,
+// at most MaxLevels levels split by '/', none of them empty, no control
+// characters, no '+' or '#'. It does not ask whose the name is: see IsReserved.
+func CheckTopic(name []byte) *Error { return checkLevels(name, "topic", false) }
+
+// CheckPattern checks a subscription's pattern: a topic's name in which '+' may
+// stand for one whole level and '#' for the last ones (MQTT 5, section 4.7.1).
+func CheckPattern(p []byte) *Error { return checkLevels(p, "pattern", true) }
+
+func checkLevels(b []byte, what string, wild bool) *Error {
+	if len(b) == 0 {
+		return Errorf(CodeMalformed, "an empty %s", what)
+	}
+	if len(b) > MaxTopic {
+		return Errorf(CodeMalformed, "a %s of %d bytes, at most %d are allowed", what, len(b), MaxTopic)
+	}
+	levels, start, high := 1, 0, false
+	for i, c := range b {
+		switch {
+		case c == '/':
+			if i == start {
+				return Errorf(CodeMalformed, "an empty level in the %s %s", what, quote(b))
+			}
+			levels++
+			start = i + 1
+		case c < ' ' || c == 0x7f:
+			return Errorf(CodeMalformed, "a control character in the %s %s", what, quote(b))
+		case c >= utf8.RuneSelf:
+			high = true
+		case c == '+' || c == '#':
+			if !wild {
+				return Errorf(CodeMalformed, "%c is for patterns, not for the topic %s", c, quote(b))
+			}
+			whole := i == start && (i+1 == len(b) || b[i+1] == '/')
+			if !whole || c == '#' && i+1 != len(b) {
+				return Errorf(CodeMalformed, "in a pattern + is a whole level and # the last one, not so in %s", quote(b))
+			}
+		}
+	}
+	if start == len(b) {
+		return Errorf(CodeMalformed, "an empty level in the %s %s", what, quote(b))
+	}
+	if levels > MaxLevels {
+		return Errorf(CodeMalformed, "a %s of %d levels, at most %d are allowed", what, levels, MaxLevels)
+	}
+	if high {
+		return checkRunes(b, what)
+	}
+	return nil
+}
+
+// checkRunes looks at a name that is not ASCII: valid UTF-8 and none of the
+// C1 control characters.
+func checkRunes(b []byte, what string) *Error {
+	if !utf8.Valid(b) {
+		return Errorf(CodeMalformed, "a %s that is not UTF-8", what)
+	}
+	for _, r := range string(b) {
+		if r >= 0x80 && r < 0xa0 {
+			return Errorf(CodeMalformed, "a control character in the %s %s", what, quote(b))
+		}
+	}
+	return nil
+}
+
+// IsReserved reports whether the name is one of the hub's own ('$' first).
+func IsReserved(name []byte) bool { return len(name) > 0 && name[0] == '$' }
+
+// HasWildcard reports whether the pattern is more than one topic's name.
+func HasWildcard(p string) bool { return strings.ContainsAny(p, "+#") }
+
+// Match reports whether topic fits pattern. Both must have passed their checks.
+// "a/#" fits "a" too (MQTT 5, 4.7.1.2); '#' and '+' in the first level do not
+// fit names that begin with '$' (4.7.2).
+func Match(pattern, topic string) bool {
+	if topic != "" && topic[0] == '$' && pattern != "" && (pattern[0] == '+' || pattern[0] == '#') {
+		return false
+	}
+	for {
+		if pattern == "#" {
+			return true
+		}
+		p, morePattern, pMore := strings.Cut(pattern, "/")
+		t, moreTopic, tMore := strings.Cut(topic, "/")
+		if p != t && p != "+" {
+			return false
+		}
+		if !tMore {
+			return !pMore || morePattern == "#"
+		}
+		if !pMore {
+			return false
+		}
+		pattern, topic = morePattern, moreTopic
+	}
+}
