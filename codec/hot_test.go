@@ -28,7 +28,7 @@ func TestSizes(t *testing.T) {
 		hex  string
 		json string
 	}{
-		{"record", "a3000202716772656e686f7573652f312f74656d7003a302f94d600163" + "43656c" + "061a6553f100",
+		{"record", "a300020271677265656e686f7573652f312f74656d7003a302f94d600163" + "43656c" + "061a6553f100",
 			`{"op":"pub","topic":"greenhouse/1/temp","data":{"v":21.5,"u":"Cel","t":1700000000}}`},
 		{"alias", "a300020207" + "03f94d60", `{"op":"pub","topic":7,"data":21.5}`},
 	}
@@ -77,7 +77,7 @@ func BenchmarkDecodeCBOR(b *testing.B) {
 }
 
 func BenchmarkDecodeSmallCBOR(b *testing.B) {
-	frame, _ := hex.DecodeString("a3000202716772656e686f7573652f312f74656d7003a302f94d60016343656c061a6553f100")
+	frame, _ := hex.DecodeString("a300020271677265656e686f7573652f312f74656d7003a302f94d60016343656c061a6553f100")
 	benchDecode(b, CBOR, frame)
 }
 
