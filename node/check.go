@@ -1,0 +1,197 @@
+package node
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Check proves the hub's invariants and returns every breach. Nothing may use
+// the hub meanwhile. Tests call it after each step.
+func (h *Hub) Check() error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	var errs []error
+	bad := func(format string, a ...any) { errs = append(errs, fmt.Errorf(format, a...)) }
+	chunks := make(map[chunk]string)
+	var bytes int64
+	refs := make(map[*audience]int)
+	topics := 0
+	for t := range h.topics.all {
+		topics++
+		if h.byName[t.name] != t {
+			bad("topic %q is in the table but not found by name", t.name)
+		}
+		if h.topics.at(t.idx) != t {
+			bad("topic %q has another's number", t.name)
+		}
+		h.checkLog(t, chunks, bad)
+		bytes += int64(t.log.bytes)
+		if t.aud != nil {
+			refs[t.aud]++
+		}
+		h.checkAudience(t, bad)
+	}
+	if topics != len(h.byName) {
+		bad("%d topics in the table, %d by name", topics, len(h.byName))
+	}
+	if used, _, _ := h.arena.usage(); used != bytes {
+		bad("arena: %d bytes handed out, topics hold %d", used, bytes)
+	}
+	kept := 0
+	for _, a := range h.auds {
+		for ; a != nil; a = a.next {
+			kept++
+			if a.refs != refs[a] {
+				bad("audience of %d: %d references, %d topics", len(a.subs), a.refs, refs[a])
+			}
+		}
+	}
+	if kept != len(refs) {
+		bad("%d audiences kept, %d in use", kept, len(refs))
+	}
+	h.checkSessions(bad)
+	return errors.Join(errs...)
+}
+
+func (h *Hub) checkLog(t *Topic, chunks map[chunk]string, bad func(string, ...any)) {
+	l := &t.log
+	if l.count == 0 {
+		if l.bytes != 0 || l.headChunk != 0 {
+			bad("topic %q is empty and holds %d bytes", t.name, l.bytes)
+		}
+		return
+	}
+	var bytes uint32
+	last := chunk(0)
+	for c := l.headChunk; c != 0; c = nextChunk(h.arena.bytes(c)) {
+		if other, taken := chunks[c]; taken {
+			bad("chunk %d is in %q and in %q", c, other, t.name)
+			return
+		}
+		chunks[c] = t.name
+		bytes += uint32(h.arena.size(c))
+		last = c
+	}
+	if bytes != l.bytes || last != l.tailChunk {
+		bad("topic %q: %d bytes in chunks, %d counted; tail %d, %d", t.name, bytes, l.bytes, last, l.tailChunk)
+	}
+	p := place{l.headChunk, int(l.headOff)}
+	for seq := l.first(); seq < l.next; seq++ {
+		var head [recordHead]byte
+		if q := l.find(h.arena, seq); h.normal(q) != h.normal(p) {
+			bad("topic %q: reading %d is at %v, found at %v", t.name, seq, p, q)
+		}
+		l.copyAt(h.arena, p, head[:])
+		p = l.skip(h.arena, p, recordSize(head[:]), false)
+	}
+	if h.normal(p) != h.normal(place{l.tailChunk, int(l.tailOff)}) {
+		bad("topic %q: records end at %v, tail is %d+%d", t.name, p, l.tailChunk, l.tailOff)
+	}
+}
+
+// normal: the end of a chunk and the begin of the next are one place.
+func (h *Hub) normal(p place) place {
+	if b := h.arena.bytes(p.c); p.off == len(b) && nextChunk(b) != 0 {
+		return place{nextChunk(b), chunkHead}
+	}
+	return p
+}
+
+func (h *Hub) checkAudience(t *Topic, bad func(string, ...any)) {
+	want := make(map[*Session]*Subscription)
+	exact := uint32(0)
+	for _, s := range h.sessions {
+		if b := h.bestLocked(s, nil, t.name); b != nil {
+			want[s] = b
+			if b.exact {
+				exact++
+			}
+		}
+	}
+	got := 0
+	if t.aud != nil {
+		for _, b := range t.aud.subs {
+			got++
+			if want[b.s] != b {
+				bad("topic %q is heard by %q of session %d, which is not its best", t.name, b.pattern, b.s.id)
+			}
+		}
+	}
+	if got != len(want) || exact != t.exact {
+		bad("topic %q: %d listen, %d should; %d of them exact, %d counted", t.name, got, len(want), exact, t.exact)
+	}
+}
+
+func (h *Hub) checkSessions(bad func(string, ...any)) {
+	var ready int64
+	subs, pubs := 0, make(map[*Topic]uint32)
+	for _, s := range h.sessions {
+		ready += 8 * int64(len(s.ready.ring))
+		cursors := make(map[uint32]bool)
+		cursor := func(topic uint32, slot uint16, from uint32) {
+			if cursors[topic] {
+				bad("session %d has two cursors on topic %d", s.id, topic)
+			}
+			cursors[topic] = true
+			t := h.topics.at(topic)
+			if t == nil || t.dead {
+				bad("session %d has a cursor on a topic that is gone", s.id)
+				return
+			}
+			if b := t.aud.of(s); b == nil {
+				bad("session %d has a cursor on %q and does not listen", s.id, t.name)
+			} else if !b.marked(t) {
+				bad("session %d: cursor on %q without a mark", s.id, t.name)
+			}
+			if uint32(t.log.next)-from > 1<<31 {
+				bad("session %d: cursor on %q is ahead of it", s.id, t.name)
+			}
+		}
+		for i := range s.ready.n {
+			if e := *s.ready.at(i); e.topic() != liveMark {
+				cursor(e.topic(), e.slot(), e.from())
+			}
+		}
+		nheld := 0
+		for _, b := range s.subs {
+			if b == nil {
+				continue
+			}
+			subs++
+			if b.heldAt < len(b.held) {
+				nheld++
+			}
+			for _, e := range b.held[b.heldAt:] {
+				cursor(e.topic, b.slot, e.from)
+			}
+		}
+		if nheld != s.nheld {
+			bad("session %d: %d subscriptions hold cursors back, %d counted", s.id, nheld, s.nheld)
+		}
+		for t := range h.topics.all {
+			if b := t.aud.of(s); b != nil && b.marked(t) && !cursors[t.idx] {
+				bad("session %d: mark on %q without a cursor", s.id, t.name)
+			}
+		}
+		if (s.ready.n > 0 || len(s.tasks) > 0) && !s.queued {
+			bad("session %d has something to read and nobody knows", s.id)
+		}
+		if s.pub1 != nil {
+			pubs[s.pub1]++
+		}
+		for t := range s.pubs {
+			pubs[t]++
+		}
+	}
+	if got := h.readyBytes.Load(); got != ready {
+		bad("ready lists take %d bytes, %d counted", ready, got)
+	}
+	if subs != h.nsubs {
+		bad("%d subscriptions, %d counted", subs, h.nsubs)
+	}
+	for t := range h.topics.all {
+		if t.pubs != pubs[t] {
+			bad("topic %q: %d publishers, %d counted", t.name, pubs[t], t.pubs)
+		}
+	}
+}

@@ -1,0 +1,287 @@
+package node
+
+// Reading is one stored reading as a Format sees it. Its slices are good
+// until the Format returns.
+type Reading struct {
+	Topic  string
+	Seq    uint64
+	TS     int64 // hub time of arrival, milliseconds since 1970
+	Drop   uint64
+	Origin uint32 // session that published it, 0 = the hub
+	CBOR   bool   // encoding of Data
+	From   []byte
+	Data   []byte
+}
+
+// Format is how a dialect writes readings to its peers. A Format is compared
+// and must be a pointer or a small value without state of one peer.
+type Format interface {
+	// Append appends one message. ok is false when this reading has no form in
+	// the dialect: nothing is then sent.
+	Append(dst []byte, r *Reading) (out []byte, ok bool)
+	// Live appends the marker behind the stored readings of a subscription;
+	// nothing where the dialect has none.
+	Live(dst []byte, b *Subscription, stored int64) (out []byte, ok bool)
+	// Text reports whether the messages are text.
+	Text() bool
+}
+
+// Framer puts messages into the transport's frames.
+type Framer interface {
+	Begin(dst []byte) []byte                     // makes room for a frame's head
+	End(dst []byte, begin int, text bool) []byte // completes the frame that Begin started at begin
+}
+
+// Scratch is what one flusher needs. It remembers the frames of the last
+// batch: where many readers stand at the same place it is encoded once and
+// copied for the rest. Measured (1,000 readers × 64 readings): 3–5 ns a
+// delivery instead of 27; kept with the flusher and not at the topic it costs
+// one buffer per worker instead of one per topic, and needs no lock.
+type Scratch struct {
+	raw    []byte
+	topic  *Topic
+	format Format
+	from   uint64
+	to     uint64
+	frames []byte
+}
+
+// batchQuota is how many raw bytes one visit to a topic copies at most; with
+// it, a session with many ready topics is fair to all of them.
+const batchQuota = 16 << 10
+
+// Fill appends what s has to read to dst, until limit bytes are there or
+// nothing is left. next tells when to call again: Idle = not before the sink's
+// Wake, Again = at once when there is room, otherwise the time (milliseconds
+// since 1970) when a reading held back by its rate is due.
+//
+// One caller at a time; dst's growth past limit is bounded by one batch.
+func (s *Session) Fill(dst []byte, limit int, now int64, f Framer, sc *Scratch) (out []byte, next int64) {
+	for len(dst) < limit {
+		s.mu.Lock()
+		if s.closed {
+			s.mu.Unlock()
+			return dst, Idle
+		}
+		if len(s.tasks) > 0 {
+			t := s.tasks[0]
+			s.mu.Unlock()
+			var done bool
+			if dst, done = t.Step(dst, limit, f); done {
+				s.mu.Lock()
+				s.tasks[0] = nil
+				if s.tasks = s.tasks[1:]; len(s.tasks) == 0 {
+					s.tasks = nil
+				}
+				s.mu.Unlock()
+			}
+			continue
+		}
+		due := s.dueLocked(now)
+		if s.ready.n == 0 {
+			s.queued = false
+			s.mu.Unlock()
+			return dst, due
+		}
+		e := *s.ready.at(0)
+		b := s.subs[e.slot()]
+		if e.topic() == liveMark {
+			s.popLocked()
+			b.live = true
+			stored, format := b.stored, b.opt.Format
+			s.mu.Unlock()
+			at := len(dst)
+			out, ok := format.Live(f.Begin(dst), b, stored)
+			if dst = out[:at]; ok {
+				dst = f.End(out, at, format.Text())
+			}
+			continue
+		}
+		// Found while the entry holds its number: a deleted topic's number is
+		// given to another only after it has gone from every list.
+		v := visit{s: s, t: s.hub.topics.at(e.topic()), e: e, b: b, opt: b.opt, live: b.live, now: now}
+		s.mu.Unlock()
+		dst = v.read(dst, limit, f, sc)
+	}
+	return dst, Again
+}
+
+// Idle and Again are values of Fill's next.
+const (
+	Idle  = int64(-1)
+	Again = int64(0)
+)
+
+// dueLocked moves held cursors that are due to the ready list and returns when
+// the next one is, or Idle.
+func (s *Session) dueLocked(now int64) int64 {
+	if s.nheld == 0 {
+		return Idle
+	}
+	next := Idle
+	for _, b := range s.subs {
+		if b == nil {
+			continue
+		}
+		for b.heldAt < len(b.held) && b.held[b.heldAt].due <= now {
+			h := b.held[b.heldAt]
+			b.heldAt++
+			if grown := s.ready.push(entry(h.topic)<<44 | entry(b.slot)<<32 | entry(h.from)); grown > 0 {
+				s.hub.readyBytes.Add(int64(grown))
+			}
+		}
+		if b.heldAt == len(b.held) {
+			if b.heldAt > 0 {
+				s.nheld--
+				b.held, b.heldAt = nil, 0
+			}
+		} else if d := b.held[b.heldAt].due; next == Idle || d < next {
+			next = d
+		}
+	}
+	return next
+}
+
+func (s *Session) holdLocked(b *Subscription, h held) {
+	if b.heldAt == len(b.held) {
+		s.nheld++
+		b.held, b.heldAt = b.held[:0], 0
+	} else if b.heldAt > 64 && b.heldAt > len(b.held)/2 {
+		b.held = b.held[:copy(b.held, b.held[b.heldAt:])]
+		b.heldAt = 0
+	}
+	b.held = append(b.held, h)
+}
+
+// visit is one look of a session at one topic.
+type visit struct {
+	s    *Session
+	t    *Topic
+	e    entry
+	b    *Subscription
+	opt  SubOptions
+	live bool
+	now  int64
+	drop uint64
+}
+
+// read copies what the cursor may read and encodes it without a lock. The copy
+// of raw records is the price for never encoding under one.
+func (v *visit) read(dst []byte, limit int, f Framer, sc *Scratch) []byte {
+	s, t, opt := v.s, v.t, &v.opt
+	t.mu.Lock()
+	from := v.start(t)
+	end := t.log.next
+	to := from
+	cached := false
+	if from < end && !t.dead {
+		// A copied batch serves only a reader that wants it whole and as it is.
+		if cached = sc.topic == t && sc.from == from && sc.format == opt.Format && v.plain(); cached {
+			to = sc.to
+		} else {
+			sc.raw, to = t.log.read(s.hub.arena, from, sc.raw[:0], min(batchQuota, limit-len(dst)))
+		}
+	}
+	stored := to < end && !v.live && t.log.timeOf(s.hub.arena, to) <= v.b.began
+	s.mu.Lock()
+	v.advanceLocked(t, from, to, to == end || t.dead, stored)
+	s.mu.Unlock()
+	t.mu.Unlock()
+
+	if v.drop > 0 {
+		s.drop.Add(int64(v.drop))
+	}
+	if to == from {
+		return dst
+	}
+	n := int64(to - from)
+	if cached {
+		dst = append(dst, sc.frames...)
+	} else {
+		dst, n = v.encode(dst, t, from, to, f, sc)
+	}
+	s.out.Add(n)
+	s.hub.Stats.Add(Delivered, n)
+	return dst
+}
+
+// plain: the reader gets every reading of the batch, the first without a drop.
+func (v *visit) plain() bool { return v.drop == 0 && !v.opt.NotOwn && v.opt.Rate == 0 }
+
+// start is where the cursor stands, past what it has lost or does not want.
+func (v *visit) start(t *Topic) uint64 {
+	end := t.log.next
+	from := end - uint64(uint32(end)-v.e.from())
+	if first := t.log.first(); from < first {
+		v.drop = first - from
+		v.s.hub.Stats.Add(DropOverrun, int64(v.drop))
+		from = first
+	}
+	if (v.opt.Latest || v.opt.Rate > 0 && v.live) && end-from > 1 {
+		n := end - 1 - from
+		v.s.hub.Stats.Add(DropConflated, int64(n))
+		v.drop += n
+		from = end - 1
+	}
+	return from
+}
+
+// encode appends the records in sc.raw and remembers the batch for the next reader.
+func (v *visit) encode(dst []byte, t *Topic, from, to uint64, f Framer, sc *Scratch) ([]byte, int64) {
+	start := len(dst)
+	raw := sc.raw
+	format := v.opt.Format
+	text := format.Text()
+	r := Reading{Topic: t.name, Drop: v.drop}
+	var n int64
+	for seq := from; seq < to; seq++ {
+		var rec record
+		rec, raw = parseRecord(raw)
+		if v.opt.NotOwn && rec.origin == v.s.id {
+			continue
+		}
+		r.Seq, r.TS, r.Origin, r.CBOR, r.From, r.Data = seq, rec.ts, rec.origin, rec.enc&flagCBOR != 0, rec.name, rec.data
+		at := len(dst)
+		out, ok := format.Append(f.Begin(dst), &r)
+		if !ok {
+			dst = out[:at]
+			v.s.hub.Stats.Add(DropFormless, 1)
+			continue
+		}
+		dst = f.End(out, at, text)
+		r.Drop = 0
+		n++
+	}
+	if v.plain() && to-from == uint64(n) && len(dst)-start <= 4*batchQuota {
+		sc.topic, sc.format, sc.from, sc.to = t, format, from, to
+		sc.frames = append(sc.frames[:0], dst[start:]...)
+	}
+	return dst, n
+}
+
+// advanceLocked moves the cursor on, or ends it when it has caught up. The
+// entry is still the first of the list unless a new request moved it meanwhile.
+func (v *visit) advanceLocked(t *Topic, from, to uint64, done, stored bool) {
+	s, b := v.s, v.b
+	if !b.live {
+		b.stored += int64(to - from)
+	}
+	if s.closed || s.ready.n == 0 || *s.ready.at(0) != v.e {
+		return
+	}
+	switch {
+	case done && b.opt.Rate > 0 && b.live && !t.dead && uint32(to) != v.e.from():
+		// The mark stays while the rate holds the cursor back: a publish then
+		// costs nothing, and the newest is taken when it is due.
+		s.popLocked()
+		s.holdLocked(b, held{t.idx, uint32(to), v.now + int64(1000/b.opt.Rate)})
+	case done:
+		s.popLocked()
+		b.setMarkLocked(t, false)
+	case stored || s.ready.n == 1:
+		*s.ready.at(0) = newEntry(t.idx, b.slot, to)
+	default: // the others' turn
+		s.popLocked()
+		s.ready.push(newEntry(t.idx, b.slot, to))
+	}
+}

@@ -1,0 +1,422 @@
+package node
+
+import (
+	"sync"
+	"sync/atomic"
+
+	"topicd/codec"
+)
+
+// Hub is the core: topics, their readings, and who hears them. It is a data
+// structure: it opens no socket, starts no goroutine and has no clock of its
+// own. All methods may be called from any goroutine unless they say otherwise.
+type Hub struct {
+	// static after construction
+	opt   Options
+	epoch uint64
+	arena *arena
+	Stats Stats
+
+	topics     table
+	readyBytes atomic.Int64 // of all ready lists
+	readyLimit int64
+	fair       atomic.Uint32 // bytes that each topic may always hold
+
+	// guarded by mu. Lock order: hub → topic → session → arena.
+	mu       sync.RWMutex
+	byName   map[string]*Topic
+	patterns patterns
+	auds     audiences
+	sessions map[uint32]*Session
+	devices  map[string]*window // dedupe, by device
+	ids      uint32             // sessions ever opened
+	rank     uint64             // subscriptions ever made
+	nsubs    int
+	deleted  uint32 // topics ever deleted: a topic born later has another epoch
+	names    int64  // bytes of topic names
+	swept    uint32 // where the next sweep goes on
+	victim   uint32 // where the next search for room goes on
+	watched  int    // subscriptions that may want to hear of everybody's presence
+	began    int64
+}
+
+// New makes an empty hub.
+func New(opt Options) *Hub {
+	opt = opt.withDefaults()
+	h := &Hub{
+		opt:        opt,
+		epoch:      opt.Epoch,
+		arena:      newArena(opt.Memory),
+		readyLimit: opt.Ready,
+		byName:     make(map[string]*Topic),
+		auds:       make(audiences),
+		sessions:   make(map[uint32]*Session),
+		devices:    make(map[string]*window),
+		began:      opt.Now(),
+	}
+	h.shareLocked()
+	return h
+}
+
+// Close gives the arena back. No method may be called after it.
+func (h *Hub) Close() { h.arena.close() }
+
+// Epoch is the number that changes whenever sequence numbers restart.
+func (h *Hub) Epoch() uint64 { return h.epoch }
+
+// Options are the limits in force, defaults filled in.
+func (h *Hub) Options() Options { return h.opt }
+
+// Now is the hub's clock, milliseconds since 1970.
+func (h *Hub) Now() int64 { return h.opt.Now() }
+
+// Turn begins a turn at the hub's time.
+func (h *Hub) Turn() *Turn { return &Turn{Now: h.opt.Now()} }
+
+// Open begins a session. The caller calls Close when the peer is gone.
+func (h *Hub) Open(sink Sink, info Info, now int64) (*Session, *codec.Error) {
+	s := &Session{hub: h, sink: sink, info: info}
+	s.budget.fill(&h.opt, now)
+	s.heard.Store(now)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if len(h.sessions) >= h.opt.Sessions {
+		h.Stats.Add(RefusedSessions, 1)
+		return nil, errSessions
+	}
+	h.ids++
+	s.id = h.ids
+	s.info.Since = now
+	s.info.State = "online"
+	h.sessions[s.id] = s
+	h.Stats.Add(Opened, 1)
+	return s, nil
+}
+
+var errSessions = &codec.Error{Code: codec.CodeNoRoom, Msg: "the hub serves as many connections as it may: try again later", Retry: 10_000}
+
+// Close ends the session: its subscriptions go, its presence says offline.
+func (s *Session) Close(turn *Turn) {
+	h := s.hub
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return
+	}
+	subs := append([]*Subscription(nil), s.subs...)
+	s.mu.Unlock()
+	for _, b := range subs {
+		if b != nil {
+			h.dropSubLocked(b)
+		}
+	}
+	s.mu.Lock()
+	s.closed = true
+	h.readyBytes.Add(-8 * int64(len(s.ready.ring)))
+	s.ready, s.tasks, s.subs = fifo{}, nil, nil
+	pubs := s.pubs
+	if s.pub1 != nil {
+		h.unpub(s.pub1, turn.Now)
+	}
+	s.pubs, s.pub1 = nil, nil
+	s.mu.Unlock()
+	for t := range pubs {
+		h.unpub(t, turn.Now)
+	}
+	delete(h.sessions, s.id)
+	h.offlineLocked(s, turn)
+	h.Stats.Add(Closed, 1)
+}
+
+// all yields the living topics. The caller holds the hub's mu.
+func (b *table) all(yield func(*Topic) bool) {
+	for i := range b.used {
+		if t := b.at(i); t != nil && !t.dead && !yield(t) {
+			return
+		}
+	}
+}
+
+// topicLocked finds the topic or makes it. The caller holds mu.
+func (h *Hub) topicLocked(name string, now int64) (*Topic, *codec.Error) {
+	if t := h.byName[name]; t != nil {
+		return t, nil
+	}
+	if len(h.byName) >= h.opt.Topics {
+		h.Stats.Add(RefusedTopics, 1)
+		return nil, errTopics
+	}
+	t := &Topic{name: name, keep: keepDefault, gen: h.deleted}
+	t.log.next = 1
+	h.topics.put(t)
+	h.byName[name] = t
+	h.names += int64(sizeClass(len(name)))
+	h.shareLocked()
+	if subs := h.listenersLocked(name); len(subs) > 0 {
+		h.setAudience(t, h.auds.get(subs))
+	}
+	return t, nil
+}
+
+var errTopics = &codec.Error{Code: codec.CodeNoRoom, Msg: "the hub holds as many topics as it may", Retry: 60_000}
+
+// listenersLocked is the best subscription of each session whose pattern fits.
+func (h *Hub) listenersLocked(name string) []*Subscription {
+	var subs []*Subscription
+	h.patterns.match(name, func(b *Subscription) {
+		if p := b.s.pick; p == nil || b.rank > p.rank {
+			if p == nil {
+				subs = append(subs, b)
+			}
+			b.s.pick = b
+		}
+	})
+	for i, b := range subs {
+		subs[i], b.s.pick = b.s.pick, nil
+	}
+	return subs
+}
+
+// setAudience gives t another audience. The caller holds mu and t.mu, or t is new.
+func (h *Hub) setAudience(t *Topic, a *audience) {
+	if a != nil {
+		a.refs++
+	}
+	h.auds.release(t.aud)
+	t.aud = a
+}
+
+// Make declares a topic or changes it.
+func (h *Hub) Make(name []byte, o MakeOptions, now int64) (*Topic, *codec.Error) {
+	if err := codec.CheckTopic(name); err != nil {
+		return nil, err
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	t, err := h.topicLocked(string(name), now)
+	if err != nil {
+		return nil, err
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.idle = 0
+	if o.Static {
+		t.static = true
+	}
+	if o.Cap > 0 {
+		t.cap = uint32(min(o.Cap, h.opt.Memory, 1<<31))
+	}
+	if o.Stale > 0 {
+		t.stale = uint32(min(o.Stale, 1<<31))
+	}
+	if o.Keep != nil {
+		t.keep = uint32(*o.Keep)
+	}
+	return t, nil
+}
+
+// MakeOptions are what can be said of a topic; zero fields change nothing.
+type MakeOptions struct {
+	Static bool
+	Cap    int64 // bytes
+	Stale  int64 // seconds
+	Keep   *int  // seconds that the topic outlives its last user
+}
+
+// Delete ends a topic and its readings. Where somebody is subscribed to its
+// exact name it is born again at once, empty and dynamic.
+func (h *Hub) Delete(name []byte, now int64) *codec.Error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	t := h.byName[string(name)]
+	if t == nil {
+		return codec.Errorf(codec.CodeNotFound, "no topic %q", name)
+	}
+	var exact []*Subscription
+	t.mu.Lock()
+	if t.aud != nil {
+		for _, b := range t.aud.subs {
+			if b.exact {
+				exact = append(exact, b)
+			}
+		}
+	}
+	t.mu.Unlock()
+	h.killLocked(t)
+	h.reapLocked(map[*Topic]bool{t: true})
+	if len(exact) == 0 {
+		return nil
+	}
+	heir, err := h.topicLocked(t.name, now)
+	if err != nil {
+		return nil // cannot be: its place has just become free
+	}
+	heir.mu.Lock()
+	subs := heir.aud.listeners()
+	for _, b := range exact {
+		subs = withSub(subs, b)
+		heir.exact++
+	}
+	h.setAudience(heir, h.auds.get(subs))
+	heir.mu.Unlock()
+	return nil
+}
+
+// killLocked takes the topic out of the hub; its number lives until reapLocked.
+func (h *Hub) killLocked(t *Topic) {
+	t.mu.Lock()
+	t.dead = true
+	t.log.clear(h.arena)
+	h.setAudience(t, nil)
+	t.mu.Unlock()
+	delete(h.byName, t.name)
+	h.names -= int64(sizeClass(len(t.name)))
+	h.shareLocked()
+	h.deleted++
+}
+
+// reapLocked takes dead topics out of all sessions, then frees their numbers:
+// a number must not mean another topic while a cursor still holds it.
+func (h *Hub) reapLocked(dead map[*Topic]bool) {
+	if len(dead) == 0 {
+		return
+	}
+	for _, s := range h.sessions {
+		s.mu.Lock()
+		s.forgetLocked(dead)
+		s.mu.Unlock()
+	}
+	for t := range dead {
+		h.topics.remove(t.idx)
+	}
+}
+
+// forgetLocked drops every trace of dead topics from the session.
+func (s *Session) forgetLocked(dead map[*Topic]bool) {
+	if dead[s.pub1] {
+		s.pub1 = nil
+	}
+	for t := range s.pubs {
+		if dead[t] {
+			delete(s.pubs, t)
+		}
+	}
+	gone := func(topic uint32) bool { return topic != liveMark && dead[s.hub.topics.at(topic)] }
+	keep := 0
+	for i := range s.ready.n {
+		e := *s.ready.at(i)
+		if gone(e.topic()) {
+			s.subs[e.slot()].setMarkLocked(s.hub.topics.at(e.topic()), false)
+			continue
+		}
+		*s.ready.at(keep) = e
+		keep++
+	}
+	s.ready.n = keep
+	if s.nheld == 0 {
+		return
+	}
+	for _, b := range s.subs {
+		for i := 0; b != nil && i < len(b.held); i++ {
+			if t := b.held[i].topic; i >= b.heldAt && gone(t) {
+				b.setMarkLocked(s.hub.topics.at(t), false)
+				b.unholdLocked(t)
+				i--
+			}
+		}
+	}
+}
+
+// Sweep does what time asks for: unused topics go, silent sessions become
+// stale. The transport calls it about once a second; a call looks at a part
+// of the topics only.
+func (h *Hub) Sweep(turn *Turn) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	now := turn.Now
+	dead := make(map[*Topic]bool)
+	for range min(h.topics.used, 256+h.topics.used/16) {
+		if h.swept++; h.swept >= h.topics.used {
+			h.swept = 0
+		}
+		if t := h.topics.at(h.swept); t != nil && h.expired(t, now) {
+			h.killLocked(t)
+			dead[t] = true
+		}
+	}
+	h.Stats.Add(Expired, int64(len(dead)))
+	h.reapLocked(dead)
+	h.staleLocked(turn)
+	h.forgetDevicesLocked(now)
+}
+
+// expired notes since when t is unused and reports whether that is too long.
+// Only a subscription to its exact name keeps a topic: with one to # left open
+// for years nothing would ever go.
+func (h *Hub) expired(t *Topic, now int64) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.static || t.dead || t.exact > 0 || t.pubs > 0 {
+		t.idle = 0
+		return false
+	}
+	at := uint32((now - h.began) / 1000)
+	if t.idle == 0 {
+		t.idle = max(at, 1)
+		if t.log.count > 0 { // published from within, or its publisher left long ago
+			last := t.log.timeOf(h.arena, t.log.next-1)
+			t.idle = max(1, uint32(max(0, last-h.began)/1000))
+		}
+	}
+	keep := t.keep
+	if keep == keepDefault {
+		keep = uint32(h.opt.Keep.Seconds())
+	}
+	return at-t.idle >= keep && at >= t.idle
+}
+
+// reapIfDue ends a topic whose keep time is 0 the moment its last user leaves.
+func (h *Hub) reapIfDue(t *Topic) {
+	if t == nil || t.keep != 0 {
+		return
+	}
+	t.mu.Lock()
+	unused := !t.static && !t.dead && t.exact == 0
+	t.mu.Unlock()
+	if unused {
+		h.killLocked(t)
+		h.reapLocked(map[*Topic]bool{t: true})
+	}
+}
+
+// unpub notes that a publisher of t is gone.
+func (h *Hub) unpub(t *Topic, now int64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.pubs--; t.pubs == 0 {
+		t.idle = max(1, uint32((now-h.began)/1000))
+	}
+	t.lastBy = 0
+}
+
+// growReady counts the growth of a session's ready list and reports whether
+// the session must go: the lists together are over their limit and its own is
+// over its equal share.
+func (h *Hub) growReady(n int64, s *Session) bool {
+	total := h.readyBytes.Add(n)
+	return total > h.readyLimit && int64(8*len(s.ready.ring)) > h.readyLimit/int64(h.opt.Sessions)*4
+}
+
+// sizeClass is the heap that a string of n bytes takes.
+func sizeClass(n int) int {
+	switch {
+	case n <= 8:
+		return 8
+	case n <= 32:
+		return (n + 7) &^ 7
+	default:
+		return (n + 15) &^ 15
+	}
+}

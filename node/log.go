@@ -1,0 +1,364 @@
+package node
+
+import "encoding/binary"
+
+// log is a topic's bounded log: a chain of chunks in the arena. All of it is
+// guarded by the topic's lock. Sequence numbers have no holes, so a record's
+// number follows from its place.
+type log struct {
+	next  uint64 // sequence number that the next record will get, from 1
+	count uint32 // records held; the oldest is next-count
+	bytes uint32 // chunk bytes taken from the arena
+	// Places are kept as chunk and offset side by side to spare the padding.
+	headChunk, tailChunk, lastChunk, hintChunk chunk
+	headOff, tailOff, lastOff, hintOff         uint16
+	hintSeq                                    uint32 // low half of the number at the hint; readers move in step
+}
+
+type place struct {
+	c   chunk
+	off int
+}
+
+const recordHead = 16
+
+// record is what is stored of one reading. Its slices lie in a scratch buffer.
+type record struct {
+	ts     int64
+	origin uint32 // session that published it
+	enc    uint8
+	name   []byte
+	data   []byte
+}
+
+// Flags of a record.
+const flagCBOR = 1
+
+func putRecordHead(h *[recordHead]byte, r *record) {
+	binary.LittleEndian.PutUint64(h[0:], uint64(r.ts)&(1<<48-1)|uint64(len(r.name))<<48|uint64(r.enc)<<56)
+	binary.LittleEndian.PutUint32(h[8:], uint32(len(r.data)))
+	binary.LittleEndian.PutUint32(h[12:], r.origin)
+}
+
+// parseRecord splits the first record off b, a run of whole records.
+func parseRecord(b []byte) (r record, rest []byte) {
+	w := binary.LittleEndian.Uint64(b)
+	n := int(w >> 48 & 0xff)
+	d := int(binary.LittleEndian.Uint32(b[8:]))
+	r.ts = int64(w & (1<<48 - 1))
+	r.enc = uint8(w >> 56)
+	r.origin = binary.LittleEndian.Uint32(b[12:])
+	r.name = b[recordHead : recordHead+n : recordHead+n]
+	r.data = b[recordHead+n : recordHead+n+d : recordHead+n+d]
+	return r, b[recordHead+n+d:]
+}
+
+func recordSize(head []byte) int {
+	return recordHead + int(head[6]) + int(binary.LittleEndian.Uint32(head[8:]))
+}
+
+func (l *log) first() uint64 { return l.next - uint64(l.count) }
+
+// Chunk heads.
+func nextChunk(b []byte) chunk  { return chunk(binary.LittleEndian.Uint32(b)) }
+func setNext(b []byte, c chunk) { binary.LittleEndian.PutUint32(b, uint32(c)) }
+func firstRecord(b []byte) (seq uint32, off int) {
+	return binary.LittleEndian.Uint32(b[4:]), int(binary.LittleEndian.Uint16(b[8:]))
+}
+func setFirst(b []byte, seq uint64, off int) {
+	binary.LittleEndian.PutUint32(b[4:], uint32(seq))
+	binary.LittleEndian.PutUint16(b[8:], uint16(off))
+}
+
+// append stores r as the newest record. Before it, the oldest go until limit
+// bytes hold; the newest is never evicted by its own topic's limit before its
+// successor has a place. fair is what the topic may always keep: above it, it
+// makes room from its own when the arena is full. It reports how many records
+// went and whether r was stored; nothing was stored when the arena has no
+// room, and the caller must make some elsewhere.
+func (l *log) append(a *arena, r *record, limit, fair uint32) (evicted int, ok bool) {
+	need := recordHead + len(r.name) + len(r.data)
+	for l.count > 1 && l.bytes+l.growth(a, need) > limit {
+		l.evict(a)
+		evicted++
+	}
+	chain, ok := l.reserve(a, need)
+	for !ok && l.count > 1 && l.bytes > fair {
+		l.evict(a)
+		evicted++
+		chain, ok = l.reserve(a, need)
+	}
+	if !ok {
+		return evicted, false
+	}
+	l.write(a, chain, r)
+	for l.count > 1 && l.bytes > limit {
+		l.evict(a)
+		evicted++
+	}
+	return evicted, true
+}
+
+// tailRoom is the space left in the last chunk.
+func (l *log) tailRoom(a *arena) int {
+	if l.tailChunk == 0 {
+		return 0
+	}
+	return a.size(l.tailChunk) - int(l.tailOff)
+}
+
+// growth is the chunk bytes that need more bytes of records will take.
+func (l *log) growth(a *arena, need int) uint32 {
+	var n uint32
+	last := 0
+	if l.tailChunk != 0 {
+		last = a.size(l.tailChunk)
+	}
+	for rest := need - l.tailRoom(a); rest > 0; {
+		last = classSize(l.nextClass(last, rest))
+		n += uint32(last)
+		rest -= last - chunkHead
+	}
+	return n
+}
+
+// nextClass: the first chunk of a topic fits its record, each further one may
+// be twice the last, so that small topics stay small and long logs waste little.
+func (l *log) nextClass(last, need int) uint8 {
+	c := classFor(need)
+	if last > 0 {
+		for c > 0 && classSize(c) > 2*last {
+			c--
+		}
+		for c < numClasses-1 && classSize(c) < 2*last {
+			c++
+		}
+	}
+	return c
+}
+
+// reserve takes the chunks that need more bytes want, chained, or none at all.
+func (l *log) reserve(a *arena, need int) (chain chunk, ok bool) {
+	var last chunk
+	lastSize := 0
+	if l.tailChunk != 0 {
+		lastSize = a.size(l.tailChunk)
+	}
+	for rest := need - l.tailRoom(a); rest > 0; {
+		c := a.alloc(l.nextClass(lastSize, rest))
+		if c == 0 {
+			for chain != 0 {
+				n := nextChunk(a.bytes(chain))
+				a.release(chain)
+				chain = n
+			}
+			return 0, false
+		}
+		b := a.bytes(c)
+		setNext(b, 0)
+		setFirst(b, 0, 0)
+		if last == 0 {
+			chain = c
+		} else {
+			setNext(a.bytes(last), c)
+		}
+		last, lastSize = c, len(b)
+		rest -= len(b) - chunkHead
+	}
+	return chain, true
+}
+
+// write appends r; the chunks it needs past the tail stand ready in chain.
+func (l *log) write(a *arena, chain chunk, r *record) {
+	for c := chain; c != 0; c = nextChunk(a.bytes(c)) {
+		l.bytes += uint32(a.size(c))
+	}
+	if l.tailChunk == 0 {
+		l.headChunk, l.headOff = chain, chunkHead
+		l.tailChunk, l.tailOff = chain, chunkHead
+	} else {
+		setNext(a.bytes(l.tailChunk), chain)
+		if l.tailRoom(a) == 0 {
+			l.tailChunk, l.tailOff = chain, chunkHead
+		}
+	}
+	b := a.bytes(l.tailChunk)
+	if _, off := firstRecord(b); off == 0 {
+		setFirst(b, l.next, int(l.tailOff))
+	}
+	l.lastChunk, l.lastOff = l.tailChunk, l.tailOff
+	var h [recordHead]byte
+	putRecordHead(&h, r)
+	l.put(a, h[:])
+	l.put(a, r.name)
+	l.put(a, r.data)
+	l.next++
+	l.count++
+}
+
+func (l *log) put(a *arena, p []byte) {
+	for len(p) > 0 {
+		b := a.bytes(l.tailChunk)
+		if int(l.tailOff) == len(b) {
+			l.tailChunk, l.tailOff = nextChunk(b), chunkHead
+			continue
+		}
+		n := copy(b[l.tailOff:], p)
+		l.tailOff += uint16(n)
+		p = p[n:]
+	}
+}
+
+// evict drops the oldest record.
+func (l *log) evict(a *arena) {
+	var head [recordHead]byte
+	l.copyAt(a, place{l.headChunk, int(l.headOff)}, head[:])
+	p := l.skip(a, place{l.headChunk, int(l.headOff)}, recordSize(head[:]), true)
+	l.headChunk, l.headOff = p.c, uint16(p.off)
+	l.count--
+	if l.count == 0 {
+		l.clear(a)
+	}
+}
+
+// clear gives every chunk back; sequence numbers go on.
+func (l *log) clear(a *arena) {
+	for c := l.headChunk; c != 0; {
+		n := nextChunk(a.bytes(c))
+		a.release(c)
+		c = n
+	}
+	*l = log{next: l.next}
+}
+
+// skip moves p on by n bytes; with free it gives back the chunks it leaves.
+func (l *log) skip(a *arena, p place, n int, free bool) place {
+	for {
+		b := a.bytes(p.c)
+		if left := len(b) - p.off; n < left || n == left && nextChunk(b) == 0 {
+			p.off += n
+			return p
+		} else {
+			n -= left
+		}
+		next := nextChunk(b)
+		if free {
+			if l.hintChunk == p.c {
+				l.hintChunk = 0
+			}
+			l.bytes -= uint32(len(b))
+			a.release(p.c)
+		}
+		p = place{next, chunkHead}
+	}
+}
+
+// copyAt fills dst from p on and returns the place behind it.
+func (l *log) copyAt(a *arena, p place, dst []byte) place {
+	for len(dst) > 0 {
+		b := a.bytes(p.c)
+		if p.off == len(b) {
+			p = place{nextChunk(b), chunkHead}
+			continue
+		}
+		n := copy(dst, b[p.off:])
+		p.off += n
+		dst = dst[n:]
+	}
+	return p
+}
+
+// find returns the place of a number that the log holds.
+func (l *log) find(a *arena, seq uint64) place {
+	first := l.first()
+	switch {
+	case seq == l.next-1:
+		return place{l.lastChunk, int(l.lastOff)}
+	case seq == first:
+		return place{l.headChunk, int(l.headOff)}
+	}
+	p, at := place{l.headChunk, int(l.headOff)}, first
+	if h := l.next - uint64(uint32(l.next)-l.hintSeq); l.hintChunk != 0 && h >= first && h <= seq {
+		p, at = place{l.hintChunk, int(l.hintOff)}, h
+	}
+	for { // hop over chunks as long as the next one begins at or before seq
+		n := nextChunk(a.bytes(p.c))
+		for n != 0 { // a chunk in the middle of a large record names none
+			if _, off := firstRecord(a.bytes(n)); off != 0 {
+				break
+			}
+			n = nextChunk(a.bytes(n))
+		}
+		if n == 0 {
+			break
+		}
+		low, off := firstRecord(a.bytes(n))
+		s := l.next - uint64(uint32(l.next)-low)
+		if s > seq {
+			break
+		}
+		p, at = place{n, off}, s
+	}
+	var head [recordHead]byte
+	for ; at < seq; at++ {
+		l.copyAt(a, p, head[:])
+		p = l.skip(a, p, recordSize(head[:]), false)
+	}
+	return p
+}
+
+// read appends whole records from seq on to dst until quota bytes are there or
+// the log ends, at least one. It returns the number behind the last one.
+func (l *log) read(a *arena, seq uint64, dst []byte, quota int) ([]byte, uint64) {
+	p := l.find(a, seq)
+	start := len(dst)
+	for seq < l.next && (len(dst) == start || len(dst)-start < quota) {
+		var head [recordHead]byte
+		q := l.copyAt(a, p, head[:])
+		n := recordSize(head[:])
+		dst = append(dst, head[:]...)
+		at := len(dst)
+		dst = grow(dst, n-recordHead)
+		p = l.copyAt(a, q, dst[at:])
+		seq++
+	}
+	if seq < l.next {
+		// A record may end exactly at its chunk's end: the next one then
+		// begins in the chunk behind.
+		if b := a.bytes(p.c); p.off == len(b) {
+			p = place{nextChunk(b), chunkHead}
+		}
+		l.hintChunk, l.hintOff, l.hintSeq = p.c, uint16(p.off), uint32(seq)
+	}
+	return dst, seq
+}
+
+// timeOf is the arrival time of record seq.
+func (l *log) timeOf(a *arena, seq uint64) int64 {
+	var head [recordHead]byte
+	l.copyAt(a, l.find(a, seq), head[:])
+	return int64(binary.LittleEndian.Uint64(head[:]) & (1<<48 - 1))
+}
+
+// after is the number of the oldest record that arrived at ts or later. Times
+// do not run backwards within a log, so it halves.
+func (l *log) after(a *arena, ts int64) uint64 {
+	lo, hi := l.first(), l.next
+	for lo < hi {
+		mid := lo + (hi-lo)/2
+		if l.timeOf(a, mid) < ts {
+			lo = mid + 1
+		} else {
+			hi = mid
+		}
+	}
+	return lo
+}
+
+func grow(b []byte, n int) []byte {
+	if cap(b)-len(b) < n {
+		b = append(b, make([]byte, n)...)
+		return b
+	}
+	return b[:len(b)+n]
+}

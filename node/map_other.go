@@ -1,0 +1,6 @@
+//go:build !linux
+
+package node
+
+func mapRegion(int) []byte { return nil }
+func unmapRegion([]byte)   {}

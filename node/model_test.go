@@ -1,0 +1,324 @@
+package node
+
+import (
+	"bytes"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+
+	"topicd/codec"
+)
+
+// lines is a Format for tests: one line a reading.
+type lines struct{}
+
+func (*lines) Append(dst []byte, r *Reading) ([]byte, bool) {
+	return fmt.Appendf(dst, "%s %d %d %s", r.Topic, r.Seq, r.Drop, r.Data), true
+}
+func (*lines) Live(dst []byte, b *Subscription, n int64) ([]byte, bool) {
+	return fmt.Appendf(dst, "live %s %d", b.Pattern(), n), true
+}
+func (*lines) Text() bool { return true }
+
+type newline struct{}
+
+func (newline) Begin(dst []byte) []byte                  { return dst }
+func (newline) End(dst []byte, begin int, _ bool) []byte { return append(dst, '\n') }
+
+// peer is a test's subscriber: what it was sent, and by whom.
+type peer struct {
+	s       *Session
+	woken   int
+	cut     *codec.Error
+	scratch Scratch
+	got     []string
+	next    int64
+}
+
+func (p *peer) Wake()              { p.woken++ }
+func (p *peer) Cut(e *codec.Error) { p.cut = e }
+
+func open(t testing.TB, h *Hub) *peer {
+	t.Helper()
+	p := &peer{}
+	s, err := h.Open(p, Info{Addr: "10.0.0.1:1"}, h.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.s = s
+	return p
+}
+
+// fill reads at most limit bytes, or everything with limit 0.
+func (p *peer) fill(now int64, limit int) []string {
+	var all []string
+	for {
+		n := limit
+		if n == 0 {
+			n = 4096
+		}
+		out, next := p.s.Fill(nil, n, now, newline{}, &p.scratch)
+		for _, l := range strings.Split(strings.TrimSuffix(string(out), "\n"), "\n") {
+			if l != "" {
+				all = append(all, l)
+			}
+		}
+		p.next = next
+		if next != Again || limit != 0 {
+			p.got = append(p.got, all...)
+			return all
+		}
+	}
+}
+
+func (p *peer) pub(t testing.TB, topic, data string, turn *Turn) Published {
+	t.Helper()
+	r, err := p.s.Publish([]byte(topic), Body{codec.JSON, []byte(data)}, 0, turn)
+	if err != nil {
+		t.Fatalf("publish to %s: %v", topic, err)
+	}
+	return r
+}
+
+func (p *peer) sub(t testing.TB, pattern string, o SubOptions, turn *Turn) Subscribed {
+	t.Helper()
+	o.Format = format
+	r, err := p.s.Subscribe([]byte(pattern), o, turn)
+	if err != nil {
+		t.Fatalf("subscribe to %s: %v", pattern, err)
+	}
+	return r
+}
+
+var format = &lines{}
+
+// TestModel runs random operations against the hub, checks its invariants
+// after each, and holds what every subscriber was sent against a naive model:
+// the right data under each number, in order, and nothing lost uncounted.
+func TestModel(t *testing.T) {
+	steps := 4000
+	if testing.Short() {
+		steps = 800
+	}
+	for _, seed := range []uint64{1, 2, 3, 4, 5, 6} {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			t.Parallel()
+			m := newModel(t, seed)
+			for i := range steps {
+				op := m.step()
+				if err := m.h.Check(); err != nil {
+					t.Fatalf("step %d, %s: %v", i, op, err)
+				}
+			}
+			for _, p := range m.peers {
+				m.drain(p)
+			}
+			if m.delivered == 0 || m.lost == 0 {
+				t.Errorf("the run shows nothing: %d delivered, %d lost", m.delivered, m.lost)
+			}
+		})
+	}
+}
+
+type model struct {
+	t         *testing.T
+	r         *rand.Rand
+	h         *Hub
+	now       int64
+	turn      *Turn
+	peers     []*modelPeer
+	data      map[string]string // topic, epoch and number → data
+	sent      int
+	delivered int
+	lost      int
+}
+
+// modelPeer is a peer whose expectations are kept for topics that it has read
+// without a break: the number it must see next is the last one + drop + 1.
+type modelPeer struct {
+	peer
+	at map[string]uint64
+}
+
+func newModel(t *testing.T, seed uint64) *model {
+	m := &model{t: t, r: rand.New(rand.NewPCG(seed, 7)), now: 1_700_000_000_000, data: make(map[string]string)}
+	m.h = New(Options{Memory: 256 << 10, TopicCap: 4 << 10, Topics: 40, Sessions: 12, Subs: 6, Ready: 1 << 20, Keep: 20 * time.Second, Rate: -1, Now: func() int64 { return m.now }})
+	t.Cleanup(m.h.Close)
+	m.turn = m.h.Turn()
+	return m
+}
+
+var (
+	modelTopics   = strings.Fields("a b a/b a/c a/b/c b/a x/1 x/2 x/3 x/1/t y z/z/z k l m n")
+	modelPatterns = strings.Fields("# a/# +/b + a/+ x/+/t +/+ a b a/b x/1 y/# z/z/z k")
+)
+
+func pick[T any](r *rand.Rand, s []T) T { return s[r.IntN(len(s))] }
+
+func (m *model) step() string {
+	m.turn.Now = m.now
+	defer m.turn.Wake()
+	switch n := m.r.IntN(100); {
+	case n < 4 && len(m.peers) < 12:
+		p := &modelPeer{at: make(map[string]uint64)}
+		s, err := m.h.Open(p, Info{}, m.now)
+		if err != nil {
+			m.t.Fatal(err)
+		}
+		p.s = s
+		m.peers = append(m.peers, p)
+		return "open"
+	case len(m.peers) == 0:
+		return "nothing"
+	case n < 6:
+		i := m.r.IntN(len(m.peers))
+		m.peers[i].s.Close(m.turn)
+		m.peers = append(m.peers[:i], m.peers[i+1:]...)
+		return "close"
+	case n < 14:
+		return m.subscribe(pick(m.r, m.peers))
+	case n < 18:
+		p := pick(m.r, m.peers)
+		pattern := pick(m.r, modelPatterns)
+		p.s.Unsubscribe([]byte(pattern), m.turn)
+		p.at = make(map[string]uint64) // a pattern left may have served any topic
+		return "unsubscribe " + pattern
+	case n < 20:
+		topic := pick(m.r, modelTopics)
+		m.h.Delete([]byte(topic), m.now)
+		for _, p := range m.peers {
+			delete(p.at, topic)
+		}
+		return "delete " + topic
+	case n < 22:
+		m.now += int64(m.r.IntN(8000))
+		m.turn.Now = m.now
+		m.h.Sweep(m.turn)
+		return "sweep"
+	case n < 40:
+		p := pick(m.r, m.peers)
+		m.check(p, p.fill(m.now, 1+m.r.IntN(600)))
+		return "fill"
+	case n < 44:
+		m.drain(pick(m.r, m.peers))
+		return "drain"
+	default:
+		m.now += int64(m.r.IntN(30))
+		m.turn.Now = m.now
+		return m.publish(pick(m.r, m.peers))
+	}
+}
+
+func (m *model) subscribe(p *modelPeer) string {
+	o := SubOptions{Format: format, Last: int64(m.r.IntN(4))}
+	switch m.r.IntN(5) {
+	case 0:
+		o.HasSince, o.Since = true, int64(m.r.IntN(50))
+	case 1:
+		o.HasSince, o.Since = true, -int64(1+m.r.IntN(3))
+	case 2:
+		o.Latest = true
+	case 3:
+		o.Rate = float64(1 + m.r.IntN(40))
+	}
+	pattern := pick(m.r, modelPatterns)
+	_, _ = p.s.Subscribe([]byte(pattern), o, m.turn) // may be refused: too many
+	p.at = make(map[string]uint64)                   // replays
+	return "subscribe " + pattern
+}
+
+func (m *model) publish(p *modelPeer) string {
+	topic := pick(m.r, modelTopics)
+	m.sent++
+	data := fmt.Sprintf("%d.%s", m.sent, strings.Repeat("x", m.r.IntN(1+m.r.IntN(1500))))
+	r, err := p.s.Publish([]byte(topic), Body{codec.JSON, []byte(data)}, 0, m.turn)
+	if err != nil {
+		m.t.Fatalf("publish: %v", err)
+	}
+	m.data[fmt.Sprint(topic, " ", r.Topic.gen, " ", r.Seq)] = data
+	return "publish " + topic
+}
+
+func (m *model) drain(p *modelPeer) {
+	for range 100 {
+		m.check(p, p.fill(m.now, 0))
+		if p.next == Idle {
+			return
+		}
+		m.now = max(m.now, p.next)
+	}
+	m.t.Fatal("a subscriber that reads is never through")
+}
+
+func (m *model) check(p *modelPeer, got []string) {
+	for _, l := range got {
+		if strings.HasPrefix(l, "live ") {
+			continue
+		}
+		var topic, data string
+		var seq, drop uint64
+		if _, err := fmt.Sscan(l, &topic, &seq, &drop, &data); err != nil {
+			m.t.Fatalf("%q: %v", l, err)
+		}
+		m.delivered++
+		m.lost += int(drop)
+		found := false
+		for gen := range m.h.deleted + 1 {
+			found = found || m.data[fmt.Sprint(topic, " ", gen, " ", seq)] == data
+		}
+		if !found {
+			m.t.Fatalf("session %d got %.60q: nobody published that", p.s.id, l)
+		}
+		if at, known := p.at[topic]; known && at+drop+1 != seq && seq > at {
+			m.t.Fatalf("session %d: %s went from %d to %d with drop %d", p.s.id, topic, at, seq, drop)
+		}
+		p.at[topic] = seq
+	}
+}
+
+// TestLog holds the log against a slice of records.
+func TestLog(t *testing.T) {
+	r := rand.New(rand.NewPCG(11, 13))
+	a := newArena(1 << 20)
+	defer a.close()
+	l := log{next: 1}
+	var want [][]byte
+	var first uint64 = 1
+	for i := range 20_000 {
+		size := r.IntN(300)
+		if r.IntN(50) == 0 {
+			size = r.IntN(9000)
+		}
+		data := bytes.Repeat([]byte{byte(i)}, size)
+		evicted, ok := l.append(a, &record{ts: int64(i), origin: uint32(i), name: []byte("dev")[:r.IntN(4)], data: data}, 32<<10, 0)
+		if !ok {
+			t.Fatal("no room")
+		}
+		want = append(want, data)[evicted:]
+		first += uint64(evicted)
+		if l.first() != first || int(l.count) != len(want) {
+			t.Fatalf("holds %d from %d, want %d from %d", l.count, l.first(), len(want), first)
+		}
+		if l.bytes > 32<<10 && l.count > 1 {
+			t.Fatalf("%d bytes over the cap", l.bytes)
+		}
+		seq := first + uint64(r.IntN(len(want)))
+		raw, to := l.read(a, seq, nil, 1+r.IntN(4000))
+		for ; seq < to; seq++ {
+			var rec record
+			rec, raw = parseRecord(raw)
+			if !bytes.Equal(rec.data, want[seq-first]) || rec.ts != int64(rec.origin) {
+				t.Fatalf("step %d: record %d differs", i, seq)
+			}
+		}
+		if len(raw) != 0 {
+			t.Fatal("bytes behind the last record")
+		}
+	}
+	l.clear(a)
+	if used, _, _ := a.usage(); used != 0 {
+		t.Fatalf("%d bytes left in an empty arena", used)
+	}
+}

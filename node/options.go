@@ -1,0 +1,106 @@
+package node
+
+import (
+	"time"
+	"unsafe"
+
+	"topicd/codec"
+)
+
+// Options configure a Hub. The zero value of a field means its default.
+type Options struct {
+	Memory   int64         // bytes of the arena, the budget of all stored readings; default 16 MiB
+	TopicCap int           // bytes that one topic may hold; default 64 KiB
+	Topics   int           // topics at most, $-topics included; default one per KiB of Memory
+	Sessions int           // sessions at most; default 1024
+	Subs     int           // subscriptions per session; default 256
+	Ready    int64         // bytes of all ready lists together; default half of Memory
+	MaxBody  int           // bytes of one reading's data; default 64 KiB
+	Rate     int           // requests per second and session; default 10,000; negative = no limit
+	ByteRate int           // request bytes per second and session; default 8 MiB; negative = no limit
+	Keep     time.Duration // life of an unused dynamic topic; default 10 min
+	Stale    time.Duration // a session not heard of for so long is stale; default 60 s
+	Name     string        // the hub's own name, for welcome and statistics
+
+	Now   func() int64 // milliseconds since 1970; default the system's clock
+	Epoch uint64       // default the time of construction: differs after a restart
+}
+
+func (o Options) withDefaults() Options {
+	def := func(p *int, v int) {
+		if *p == 0 {
+			*p = v
+		}
+	}
+	if o.Memory == 0 {
+		o.Memory = 16 << 20
+	}
+	def(&o.TopicCap, 64<<10)
+	def(&o.Topics, int(min(o.Memory>>10, maxTopics)))
+	def(&o.Sessions, 1024)
+	def(&o.Subs, 256)
+	if o.Ready == 0 {
+		o.Ready = o.Memory / 2
+	}
+	def(&o.MaxBody, 64<<10)
+	def(&o.Rate, 10_000)
+	def(&o.ByteRate, 8<<20)
+	if o.Keep == 0 {
+		o.Keep = 10 * time.Minute
+	}
+	if o.Stale == 0 {
+		o.Stale = time.Minute
+	}
+	if o.Now == nil {
+		o.Now = func() int64 { return time.Now().UnixMilli() }
+	}
+	if o.Epoch == 0 {
+		o.Epoch = uint64(o.Now())
+	}
+	o.Topics = min(o.Topics, maxTopics)
+	o.Subs = min(o.Subs, maxSubs)
+	return o
+}
+
+// A ready entry packs topic, subscription and position in 8 bytes, which sets
+// these two.
+const (
+	maxTopics = 1<<topicBits - 1
+	maxSubs   = 1<<subBits - 1
+	topicBits = 20
+	subBits   = 12
+)
+
+// What things cost, in bytes of heap, the allocator's size classes included.
+// TestAccounting holds them to 1 % of the real heap.
+const (
+	topicCost   = int64(unsafe.Sizeof(Topic{})) + mapCost + ptr // and its name
+	mapCost     = 36 + ptr*5/4                                  // a map entry with a string key: 46 on 64 bit, measured
+	ptr         = int64(unsafe.Sizeof(uintptr(0)))
+	sessionCost = 1024 // session, its name and its place in the hub; the transport adds its own
+	subCost     = 256  // subscription, its pattern, its share of an audience
+)
+
+// Worst is the most that a hub may take, by part, in bytes: all limits reached
+// at once. What a transport needs per session comes on top.
+type Worst struct {
+	Arena, Topics, Sessions, Subscriptions, Ready int64
+}
+
+// Total is the sum.
+func (w Worst) Total() int64 {
+	return w.Arena + w.Topics + w.Sessions + w.Subscriptions + w.Ready
+}
+
+// Worst computes the memory bound from the limits.
+func (o Options) Worst() Worst {
+	o = o.withDefaults()
+	subs := int64(o.Sessions) * int64(min(o.Subs, 16)) // more than 16 each only for some
+	return Worst{
+		Arena:         o.Memory,
+		Topics:        int64(o.Topics) * (topicCost + codec.MaxTopic),
+		Sessions:      int64(o.Sessions) * sessionCost,
+		Subscriptions: subs * subCost,
+		Ready:         o.Ready,
+	}
+}

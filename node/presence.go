@@ -1,0 +1,181 @@
+package node
+
+import (
+	"strconv"
+	"strings"
+
+	"topicd/codec"
+)
+
+// Presence is readings: $sys/presence/<client> holds who is there. A peer that
+// named itself is always shown; the nameless, of whom there may be thousands,
+// only while somebody may be watching.
+
+const presencePrefix = "$sys/presence/"
+
+// reservedPattern: might the pattern hear of presence?
+func reservedPattern(p string) bool { return strings.HasPrefix(p, "$sys/") }
+
+// Hello names the peer. dev is a device's own id: readings carry it, and with
+// it the device's numbers are recognised after a reconnect; name is what a
+// person would call the client. Called by the peer's reader only.
+func (s *Session) Hello(dev, name string, turn *Turn) *codec.Error {
+	client := dev
+	if client == "" {
+		client = name
+	}
+	if client == "" {
+		return nil
+	}
+	if err := codec.CheckTopic([]byte(client)); err != nil || len(client) > maxClient || strings.Contains(client, "/") || client[0] == '$' {
+		return codec.Errorf(codec.CodeMalformed, "dev and name are 1 to %d bytes without / + # or control characters", maxClient)
+	}
+	h := s.hub
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	s.mu.Lock()
+	old, shown := s.info.Client, s.shown
+	s.info.Client, s.info.Named = client, true
+	s.mu.Unlock()
+	s.from = []byte(client)
+	if shown && old != client {
+		h.presenceLocked(s, old, "offline", turn)
+	}
+	if dev != "" {
+		w := h.devices[dev]
+		if w == nil && len(h.devices) < maxWindows {
+			w = &window{used: turn.Now}
+			h.devices[dev] = w
+		}
+		s.window = w
+	}
+	h.showLocked(s, turn)
+	return nil
+}
+
+const maxClient = 64
+
+// Describe notes what the peer speaks, once that is known.
+func (s *Session) Describe(dialect, enc string, turn *Turn) {
+	s.mu.Lock()
+	s.info.Dialect, s.info.Enc = dialect, enc
+	s.mu.Unlock()
+	s.hub.mu.RLock()
+	watched := s.hub.watched > 0
+	s.hub.mu.RUnlock()
+	if watched {
+		s.hub.mu.Lock()
+		s.hub.showLocked(s, turn)
+		s.hub.mu.Unlock()
+	}
+}
+
+// showLocked publishes that the session is there.
+func (h *Hub) showLocked(s *Session, turn *Turn) {
+	s.mu.Lock()
+	client, state, closed := s.clientLocked(), s.info.State, s.closed
+	s.shown = s.shown || !closed
+	s.mu.Unlock()
+	if !closed {
+		h.presenceLocked(s, client, state, turn)
+	}
+}
+
+// clientLocked is the peer's own name or the one the hub gives it.
+func (s *Session) clientLocked() string {
+	if s.info.Client != "" {
+		return s.info.Client
+	}
+	return NameFor(s.id)
+}
+
+// ShowAll makes everybody's presence readable, the nameless included.
+func (h *Hub) ShowAll(turn *Turn) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.showAllLocked(turn)
+}
+
+// showAllLocked is ShowAll for who holds mu.
+func (h *Hub) showAllLocked(turn *Turn) {
+	for _, s := range h.sessions {
+		s.mu.Lock()
+		shown := s.shown
+		s.mu.Unlock()
+		if !shown {
+			h.showLocked(s, turn)
+		}
+	}
+}
+
+// offlineLocked publishes that the session is gone.
+func (h *Hub) offlineLocked(s *Session, turn *Turn) {
+	s.info.State = "offline"
+	if !s.shown {
+		return
+	}
+	for _, other := range h.sessions {
+		if s.info.Named && other.info.Client == s.info.Client {
+			return // the device has come back on another connection meanwhile
+		}
+	}
+	h.presenceLocked(s, s.clientLocked(), "offline", turn)
+}
+
+func (h *Hub) presenceLocked(s *Session, client, state string, turn *Turn) {
+	b := append(make([]byte, 0, 128), `{"client":`...)
+	b = codec.AppendString(b, codec.JSON, client)
+	b = append(append(b, `,"state":"`...), state...)
+	b = append(b, `","addr":`...)
+	b = codec.AppendString(b, codec.JSON, s.info.Addr)
+	b = append(b, `,"dialect":`...)
+	b = codec.AppendString(b, codec.JSON, s.info.Dialect)
+	b = append(b, '}')
+	t, err := h.topicLocked(presencePrefix+client, turn.Now)
+	if err != nil {
+		return // no room for another topic: counted there
+	}
+	h.arenaRoomLocked(len(b))
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.idle = 0
+	seq := t.log.next
+	if _, ok := t.log.append(h.arena, &record{ts: turn.Now, data: b}, presenceCap, 0); !ok {
+		h.Stats.Add(RefusedRoom, 1)
+		return
+	}
+	h.tell(t, seq, nil, turn)
+}
+
+// presenceCap: the last few states of a client are history enough.
+const presenceCap = 1024
+
+// staleLocked marks sessions that were not heard of for long.
+func (h *Hub) staleLocked(turn *Turn) {
+	limit := h.opt.Stale.Milliseconds()
+	for _, s := range h.sessions {
+		state := "online"
+		if turn.Now-s.heard.Load() > limit {
+			state = "stale"
+		}
+		s.mu.Lock()
+		changed := s.info.State != state
+		s.info.State = state
+		shown := s.shown
+		s.mu.Unlock()
+		if changed && shown {
+			h.showLocked(s, turn)
+		}
+	}
+}
+
+func (h *Hub) forgetDevicesLocked(now int64) {
+	for dev, w := range h.devices {
+		if now-w.used > windowKeep.Milliseconds() {
+			delete(h.devices, dev)
+		}
+	}
+}
+
+// NameFor is the name the hub gives to a peer that did not name itself.
+func NameFor(id uint32) string { return "c" + strconv.FormatUint(uint64(id), 10) }

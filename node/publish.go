@@ -1,0 +1,341 @@
+package node
+
+import (
+	"hash/maphash"
+	"time"
+
+	"topicd/codec"
+)
+
+// Body is a reading's data as it came: one complete, validated value.
+type Body struct {
+	Enc  codec.Encoding
+	Data []byte
+}
+
+// Published says where a reading went.
+type Published struct {
+	Topic *Topic
+	Seq   uint64
+	Dup   bool // it was there already: Seq is the number it has
+}
+
+// Publish stores a reading for its topic, which is made within the limits, and
+// makes its listeners' cursors ready. It never waits for a reader. seq is the
+// publisher's own number for dedupe, 0 = none; it counts for named devices.
+// The body is copied. Called by the peer's reader only.
+func (s *Session) Publish(name []byte, b Body, seq uint64, turn *Turn) (Published, *codec.Error) {
+	t := s.last
+	if t == nil || t.name != string(name) {
+		if err := codec.CheckTopic(name); err != nil {
+			return Published{}, err
+		}
+		if codec.IsReserved(name) {
+			return Published{}, errReserved
+		}
+		var err *codec.Error
+		if t, err = s.hub.topic(name, turn.Now); err != nil {
+			return Published{}, err
+		}
+		s.last = t
+	}
+	return s.publish(t, b, seq, turn)
+}
+
+var (
+	errReserved = &codec.Error{Code: codec.CodeForbidden, Msg: "names that begin with $ are the hub's own"}
+	errBody     = &codec.Error{Code: codec.CodeTooLarge, Msg: "the reading is larger than this hub takes"}
+	errNoRoom   = &codec.Error{Code: codec.CodeNoRoom, Msg: "the hub's memory is full of other topics' newest readings", Retry: 1000}
+)
+
+// PublishAlias is Publish to a topic that Alias named.
+func (s *Session) PublishAlias(alias uint64, b Body, seq uint64, turn *Turn) (Published, *codec.Error) {
+	t := s.Aliased(alias)
+	if t == nil {
+		return Published{}, errAlias
+	}
+	return s.publish(t, b, seq, turn)
+}
+
+var errAlias = &codec.Error{Code: codec.CodeNotFound, Msg: "no such topic alias on this connection: publish to the name once more"}
+
+// Alias is a small number that stands for the topic on this connection, 0 when
+// the connection has too many already. Called by the peer's reader only.
+func (s *Session) Alias(t *Topic) uint64 {
+	for i, a := range s.aliases {
+		if a == t || a.name == t.name {
+			s.aliases[i] = t
+			return uint64(i + 1)
+		}
+	}
+	if len(s.aliases) >= maxAliases {
+		return 0
+	}
+	s.aliases = append(s.aliases, t)
+	return uint64(len(s.aliases))
+}
+
+// Aliased is the topic of an alias, nil if there is none.
+func (s *Session) Aliased(alias uint64) *Topic {
+	if alias == 0 || alias > uint64(len(s.aliases)) {
+		return nil
+	}
+	return s.aliases[alias-1]
+}
+
+// maxAliases: up to 23 are one byte of CBOR, up to 64 spare a bridge its names.
+const maxAliases = 64
+
+// topic finds or makes a topic by a checked name.
+func (h *Hub) topic(name []byte, now int64) (*Topic, *codec.Error) {
+	h.mu.RLock()
+	t := h.byName[string(name)]
+	h.mu.RUnlock()
+	if t != nil {
+		return t, nil
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.topicLocked(string(name), now)
+}
+
+func (s *Session) publish(t *Topic, b Body, seq uint64, turn *Turn) (Published, *codec.Error) {
+	h := s.hub
+	if len(b.Data) > h.opt.MaxBody {
+		h.Stats.Add(RefusedLarge, 1)
+		return Published{}, errBody
+	}
+	var sum uint64
+	if seq > 0 && s.window != nil {
+		sum = maphash.Bytes(dedupeSeed, b.Data)
+		if at := s.window.find(seq, sum, s.id); at > 0 {
+			h.Stats.Add(Duplicates, 1)
+			return Published{Topic: t, Seq: at, Dup: true}, nil
+		}
+	}
+	r := record{ts: turn.Now, origin: s.id, name: s.from, data: b.Data}
+	if b.Enc == codec.CBOR {
+		r.enc = flagCBOR
+	}
+	t, n, err := h.store(t, &r, s, turn)
+	if err != nil {
+		return Published{}, err
+	}
+	if s.last != nil && s.last.name == t.name {
+		s.last = t // an heir of the same name
+	}
+	if sum != 0 {
+		s.window.note(seq, sum, s.id, n, turn.Now)
+	}
+	s.in.Add(1)
+	return Published{Topic: t, Seq: n}, nil
+}
+
+// Internal publishes to one of the hub's own topics.
+func (h *Hub) Internal(name string, json []byte, turn *Turn) *codec.Error {
+	t, err := h.topic([]byte(name), turn.Now)
+	if err != nil {
+		return err
+	}
+	_, _, err = h.store(t, &record{ts: turn.Now, data: json}, nil, turn)
+	return err
+}
+
+// store appends r to t, or to its heir when t was deleted, and tells the
+// audience. by is nil for the hub itself.
+func (h *Hub) store(t *Topic, r *record, by *Session, turn *Turn) (*Topic, uint64, *codec.Error) {
+	for try := 0; ; try++ {
+		t.mu.Lock()
+		if t.dead {
+			t.mu.Unlock()
+			var err *codec.Error
+			if t, err = h.topic([]byte(t.name), turn.Now); err != nil {
+				return t, 0, err
+			}
+			continue
+		}
+		limit := t.cap
+		if limit == 0 {
+			limit = uint32(h.opt.TopicCap)
+		}
+		seq := t.log.next
+		evicted, ok := t.log.append(h.arena, r, limit, h.fair.Load())
+		if ok {
+			h.tell(t, seq, by, turn)
+			t.mu.Unlock()
+			h.Stats.Add(Stored, 1)
+			if evicted > 0 {
+				h.Stats.Add(Evicted, int64(evicted))
+			}
+			return t, seq, nil
+		}
+		t.mu.Unlock()
+		if try >= maxTries || !h.makeRoom(recordHead+len(r.name)+len(r.data)) {
+			h.Stats.Add(RefusedRoom, 1)
+			return t, 0, errNoRoom
+		}
+	}
+}
+
+const maxTries = 8 // room that was made may be taken by another publisher
+
+// tell marks the cursors of everybody who hears t. The caller holds t.mu.
+func (h *Hub) tell(t *Topic, seq uint64, by *Session, turn *Turn) {
+	if by != nil && t.lastBy != by.id {
+		t.lastBy = by.id
+		by.publishes(t)
+	}
+	if t.aud == nil {
+		return
+	}
+	for _, b := range t.aud.subs {
+		if b.marked(t) || b.s == by && b.opt.NotOwn {
+			continue
+		}
+		b.s.mark(b, t, seq, turn)
+	}
+}
+
+// publishes notes that a connected session publishes to t, which keeps t.
+func (s *Session) publishes(t *Topic) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed || s.pub1 == t {
+		return
+	}
+	if s.pub1 == nil {
+		s.pub1 = t
+	} else {
+		if _, ok := s.pubs[t]; ok {
+			return
+		}
+		if s.pubs == nil {
+			s.pubs = make(map[*Topic]struct{})
+		}
+		s.pubs[t] = struct{}{}
+	}
+	t.pubs++
+}
+
+// makeRoom frees n bytes of the arena from topics that hold more than an equal
+// share, oldest readings first. It reports whether it freed any: when every
+// topic is down to its share, or to its newest reading, the hub is full.
+func (h *Hub) makeRoom(n int) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.makeRoomLocked(n)
+}
+
+func (h *Hub) makeRoomLocked(n int) bool {
+	fair := h.fair.Load()
+	freed := false
+	need := int64(n) + 4*maxChunk
+	for range h.topics.used {
+		if h.victim++; h.victim >= h.topics.used {
+			h.victim = 0
+		}
+		t := h.topics.at(h.victim)
+		if t == nil {
+			continue
+		}
+		t.mu.Lock()
+		before := t.log.bytes
+		for t.log.count > 1 && t.log.bytes > fair && need > 0 {
+			at := t.log.bytes
+			t.log.evict(h.arena)
+			h.Stats.Add(Evicted, 1)
+			need -= int64(at - t.log.bytes)
+		}
+		freed = freed || t.log.bytes < before
+		t.mu.Unlock()
+		if need <= 0 {
+			return true
+		}
+	}
+	return freed
+}
+
+// arenaRoomLocked makes room where the arena might not take n bytes more.
+func (h *Hub) arenaRoomLocked(n int) {
+	if used, budget, _ := h.arena.usage(); budget-used < int64(n)+4*maxChunk {
+		h.makeRoomLocked(n)
+	}
+}
+
+// shareLocked notes what each topic may always hold: an equal share of the arena.
+func (h *Hub) shareLocked() {
+	h.fair.Store(uint32(min(h.opt.Memory/int64(max(1, len(h.byName))), 1<<30)))
+}
+
+// budget bounds what one session may ask per second: requests and bytes.
+type budget struct {
+	frames, bytes int64 // left, in thousandths
+	at            int64
+}
+
+// fill: a session may spend a second's worth at once.
+func (b *budget) fill(o *Options, now int64) {
+	b.frames, b.bytes, b.at = int64(o.Rate)*1000, int64(o.ByteRate)*1000, now
+}
+
+// Spend charges requests and their bytes to the session. Beyond its rate the
+// peer is told when to try again. Called by the peer's reader only.
+func (s *Session) Spend(requests, bytes int, now int64) *codec.Error {
+	o, b := &s.hub.opt, &s.budget
+	if o.Rate < 0 {
+		return nil
+	}
+	if d := now - b.at; d > 0 {
+		b.at = now
+		d = min(d, 1000)
+		b.frames = min(b.frames+d*int64(o.Rate), int64(o.Rate)*1000)
+		b.bytes = min(b.bytes+d*int64(o.ByteRate), int64(o.ByteRate)*1000)
+	}
+	if b.frames < 0 || b.bytes < 0 && o.ByteRate > 0 {
+		s.hub.Stats.Add(RefusedRate, int64(requests))
+		return errRate
+	}
+	b.frames -= int64(requests) * 1000
+	b.bytes -= int64(bytes) * 1000
+	return nil
+}
+
+var errRate = &codec.Error{Code: codec.CodeTooFast, Msg: "too many requests on this connection", Retry: 100}
+
+// window is the memory of a device's own numbers: a reading sent again after a
+// lost answer is recognised. On one connection the number alone decides; on a
+// new one the body must be the same too, because a device that was switched
+// off begins to count anew.
+type window struct {
+	last [windowSize]sent
+	n    int
+	used int64 // when a number was noted last, milliseconds
+}
+
+type sent struct {
+	seq, sum, at uint64
+	session      uint32
+}
+
+const (
+	windowSize = 16
+	windowKeep = 10 * time.Minute
+	maxWindows = 1024
+)
+
+var dedupeSeed = maphash.MakeSeed()
+
+func (w *window) find(seq, sum uint64, session uint32) uint64 {
+	for i := range w.last {
+		if e := &w.last[i]; e.seq == seq && e.at > 0 && (e.sum == sum || e.session == session) {
+			return e.at
+		}
+	}
+	return 0
+}
+
+func (w *window) note(seq, sum uint64, session uint32, at uint64, now int64) {
+	w.last[w.n%windowSize] = sent{seq, sum, at, session}
+	w.n++
+	w.used = now
+}

@@ -1,0 +1,143 @@
+package node
+
+import (
+	"sort"
+
+	"topicd/codec"
+)
+
+// TopicInfo is what `list topics` tells of a topic.
+type TopicInfo struct {
+	Topic       string
+	Static      bool
+	Seq         uint64 // number of the newest reading, 0 = none yet
+	TS          int64  // its time, milliseconds since 1970
+	Readings    int
+	Bytes       int64 // of the arena
+	Cap         int64
+	Subscribers int
+	Stale       bool
+	Epoch       uint64
+}
+
+// Topics are the topics that fit the pattern, by name. "" and # do not fit
+// names that begin with $.
+func (h *Hub) Topics(pattern string) []*Topic {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	if t := h.byName[pattern]; t != nil {
+		return []*Topic{t}
+	}
+	var ts []*Topic
+	for t := range h.topics.all {
+		if pattern == "" && t.name[0] != '$' || pattern != "" && codec.Match(pattern, t.name) {
+			ts = append(ts, t)
+		}
+	}
+	sort.Slice(ts, func(i, j int) bool { return ts[i].name < ts[j].name })
+	return ts
+}
+
+// Info describes a topic.
+func (h *Hub) Info(t *Topic, now int64) TopicInfo {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	i := TopicInfo{
+		Topic: t.name, Static: t.static, Seq: t.log.next - 1, Readings: int(t.log.count),
+		Bytes: int64(t.log.bytes), Cap: int64(t.cap), Epoch: h.epoch + uint64(t.gen),
+	}
+	if t.cap == 0 {
+		i.Cap = int64(h.opt.TopicCap)
+	}
+	if t.aud != nil {
+		i.Subscribers = len(t.aud.subs)
+	}
+	if t.log.count > 0 {
+		i.TS = t.log.timeOf(h.arena, t.log.next-1)
+	}
+	i.Stale = t.stale > 0 && now-max(i.TS, h.began) > int64(t.stale)*1000
+	return i
+}
+
+// Span is the numbers of the stored readings that a get asks for: the newest
+// last (0 = all), or those after since as in SubOptions. from == to: none.
+func (h *Hub) Span(t *Topic, last int64, hasSince bool, since, now int64) (from, to uint64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	to = t.log.next
+	from = t.log.first()
+	switch {
+	case hasSince && since < 0:
+		from = t.log.after(h.arena, now+since*1000)
+	case hasSince:
+		from = max(from, min(uint64(since)+1, to))
+	}
+	if last > 0 && to-from > uint64(last) {
+		from = to - uint64(last)
+	}
+	return from, to
+}
+
+// Read calls yield with stored readings of t from number from up to to, while
+// it returns true, and returns the number behind the last one accepted. raw is
+// scratch, kept for the next call.
+func (h *Hub) Read(t *Topic, from, to uint64, raw *[]byte, yield func(*Reading) bool) uint64 {
+	for from < to {
+		t.mu.Lock()
+		if from = max(from, t.log.first()); t.dead || from >= min(to, t.log.next) {
+			t.mu.Unlock()
+			return to
+		}
+		var end uint64
+		*raw, end = t.log.read(h.arena, from, (*raw)[:0], batchQuota)
+		t.mu.Unlock()
+		end = min(end, to)
+		b := *raw
+		for ; from < end; from++ {
+			var rec record
+			rec, b = parseRecord(b)
+			r := Reading{Topic: t.name, Seq: from, TS: rec.ts, Origin: rec.origin, CBOR: rec.enc&flagCBOR != 0, From: rec.name, Data: rec.data}
+			if !yield(&r) {
+				return from
+			}
+		}
+	}
+	return from
+}
+
+// ClientInfo is what `list clients` tells of a session.
+type ClientInfo struct {
+	ID uint32
+	Info
+	Subs, Ready   int
+	In, Out, Drop int64
+}
+
+// Clients are the open sessions, oldest first.
+func (h *Hub) Clients() []ClientInfo {
+	h.mu.RLock()
+	list := make([]*Session, 0, len(h.sessions))
+	for _, s := range h.sessions {
+		list = append(list, s)
+	}
+	h.mu.RUnlock()
+	sort.Slice(list, func(i, j int) bool { return list[i].id < list[j].id })
+	infos := make([]ClientInfo, 0, len(list))
+	for _, s := range list {
+		infos = append(infos, s.client())
+	}
+	return infos
+}
+
+func (s *Session) client() ClientInfo {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c := ClientInfo{ID: s.id, Info: s.info, Ready: s.ready.n, In: s.in.Load(), Out: s.out.Load(), Drop: s.drop.Load()}
+	for _, b := range s.subs {
+		if b != nil {
+			c.Subs++
+		}
+	}
+	c.Client = s.clientLocked()
+	return c
+}

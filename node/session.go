@@ -1,0 +1,327 @@
+package node
+
+import (
+	"sync"
+	"sync/atomic"
+
+	"topicd/codec"
+)
+
+// Sink is the transport's end of a session.
+type Sink interface {
+	// Wake says that the session has something to read: the transport must
+	// call Fill soon, from any goroutine, one at a time. It is called without
+	// locks and must not block.
+	Wake()
+	// Cut asks the transport to tell the peer why and to close. It may be
+	// called with locks held and must not call back into the hub.
+	Cut(why *codec.Error)
+}
+
+// Turn is one go of a transport's worker: the time when it began and the
+// sessions that it made ready. Publishing only collects them, so that a worker
+// that has read many frames writes each session once.
+type Turn struct {
+	Now   int64 // milliseconds since 1970
+	ready []*Session
+}
+
+// Take returns the sessions made ready so far and forgets them. The slice is
+// good until the next use of the turn.
+func (t *Turn) Take() []*Session {
+	r := t.ready
+	t.ready = t.ready[:0]
+	return r
+}
+
+// Wake wakes the sessions made ready: the end of a turn for callers that do
+// not write sessions themselves.
+func (t *Turn) Wake() {
+	for _, s := range t.ready {
+		s.sink.Wake()
+	}
+	t.ready = t.ready[:0]
+}
+
+// Session is one connected peer: what it subscribed to and the short list of
+// what it has not read yet.
+type Session struct {
+	// static after construction
+	hub  *Hub
+	sink Sink
+	id   uint32
+
+	// owned by the peer's reader
+	budget  budget
+	last    *Topic   // where it published last: most sensors have one topic
+	aliases []*Topic // alias n is aliases[n-1]
+	window  *window  // dedupe of its device
+	from    []byte   // its name, that its readings carry; nil = nameless
+
+	// written under mu, read without it: topics marked for a pattern
+	bits atomic.Pointer[[]*bitPage]
+
+	// guarded by mu
+	mu     sync.Mutex
+	closed bool
+	queued bool // on a turn's list, or being filled: nobody else needs to wake it
+	nheld  int  // subscriptions with entries held back by a rate
+	ready  fifo
+	tasks  []Task
+	subs   []*Subscription // by slot; nil = free
+	pubs   map[*Topic]struct{}
+	pub1   *Topic // the first topic published to; pubs only for more
+	shown  bool   // its presence is known to the hub
+	info   Info
+
+	// guarded by the hub's mu
+	pick *Subscription // scratch: best match while an audience is made
+
+	in, out, drop atomic.Int64
+	heard         atomic.Int64 // milliseconds: last sign of life
+}
+
+// Info is what `list clients` tells of a session.
+type Info struct {
+	Client  string // device id, client name, or a name from the hub
+	Named   bool   // the peer named itself: readings carry it as "from"
+	Addr    string
+	URL     string
+	Dialect string
+	Enc     string
+	Since   int64 // milliseconds since 1970
+	State   string
+}
+
+// ID is the session's number, never used again by this process.
+func (s *Session) ID() uint32 { return s.id }
+
+// Hub is the hub that the session belongs to.
+func (s *Session) Hub() *Hub { return s.hub }
+
+// Heard notes a sign of life of the peer.
+func (s *Session) Heard(now int64) { s.heard.Store(now) }
+
+// LastHeard is the time of the last sign of life.
+func (s *Session) LastHeard() int64 { return s.heard.Load() }
+
+// Sink is the transport's end, as given to Hub.Open.
+func (s *Session) Sink() Sink { return s.sink }
+
+// Info is a copy of what is known of the peer.
+func (s *Session) Info() Info {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.info
+}
+
+// Subscription is one pattern of a session and how it is read.
+type Subscription struct {
+	// static after construction
+	s       *Session
+	pattern string
+	rand    uint64 // names it in an audience's hash
+	rank    uint64 // of two that fit a topic the higher serves it
+	slot    uint16
+	exact   bool
+
+	// guarded by the session's mu
+	opt    SubOptions
+	live   bool  // the stored readings are through
+	began  int64 // when it was made: older readings are stored ones
+	stored int64 // readings sent before live
+	held   []held
+	heldAt int // first of held
+
+	// written under the session's mu, read without: the only mark that an exact
+	// subscription needs
+	ready atomic.Bool
+
+	at int // place in its list of the trie; guarded by the hub's mu
+}
+
+// Pattern is the subscribed name or pattern.
+func (b *Subscription) Pattern() string { return b.pattern }
+
+// Options are the options in force.
+func (b *Subscription) Options() SubOptions { return b.opt }
+
+// held is a cursor waiting for its rate.
+type held struct {
+	topic uint32
+	from  uint32
+	due   int64
+}
+
+// entry is a cursor: topic, slot of the subscription and the low half of the
+// next number to read. It exists only while there is something to read.
+type entry uint64
+
+func newEntry(topic uint32, slot uint16, from uint64) entry {
+	return entry(topic)<<44 | entry(slot)<<32 | entry(uint32(from))
+}
+func (e entry) topic() uint32 { return uint32(e >> 44) }
+func (e entry) slot() uint16  { return uint16(e>>32) & maxSubs }
+func (e entry) from() uint32  { return uint32(e) }
+
+// liveMark is the topic of the entry behind a subscription's stored readings.
+const liveMark = 1<<topicBits - 1
+
+// fifo is a ring of entries that gives its memory back when it runs empty.
+type fifo struct {
+	ring    []entry // length is a power of two
+	head, n int
+}
+
+func (f *fifo) at(i int) *entry { return &f.ring[(f.head+i)&(len(f.ring)-1)] }
+
+// push appends e and returns how many bytes the ring grew.
+func (f *fifo) push(e entry) (grown int) {
+	if f.n == len(f.ring) {
+		ring := make([]entry, max(4, 2*len(f.ring)))
+		for i := range f.n {
+			ring[i] = *f.at(i)
+		}
+		grown = 8 * (len(ring) - len(f.ring))
+		f.ring, f.head = ring, 0
+	}
+	f.n++
+	*f.at(f.n - 1) = e
+	return grown
+}
+
+// pop drops the first entry and returns how many bytes were given back.
+func (f *fifo) pop() (freed int) {
+	f.head = (f.head + 1) & (len(f.ring) - 1)
+	f.n--
+	if f.n == 0 && len(f.ring) > 16 {
+		freed = 8 * len(f.ring)
+		*f = fifo{}
+	}
+	return freed
+}
+
+// bitPage holds the marks of as many topics as a page of the table.
+type bitPage [1 << pageBits / 32]atomic.Uint32
+
+// marked reports whether the cursor of this subscription on t exists already.
+// One atomic load (three for a pattern): the price of a publish for a reader
+// that has not caught up. Called with t.mu held.
+func (b *Subscription) marked(t *Topic) bool {
+	if b.exact {
+		return b.ready.Load()
+	}
+	return b.s.bit(t.idx)
+}
+
+func (s *Session) bit(idx uint32) bool {
+	dir := s.bits.Load()
+	if dir == nil || int(idx>>pageBits) >= len(*dir) {
+		return false
+	}
+	p := (*dir)[idx>>pageBits]
+	return p != nil && p[idx>>5&(1<<pageBits/32-1)].Load()&(1<<(idx&31)) != 0
+}
+
+// setMarkLocked notes that a cursor of b on t exists.
+func (b *Subscription) setMarkLocked(t *Topic, on bool) {
+	if b.exact {
+		b.ready.Store(on)
+		return
+	}
+	b.s.setBitLocked(t.idx, on)
+}
+
+func (s *Session) setBitLocked(idx uint32, on bool) {
+	dir := s.bits.Load()
+	p := int(idx >> pageBits)
+	if dir == nil || p >= len(*dir) || (*dir)[p] == nil {
+		if !on {
+			return
+		}
+		var grown []*bitPage
+		if dir != nil {
+			grown = append(grown, *dir...)
+		}
+		for len(grown) <= p {
+			grown = append(grown, nil)
+		}
+		grown[p] = new(bitPage)
+		dir = &grown
+		s.bits.Store(dir)
+	}
+	w := &(*dir)[p][idx>>5&(1<<pageBits/32-1)]
+	if on {
+		w.Store(w.Load() | 1<<(idx&31))
+	} else {
+		w.Store(w.Load() &^ (1 << (idx & 31)))
+	}
+}
+
+// mark makes b's cursor on t, standing at from. Called with t.mu held.
+func (s *Session) mark(b *Subscription, t *Topic, from uint64, turn *Turn) {
+	s.mu.Lock()
+	s.markLocked(b, t, from, turn)
+	s.mu.Unlock()
+}
+
+func (s *Session) markLocked(b *Subscription, t *Topic, from uint64, turn *Turn) {
+	if s.closed || b.marked(t) {
+		return
+	}
+	b.setMarkLocked(t, true)
+	s.pushLocked(newEntry(t.idx, b.slot, from), turn)
+}
+
+func (s *Session) pushLocked(e entry, turn *Turn) {
+	if grown := s.ready.push(e); grown > 0 && s.hub.growReady(int64(grown), s) {
+		s.hub.Stats.Add(CutBehind, 1)
+		s.sink.Cut(errBehind)
+	}
+	s.queueLocked(turn)
+}
+
+func (s *Session) popLocked() {
+	if freed := s.ready.pop(); freed > 0 {
+		s.hub.readyBytes.Add(-int64(freed))
+	}
+}
+
+// queueLocked puts the session on the turn unless somebody already answers for it.
+func (s *Session) queueLocked(turn *Turn) {
+	if !s.queued {
+		s.queued = true
+		turn.ready = append(turn.ready, s)
+	}
+}
+
+var errBehind = &codec.Error{Code: codec.CodeNoRoom, Msg: "too far behind: the hub has no room for the list of what you have not read", Retry: 5000}
+
+// A Task makes frames at its reader's pace: the pages of a long answer.
+type Task interface {
+	// Step appends frames until dst holds limit bytes or there are no more.
+	Step(dst []byte, limit int, f Framer) (out []byte, done bool)
+}
+
+const maxTasks = 8
+
+// Enqueue adds a task to what the session has to read.
+func (s *Session) Enqueue(t Task, turn *Turn) *codec.Error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return errClosed
+	}
+	if len(s.tasks) >= maxTasks {
+		s.hub.Stats.Add(RefusedTasks, 1)
+		return errTasks
+	}
+	s.tasks = append(s.tasks, t)
+	s.queueLocked(turn)
+	return nil
+}
+
+var (
+	errTasks  = &codec.Error{Code: codec.CodeTooFast, Msg: "too many unanswered requests on this connection: read their answers first", Retry: 100}
+	errClosed = &codec.Error{Code: codec.CodeGoingAway, Msg: "the session is closed"}
+)

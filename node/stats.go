@@ -1,0 +1,103 @@
+package node
+
+import "sync/atomic"
+
+// Counter is one figure that only grows. Every loss, refusal and end has one.
+type Counter int
+
+const (
+	Stored     Counter = iota // readings stored
+	Delivered                 // readings handed to subscribers' transports
+	Evicted                   // readings that left their topic to make room: history, not loss
+	Duplicates                // readings recognised as sent before
+
+	DropOverrun   // not delivered: evicted before a slow subscriber read them
+	DropConflated // not delivered: the subscriber asked for the latest or a rate
+	DropFormless  // not delivered: the subscriber's dialect has no form for them
+
+	RefusedSessions  // hub full
+	RefusedTopics    // too many topics
+	RefusedSubs      // too many subscriptions
+	RefusedTasks     // too many unanswered requests
+	RefusedRate      // requests beyond a session's rate
+	RefusedLarge     // readings over the size limit
+	RefusedRoom      // arena full
+	RefusedMalformed // frames that say nothing the hub understands
+	RefusedForbidden // not allowed
+
+	CutBehind    // ended: no room for the list of unread topics
+	CutSlow      // ended: the socket took nothing for too long
+	CutDead      // ended: no sign of life
+	CutMalformed // ended: ten malformed frames in a row
+	CutProtocol  // ended: broke RFC 6455
+	CutReplies   // ended: asked on without reading the answers
+
+	Opened  // sessions begun
+	Closed  // sessions ended
+	Expired // unused topics that went
+
+	numCounters
+)
+
+var counterNames = [numCounters]string{
+	"published", "delivered", "evicted", "duplicates",
+	"drop_overrun", "drop_conflated", "drop_formless",
+	"refused_sessions", "refused_topics", "refused_subscriptions", "refused_tasks", "refused_rate", "refused_large", "refused_room", "refused_malformed", "refused_forbidden",
+	"cut_behind", "cut_slow", "cut_dead", "cut_malformed", "cut_protocol", "cut_replies",
+	"sessions_opened", "sessions_closed", "topics_expired",
+}
+
+// String is the counter's name in $sys/stats and in metrics.
+func (c Counter) String() string { return counterNames[c] }
+
+// Counters yields all counters.
+func Counters(yield func(Counter) bool) {
+	for c := range numCounters {
+		if !yield(c) {
+			return
+		}
+	}
+}
+
+// Stats are the hub's counters.
+type Stats struct{ n [numCounters]atomic.Int64 }
+
+// Add counts.
+func (s *Stats) Add(c Counter, n int64) { s.n[c].Add(n) }
+
+// Get reads.
+func (s *Stats) Get(c Counter) int64 { return s.n[c].Load() }
+
+// Memory is what the hub holds now, in bytes of memory.
+type Memory struct {
+	Readings      int64 // chunks that hold readings; the sum of all topics' bytes
+	Arena         int64 // slabs ever touched: what is resident for readings
+	Budget        int64 // of the arena
+	Topics        int64 // topics and their names
+	Sessions      int64
+	Subscriptions int64
+	Ready         int64 // lists of what subscribers have not read
+}
+
+// Memory accounts for the hub's memory.
+func (h *Hub) Memory() Memory {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	var m Memory
+	m.Readings, m.Budget, m.Arena = h.arena.usage()
+	m.Topics = int64(len(h.byName))*topicCost + h.names
+	m.Sessions = int64(len(h.sessions)) * sessionCost
+	m.Subscriptions = int64(h.nsubs) * subCost
+	m.Ready = h.readyBytes.Load()
+	return m
+}
+
+// Counts are the hub's gauges.
+type Counts struct{ Topics, Sessions, Subscriptions int }
+
+// Counts reads the gauges.
+func (h *Hub) Counts() Counts {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	return Counts{len(h.byName), len(h.sessions), h.nsubs}
+}

@@ -1,0 +1,428 @@
+package node
+
+import (
+	"math/rand/v2"
+
+	"topicd/codec"
+)
+
+// SubOptions say where the cursors of a subscription start and how they jump.
+type SubOptions struct {
+	Last     int64   // stored readings per topic first
+	Since    int64   // with HasSince: those after this number, or of the last -Since seconds
+	Ep       uint64  // the epoch of Since's number, 0 = not given
+	Rate     float64 // at most so many readings per second and topic, the newest wins; 0 = all
+	Latest   bool    // only ever the newest
+	NotOwn   bool    // not what this session published
+	Format   Format
+	HasSince bool
+}
+
+// Subscribed tells what a subscription found.
+type Subscribed struct {
+	Ep     uint64
+	Topics int    // topics that it hears now
+	From   uint64 // exact names: the first number that will be sent
+	Gap    uint64 // readings asked for with Since that are gone
+	Topic  *Topic // exact names only
+}
+
+// Subscribe adds a subscription, or changes the options of the one with the
+// same pattern and replays. Stored readings come first, then the format's live
+// marker, then the rest. Where several subscriptions of a session fit a topic
+// a reading is sent once, as the most particular one wants it: an exact name
+// before a pattern, a later one before an earlier one.
+func (s *Session) Subscribe(pattern []byte, opt SubOptions, turn *Turn) (Subscribed, *codec.Error) {
+	if err := codec.CheckPattern(pattern); err != nil {
+		return Subscribed{}, err
+	}
+	h := s.hub
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	b, err := h.subscriptionLocked(s, string(pattern))
+	if err != nil {
+		return Subscribed{}, err
+	}
+	s.mu.Lock()
+	b.opt, b.live, b.stored, b.began = opt, false, 0, turn.Now
+	s.mu.Unlock()
+
+	r := replay{b: b, opt: &opt, turn: turn}
+	r.res.Ep = h.epoch
+	if b.exact {
+		t, err := h.topicLocked(b.pattern, turn.Now)
+		if err != nil {
+			h.dropSubLocked(b)
+			return Subscribed{}, err
+		}
+		r.res.Ep, r.res.Topic = h.epoch+uint64(t.gen), t
+		r.topic(t)
+	} else {
+		if reservedPattern(b.pattern) {
+			h.showAllLocked(turn)
+		}
+		for t := range h.topics.all {
+			if codec.Match(b.pattern, t.name) {
+				r.topic(t)
+			}
+		}
+	}
+	s.mu.Lock()
+	s.pushLocked(newEntry(liveMark, b.slot, 0), turn)
+	s.mu.Unlock()
+	return r.res, nil
+}
+
+// replay is a subscription on its way to the topics it fits.
+type replay struct {
+	b    *Subscription
+	opt  *SubOptions
+	turn *Turn
+	memo map[*audience]joined // topics that shared an audience go on to share one
+	pos  map[uint32]int       // place of marked topics in the ready list, made when first needed
+	res  Subscribed
+}
+
+// joined is an audience with the new subscription in it, and the subscription
+// that serves the session there.
+type joined struct {
+	aud  *audience
+	mine *Subscription
+}
+
+// topic adds the subscription to t's audience and puts its cursor at the start.
+func (r *replay) topic(t *Topic) {
+	h := r.b.s.hub
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	old := t.aud
+	next, known := r.memo[old]
+	if !known {
+		next.aud = h.auds.get(withSub(old.listeners(), r.b))
+		next.mine = next.aud.of(r.b.s)
+		if r.memo == nil {
+			r.memo = make(map[*audience]joined)
+		}
+		r.memo[old] = next
+	}
+	if next.aud != old {
+		if r.b.exact {
+			r.b.s.moveMark(old.of(r.b.s), r.b, t)
+			t.exact++
+		}
+		h.setAudience(t, next.aud)
+	}
+	t.idle = 0
+	r.res.Topics++
+	start := r.start(t)
+	if r.b.exact {
+		r.res.From = start
+	}
+	if start < t.log.next {
+		r.cursor(t, next.mine, start)
+	}
+}
+
+// start is the first stored reading that the subscriber wants of t.
+func (r *replay) start(t *Topic) uint64 {
+	first, next := t.log.first(), t.log.next
+	start := next
+	switch o := r.opt; {
+	case !o.HasSince:
+		start = next - uint64(max(0, min(o.Last, int64(t.log.count))))
+	case o.Since < 0:
+		start = t.log.after(r.b.s.hub.arena, r.turn.Now+o.Since*1000)
+	case o.Ep != 0 && o.Ep != r.b.s.hub.epoch+uint64(t.gen) && o.Ep != r.b.s.hub.epoch:
+		start = first // other numbers than the subscriber knows: start over
+	default:
+		if start = min(uint64(o.Since)+1, next); start < first {
+			r.res.Gap += first - start
+		}
+	}
+	return max(start, first)
+}
+
+// cursor puts the session's cursor on t at start, or back to it. w serves the
+// session on t.
+func (r *replay) cursor(t *Topic, w *Subscription, start uint64) {
+	s := w.s
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return
+	}
+	if !w.marked(t) {
+		s.markLocked(w, t, start, r.turn)
+		return
+	}
+	if w.unholdLocked(t.idx) {
+		s.pushLocked(newEntry(t.idx, w.slot, start), r.turn)
+		return
+	}
+	if e := r.entryLocked(s, t.idx); e != nil {
+		at := t.log.next - uint64(uint32(t.log.next)-e.from())
+		*e = newEntry(t.idx, w.slot, min(at, start))
+	}
+}
+
+// entryLocked finds the entry of a marked topic. The places are noted once per
+// request, or a slow reader that subscribes again would cost topics²; a flusher
+// may have moved the list since, so they are checked.
+func (r *replay) entryLocked(s *Session, topic uint32) *entry {
+	if r.pos == nil {
+		r.pos = make(map[uint32]int, s.ready.n)
+		for i := range s.ready.n {
+			r.pos[s.ready.at(i).topic()] = i
+		}
+	}
+	if i, ok := r.pos[topic]; ok && i < s.ready.n && s.ready.at(i).topic() == topic {
+		return s.ready.at(i)
+	}
+	for i := range s.ready.n {
+		if s.ready.at(i).topic() == topic {
+			return s.ready.at(i)
+		}
+	}
+	return nil
+}
+
+// unholdLocked takes t out of the cursors held back by the rate.
+func (b *Subscription) unholdLocked(topic uint32) bool {
+	for i := b.heldAt; i < len(b.held); i++ {
+		if b.held[i].topic == topic {
+			b.held = append(b.held[:i], b.held[i+1:]...)
+			if b.heldAt == len(b.held) {
+				b.s.nheld--
+				b.held, b.heldAt = nil, 0
+			}
+			return true
+		}
+	}
+	return false
+}
+
+// subscriptionLocked finds or makes the subscription of s to the pattern.
+func (h *Hub) subscriptionLocked(s *Session, pattern string) (*Subscription, *codec.Error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil, errClosed
+	}
+	slot := -1
+	n := 0
+	for i, b := range s.subs {
+		switch {
+		case b == nil:
+			slot = i
+		case b.pattern == pattern:
+			return b, nil
+		default:
+			n++
+		}
+	}
+	if n >= h.opt.Subs || h.nsubs >= h.opt.Sessions*subsPerSession {
+		h.Stats.Add(RefusedSubs, 1)
+		return nil, errSubs
+	}
+	if slot < 0 {
+		slot = len(s.subs)
+		if s.subs == nil {
+			s.subs = make([]*Subscription, 0, 1) // most dashboards and all sensors need no more
+		}
+		s.subs = append(s.subs, nil)
+	}
+	h.rank++
+	b := &Subscription{s: s, pattern: pattern, rand: rand.Uint64(), rank: h.rank, slot: uint16(slot), exact: !codec.HasWildcard(pattern)}
+	if b.exact {
+		b.rank |= 1 << 63
+	} else {
+		h.patterns.add(b)
+	}
+	s.subs[slot] = b
+	h.nsubs++
+	if reservedPattern(pattern) {
+		h.watched++
+	}
+	return b, nil
+}
+
+const subsPerSession = 16 // on average: bounds all sessions' subscriptions together
+
+var errSubs = &codec.Error{Code: codec.CodeNoRoom, Msg: "too many subscriptions: unsubscribe some or use a pattern"}
+
+// Unsubscribe ends the subscription with exactly this pattern.
+func (s *Session) Unsubscribe(pattern []byte, turn *Turn) *codec.Error {
+	h := s.hub
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	s.mu.Lock()
+	var b *Subscription
+	for _, c := range s.subs {
+		if c != nil && c.pattern == string(pattern) {
+			b = c
+		}
+	}
+	s.mu.Unlock()
+	if b == nil {
+		return codec.Errorf(codec.CodeNotFound, "not subscribed to %q", pattern)
+	}
+	h.dropSubLocked(b)
+	return nil
+}
+
+// dropSubLocked takes b out of every audience; other subscriptions of its
+// session take its place where they fit. Unread readings that another of them
+// wants stay to be read.
+func (h *Hub) dropSubLocked(b *Subscription) {
+	s := b.s
+	if b.exact {
+		if t := h.byName[b.pattern]; t != nil {
+			t.mu.Lock()
+			if t.aud.of(s) == b {
+				t.exact--
+				h.replaceLocked(t, b, h.bestLocked(s, b, t.name))
+			}
+			t.mu.Unlock()
+		}
+	} else {
+		h.patterns.remove(b)
+		serves := make(map[*audience]bool)
+		for t := range h.topics.all {
+			t.mu.Lock()
+			yes, known := serves[t.aud]
+			if !known {
+				yes = t.aud.of(s) == b
+				serves[t.aud] = yes
+			}
+			if yes {
+				h.replaceLocked(t, b, h.bestLocked(s, b, t.name))
+			}
+			t.mu.Unlock()
+		}
+	}
+	s.mu.Lock()
+	s.purgeLocked(b)
+	s.subs[b.slot] = nil
+	if b.heldAt < len(b.held) {
+		s.nheld--
+	}
+	s.mu.Unlock()
+	h.nsubs--
+	if reservedPattern(b.pattern) {
+		h.watched--
+	}
+	if b.exact {
+		h.reapIfDue(h.byName[b.pattern])
+	}
+}
+
+// replaceLocked puts other (nil: nobody) in b's place in t's audience.
+func (h *Hub) replaceLocked(t *Topic, b, other *Subscription) {
+	subs := make([]*Subscription, 0, len(t.aud.subs))
+	for _, c := range t.aud.subs {
+		if c != b {
+			subs = append(subs, c)
+		} else if other != nil {
+			subs = append(subs, other)
+		}
+	}
+	h.setAudience(t, h.auds.get(subs))
+	if b.exact {
+		b.s.moveMark(b, other, t)
+	}
+}
+
+// bestLocked is the session's best subscription for the name, b left out.
+func (h *Hub) bestLocked(s *Session, b *Subscription, name string) (best *Subscription) {
+	for _, c := range s.subs {
+		if c != nil && c != b && (best == nil || c.rank > best.rank) && (c.pattern == name || !c.exact && codec.Match(c.pattern, name)) {
+			best = c
+		}
+	}
+	return best
+}
+
+// moveMark hands the cursor on t from one subscription of s to another, one of
+// them exact. Called with t.mu held.
+func (s *Session) moveMark(from, to *Subscription, t *Topic) {
+	if from == nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !from.marked(t) || to == nil {
+		return
+	}
+	from.setMarkLocked(t, false)
+	to.setMarkLocked(t, true)
+	for i := range s.ready.n {
+		if e := s.ready.at(i); e.topic() == t.idx {
+			*e = entry(t.idx)<<44 | entry(to.slot)<<32 | entry(e.from())
+			return
+		}
+	}
+	for i := from.heldAt; i < len(from.held); i++ {
+		if h := from.held[i]; h.topic == t.idx {
+			from.unholdLocked(t.idx)
+			s.ready.push(entry(t.idx)<<44 | entry(to.slot)<<32 | entry(h.from))
+			return
+		}
+	}
+}
+
+// purgeLocked takes the entries of b off the list, or gives them to the
+// subscription that now serves their topic.
+func (s *Session) purgeLocked(b *Subscription) {
+	old := s.ready
+	s.ready = fifo{}
+	s.hub.readyBytes.Add(-8 * int64(len(old.ring)))
+	for i := range old.n {
+		e := *old.at(i)
+		if e.slot() == b.slot {
+			if e.topic() == liveMark {
+				continue
+			}
+			t := s.hub.topics.at(e.topic())
+			other := s.hub.bestLocked(s, b, t.name)
+			if other == nil {
+				b.setMarkLocked(t, false)
+				continue
+			}
+			e = entry(t.idx)<<44 | entry(other.slot)<<32 | entry(e.from())
+		}
+		s.hub.readyBytes.Add(int64(s.ready.push(e)))
+	}
+	for _, h := range b.held[b.heldAt:] {
+		b.setMarkLocked(s.hub.topics.at(h.topic), false)
+	}
+}
+
+// withSub is the listeners with b among them, in the place of a less
+// particular subscription of its session.
+func withSub(old []*Subscription, b *Subscription) []*Subscription {
+	for i, c := range old {
+		if c.s == b.s {
+			if c.rank >= b.rank {
+				return old
+			}
+			subs := append([]*Subscription(nil), old...)
+			subs[i] = b
+			return subs
+		}
+	}
+	subs := make([]*Subscription, len(old)+1)
+	subs[copy(subs, old)] = b
+	return subs
+}
+
+// of is the subscription that serves s, nil if it does not listen.
+func (a *audience) of(s *Session) *Subscription {
+	if a != nil {
+		for _, b := range a.subs {
+			if b.s == s {
+				return b
+			}
+		}
+	}
+	return nil
+}

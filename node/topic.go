@@ -1,0 +1,160 @@
+package node
+
+import (
+	"sync"
+	"sync/atomic"
+)
+
+// Topic is one named, bounded log and the audience that hears it.
+type Topic struct {
+	// static after construction
+	name string
+	idx  uint32 // its place in the hub's table and in every session's set of marks
+	gen  uint32 // topics deleted before this one was born; part of its epoch
+
+	// guarded by mu
+	mu     sync.Mutex
+	log    log
+	aud    *audience // nil: nobody
+	cap    uint32    // bytes, 0 = the hub's default
+	keep   uint32    // seconds it outlives its last user, keepDefault = the hub's
+	stale  uint32    // seconds without a reading that make it stale, 0 = never
+	idle   uint32    // seconds of the hub's clock when it was last seen unused, 0 = in use
+	pubs   uint32    // connected sessions that have published here
+	lastBy uint32    // the last of them, the common case: one sensor, one topic
+	exact  uint32    // subscriptions to exactly this name
+	static bool
+	dead   bool // deleted; nothing is stored or marked any more
+}
+
+const keepDefault = ^uint32(0)
+
+// Name is the topic's name.
+func (t *Topic) Name() string { return t.name }
+
+// table maps the small numbers of topics to topics without a lock: pages are
+// made under the hub's lock and never move.
+type table struct {
+	pages [(maxTopics + 1) >> pageBits]atomic.Pointer[page]
+	free  []uint32 // numbers of reaped topics
+	used  uint32   // numbers ever given
+}
+
+const pageBits = 9
+
+type page [1 << pageBits]atomic.Pointer[Topic]
+
+func (b *table) at(idx uint32) *Topic {
+	return b.pages[idx>>pageBits].Load()[idx&(1<<pageBits-1)].Load()
+}
+
+func (b *table) put(t *Topic) {
+	if n := len(b.free); n > 0 {
+		t.idx = b.free[n-1]
+		b.free = b.free[:n-1]
+	} else {
+		t.idx = b.used
+		b.used++
+	}
+	p := &b.pages[t.idx>>pageBits]
+	if p.Load() == nil {
+		p.Store(new(page))
+	}
+	p.Load()[t.idx&(1<<pageBits-1)].Store(t)
+}
+
+func (b *table) remove(idx uint32) {
+	b.pages[idx>>pageBits].Load()[idx&(1<<pageBits-1)].Store(nil)
+	b.free = append(b.free, idx)
+}
+
+// audience is who hears a topic. Topics with the same listeners share one; it
+// never changes, a changed audience is another one. One subscription stands
+// for a session: its most particular one.
+type audience struct {
+	subs []*Subscription
+	hash uint64    // sum of the subscriptions' random numbers: order does not matter
+	next *audience // of the same hash
+	refs int       // topics that have it; guarded by the hub's mu
+}
+
+func (a *audience) listeners() []*Subscription {
+	if a == nil {
+		return nil
+	}
+	return a.subs
+}
+
+// audiences finds the audience with given listeners.
+type audiences map[uint64]*audience
+
+// get returns the audience of subs, which it keeps when it is new. An empty
+// audience is nil.
+func (as audiences) get(subs []*Subscription) *audience {
+	if len(subs) == 0 {
+		return nil
+	}
+	var h uint64
+	for _, s := range subs {
+		h += s.rand
+	}
+	for a := as[h]; a != nil; a = a.next {
+		if sameSubs(a.subs, subs) {
+			return a
+		}
+	}
+	a := &audience{subs: subs, hash: h, next: as[h]}
+	as[h] = a
+	return a
+}
+
+// sameSubs compares as sets: no subscription stands twice.
+func sameSubs(a, b []*Subscription) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	same := true
+	for i := range a {
+		if a[i] != b[i] {
+			same = false
+			break
+		}
+	}
+	if same {
+		return true
+	}
+	in := make(map[*Subscription]bool, len(a))
+	for _, s := range a {
+		in[s] = true
+	}
+	for _, s := range b {
+		if !in[s] {
+			return false
+		}
+	}
+	return true
+}
+
+// release gives one topic's reference back.
+func (as audiences) release(a *audience) {
+	if a == nil {
+		return
+	}
+	if a.refs--; a.refs > 0 {
+		return
+	}
+	if as[a.hash] == a {
+		if a.next == nil {
+			delete(as, a.hash)
+		} else {
+			as[a.hash] = a.next
+		}
+		return
+	}
+	for b := as[a.hash]; b != nil; b = b.next {
+		if b.next == a {
+			b.next = a.next
+			return
+		}
+	}
+}
