@@ -224,63 +224,99 @@ func (w *walker) cborMap(ib byte, n uint64, i, depth int) int {
 	} else if n > uint64(len(w.src)-i)/2 {
 		return w.cut()
 	}
-	labels, count := true, uint64(0)
+	labels, count := labelSet(0), uint64(0)
 	for ; count < n; count++ {
 		if n == math.MaxUint64 && i < len(w.src) && w.src[i] == cborBreak {
 			i++
 			break
 		}
-		var label bool
-		if i, label = w.cborKey(i, depth, base); i < 0 {
-			return -1
+		if bit, next := w.label(i); bit != 0 && len(w.keys.refs) == base {
+			if labels&bit != 0 {
+				w.note(CodeMalformed, "a key stands twice in one map, at byte %d", i)
+			}
+			labels |= bit
+			i = next
+		} else {
+			if len(w.keys.refs) == base {
+				w.spill(labels, base)
+			}
+			if i = w.cborKey(i, depth, base); i < 0 {
+				return -1
+			}
 		}
-		labels = labels && label
 		if i = w.cborValue(i, depth); i < 0 {
 			return -1
 		}
 	}
+	record := count > 0 && len(w.keys.refs) == base
 	w.closeKeys(base, textBase)
-	if w.marking && labels && count > 0 {
+	if w.marking && record {
 		w.marks[mark] = 1
 	}
 	return i
 }
 
 // cborKey walks over a map's key and keeps it in the map that began at base.
-// label tells whether it can be a SenML label.
-func (w *walker) cborKey(i, depth, base int) (end int, label bool) {
+func (w *walker) cborKey(i, depth, base int) int {
 	at := i
 	ib, arg, i := w.head(i)
 	if i < 0 {
-		return -1, false
+		return -1
 	}
 	switch ib >> 5 {
 	case majUint, majNeg:
 		off := len(w.keys.text)
 		w.keys.text = appendDecimal(w.keys.text, ib>>5 == majNeg, arg)
 		w.addTextKey(base, off)
-		return i, isLabel(ib>>5, arg)
+		return i
 	case majText:
 		if ib&31 == indefinite {
-			return w.chunks(majText, i), false
+			return w.chunks(majText, i)
 		}
 		if arg > uint64(len(w.src)-i) {
-			return w.cut(), false
+			return w.cut()
 		}
-		end = i + int(arg)
+		end := i + int(arg)
 		if !utf8.Valid(w.src[i:end]) {
 			w.note(CodeMalformed, "a key that is not UTF-8 at byte %d", at)
 		}
 		w.addKey(base, i, end)
-		return end, false
+		return end
 	}
 	w.note(CodeMalformed, "a map's key must be a text or an integer, at byte %d", at)
-	return w.cborValue(at, depth), false
+	return w.cborValue(at, depth)
 }
 
-// isLabel reports whether an integer is one of SenML's labels (RFC 8428 section 6).
-func isLabel(major byte, arg uint64) bool {
-	return major == majUint && arg <= 8 || major == majNeg && arg <= 5
+// labelSet is a set of SenML's labels (RFC 8428 section 6). A map whose keys are
+// nothing else needs no keySet, and that is what most sensors send.
+type labelSet uint32
+
+// label returns the bit of the key at i where that is a label, 0 to 8 or -1 to -6.
+func (w *walker) label(i int) (labelSet, int) {
+	if i >= len(w.src) || w.src[i] > majNeg<<5|27 {
+		return 0, i
+	}
+	ib, arg, next := readHead(w.src, i)
+	switch {
+	case next < 0:
+	case ib>>5 == majUint && arg <= 8:
+		return 1 << arg, next
+	case ib>>5 == majNeg && arg <= 5:
+		return 1 << (16 + arg), next
+	}
+	return 0, i
+}
+
+// spill moves labels to the keySet, for another kind of key has appeared.
+func (w *walker) spill(labels labelSet, base int) {
+	for b := 0; labels != 0; b++ {
+		if labels&1 != 0 {
+			off := len(w.keys.text)
+			w.keys.text = appendDecimal(w.keys.text, b >= 16, uint64(b&15))
+			w.addTextKey(base, off)
+		}
+		labels >>= 1
+	}
 }
 
 // appendDecimal appends a CBOR integer: arg, or -1-arg when neg.

@@ -123,8 +123,7 @@ func (d *Decoder) cborEnvelopeKey(i, base int) (Key, int) {
 			}
 		}
 	}
-	end, _ := w.cborKey(i, 0, base)
-	return keyUnknown, end
+	return keyUnknown, w.cborKey(i, 0, base)
 }
 
 // cborField reads the value of k at src[i] and returns its end, or -1.

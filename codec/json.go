@@ -29,8 +29,15 @@ var charClass = func() (t [256]uint8) {
 
 // space returns the first byte at or behind i that is not white space.
 func (w *walker) space(i int) int {
+	if i < len(w.src) && w.src[i] > ' ' {
+		return i
+	}
+	return w.moreSpace(i)
+}
+
+func (w *walker) moreSpace(i int) int {
 	for i < len(w.src) {
-		if c := w.src[i]; c > ' ' || c != ' ' && c != '\n' && c != '\r' && c != '\t' {
+		if c := w.src[i]; c != ' ' && c != '\n' && c != '\r' && c != '\t' {
 			break
 		}
 		i++
@@ -46,9 +53,11 @@ func (w *walker) jsonValue(i, depth int) int {
 	}
 	switch c := w.src[i]; c {
 	case '"':
-		end, _ := w.jsonString(i + 1)
-		if end < 0 {
-			return -1
+		end := plain(w.src, i+1)
+		if end >= len(w.src) || w.src[end] != '"' {
+			if end, _ = w.jsonString(i + 1); end < 0 {
+				return -1
+			}
 		}
 		return end + 1
 	case '{':
@@ -69,6 +78,15 @@ func (w *walker) jsonValue(i, depth int) int {
 	}
 }
 
+// plain passes over plain characters of a string. It is what most strings are
+// made of, and inlined.
+func plain(src []byte, i int) int {
+	for i < len(src) && charClass[src[i]] == charPlain {
+		i++
+	}
+	return i
+}
+
 func (w *walker) jsonWord(i int, word string) int {
 	if len(w.src)-i < len(word) || string(w.src[i:i+len(word)]) != word {
 		return w.fail(i, "expected %s", word)
@@ -87,26 +105,31 @@ func (w *walker) jsonObject(i, depth int) int {
 		return i + 1
 	}
 	for {
-		if i = w.jsonKey(i, base); i < 0 {
+		// The usual key, without white space and escapes, costs one call.
+		end := i
+		if i < len(w.src) && w.src[i] == '"' {
+			end = plain(w.src, i+1)
+		}
+		if end+1 < len(w.src) && w.src[end] == '"' && w.src[end+1] == ':' && end > i {
+			w.addKey(base, i+1, end)
+			i = w.space(end + 2)
+		} else if i = w.jsonKey(i, base); i < 0 {
 			return -1
 		}
 		if i = w.jsonValue(i, depth); i < 0 {
 			return -1
 		}
 		count++
-		i = w.space(i)
-		if i >= len(w.src) {
+		if i = w.space(i); i >= len(w.src) {
 			return w.cut()
 		}
-		switch w.src[i] {
-		case ',':
-			i = w.space(i + 1)
-			continue
-		case '}':
-		default:
-			return w.fail(i, "expected , or } in an object")
+		if w.src[i] != ',' {
+			break
 		}
-		break
+		i = w.space(i + 1)
+	}
+	if w.src[i] != '}' {
+		return w.fail(i, "expected , or } in an object")
 	}
 	w.closeKeys(base, textBase)
 	if w.marking {
@@ -140,8 +163,7 @@ func (w *walker) jsonKey(i, base int) int {
 
 // jsonColon walks from behind a key to its value.
 func (w *walker) jsonColon(i int) int {
-	i = w.space(i)
-	if i >= len(w.src) {
+	if i = w.space(i); i >= len(w.src) {
 		return w.cut()
 	}
 	if w.src[i] != ':' {
@@ -165,19 +187,16 @@ func (w *walker) jsonArray(i, depth int) int {
 			return -1
 		}
 		count++
-		i = w.space(i)
-		if i >= len(w.src) {
+		if i = w.space(i); i >= len(w.src) {
 			return w.cut()
 		}
-		switch w.src[i] {
-		case ',':
-			i = w.space(i + 1)
-			continue
-		case ']':
-		default:
-			return w.fail(i, "expected , or ] in an array")
+		if w.src[i] != ',' {
+			break
 		}
-		break
+		i = w.space(i + 1)
+	}
+	if w.src[i] != ']' {
+		return w.fail(i, "expected , or ] in an array")
 	}
 	if w.marking {
 		w.marks[mark] = count
@@ -189,10 +208,11 @@ func (w *walker) jsonArray(i, depth int) int {
 // the place of the closing quote, or -1, and whether there were escapes.
 func (w *walker) jsonString(i int) (end int, escaped bool) {
 	src, start, high := w.src, i, false
-	for i < len(src) {
+	for {
+		if i = plain(src, i); i >= len(src) {
+			return w.cut(), false
+		}
 		switch charClass[src[i]] {
-		case charPlain:
-			i++
 		case charHigh:
 			high = true
 			i++
@@ -210,7 +230,6 @@ func (w *walker) jsonString(i int) (end int, escaped bool) {
 			return w.fail(i, "a control character inside a string must be written as an escape"), false
 		}
 	}
-	return w.cut(), false
 }
 
 // jsonEscape walks over the escape at src[i]. A surrogate needs its partner

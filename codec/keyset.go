@@ -20,8 +20,10 @@ type keySet struct {
 	seed  maphash.Seed
 }
 
-// keyRef says where a key is: in the input, or with inText in keySet.text.
-type keyRef struct{ off, n uint32 }
+// keyRef says where a key is: in the input, or with inText in keySet.text. sum
+// differs for most different keys (length, first and last byte) and spares the
+// comparison of their bytes.
+type keyRef struct{ off, n, sum uint32 }
 
 const inText = 1 << 31
 
@@ -43,39 +45,34 @@ func (s *keySet) bytes(src []byte, r keyRef) []byte {
 
 // addKey adds src[off:end] to the map that began at base.
 func (w *walker) addKey(base, off, end int) {
-	s := &w.keys
-	have := s.refs[base:]
-	if len(have) < linearKeys {
-		key := w.src[off:end]
-		for _, r := range have {
-			if r.n == uint32(len(key)) && string(s.bytes(w.src, r)) == string(key) {
-				w.duplicate(key)
-			}
-		}
-	} else if len(have) >= MaxPairs {
-		w.tooWide()
-		return
-	}
-	s.refs = append(s.refs, keyRef{uint32(off), uint32(end - off)})
+	w.add(base, w.src[off:end], keyRef{off: uint32(off)})
 }
 
 // addTextKey adds keys.text[off:], the key that was just decoded there.
 func (w *walker) addTextKey(base, off int) {
+	w.add(base, w.keys.text[off:], keyRef{off: uint32(off) | inText})
+}
+
+func (w *walker) add(base int, key []byte, ref keyRef) {
 	s := &w.keys
+	n := len(key)
+	ref.n = uint32(n)
+	ref.sum = ref.n << 16
+	if n > 0 {
+		ref.sum ^= uint32(key[0])<<8 | uint32(key[n-1])
+	}
 	have := s.refs[base:]
 	if len(have) < linearKeys {
-		key := s.text[off:]
-		for _, r := range have {
-			if r.n == uint32(len(key)) && string(s.bytes(w.src, r)) == string(key) {
+		for i := range have {
+			if have[i].sum == ref.sum && string(s.bytes(w.src, have[i])) == string(key) {
 				w.duplicate(key)
 			}
 		}
 	} else if len(have) >= MaxPairs {
 		w.tooWide()
-		s.text = s.text[:off]
 		return
 	}
-	s.refs = append(s.refs, keyRef{uint32(off) | inText, uint32(len(s.text) - off)})
+	s.refs = append(s.refs, ref)
 }
 
 // closeKeys ends the map that began at base; textBase is where keys.text stood.
