@@ -87,10 +87,17 @@ func (w *walker) badHead(i int) {
 // cborValue walks over the item at i; depth counts the containers around it. It
 // returns the end, or -1.
 func (w *walker) cborValue(i, depth int) int {
+	if i >= len(w.src) {
+		return w.cut()
+	}
 	at := i
-	ib, arg, i := w.head(i)
-	if i < 0 {
-		return -1
+	ib := w.src[i]
+	arg := uint64(ib & 31)
+	i++
+	if arg >= 24 {
+		if ib, arg, i = w.head(at); i < 0 {
+			return -1
+		}
 	}
 	switch ib >> 5 {
 	case majUint, majNeg:
@@ -259,6 +266,13 @@ func (w *walker) cborMap(ib byte, n uint64, i, depth int) int {
 // cborKey walks over a map's key and keeps it in the map that began at base.
 func (w *walker) cborKey(i, depth, base int) int {
 	at := i
+	if i < len(w.src) && w.src[i]-majText<<5 < 24 { // the usual key: a short text
+		end := i + 1 + int(w.src[i]&31)
+		if end <= len(w.src) && utf8.Valid(w.src[i+1:end]) {
+			w.addKey(base, i+1, end)
+			return end
+		}
+	}
 	ib, arg, i := w.head(i)
 	if i < 0 {
 		return -1

@@ -80,9 +80,7 @@ func (d *Decoder) cborObject(i int, m *Message) int {
 	open := ib&31 == indefinite
 	if open {
 		n = math.MaxUint64
-	} else if n > uint64(len(w.src)-i)/2 {
-		return w.cut()
-	}
+	} // a count beyond the frame ends in a cut, by then the id may be found
 	for ; n > 0; n-- {
 		if open && i < len(w.src) && w.src[i] == cborBreak {
 			i++

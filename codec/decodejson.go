@@ -86,27 +86,8 @@ func (d *Decoder) jsonObject(i int, m *Message) int {
 		return i + 1
 	}
 	for {
-		if i >= len(src) {
-			return w.cut()
-		}
-		if src[i] != '"' {
-			return w.fail(i, "expected a key in quotes")
-		}
-		end, escaped := w.jsonString(i + 1)
-		if end < 0 {
-			return -1
-		}
-		key := src[i+1 : end]
-		if escaped {
-			key = d.decoded(key)
-		}
-		k := keyByName(key)
-		if k == keyUnknown {
-			i = w.jsonKey(i, base)
-		} else {
-			i = w.jsonColon(end + 1)
-		}
-		if i < 0 {
+		var k Key
+		if k, i = d.jsonEnvelopeKey(i, base); i < 0 {
 			return -1
 		}
 		if i = d.jsonField(k, i, m); i < 0 {
@@ -128,6 +109,31 @@ func (d *Decoder) jsonObject(i int, m *Message) int {
 	w.closeKeys(base, textBase)
 	d.finish(m)
 	return i + 1
+}
+
+// jsonEnvelopeKey reads a key and its colon.
+func (d *Decoder) jsonEnvelopeKey(i, base int) (Key, int) {
+	w := &d.w
+	src := w.src
+	if i < len(src) && src[i] == '"' {
+		if end := plain(src, i+1); end+1 < len(src) && src[end] == '"' && src[end+1] == ':' {
+			if k := keyByName(src[i+1 : end]); k != keyUnknown {
+				return k, w.space(end + 2)
+			}
+		}
+		end, escaped := w.jsonString(i + 1)
+		if end < 0 {
+			return keyUnknown, -1
+		}
+		key := src[i+1 : end]
+		if escaped {
+			key = d.decoded(key)
+		}
+		if k := keyByName(key); k != keyUnknown {
+			return k, w.jsonColon(end + 1)
+		}
+	}
+	return keyUnknown, w.jsonKey(i, base)
 }
 
 // decoded unescapes a string into the walker's scratch.

@@ -69,6 +69,9 @@ func (w *walker) record(enc Encoding, i int, r *rawRecord) *Error {
 			}
 			continue
 		}
+		if r.has&field != 0 { // as a name and as a label
+			return Errorf(CodeMalformed, "the SenML field %s stands twice", key)
+		}
 		if !r.set(field, v) {
 			return Errorf(CodeMalformed, "the SenML field %s has a value of the wrong type", key)
 		}
@@ -220,7 +223,8 @@ func (w *walker) reading(enc Encoding, i int, base, r *rawRecord) (float64, stri
 	if r.has&fU != 0 {
 		u = r.u
 	}
-	return base.bv + r.v, unitName(u), true
+	v := base.bv + r.v
+	return v, unitName(u), finite(v)
 }
 
 // numeric reports whether the record has a numeric value: its own, or the base
