@@ -285,7 +285,7 @@ func hex4(b []byte) rune {
 // jsonNumber walks over the number at src[i]. What float64 cannot hold (1e999)
 // is noted: it would be an infinity for everybody who reads it.
 func (w *walker) jsonNumber(i int) int {
-	src, start, wild := w.src, i, false
+	src, start, exp := w.src, i, 0
 	if src[i] == '-' {
 		i++
 	}
@@ -299,6 +299,7 @@ func (w *walker) jsonNumber(i int) int {
 	default:
 		return w.fail(i, "a number needs a digit here")
 	}
+	whole := i - start
 	if i < len(src) && src[i] == '.' {
 		frac := i + 1
 		if i = digits(src, frac); i == frac {
@@ -307,17 +308,23 @@ func (w *walker) jsonNumber(i int) int {
 	}
 	if i < len(src) && src[i]|0x20 == 'e' {
 		i++
-		if i < len(src) && (src[i] == '+' || src[i] == '-') {
+		neg := i < len(src) && src[i] == '-'
+		if neg || i < len(src) && src[i] == '+' {
 			i++
 		}
-		exp := i
-		if i = digits(src, exp); i == exp {
+		first := i
+		for i < len(src) && src[i]-'0' < 10 {
+			if exp < 1000 && !neg {
+				exp = exp*10 + int(src[i]-'0')
+			}
+			i++
+		}
+		if i == first {
 			return w.fail(i, "a number needs a digit in its exponent")
 		}
-		wild = i-exp > 2
 	}
-	// 200 digits and an exponent of two stay below 10^308.
-	if wild || i-start > 200 {
+	// whole digits times 10^exp stay below 10^(whole+exp).
+	if whole+exp > 308 {
 		if _, err := strconv.ParseFloat(string(src[start:i]), 64); err != nil {
 			w.note(CodeMalformed, "a number too large for anybody at byte %d", start)
 		}
