@@ -221,3 +221,32 @@ func TestMatch(t *testing.T) {
 		}
 	}
 }
+
+// TestRows: a page made of rows is what the golden page is.
+func TestRows(t *testing.T) {
+	for _, v := range loadVectors[frameVector](t, "frames.json") {
+		if v.Name != "page of a get" {
+			continue
+		}
+		for _, enc := range []Encoding{JSON, CBOR} {
+			var rows []byte
+			for i, value := range []string{"21.25", "21.5"} {
+				rows = AppendRow(rows, enc, "greenhouse/1/temp", uint64(41+i), 1700000000000+int64(123*i), []byte("esp32-a1b2c3"), []byte(value), JSON)
+				if enc == JSON {
+					rows = append(rows, ',')
+				}
+			}
+			m := Message{Op: OpOK, ID: 9, Enc: enc, Data: AppendList(nil, enc, 2, rows), Opts: AppendOpts(nil, enc, &Opts{Has: OptMore, More: true})}
+			m.Has = m.Has.With(KeyOp).With(KeyID).With(KeyData).With(KeyOpts)
+			want := []byte(v.JSON)
+			if enc == CBOR {
+				want = unhex(t, v.CBOR)
+			}
+			if got := Append(nil, enc, &m); string(got) != string(want) {
+				t.Errorf("%s:\n%q, want\n%q", enc, got, want)
+			}
+		}
+		return
+	}
+	t.Error("no golden page")
+}

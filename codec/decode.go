@@ -3,7 +3,8 @@ package codec
 import "io"
 
 // Decoder turns a frame into Messages. Its zero value is ready; one that is
-// kept and Reset allocates nothing once it is warm. It is for one goroutine.
+// kept and Reset allocates nothing once it is warm. It is for one goroutine, and
+// holds nothing between frames: one a worker does, it need not be one a session.
 type Decoder struct {
 	w     walker
 	enc   Encoding

@@ -33,6 +33,12 @@ const linearKeys = 12
 func (s *keySet) reset() {
 	s.refs = s.refs[:0]
 	s.text = s.text[:0]
+	if cap(s.refs) > keepScratch/8 {
+		s.refs = nil
+	}
+	if cap(s.text) > keepScratch {
+		s.text = nil
+	}
 }
 
 func (s *keySet) bytes(src []byte, r keyRef) []byte {

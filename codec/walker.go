@@ -32,18 +32,15 @@ func getWalker(src []byte) *walker {
 	return w
 }
 
-// putWalker gives w back. Scratch that a rare huge body has blown up is dropped.
+// putWalker gives w back.
 func putWalker(w *walker) {
-	const keep = 64 << 10
-	w.src = nil
-	if cap(w.text) > keep {
-		w.text = nil
-	}
-	if cap(w.marks) > keep/4 {
-		w.marks = nil
-	}
+	w.reset(nil)
 	pool.Put(w)
 }
+
+// keepScratch is how many bytes of each scratch outlive a body. A rare huge one
+// must not stay with every session's Decoder.
+const keepScratch = 16 << 10
 
 func (w *walker) reset(src []byte) {
 	w.src = src
@@ -55,6 +52,12 @@ func (w *walker) reset(src []byte) {
 	w.text = w.text[:0]
 	w.marking = false
 	w.marks = w.marks[:0]
+	if cap(w.text) > keepScratch {
+		w.text = nil
+	}
+	if cap(w.marks) > keepScratch/4 {
+		w.marks = nil
+	}
 }
 
 // fail notes a broken grammar at byte i and returns -1.
