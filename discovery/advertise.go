@@ -1,0 +1,237 @@
+package discovery
+
+import (
+	"cmp"
+	"context"
+	"log/slog"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	"topicd/discovery/internal/mdns"
+)
+
+// lately is how long an address counts as ours after it has gone: an echo of
+// our own old record must not look like another host's claim.
+const lately = time.Minute
+
+// Advertiser keeps a hub advertised. See [Advertise].
+type Advertiser struct {
+	// static after construction
+	svc    Service
+	log    *slog.Logger
+	names  *naming
+	cancel context.CancelFunc
+	done   chan struct{}
+
+	// owned by superviseLoop
+	seen map[netip.Addr]time.Time // addresses of this board, and when they were seen
+	last map[int][]netip.Prefix   // a link's addresses at the previous look
+
+	// guarded by mu
+	mu    sync.Mutex
+	links map[int]*link // by interface index: one that is re-created is another one
+	past  Status        // counters of links that have ended
+	err   error
+}
+
+// Status is the state of an [Advertiser] at one time.
+type Status struct {
+	Name  string // instance in use: the one asked for, or "name (2)"
+	Host  string // host name in use, "gw.local"
+	Links []LinkStatus
+	Err   string // why the hub is on no network; empty when it is on one
+
+	Registrations uint64 // announcements made through zeroconf
+	Stats                // of our responder
+}
+
+// Stats counts what the responder did: queries that concerned us, answers and
+// unicast replies sent, what was withheld by a rate, packets from off the link,
+// malformed packets, conflicts.
+type Stats = mdns.Stats
+
+// LinkStatus is the state on one interface.
+type LinkStatus struct {
+	Iface       string
+	Addrs       []netip.Addr
+	Up          bool // registered and answering
+	HostByOther bool // another responder of this board, such as Avahi, answers for the host name
+	Err         string
+}
+
+// Advertise keeps a hub advertised on the machine's networks until ctx ends or
+// Close is called, whatever comes and goes. It returns at once and never fails:
+// what does not work is retried, logged once, and told by Status. A nil log is
+// silent. The caller must call Close, which waits for the goodbye.
+func Advertise(ctx context.Context, s Service, log *slog.Logger) *Advertiser {
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	s = s.withDefaults()
+	ctx, cancel := context.WithCancel(ctx)
+	a := &Advertiser{
+		svc: s, log: log, names: newNaming(s), cancel: cancel, done: make(chan struct{}),
+		seen: map[netip.Addr]time.Time{}, links: map[int]*link{},
+	}
+	go func() {
+		defer close(a.done)
+		a.superviseLoop(ctx)
+	}()
+	return a
+}
+
+// Close says goodbye on every link and waits for every goroutine of ours.
+// (zeroconf's announcers, which cannot be waited for, end within 3.5 s.)
+func (a *Advertiser) Close() {
+	a.cancel()
+	<-a.done
+}
+
+// superviseLoop looks at the interfaces until ctx ends.
+func (a *Advertiser) superviseLoop(ctx context.Context) {
+	tick := time.NewTicker(a.svc.Poll)
+	defer tick.Stop()
+	quiet := false // "no network" has been logged
+	for {
+		found, own, err := look(a.svc.Ifaces)
+		a.mu.Lock()
+		a.err = err
+		a.mu.Unlock()
+		if err == nil {
+			a.reconcile(ctx, found, a.remember(own))
+		}
+		if none := len(found) == 0; none != quiet {
+			quiet = none
+			if none {
+				a.log.Warn("no network to advertise on, waiting for one")
+			}
+		}
+		select {
+		case <-ctx.Done():
+			a.stopLinks(func(int) bool { return true })
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// remember adds the addresses of now to those of lately.
+func (a *Advertiser) remember(own []netip.Addr) []netip.Addr {
+	now := time.Now()
+	for _, ip := range own {
+		a.seen[ip] = now
+	}
+	all := make([]netip.Addr, 0, len(a.seen))
+	for ip, at := range a.seen {
+		if now.Sub(at) > lately {
+			delete(a.seen, ip)
+			continue
+		}
+		all = append(all, ip)
+	}
+	slices.SortFunc(all, netip.Addr.Compare)
+	return all
+}
+
+// reconcile starts links for interfaces that came, ends those that went, and
+// tells the others their addresses.
+func (a *Advertiser) reconcile(ctx context.Context, found []iface, own []netip.Addr) {
+	here, last := map[int]bool{}, map[int][]netip.Prefix{}
+	for _, i := range found {
+		here[i.Index] = true
+		v := mdns.View{Prefixes: i.prefixes, Own: own}
+		a.mu.Lock()
+		l := a.links[i.Index]
+		if l != nil && l.ifi.Name != i.Name {
+			here[i.Index] = false // renamed by udev: begin anew at the next look
+		} else if l == nil {
+			a.links[i.Index] = startLink(ctx, i, v, a.names, a.log)
+		}
+		a.mu.Unlock()
+		// A change must be seen twice: DHCP takes an address away before it
+		// gives another.
+		if l != nil && slices.Equal(a.last[i.Index], i.prefixes) {
+			l.setView(v)
+		}
+		last[i.Index] = i.prefixes
+	}
+	a.last = last
+	a.stopLinks(func(index int) bool { return !here[index] })
+}
+
+// stopLinks ends the links chosen, all at a time, and keeps their counters.
+func (a *Advertiser) stopLinks(which func(index int) bool) {
+	var gone []*link
+	a.mu.Lock()
+	for index, l := range a.links {
+		if which(index) {
+			gone = append(gone, l)
+			delete(a.links, index)
+			l.cancel()
+		}
+	}
+	a.mu.Unlock()
+	for _, l := range gone {
+		l.stop()
+		a.log.Info("no longer advertised", "iface", l.ifi.Name)
+		a.mu.Lock()
+		l.addTo(&a.past)
+		a.mu.Unlock()
+	}
+}
+
+// Status tells the state now.
+func (a *Advertiser) Status() Status {
+	id := a.names.current().id
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	st := a.past
+	st.Name, st.Host = id.Instance, id.Host+".local"
+	for _, l := range a.links {
+		st.Links = append(st.Links, l.addTo(&st))
+	}
+	slices.SortFunc(st.Links, func(x, y LinkStatus) int { return cmp.Compare(x.Iface, y.Iface) })
+	st.Err = lastError(a.err, st.Links)
+	return st
+}
+
+// lastError tells why the hub is on no network.
+func lastError(err error, links []LinkStatus) string {
+	why := "no usable network interface"
+	if err != nil {
+		why = err.Error()
+	}
+	for _, l := range links {
+		if l.Up {
+			return ""
+		}
+		why = "starting on " + l.Iface
+		if l.Err != "" {
+			why = l.Iface + ": " + l.Err
+		}
+	}
+	return why
+}
+
+// addTo adds the link's counters to st and tells its state.
+func (l *link) addTo(st *Status) LinkStatus {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	ls := LinkStatus{Iface: l.ifi.Name, Up: l.up}
+	for _, p := range l.view.Prefixes {
+		ls.Addrs = append(ls.Addrs, p.Addr())
+	}
+	if l.err != nil {
+		ls.Err = l.err.Error()
+	}
+	sum := l.past
+	if l.resp != nil {
+		ls.HostByOther = l.resp.HostElsewhere()
+		sum.Add(l.resp.Stats)
+	}
+	st.Registrations += l.regs
+	st.Stats.Add(sum)
+	return ls
+}

@@ -1,0 +1,174 @@
+package mdns
+
+import (
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/miekg/dns"
+)
+
+const (
+	// Port is the port of mDNS.
+	Port = 5353
+	// TTL of every record in seconds. RFC 6762 section 10 allows 75 minutes
+	// for those without a host name in them; a hub that was killed should not
+	// stay listed that long.
+	TTL = 120
+
+	// legacyTTL is what a querier that is no mDNS citizen may keep
+	// (RFC 6762 section 6.7).
+	legacyTTL = 10
+	flushBit  = 1 << 15 // RFC 6762 section 10.2; in a question: section 5.4
+	maxSets   = 32
+	maxAddrs  = 8 // addresses of one family in a set: keeps a reply within one packet
+	typeEnum  = "_services._dns-sd._udp.local."
+)
+
+// Service is one service the host offers.
+type Service struct {
+	Type string // "_topicd._tcp"
+	Port uint16
+	TXT  []string // printable ASCII without a backslash, at most 255 bytes each
+}
+
+// Identity is what a host claims on a link. Names are plain UTF-8.
+type Identity struct {
+	Instance string // one name for all services
+	Host     string // label of the host name, without ".local"
+	Services []Service
+}
+
+// View is how a link looks from this host.
+type View struct {
+	Prefixes []netip.Prefix // addresses of the link's interface with their subnets
+	Own      []netip.Addr   // addresses of this board on any interface, now or lately
+}
+
+// set is a resource record set: what is asked for, sent and limited together.
+type set struct {
+	// static after construction
+	name   string // owner name as it is written
+	key    string // owner name folded
+	typ    uint16
+	unique bool // ours alone (RFC 6762 section 2): sent with the flush bit
+	host   bool // the host's, not the service's
+	extra  bits // what a reply adds to it (RFC 6763 section 12)
+
+	// owned by the responder
+	rrs  []dns.RR
+	last time.Time // multicast last, by anyone on this board
+	due  time.Time // zero: nothing to send
+}
+
+// bits is a set of sets.
+type bits uint32
+
+func (b bits) has(i int) bool { return b>>i&1 != 0 }
+
+// buildSets lays out the record sets of an identity: the host's three first.
+func buildSets(id Identity) []*set {
+	host := wireForm(Escape(id.Host) + ".local.")
+	var all []*set
+	add := func(s *set, rrs ...dns.RR) int {
+		s.key, s.rrs = fold(s.name), rrs
+		all = append(all, s)
+		return len(all) - 1
+	}
+	unique := func(name string, typ uint16) *set { return &set{name: name, typ: typ, unique: true} }
+	shared := func(name string) *set { return &set{name: name, typ: dns.TypePTR} }
+	var addrs bits
+	for _, typ := range []uint16{dns.TypeA, dns.TypeAAAA, dns.TypeNSEC} {
+		s := unique(host, typ)
+		s.host = true
+		addrs |= 1 << add(s)
+	}
+	for _, sv := range id.Services {
+		typ := wireForm(sv.Type + ".local.")
+		inst := wireForm(Escape(id.Instance) + "." + typ)
+		srv := unique(inst, dns.TypeSRV)
+		srv.extra = addrs
+		iSRV := add(srv, &dns.SRV{Hdr: hdr(inst, dns.TypeSRV), Port: sv.Port, Target: host})
+		iTXT := add(unique(inst, dns.TypeTXT), &dns.TXT{Hdr: hdr(inst, dns.TypeTXT), Txt: sv.TXT})
+		ptr := shared(typ)
+		ptr.extra = addrs | 1<<iSRV | 1<<iTXT
+		add(ptr, &dns.PTR{Hdr: hdr(typ, dns.TypePTR), Ptr: inst})
+		add(shared(typeEnum), &dns.PTR{Hdr: hdr(typeEnum, dns.TypePTR), Ptr: typ})
+	}
+	return all
+}
+
+func hdr(name string, typ uint16) dns.RR_Header {
+	return dns.RR_Header{Name: name, Rrtype: typ, Class: dns.ClassINET, Ttl: TTL}
+}
+
+// fillHost writes the host's sets from the addresses of the link. As Avahi and
+// zeroconf do, it names link-local IPv6 only where there is no other: three
+// responders on one board must not flush each other's records.
+func fillHost(sets []*set, v View) {
+	name := sets[0].name
+	var v4, v6, local []dns.RR
+	for _, p := range v.Prefixes {
+		ip := p.Addr().Unmap().WithZone("")
+		switch {
+		case ip.IsLoopback() || ip.IsUnspecified() || ip.IsMulticast():
+		case ip.Is4():
+			v4 = append(v4, &dns.A{Hdr: hdr(name, dns.TypeA), A: ip.AsSlice()})
+		case ip.IsLinkLocalUnicast():
+			local = append(local, &dns.AAAA{Hdr: hdr(name, dns.TypeAAAA), AAAA: ip.AsSlice()})
+		default:
+			v6 = append(v6, &dns.AAAA{Hdr: hdr(name, dns.TypeAAAA), AAAA: ip.AsSlice()})
+		}
+	}
+	if len(v6) == 0 {
+		v6 = local
+	}
+	sets[0].rrs = v4[:min(len(v4), maxAddrs)]
+	sets[1].rrs = v6[:min(len(v6), maxAddrs)]
+	sets[2].rrs = nil
+	// The missing family is denied, so that a client does not wait for it
+	// (RFC 6762 section 6.1).
+	nsec := &dns.NSEC{Hdr: hdr(name, dns.TypeNSEC), NextDomain: name}
+	switch {
+	case len(v4) > 0 && len(v6) == 0:
+		nsec.TypeBitMap = []uint16{dns.TypeA}
+		sets[2].rrs = []dns.RR{nsec}
+	case len(v4) == 0 && len(v6) > 0:
+		nsec.TypeBitMap = []uint16{dns.TypeAAAA}
+		sets[2].rrs = []dns.RR{nsec}
+	}
+}
+
+// answers reports whether the set answers a question. The host's NSEC stands in
+// for the family that it denies.
+func (s *set) answers(name string, qtype uint16) bool {
+	if s.key != name || len(s.rrs) == 0 {
+		return false
+	}
+	if s.typ == qtype || qtype == dns.TypeANY {
+		return true
+	}
+	if n, ok := s.rrs[0].(*dns.NSEC); ok {
+		return (qtype == dns.TypeA || qtype == dns.TypeAAAA) && !slices.Contains(n.TypeBitMap, qtype)
+	}
+	return false
+}
+
+// holds reports whether a received record is one of the set, its TTL aside.
+func (s *set) holds(rr dns.RR) bool {
+	for _, own := range s.rrs {
+		if equalRR(own, rr) {
+			return true
+		}
+	}
+	return false
+}
+
+// equalRR compares without the flush bit and the TTL.
+func equalRR(a, b dns.RR) bool {
+	h := b.Header()
+	class := h.Class
+	h.Class &^= flushBit
+	defer func() { h.Class = class }()
+	return dns.IsDuplicate(a, b)
+}

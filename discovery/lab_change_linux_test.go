@@ -1,0 +1,130 @@
+package discovery
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+)
+
+// watched waits until a browse finds (or no longer finds) the hub at an address,
+// and tells how long that took.
+func (h *host) watched(limit time.Duration, addr string) time.Duration {
+	h.t.Helper()
+	return h.until(limit, "found at "+addr, func() bool {
+		for _, hub := range h.browse(BrowseOptions{Timeout: 300 * time.Millisecond}) {
+			for _, a := range hub.Addrs {
+				// One without an interface was only overheard, perhaps in a probe.
+				if a.Addr().String() == addr && hub.Iface != "" {
+					return true
+				}
+			}
+		}
+		return false
+	})
+}
+
+// TestNetworkChanges is the life of a gateway: started before there is a
+// network, given another address, unplugged and plugged in again, link down and
+// up. Each is seen by clients within 5 s.
+func TestNetworkChanges(t *testing.T) {
+	l := newLab(t, "avahi-daemon", "avahi-resolve", "dbus-daemon")
+	gw, desk := l.bareHost("gw"), l.host("desk")
+	desk.avahi()
+	avahi := desk.avahiWatch()
+	hub := gw.hub(Service{Port: 8080})
+	time.Sleep(1200 * time.Millisecond)
+	if st := hub.status(); len(st.Links) != 0 || !strings.Contains(st.Err, "no usable network") {
+		t.Errorf("status without a network: %+v", st)
+	}
+
+	gw.plug()
+	t.Logf("found %v after the first interface came", desk.watched(5*time.Second, "10.77.0.1"))
+
+	// DHCP: the old address goes, another comes a little later.
+	l.ip("-n", gw.ns, "addr", "del", "10.77.0.1/24", "dev", "eth0")
+	time.Sleep(100 * time.Millisecond)
+	l.ip("-n", gw.ns, "addr", "add", "10.77.0.51/24", "dev", "eth0")
+	began := time.Now()
+	t.Logf("found %v after another address", desk.watched(5*time.Second, "10.77.0.51"))
+	l.until(5*time.Second, "the new address in Avahi", func() bool {
+		return strings.HasSuffix(strings.TrimSpace(desk.output("avahi-resolve", "-4", "-n", "gw.local")), "\t10.77.0.51")
+	})
+	t.Logf("resolved by Avahi %v after another address", time.Since(began))
+
+	gw.unplug()
+	time.Sleep(1300 * time.Millisecond)
+	if st := hub.status(); len(st.Links) != 0 {
+		t.Errorf("status unplugged: %+v", st)
+	}
+	seen := strings.Count(avahi(), "=;eth0;IPv4;")
+	gw.plug()
+	t.Logf("found %v after the interface was re-created", desk.watched(5*time.Second, "10.77.0.1"))
+	l.until(5*time.Second, "seen again in Avahi", func() bool {
+		return strings.Count(avahi(), "=;eth0;IPv4;") > seen || !strings.Contains(avahi(), "-;eth0;IPv4;")
+	})
+
+	for what, dev := range map[string][2]string{
+		"carrier":   {l.id, fmt.Sprintf("p%d", gw.n)},
+		"interface": {gw.ns, "eth0"},
+	} {
+		l.ip("-n", dev[0], "link", "set", dev[1], "down")
+		time.Sleep(1300 * time.Millisecond)
+		l.ip("-n", dev[0], "link", "set", dev[1], "up")
+		t.Logf("found %v after the %s came up again", desk.watched(5*time.Second, "10.77.0.1"), what)
+	}
+	hub.close()
+}
+
+// TestTwoLinks: a hub on two networks is found on each at the address there,
+// and one that goes does not touch the other.
+func TestTwoLinks(t *testing.T) {
+	l := newLab(t)
+	gw, desk := l.host("gw"), l.host("desk")
+	l.ip("-n", l.id, "link", "add", "br1", "type", "bridge", "mcast_snooping", "0")
+	l.ip("-n", l.id, "link", "set", "br1", "up")
+	for _, h := range []*host{gw, desk} {
+		port := fmt.Sprintf("q%d", h.n)
+		l.ip("-n", l.id, "link", "add", port, "type", "veth", "peer", "name", "wlan0", "netns", h.ns)
+		l.ip("-n", l.id, "link", "set", port, "master", "br1", "up")
+		l.ip("-n", h.ns, "addr", "add", fmt.Sprintf("10.78.0.%d/24", h.n), "dev", "wlan0")
+		l.ip("-n", h.ns, "link", "set", "wlan0", "up")
+	}
+	hub := gw.hub(Service{Port: 8080})
+	hub.up(2)
+	hubs := desk.browse(BrowseOptions{})
+	if len(hubs) != 1 {
+		t.Fatalf("found %+v", hubs)
+	}
+	got := fmt.Sprint(hubs[0].Addrs)
+	for _, want := range []string{"10.77.0.1:8080", "10.78.0.1:8080", "%eth0]:8080", "%wlan0]:8080"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("%s is missing in %s", want, got)
+		}
+	}
+	if hubs := desk.browse(BrowseOptions{Ifaces: []string{"wlan*"}, Name: hubs[0].Name}); len(hubs) != 1 || strings.Contains(fmt.Sprint(hubs[0].Addrs), "eth0") {
+		t.Errorf("on wlan0 alone: %+v", hubs)
+	}
+	wire := desk.sniff()
+	l.ip("-n", gw.ns, "link", "del", "wlan0")
+	time.Sleep(1500 * time.Millisecond)
+	for _, p := range wire.from(gw) {
+		for _, rr := range p.records() {
+			if rr.Header().Ttl == 0 {
+				t.Errorf("goodbye on the link that stayed: %s", rr)
+			}
+		}
+	}
+	hub.up(1)
+	hub.close()
+}
+
+// TestNothingLeft: Close ends every goroutine.
+func TestNothingLeft(t *testing.T) {
+	l := newLab(t)
+	gw := l.host("gw")
+	gw.env = []string{"COUNT=1"}
+	hub := gw.hub(Service{Port: 8080})
+	hub.up(1)
+	hub.close()
+}

@@ -1,0 +1,226 @@
+package discovery
+
+import (
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/miekg/dns"
+
+	"topicd/discovery/internal/mdns"
+)
+
+// TestFound: two clients that already watch see a hub within two seconds of its
+// start, with lifetimes that end soon after its death, and see it go at once.
+func TestFound(t *testing.T) {
+	l := newLab(t, "avahi-daemon", "avahi-browse", "dbus-daemon")
+	gw, desk, phone := l.host("gw"), l.host("desk"), l.host("phone")
+	desk.avahi()
+	avahi, python, wire := desk.avahiWatch(), phone.python(), phone.sniff()
+	time.Sleep(300 * time.Millisecond)
+
+	hub := gw.hub(Service{Port: 8080, Instance: "Küche 1.5", ID: "0123abcd", Auth: "token"})
+	began := time.Now()
+	var inAvahi, inPython time.Duration
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("avahi: %s\npython: %s\nhub: %s", avahi(), python(), hub.errs)
+			for _, p := range wire.from(gw) {
+				t.Logf("%v %v", p.at.Sub(began), p.msg)
+			}
+		}
+	})
+	l.until(4*time.Second, "found by both", func() bool {
+		if inAvahi == 0 && strings.Contains(avahi(), `=;eth0;IPv4;K\195\188che\0321\.5;_topicd._tcp;local;gw.local;10.77.0.1;8080;`) {
+			inAvahi = time.Since(began)
+		}
+		if inPython == 0 && strings.Contains(python(), "add Küche 1.5._topicd._tcp.local. 10.77.0.1 port 8080") {
+			inPython = time.Since(began)
+		}
+		return inAvahi > 0 && inPython > 0
+	})
+	t.Logf("found after: avahi-browse %v, python3-zeroconf %v", inAvahi, inPython)
+	if inAvahi > 2*time.Second || inPython > 2*time.Second {
+		t.Error("more than 2 s")
+	}
+	if s := avahi(); !strings.Contains(s, `"id=0123abcd"`) || !strings.Contains(s, `"auth=token"`) {
+		t.Errorf("TXT in %s", s)
+	}
+	if s := desk.output("avahi-browse", "-rpt", "_http._tcp"); !strings.Contains(s, `"path=/"`) {
+		t.Errorf("_http._tcp: %s", s)
+	}
+
+	hub.close()
+	ended := time.Now()
+	l.until(3*time.Second, "gone in both", func() bool {
+		return strings.Contains(avahi(), `-;eth0;IPv4;K\195\188che`) && strings.Contains(python(), "remove Küche 1.5.")
+	})
+	t.Logf("gone after %v", time.Since(ended))
+	checkWire(t, wire.from(gw))
+}
+
+// checkWire holds what every packet of a hub must keep.
+func checkWire(t *testing.T, packets []seen) {
+	t.Helper()
+	for _, p := range packets {
+		if p.ipTTL != 255 {
+			t.Errorf("IP TTL %d (RFC 6762 section 11)", p.ipTTL)
+		}
+		for _, rr := range p.records() {
+			if ttl := rr.Header().Ttl; ttl > mdns.TTL {
+				t.Errorf("a killed hub would be listed for %d s: %s", ttl, rr)
+			}
+		}
+	}
+	if len(packets) < 5 {
+		t.Errorf("only %d packets heard", len(packets))
+	}
+}
+
+// TestKilled: what clients keep of a hub that was killed ends within 120 s, and
+// meanwhile the host name still resolves.
+func TestKilled(t *testing.T) {
+	l := newLab(t)
+	gw, phone := l.host("gw"), l.host("phone")
+	wire, python := phone.sniff(), phone.python()
+	hub := gw.hub(Service{Port: 8080})
+	hub.up(1)
+	l.until(3*time.Second, "found", func() bool { return strings.Contains(python(), "add gw-") })
+	if s := python(); !strings.Contains(s, "ttl 120") {
+		t.Errorf("python keeps: %s", s)
+	}
+	time.Sleep(time.Second)
+	hub.kill()
+	checkWire(t, wire.from(gw))
+	for _, p := range wire.from(gw) {
+		for _, rr := range p.records() {
+			if rr.Header().Ttl == 0 {
+				t.Errorf("goodbye of a killed process: %s", rr)
+			}
+		}
+	}
+}
+
+// TestTwins: gateways with one name, started together and later, are all listed
+// under names of their own, and so are their hosts.
+func TestTwins(t *testing.T) {
+	l := newLab(t, "avahi-daemon", "avahi-browse", "dbus-daemon")
+	a, b, desk := l.host("a"), l.host("b"), l.host("desk")
+	desk.avahi()
+	s := Service{Port: 8080, Instance: "hub", Host: "gw"}
+	first, second := a.hub(s), b.hub(s)
+	first.up(1)
+	second.up(1)
+	third := desk.hub(s)
+	third.up(1)
+	hubs := desk.browse(BrowseOptions{})
+	names, hosts := map[string]bool{}, map[string]bool{}
+	for _, h := range hubs {
+		names[h.Name], hosts[h.Host] = true, true
+	}
+	for _, n := range []string{"hub", "hub (2)", "hub (3)"} {
+		if !names[n] {
+			t.Errorf("%q is missing: %v", n, names)
+		}
+	}
+	if len(hosts) != 3 {
+		t.Errorf("hosts %v", hosts)
+	}
+	out := desk.output("avahi-browse", "-rpt", "_topicd._tcp")
+	for _, n := range []string{`;hub;`, `;hub\032\0402\041;`, `;hub\032\0403\041;`} {
+		if !strings.Contains(out, n) {
+			t.Errorf("avahi does not list %s:\n%s", n, out)
+		}
+	}
+	first.close()
+	second.close()
+	third.close()
+}
+
+// TestHostName: the name resolves long after the announcements, for a client
+// that has forgotten all, and by plain DNS queries; no Avahi on the gateway.
+func TestHostName(t *testing.T) {
+	l := newLab(t, "avahi-daemon", "avahi-resolve", "dbus-daemon")
+	gw, desk, phone := l.host("gw"), l.host("desk"), l.host("phone")
+	hub := gw.hub(Service{Port: 8080})
+	hub.up(1)
+	time.Sleep(7500 * time.Millisecond) // the last announcement
+	wire := phone.sniff()
+	desk.avahi() // knows nothing yet: as after the end of every TTL
+	if out := desk.output("avahi-resolve", "-4", "-n", "gw.local"); !strings.Contains(out, "gw.local\t10.77.0.1") {
+		t.Errorf("avahi-resolve: %s", out)
+	}
+	if out := desk.output("avahi-resolve", "-6", "-n", "gw.local"); !strings.Contains(out, "gw.local\tfe80::") {
+		t.Errorf("avahi-resolve -6: %s", out)
+	}
+	// In another case, to the group.
+	wire.clear()
+	time.Sleep(time.Second)
+	wire.query(t, dns.Question{Name: "GW.Local.", Qtype: dns.TypeA, Qclass: dns.ClassINET},
+		dns.Question{Name: "_TOPICD._Tcp.local.", Qtype: dns.TypePTR, Qclass: dns.ClassINET})
+	l.until(time.Second, "an answer in spite of the case", func() bool {
+		got := ""
+		for _, p := range wire.from(gw) {
+			for _, rr := range p.msg.Answer {
+				got += dns.TypeToString[rr.Header().Rrtype] + " "
+			}
+		}
+		return strings.Contains(got, "A ") && strings.Contains(got, "PTR ")
+	})
+	for name, typ := range map[string]uint16{
+		"gw.local.": dns.TypeA, "Gw.LOCAL.": dns.TypeAAAA, "_topicd._tcp.local.": dns.TypePTR, "_http._tcp.local.": dns.TypePTR,
+	} {
+		m := phone.legacy(name, typ)
+		if m == nil {
+			t.Errorf("no reply to a plain DNS query for %s", name)
+			continue
+		}
+		if m.Id != 4711 || len(m.Question) != 1 || len(m.Answer) == 0 || m.Answer[0].Header().Ttl > 10 {
+			t.Errorf("reply to %s: %v", name, m)
+		}
+	}
+	hub.close()
+}
+
+// TestAvahiOnGateway: with an Avahi on the board it is Avahi that answers for
+// the host name, once; when it ends, the hub does.
+func TestAvahiOnGateway(t *testing.T) {
+	l := newLab(t, "avahi-daemon", "avahi-browse", "dbus-daemon")
+	gw, phone := l.host("gw"), l.host("phone")
+	wire := phone.sniff()
+	gw.avahi()
+	time.Sleep(1500 * time.Millisecond)
+	hub := gw.hub(Service{Port: 8080})
+	hub.up(1)
+	if st := hub.status(); !st.Links[0].HostByOther || st.Host != "gw.local" {
+		t.Errorf("status %+v", st)
+	}
+	time.Sleep(8 * time.Second) // announcements are over
+	host := dns.Question{Name: "gw.local.", Qtype: dns.TypeA, Qclass: dns.ClassINET}
+	count := func() (n int) {
+		wire.clear()
+		wire.query(t, host)
+		time.Sleep(800 * time.Millisecond)
+		for _, p := range wire.from(gw) {
+			for _, rr := range p.msg.Answer {
+				if a, ok := rr.(*dns.A); ok && a.A.Equal(net.IPv4(10, 77, 0, 1)) {
+					n++
+				}
+			}
+		}
+		return n
+	}
+	if n := count(); n != 1 || !hub.status().Links[0].HostByOther {
+		t.Errorf("%d answers while Avahi runs", n)
+	}
+	if out := gw.output("avahi-browse", "-rpt", "_topicd._tcp"); !strings.Contains(out, ";8080;") {
+		t.Errorf("the board's own Avahi does not see the hub: %s", out)
+	}
+	gw.output("avahi-daemon", "--kill")
+	time.Sleep(1200 * time.Millisecond)
+	if n := count(); n != 1 || hub.status().Links[0].HostByOther {
+		t.Errorf("%d answers after Avahi's end", n)
+	}
+	hub.close()
+}

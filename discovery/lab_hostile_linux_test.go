@@ -1,0 +1,162 @@
+package discovery
+
+import (
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/miekg/dns"
+
+	"topicd/discovery/internal/mdns"
+)
+
+// TestFlood: 3,000 queries get one multicast answer per record and second, and
+// who asks properly is still answered.
+func TestFlood(t *testing.T) {
+	l := newLab(t)
+	gw, bad, phone := l.host("gw"), l.host("bad"), l.host("phone")
+	hub := gw.hub(Service{Port: 8080, Instance: "hub", Host: "gw"})
+	hub.up(1)
+	time.Sleep(7500 * time.Millisecond) // announcements are over
+	attack, wire := bad.sniff(), phone.sniff()
+	questions := [][]byte{}
+	for name, typ := range map[string]uint16{
+		"_topicd._tcp.local.": dns.TypePTR, "hub._topicd._tcp.local.": dns.TypeANY,
+		"gw.local.": dns.TypeA, "_services._dns-sd._udp.local.": dns.TypePTR,
+	} {
+		m := dns.Msg{Question: []dns.Question{{Name: name, Qtype: typ, Qclass: dns.ClassINET}}}
+		b, err := m.Pack()
+		if err != nil {
+			t.Fatal(err)
+		}
+		questions = append(questions, b)
+	}
+	next := func(i int) []byte { return questions[i%len(questions)] }
+	took := attack.flood(t, 3000, time.Millisecond, next)
+	if m := phone.legacy("_topicd._tcp.local.", dns.TypePTR); m == nil {
+		t.Error("no reply to another client under the flood")
+	}
+	took += attack.flood(t, 3000, 50*time.Millisecond, next)
+	time.Sleep(1500 * time.Millisecond)
+	last, count, packets := map[string]time.Time{}, map[string]int{}, 0
+	for _, p := range wire.from(gw) {
+		packets++
+		for _, rr := range p.records() {
+			key := rr.String()
+			// The clock is the receiver's: allow for its jitter.
+			if gap := p.at.Sub(last[key]); gap < 980*time.Millisecond {
+				t.Errorf("%s again after %v", key, gap)
+			}
+			last[key] = p.at
+			count[key]++
+		}
+	}
+	for key, n := range count {
+		if n < 3 || n > 5 {
+			t.Errorf("%s: %d times in 4 s", key, n)
+		}
+	}
+	st := hub.status()
+	t.Logf("6000 queries in %v: %d packets with %d records; %+v, RSS %d kB", took, packets, len(count), st.Stats, st.RSS>>10)
+	if len(count) != 7 {
+		t.Errorf("%d records answered, want 7", len(count))
+	}
+	hub.close()
+}
+
+// TestHostile: 60,000 broken packets, forged goodbyes and claims, and a hub that
+// is still there with the name it had.
+func TestHostile(t *testing.T) {
+	l := newLab(t)
+	gw, bad := l.host("gw"), l.host("bad")
+	hub := gw.hub(Service{Port: 8080, Instance: "hub", Host: "gw"})
+	hub.up(1)
+	attack := bad.sniff()
+	legal := mdns.NewResponder(mdns.Identity{Instance: "hub", Host: "gw", Services: []mdns.Service{
+		{Type: ServiceType, Port: 8080, TXT: []string{"txtvers=1"}}}}, mdns.View{})
+	ask := dns.Msg{Question: []dns.Question{{Name: "_topicd._tcp.local.", Qtype: dns.TypePTR, Qclass: dns.ClassINET}}}
+	b, err := ask.Pack()
+	if err != nil {
+		t.Fatal(err)
+	}
+	seeds := [][]byte{legal.Probe(), b}
+	rng := rand.New(rand.NewPCG(3, 4))
+	before := hub.status()
+	took := attack.flood(t, 60000, time.Millisecond, func(i int) []byte {
+		p := append([]byte(nil), seeds[i%2]...)
+		for range 1 + rng.IntN(5) {
+			p[2+rng.IntN(len(p)-2)] = byte(rng.Uint32())
+		}
+		return p[:12+rng.IntN(len(p)-11)]
+	})
+	time.Sleep(1500 * time.Millisecond)
+	after := hub.status()
+	t.Logf("60000 packets in %v: RSS %d → %d kB, %+v", took, before.RSS>>10, after.RSS>>10, after.Stats)
+	if grown := after.RSS - before.RSS; grown > 16<<20 {
+		t.Errorf("RSS grew by %d kB", grown>>10)
+	}
+	// One forged claim on the name is doubted, asked about, and forgotten.
+	forged := dns.Msg{Answer: []dns.RR{&dns.SRV{
+		Hdr:  dns.RR_Header{Name: "hub._topicd._tcp.local.", Rrtype: dns.TypeSRV, Class: dns.ClassINET, Ttl: 120},
+		Port: 1, Target: "bad.local.",
+	}}}
+	forged.Response = true
+	if b, err = forged.Pack(); err != nil {
+		t.Fatal(err)
+	}
+	attack.flood(t, 1, 0, func(int) []byte { return b })
+	time.Sleep(2 * time.Second)
+	st := hub.status()
+	if st.Name != "hub" || st.Host != "gw.local" || len(st.Links) != 1 || !st.Links[0].Up || st.Conflicts == 0 {
+		t.Errorf("after a forged claim: %+v", st)
+	}
+	if hubs := bad.browse(BrowseOptions{}); len(hubs) != 1 || hubs[0].Name != "hub" {
+		t.Errorf("found %+v", hubs)
+	}
+	hub.close()
+}
+
+// TestZeroconfIsMute: zeroconf, registered as we register it, announces with our
+// TTL and says goodbye, and answers nothing.
+func TestZeroconfIsMute(t *testing.T) {
+	l := newLab(t)
+	gw, phone := l.host("gw"), l.host("phone")
+	wire := phone.sniff()
+	reg := gw.hubRole("zeroconf", Service{Port: 8080, Instance: "Hub 1.", Host: "gw"})
+	l.until(4*time.Second, "both announcements", func() bool { return len(announced(wire.from(gw))) >= 4 })
+	wire.clear()
+	for _, name := range []string{"_topicd._tcp.local.", `Hub\ 1\.._topicd._tcp.local.`, "gw.local.", "_services._dns-sd._udp.local.", "_http._tcp.local."} {
+		wire.query(t, dns.Question{Name: name, Qtype: dns.TypeANY, Qclass: dns.ClassINET})
+		if m := phone.legacy(name, dns.TypeANY); m != nil {
+			t.Errorf("reply to %s: %v", name, m)
+		}
+	}
+	if got := wire.from(gw); len(got) != 0 {
+		t.Errorf("answered: %v", got)
+	}
+	reg.close()
+	goodbyes := announced(wire.from(gw))
+	if len(goodbyes) != 2 {
+		t.Errorf("%d goodbyes", len(goodbyes))
+	}
+	for _, p := range goodbyes {
+		for _, rr := range p.records() {
+			if h := rr.Header(); h.Ttl != 0 || h.Rrtype == dns.TypeA {
+				t.Errorf("goodbye with %s", rr)
+			}
+		}
+	}
+}
+
+// announced gives the packets that carry a whole service under its right name.
+func announced(list []seen) (out []seen) {
+	for _, p := range list {
+		for _, rr := range p.records() {
+			if s, ok := rr.(*dns.SRV); ok && s.Target == "gw.local." && s.Hdr.Ttl <= mdns.TTL &&
+				(s.Hdr.Name == `Hub\ 1\.._topicd._tcp.local.` || s.Hdr.Name == `Hub\ 1\.._http._tcp.local.`) {
+				out = append(out, p)
+			}
+		}
+	}
+	return out
+}
