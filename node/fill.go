@@ -21,7 +21,7 @@ type Format interface {
 	Append(dst []byte, r *Reading) (out []byte, ok bool)
 	// Live appends the marker behind the stored readings of a subscription;
 	// nothing where the dialect has none.
-	Live(dst []byte, b *Subscription, stored int64) (out []byte, ok bool)
+	Live(dst []byte, pattern string, tag uint64, stored int64) (out []byte, ok bool)
 	// Text reports whether the messages are text.
 	Text() bool
 }
@@ -88,10 +88,10 @@ func (s *Session) Fill(dst []byte, limit int, now int64, f Framer, sc *Scratch) 
 		if e.topic() == liveMark {
 			s.popLocked()
 			b.live = true
-			stored, format := b.stored, b.opt.Format
+			stored, tag, format := b.stored, b.opt.Tag, b.opt.Format
 			s.mu.Unlock()
 			at := len(dst)
-			out, ok := format.Live(f.Begin(dst), b, stored)
+			out, ok := format.Live(f.Begin(dst), b.pattern, tag, stored)
 			if dst = out[:at]; ok {
 				dst = f.End(out, at, format.Text())
 			}

@@ -17,8 +17,8 @@ type lines struct{}
 func (*lines) Append(dst []byte, r *Reading) ([]byte, bool) {
 	return fmt.Appendf(dst, "%s %d %d %s", r.Topic, r.Seq, r.Drop, r.Data), true
 }
-func (*lines) Live(dst []byte, b *Subscription, n int64) ([]byte, bool) {
-	return fmt.Appendf(dst, "live %s %d", b.Pattern(), n), true
+func (*lines) Live(dst []byte, pattern string, _ uint64, n int64) ([]byte, bool) {
+	return fmt.Appendf(dst, "live %s %d", pattern, n), true
 }
 func (*lines) Text() bool { return true }
 

@@ -24,23 +24,22 @@ type Sink interface {
 type Turn struct {
 	Now   int64 // milliseconds since 1970
 	ready []*Session
+	taken []*Session // what Take returned last: the two lists swap
 }
 
 // Take returns the sessions made ready so far and forgets them. The slice is
-// good until the next use of the turn.
+// good until the next Take; the turn may go on meanwhile.
 func (t *Turn) Take() []*Session {
-	r := t.ready
-	t.ready = t.ready[:0]
-	return r
+	t.ready, t.taken = t.taken[:0], t.ready
+	return t.taken
 }
 
 // Wake wakes the sessions made ready: the end of a turn for callers that do
 // not write sessions themselves.
 func (t *Turn) Wake() {
-	for _, s := range t.ready {
+	for _, s := range t.Take() {
 		s.sink.Wake()
 	}
-	t.ready = t.ready[:0]
 }
 
 // Session is one connected peer: what it subscribed to and the short list of
@@ -139,12 +138,6 @@ type Subscription struct {
 
 	at int // place in its list of the trie; guarded by the hub's mu
 }
-
-// Pattern is the subscribed name or pattern.
-func (b *Subscription) Pattern() string { return b.pattern }
-
-// Options are the options in force.
-func (b *Subscription) Options() SubOptions { return b.opt }
 
 // held is a cursor waiting for its rate.
 type held struct {

@@ -8,14 +8,15 @@ import (
 
 // SubOptions say where the cursors of a subscription start and how they jump.
 type SubOptions struct {
-	Last     int64   // stored readings per topic first
-	Since    int64   // with HasSince: those after this number, or of the last -Since seconds
+	Last     int64 // stored readings per topic first
+	Since    int64 // with HasSince: those after this number, or of the last -Since seconds
+	HasSince bool
 	Ep       uint64  // the epoch of Since's number, 0 = not given
 	Rate     float64 // at most so many readings per second and topic, the newest wins; 0 = all
 	Latest   bool    // only ever the newest
 	NotOwn   bool    // not what this session published
 	Format   Format
-	HasSince bool
+	Tag      uint64 // the dialect's own, to know the subscription by
 }
 
 // Subscribed tells what a subscription found.

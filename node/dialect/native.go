@@ -1,0 +1,429 @@
+package dialect
+
+import (
+	"errors"
+	"io"
+	"math"
+	"strconv"
+	"strings"
+	"sync"
+
+	"topicd/codec"
+	"topicd/node"
+)
+
+// Native is topicd's own grammar: JSON in text frames, CBOR in binary ones.
+type Native struct {
+	// static after construction
+	cfg   *NativeConfig
+	greet bool // a subprotocol was agreed: the hub speaks first
+	enc   codec.Encoding
+
+	// owned by the peer's reader
+	known bool  // what the peer speaks is known to the hub
+	bad   uint8 // malformed frames in a row
+	ended bool
+}
+
+// NativeConfig is what all native connections share.
+type NativeConfig struct {
+	Hub      *node.Hub
+	Version  string
+	Ping     int // milliseconds between the hub's pings
+	MaxFrame int
+	Retry    int // milliseconds before a lost connection is tried again
+}
+
+// Subprotocols of the native grammar (RFC 6455 1.9).
+const (
+	ProtocolJSON = "topicd.v1.json"
+	ProtocolCBOR = "topicd.v1.cbor"
+)
+
+// New makes the dialect of one connection. With one of its subprotocols the
+// hub says welcome before the client's first frame.
+func (cfg *NativeConfig) New(subprotocol string) *Native {
+	n := &Native{cfg: cfg}
+	switch subprotocol {
+	case ProtocolJSON:
+		n.greet = true
+	case ProtocolCBOR:
+		n.greet, n.enc = true, codec.CBOR
+	}
+	return n
+}
+
+// maxBad: so many malformed frames in a row end the connection.
+const maxBad = 10
+
+// Open implements node.Dialect.
+func (n *Native) Open(p node.Peer, turn *node.Turn) {
+	if n.greet {
+		n.describe(p, n.enc, turn)
+		n.welcome(p, n.enc, turn)
+	}
+}
+
+func (n *Native) describe(p node.Peer, enc codec.Encoding, turn *node.Turn) {
+	n.known = true
+	p.Session().Describe("native", enc.String(), turn)
+}
+
+// Close implements node.Dialect.
+func (n *Native) Close(node.Peer, *node.Turn) {}
+
+// Bye implements node.Dialect.
+func (n *Native) Bye(p node.Peer, why *codec.Error, turn *node.Turn) {
+	m := codec.Message{Op: codec.OpBye, Err: *why, Has: codec.Fields(0).With(codec.KeyErr)}
+	n.send(p, n.enc, &m, turn)
+}
+
+// decoders are lent for the time of one frame: a connection at rest has none.
+var decoders = sync.Pool{New: func() any { return new(codec.Decoder) }}
+
+// Frame implements node.Dialect.
+func (n *Native) Frame(p node.Peer, text bool, payload []byte, turn *node.Turn) {
+	enc := codec.CBOR
+	if text {
+		enc = codec.JSON
+	}
+	if !n.known {
+		n.enc = enc
+		n.describe(p, enc, turn)
+	}
+	d := decoders.Get().(*codec.Decoder)
+	d.Reset(enc, payload)
+	size := len(payload)
+	for !n.ended {
+		var m codec.Message
+		err := d.Next(&m)
+		if err == io.EOF {
+			break
+		}
+		id, hasID := m.ID, m.Has.Has(codec.KeyID)
+		answer := p.Session().Spend(1, size, turn.Now)
+		size = 0 // the bytes are charged once a frame
+		if answer == nil && err != nil {
+			answer = asError(err)
+			n.malformed(p, answer, turn)
+		} else if answer == nil {
+			n.bad = 0
+			answer = n.handle(p, enc, &m, turn)
+		}
+		if answer != nil {
+			p.Send(enc == codec.JSON, codec.AppendErr(nil, enc, id, hasID, answer), turn)
+		}
+	}
+	d.Reset(enc, nil)
+	decoders.Put(d)
+}
+
+func asError(err error) *codec.Error {
+	var e *codec.Error
+	if errors.As(err, &e) {
+		return e
+	}
+	return &codec.Error{Code: codec.CodeMalformed, Msg: err.Error()}
+}
+
+// malformed counts, and ends a connection that goes on talking nonsense.
+func (n *Native) malformed(p node.Peer, why *codec.Error, turn *node.Turn) {
+	n.cfg.Hub.Stats.Add(node.RefusedMalformed, 1)
+	if n.bad++; n.bad < maxBad {
+		return
+	}
+	n.ended = true
+	n.cfg.Hub.Stats.Add(node.CutMalformed, 1)
+	bye := codec.Errorf(why.Code, "%d malformed frames in a row, the last: %s", maxBad, why.Msg)
+	n.Bye(p, bye, turn)
+	p.End(1002, "malformed frames", turn)
+}
+
+func (n *Native) send(p node.Peer, enc codec.Encoding, m *codec.Message, turn *node.Turn) {
+	p.Send(enc == codec.JSON, codec.Append(nil, enc, m), turn)
+}
+
+// ok answers a request; m brings what the answer says beyond that.
+func (n *Native) ok(p node.Peer, enc codec.Encoding, req, m *codec.Message, turn *node.Turn) {
+	m.Op, m.ID = codec.OpOK, req.ID
+	m.Has |= req.Has & codec.Fields(0).With(codec.KeyID)
+	n.send(p, enc, m, turn)
+}
+
+func (n *Native) welcome(p node.Peer, enc codec.Encoding, turn *node.Turn) {
+	c := n.cfg
+	b := append(make([]byte, 0, 128), `{"hub":`...)
+	b = codec.AppendString(b, codec.JSON, c.Hub.Options().Name)
+	b = append(b, `,"version":`...)
+	b = codec.AppendString(b, codec.JSON, c.Version)
+	b = strconv.AppendInt(append(b, `,"now":`...), turn.Now, 10)
+	b = strconv.AppendInt(append(b, `,"ping":`...), int64(c.Ping), 10)
+	b = strconv.AppendInt(append(b, `,"maxFrame":`...), int64(c.MaxFrame), 10)
+	b = strconv.AppendInt(append(b, `,"retry":`...), int64(c.Retry), 10)
+	n.send(p, enc, &codec.Message{
+		Op: codec.OpWelcome, Data: append(b, '}'), Ep: c.Hub.Epoch(),
+		Has: codec.Fields(0).With(codec.KeyData).With(codec.KeyEp),
+	}, turn)
+}
+
+// handle does one request. Its error is answered by the caller.
+func (n *Native) handle(p node.Peer, enc codec.Encoding, m *codec.Message, turn *node.Turn) *codec.Error {
+	if m.Op == codec.OpPub {
+		return n.pub(p, enc, m, turn)
+	}
+	var o codec.Opts
+	if m.Has.Has(codec.KeyOpts) {
+		if err := codec.ParseOpts(enc, m.Opts, &o); err != nil {
+			return asError(err)
+		}
+	}
+	switch m.Op {
+	case codec.OpHello:
+		if err := p.Session().Hello(o.Dev, o.Name, turn); err != nil {
+			return err
+		}
+		n.welcome(p, enc, turn)
+	case codec.OpSub:
+		return n.sub(p, enc, m, &o, turn)
+	case codec.OpUnsub:
+		topic, err := n.topic(p, m)
+		if err == nil {
+			err = p.Session().Unsubscribe(topic, turn)
+		}
+		if err != nil {
+			return err
+		}
+		n.ok(p, enc, m, &codec.Message{}, turn)
+	case codec.OpPing:
+		n.pong(p, enc, m, turn)
+	case codec.OpPong:
+	case codec.OpGet:
+		return n.get(p, enc, m, &o, turn)
+	case codec.OpList:
+		return n.list(p, enc, m, &o, turn)
+	case codec.OpMake:
+		return n.make(p, enc, m, &o, turn)
+	case codec.OpDelete:
+		topic, err := n.topic(p, m)
+		if err == nil && codec.IsReserved(topic) {
+			err = errReserved
+		}
+		if err == nil {
+			err = n.cfg.Hub.Delete(topic, turn.Now)
+		}
+		if err != nil {
+			return err
+		}
+		n.ok(p, enc, m, &codec.Message{}, turn)
+	default:
+		return codec.Errorf(codec.CodeMalformed, "op %q is the hub's to say", m.Op.String())
+	}
+	return nil
+}
+
+var (
+	errNoTopic  = &codec.Error{Code: codec.CodeMalformed, Msg: "topic is missing"}
+	errNoData   = &codec.Error{Code: codec.CodeMalformed, Msg: "data is missing"}
+	errAlias    = &codec.Error{Code: codec.CodeNotFound, Msg: "no such topic alias on this connection: use the name"}
+	errReserved = &codec.Error{Code: codec.CodeForbidden, Msg: "names that begin with $ are the hub's own"}
+	errDurable  = &codec.Error{Code: codec.CodeMalformed, Msg: "this hub has no durable topics"}
+)
+
+// topic is the request's topic by name.
+func (n *Native) topic(p node.Peer, m *codec.Message) ([]byte, *codec.Error) {
+	if m.IsAlias {
+		t := p.Session().Aliased(m.Alias)
+		if t == nil {
+			return nil, errAlias
+		}
+		return []byte(t.Name()), nil
+	}
+	if !m.Has.Has(codec.KeyTopic) {
+		return nil, errNoTopic
+	}
+	return m.Topic, nil
+}
+
+// pub is the hot path.
+func (n *Native) pub(p node.Peer, enc codec.Encoding, m *codec.Message, turn *node.Turn) *codec.Error {
+	switch {
+	case !m.Has.Has(codec.KeyTopic):
+		return errNoTopic
+	case !m.Has.Has(codec.KeyData):
+		return errNoData
+	case m.Has.Has(codec.KeyOpts):
+		var o codec.Opts
+		if err := codec.ParseOpts(enc, m.Opts, &o); err != nil {
+			return asError(err)
+		}
+		if o.Split {
+			return n.split(p, enc, m, turn)
+		}
+	}
+	s := p.Session()
+	body := node.Body{Enc: enc, Data: m.Data}
+	var done node.Published
+	var err *codec.Error
+	if m.IsAlias {
+		done, err = s.PublishAlias(m.Alias, body, m.Seq, turn)
+	} else {
+		done, err = s.Publish(m.Topic, body, m.Seq, turn)
+	}
+	if err != nil || !m.Has.Has(codec.KeyID) {
+		return err
+	}
+	a := codec.Message{Seq: done.Seq, Has: codec.Fields(0).With(codec.KeySeq)}
+	n.alias(s, &a, done.Topic)
+	n.ok(p, enc, m, &a, turn)
+	return nil
+}
+
+// alias tells the peer the number that may stand for the topic from now on.
+func (n *Native) alias(s *node.Session, a *codec.Message, t *node.Topic) {
+	if a.Alias = s.Alias(t); a.Alias > 0 {
+		a.IsAlias = true
+		a.Has = a.Has.With(codec.KeyTopic)
+	}
+}
+
+// split publishes each record of a SenML pack to a topic of its own.
+func (n *Native) split(p node.Peer, enc codec.Encoding, m *codec.Message, turn *node.Turn) *codec.Error {
+	base, err := n.topic(p, m)
+	if err != nil {
+		return err
+	}
+	parts, perr := codec.Split(enc, m.Data, turn.Now)
+	if perr != nil {
+		return asError(perr)
+	}
+	if len(parts) > 1 {
+		if err := p.Session().Spend(len(parts)-1, 0, turn.Now); err != nil {
+			return err
+		}
+	}
+	var seq uint64
+	for _, part := range parts {
+		name := append(append(append([]byte(nil), base...), '/'), part.Name...)
+		done, err := p.Session().Publish(name, node.Body{Enc: enc, Data: part.Data}, 0, turn)
+		if err != nil {
+			return err
+		}
+		seq = done.Seq
+	}
+	if m.Has.Has(codec.KeyID) {
+		n.ok(p, enc, m, &codec.Message{Seq: seq, Has: codec.Fields(0).With(codec.KeySeq)}, turn)
+	}
+	return nil
+}
+
+func (n *Native) pong(p node.Peer, enc codec.Encoding, m *codec.Message, turn *node.Turn) {
+	a := codec.Message{Op: codec.OpPong, ID: m.ID, Data: m.Data, Enc: enc}
+	a.Has = m.Has & codec.Fields(0).With(codec.KeyID).With(codec.KeyData)
+	n.send(p, enc, &a, turn)
+}
+
+func (n *Native) sub(p node.Peer, enc codec.Encoding, m *codec.Message, o *codec.Opts, turn *node.Turn) *codec.Error {
+	topic, err := n.topic(p, m)
+	if err != nil {
+		return err
+	}
+	if o.Rate < 0 || o.Rate > 1000 || math.IsNaN(o.Rate) || o.Has&codec.OptRate != 0 && o.Rate < 1e-3 {
+		return codec.Errorf(codec.CodeMalformed, "rate is 0.001 to 1000 readings per second")
+	}
+	if o.Last < 0 {
+		return codec.Errorf(codec.CodeMalformed, "last is a number of readings, 0 or more")
+	}
+	so := node.SubOptions{Last: 1, Rate: o.Rate, Latest: o.Latest, NotOwn: o.NotOwn, Ep: o.Ep, Since: o.Since}
+	so.HasSince = o.Has&codec.OptSince != 0
+	if o.Has&codec.OptLast != 0 {
+		so.Last = o.Last
+	}
+	if m.Has.Has(codec.KeyID) {
+		so.Tag = m.ID + 1
+	}
+	if o.Has&codec.OptEnc != 0 {
+		so.Format = formatOf(o.Enc)
+	} else {
+		so.Format = formatOf(enc)
+	}
+	if o.Has&codec.OptPace != 0 {
+		p.SetPace(int(max(0, min(o.Pace, math.MaxInt32))))
+	}
+	done, err := p.Session().Subscribe(topic, so, turn)
+	if err != nil {
+		return err
+	}
+	b := strconv.AppendInt(append(make([]byte, 0, 64), `{"topics":`...), int64(done.Topics), 10)
+	b = strconv.AppendUint(append(b, `,"from":`...), done.From, 10)
+	b = strconv.AppendUint(append(b, `,"gap":`...), done.Gap, 10)
+	a := codec.Message{Data: append(b, '}'), Ep: done.Ep, Has: codec.Fields(0).With(codec.KeyData).With(codec.KeyEp)}
+	if done.Topic != nil {
+		n.alias(p.Session(), &a, done.Topic)
+	}
+	n.ok(p, enc, m, &a, turn)
+	return nil
+}
+
+func (n *Native) make(p node.Peer, enc codec.Encoding, m *codec.Message, o *codec.Opts, turn *node.Turn) *codec.Error {
+	topic, err := n.topic(p, m)
+	if err != nil {
+		return err
+	}
+	if codec.IsReserved(topic) {
+		return errReserved
+	}
+	if o.Durable {
+		return errDurable
+	}
+	t, err := n.cfg.Hub.Make(topic, node.MakeOptions{Static: o.Static, Cap: o.Cap, Stale: o.Stale}, turn.Now)
+	if err != nil {
+		return err
+	}
+	var a codec.Message
+	n.alias(p.Session(), &a, t)
+	n.ok(p, enc, m, &a, turn)
+	return nil
+}
+
+// format writes readings in the native grammar.
+type format struct{ enc codec.Encoding }
+
+var jsonFormat, cborFormat = &format{codec.JSON}, &format{codec.CBOR}
+
+func formatOf(e codec.Encoding) *format {
+	if e == codec.CBOR {
+		return cborFormat
+	}
+	return jsonFormat
+}
+
+// Append implements node.Format.
+func (f *format) Append(dst []byte, r *node.Reading) ([]byte, bool) {
+	return codec.AppendMsg(dst, f.enc, r.Topic, r.Seq, r.TS, r.From, r.Drop, r.Data, dataEnc(r)), true
+}
+
+func dataEnc(r *node.Reading) codec.Encoding {
+	if r.CBOR {
+		return codec.CBOR
+	}
+	return codec.JSON
+}
+
+// Live implements node.Format.
+func (f *format) Live(dst []byte, pattern string, tag uint64, stored int64) ([]byte, bool) {
+	m := codec.Message{
+		Op: codec.OpLive, Topic: []byte(pattern),
+		Data: append(strconv.AppendInt([]byte(`{"count":`), stored, 10), '}'),
+		Has:  codec.Fields(0).With(codec.KeyTopic).With(codec.KeyData),
+	}
+	if tag > 0 {
+		m.ID, m.Has = tag-1, m.Has.With(codec.KeyID)
+	}
+	return codec.Append(dst, f.enc, &m), true
+}
+
+// Text implements node.Format.
+func (f *format) Text() bool { return f.enc == codec.JSON }
+
+// asksPresence: might the pattern hear of who is there?
+func asksPresence(pattern []byte) bool { return strings.HasPrefix(string(pattern), "$sys/") }

@@ -1,0 +1,185 @@
+package dialect
+
+import (
+	"strconv"
+
+	"topicd/codec"
+	"topicd/node"
+)
+
+// pageSize is where a page of a long answer ends; one large reading may make
+// it longer.
+const pageSize = 16 << 10
+
+// pages makes the oks of one request at the peer's pace: all but the last say
+// more.
+type pages struct {
+	enc    codec.Encoding
+	id     uint64
+	hasID  bool
+	source source
+	items  []byte
+	frame  []byte
+}
+
+// source appends items until page is full. It reports how many it appended and
+// whether there are no more.
+type source interface {
+	fill(items []byte, enc codec.Encoding) (out []byte, n int, done bool)
+}
+
+// Step implements node.Task: one page.
+func (g *pages) Step(dst []byte, _ int, f node.Framer) ([]byte, bool) {
+	items, n, done := g.source.fill(g.items[:0], g.enc)
+	g.items = items
+	m := codec.Message{Op: codec.OpOK, ID: g.id, Enc: g.enc, Has: codec.Fields(0).With(codec.KeyData)}
+	m.Data = codec.AppendList(g.frame[:0], g.enc, n, items)
+	g.frame = m.Data
+	if g.hasID {
+		m.Has = m.Has.With(codec.KeyID)
+	}
+	if !done {
+		m.Opts = codec.AppendOpts(nil, g.enc, &codec.Opts{Has: codec.OptMore, More: true})
+		m.Has = m.Has.With(codec.KeyOpts)
+	}
+	at := len(dst)
+	return f.End(codec.Append(f.Begin(dst), g.enc, &m), at, g.enc == codec.JSON), done
+}
+
+func (n *Native) page(p node.Peer, enc codec.Encoding, m *codec.Message, s source, turn *node.Turn) *codec.Error {
+	return p.Session().Enqueue(&pages{enc: enc, id: m.ID, hasID: m.Has.Has(codec.KeyID), source: s}, turn)
+}
+
+func (n *Native) get(p node.Peer, enc codec.Encoding, m *codec.Message, o *codec.Opts, turn *node.Turn) *codec.Error {
+	topic, err := n.topic(p, m)
+	if err != nil {
+		return err
+	}
+	if err := codec.CheckPattern(topic); err != nil {
+		return err
+	}
+	if o.Last < 0 {
+		return codec.Errorf(codec.CodeMalformed, "last is a number of readings, 0 or more")
+	}
+	if asksPresence(topic) {
+		n.cfg.Hub.ShowAll(turn)
+	}
+	pattern := string(topic)
+	ts := n.cfg.Hub.Topics(pattern)
+	if len(ts) == 0 && !codec.HasWildcard(pattern) {
+		return codec.Errorf(codec.CodeNotFound, "no topic %q", pattern)
+	}
+	r := &readings{hub: n.cfg.Hub, topics: ts, opts: *o, now: turn.Now}
+	if o.Has&(codec.OptLast|codec.OptSince) == 0 {
+		r.opts.Last = 1
+	}
+	return n.page(p, enc, m, r, turn)
+}
+
+// readings are the stored readings that a get asks for, topic by topic.
+type readings struct {
+	hub      *node.Hub
+	topics   []*node.Topic
+	opts     codec.Opts
+	now      int64
+	raw      []byte
+	from, to uint64
+	begun    bool
+}
+
+func (r *readings) fill(items []byte, enc codec.Encoding) ([]byte, int, bool) {
+	n := 0
+	for len(r.topics) > 0 {
+		t := r.topics[0]
+		if !r.begun {
+			r.from, r.to = r.hub.Span(t, r.opts.Last, r.opts.Has&codec.OptSince != 0, r.opts.Since, r.now)
+			r.begun = true
+		}
+		r.from = r.hub.Read(t, r.from, r.to, &r.raw, func(g *node.Reading) bool {
+			if len(items) >= pageSize || n > 0 && len(items)+len(g.Data) > 2*pageSize {
+				return false
+			}
+			items = codec.AppendRow(items, enc, g.Topic, g.Seq, g.TS, g.From, g.Data, dataEnc(g))
+			if enc == codec.JSON {
+				items = append(items, ',')
+			}
+			n++
+			return true
+		})
+		if r.from < r.to {
+			return items, n, false
+		}
+		r.topics, r.begun = r.topics[1:], false
+	}
+	return items, n, true
+}
+
+func (n *Native) list(p node.Peer, enc codec.Encoding, m *codec.Message, o *codec.Opts, turn *node.Turn) *codec.Error {
+	var s rows
+	switch o.What {
+	case "", "topics":
+		if o.Match != "" {
+			if err := codec.CheckPattern([]byte(o.Match)); err != nil {
+				return err
+			}
+		}
+		if asksPresence([]byte(o.Match)) {
+			n.cfg.Hub.ShowAll(turn)
+		}
+		ts := n.cfg.Hub.Topics(o.Match)
+		hub, now := n.cfg.Hub, turn.Now
+		s = rows{len(ts), 0, func(i int, b []byte) []byte { return appendTopic(b, hub.Info(ts[i], now)) }}
+	case "clients":
+		cs := n.cfg.Hub.Clients()
+		s = rows{len(cs), 0, func(i int, b []byte) []byte { return appendClient(b, &cs[i]) }}
+	default:
+		return codec.Errorf(codec.CodeMalformed, `what is "topics" or "clients"`)
+	}
+	return n.page(p, enc, m, &s, turn)
+}
+
+// rows are the rows of a list; row appends one as JSON.
+type rows struct {
+	n, at int
+	row   func(i int, b []byte) []byte
+}
+
+func (r *rows) fill(items []byte, enc codec.Encoding) ([]byte, int, bool) {
+	n := 0
+	for ; r.at < r.n && len(items) < pageSize; r.at++ {
+		if enc == codec.JSON {
+			items = append(r.row(r.at, items), ',')
+		} else if out, err := codec.Transcode(items, codec.CBOR, codec.JSON, r.row(r.at, nil)); err == nil {
+			items = out
+		}
+		n++
+	}
+	return items, n, r.at == r.n
+}
+
+func appendTopic(b []byte, t node.TopicInfo) []byte {
+	b = codec.AppendString(append(b, `{"topic":`...), codec.JSON, t.Topic)
+	b = strconv.AppendBool(append(b, `,"static":`...), t.Static)
+	b = strconv.AppendUint(append(b, `,"seq":`...), t.Seq, 10)
+	b = strconv.AppendInt(append(b, `,"ts":`...), t.TS, 10)
+	b = strconv.AppendInt(append(b, `,"readings":`...), int64(t.Readings), 10)
+	b = strconv.AppendInt(append(b, `,"bytes":`...), t.Bytes, 10)
+	b = strconv.AppendInt(append(b, `,"cap":`...), t.Cap, 10)
+	b = strconv.AppendInt(append(b, `,"subscribers":`...), int64(t.Subscribers), 10)
+	b = strconv.AppendBool(append(b, `,"stale":`...), t.Stale)
+	return append(b, '}')
+}
+
+func appendClient(b []byte, c *node.ClientInfo) []byte {
+	b = codec.AppendString(append(b, `{"client":`...), codec.JSON, c.Client)
+	b = codec.AppendString(append(b, `,"addr":`...), codec.JSON, c.Addr)
+	b = codec.AppendString(append(b, `,"url":`...), codec.JSON, c.URL)
+	b = codec.AppendString(append(b, `,"dialect":`...), codec.JSON, c.Dialect)
+	b = codec.AppendString(append(b, `,"enc":`...), codec.JSON, c.Enc)
+	b = strconv.AppendInt(append(b, `,"since":`...), c.Since, 10)
+	b = strconv.AppendInt(append(b, `,"subs":`...), int64(c.Subs), 10)
+	b = strconv.AppendInt(append(b, `,"in":`...), c.In, 10)
+	b = strconv.AppendInt(append(b, `,"out":`...), c.Out, 10)
+	b = strconv.AppendInt(append(b, `,"drop":`...), c.Drop, 10)
+	return append(b, '}')
+}

@@ -1,0 +1,44 @@
+package node
+
+import "topicd/codec"
+
+// Peer is what a dialect sees of its socket.
+type Peer interface {
+	// Session is the peer's session.
+	Session() *Session
+	// Send queues one message behind what the session has to read. The payload
+	// is copied. A peer that never reads its answers is cut.
+	Send(text bool, payload []byte, turn *Turn)
+	// End says goodbye with an RFC 6455 close code, once what was sent before
+	// is written. Nothing more is read.
+	End(code int, reason string, turn *Turn)
+	// SetPace sets the milliseconds between writes while busy; negative = the
+	// transport's default.
+	SetPace(ms int)
+	// Speak hands the connection over to another dialect.
+	Speak(d Dialect)
+}
+
+// Dialect is what is spoken on a socket. A transport calls it from one
+// goroutine at a time per peer, except Bye.
+type Dialect interface {
+	// Open is called once, when the handshake is done.
+	Open(p Peer, turn *Turn)
+	// Frame handles one whole message. The payload is the dialect's until it
+	// returns, and valid UTF-8 if it is text.
+	Frame(p Peer, text bool, payload []byte, turn *Turn)
+	// Bye tells the peer why it is about to be cut. It may come at any time.
+	Bye(p Peer, why *codec.Error, turn *Turn)
+	// Close is called once, when the peer is gone, before its session ends.
+	Close(p Peer, turn *Turn)
+}
+
+// Attend makes sure that the transport fills the session soon: it has queued
+// something of its own.
+func (s *Session) Attend(turn *Turn) {
+	s.mu.Lock()
+	if !s.closed {
+		s.queueLocked(turn)
+	}
+	s.mu.Unlock()
+}

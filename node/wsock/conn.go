@@ -1,0 +1,283 @@
+package wsock
+
+import (
+	"net"
+	"sync"
+	"unicode/utf8"
+
+	"topicd/codec"
+	"topicd/node"
+)
+
+// conn is one WebSocket connection: a session's peer and sink.
+type conn struct {
+	// static after construction
+	srv  *Server
+	sess *node.Session
+	sock socket
+
+	// owned by the reader
+	dialect node.Dialect // written under mu as well
+	part    []byte       // bytes of a frame that is not whole yet
+	msg     []byte       // payload of a message that is not whole yet
+	inMsg   bool
+	msgText bool
+	over    bool // nothing more is read
+	idx     int  // in the server's list; guarded by the server's mu
+
+	// guarded by mu
+	mu        sync.Mutex
+	answers   []byte // frames behind the readings: answers, pongs, close
+	pending   []byte // what the socket did not take
+	busy      bool   // somebody fills and writes
+	again     bool   // something came up meanwhile
+	blocked   bool   // pending waits for the socket
+	paced     bool   // on the pacer's list
+	ending    bool   // a close frame is queued: nothing may follow it
+	draining  bool   // the close frame waits until the readings are written
+	done      bool   // and nothing is waited for: the socket ends once all is written
+	closed    bool   // the socket is gone, or goes when busy ends
+	cut       *codec.Error
+	pace      int32 // milliseconds, -1 = the server's
+	blockedAt int64 // since when, milliseconds of the server's clock
+	endAt     int64 // since when it is ending
+
+	lastWrite int64 // nanoseconds of the server's clock
+
+	nextPing int64 // milliseconds of the server's clock; owned by the sweeper
+}
+
+// socket is the seam between connections and their transports.
+type socket interface {
+	// start begins reading. Nothing was read before.
+	start(c *conn)
+	// write takes what it can of b without blocking.
+	write(b []byte) (n int, err error)
+	// waitWritable has conn.writable called when the socket takes more. It is
+	// called with the connection's rest in conn.pending.
+	waitWritable(c *conn)
+	// finish says that nothing more will be written; what was is delivered.
+	finish()
+	// shut ends the connection: its reader then calls conn.gone. Any goroutine
+	// may call it, more than once.
+	shut()
+	// release frees the descriptor. Nothing uses the socket after it.
+	release()
+}
+
+// Session implements node.Peer.
+func (c *conn) Session() *node.Session { return c.sess }
+
+// Speak implements node.Peer.
+func (c *conn) Speak(d node.Dialect) {
+	c.mu.Lock()
+	c.dialect = d
+	c.mu.Unlock()
+}
+
+// SetPace implements node.Peer.
+func (c *conn) SetPace(ms int) {
+	c.mu.Lock()
+	c.pace = int32(max(-1, min(ms, maxPace)))
+	c.mu.Unlock()
+}
+
+const maxPace = 10_000 // milliseconds: longer and the peer had better poll
+
+// Send implements node.Peer.
+func (c *conn) Send(text bool, payload []byte, turn *node.Turn) {
+	c.mu.Lock()
+	if !c.ending && !c.closed {
+		c.answers = appendFrame(c.answers, text, payload)
+	}
+	c.mu.Unlock()
+	c.sess.Attend(turn)
+}
+
+// End implements node.Peer.
+func (c *conn) End(code int, reason string, turn *node.Turn) {
+	c.mu.Lock()
+	c.endLocked(code, reason)
+	c.mu.Unlock()
+	c.sess.Attend(turn)
+}
+
+func (c *conn) endLocked(code int, reason string) {
+	if c.ending || c.closed {
+		return
+	}
+	c.answers = appendClose(c.answers, code, reason)
+	c.ending, c.endAt = true, c.srv.millis()
+}
+
+// Wake implements node.Sink.
+func (c *conn) Wake() { c.srv.flushers.add(c) }
+
+// Cut implements node.Sink: the hub's locks may be held, so it only leaves a
+// note for a flusher.
+func (c *conn) Cut(why *codec.Error) {
+	c.mu.Lock()
+	if c.cut == nil {
+		c.cut = why
+	}
+	c.mu.Unlock()
+	c.srv.flushers.add(c)
+}
+
+// feed parses what was read: buf begins with the bytes left from before. What
+// is left now is kept. The reader must stop when it returns false.
+func (c *conn) feed(buf []byte, turn *node.Turn) bool {
+	for !c.over {
+		h, ok, err := parseHead(buf, c.inMsg, len(c.msg), c.srv.opt.MaxFrame)
+		if err != nil {
+			c.fail(err, turn)
+			return false
+		}
+		if !ok || uint64(len(buf)-h.size) < h.length {
+			break
+		}
+		payload := buf[h.size : h.size+int(h.length)]
+		buf = buf[h.size+int(h.length):]
+		unmask(payload, h.mask)
+		if err := c.frame(h, payload, turn); err != nil {
+			c.fail(err, turn)
+			return false
+		}
+		if c.unanswered() > maxUnanswered {
+			c.srv.hub.Stats.Add(node.CutReplies, 1)
+			c.sock.shut()
+			return false
+		}
+	}
+	if c.over {
+		return false
+	}
+	return c.keep(buf, turn)
+}
+
+// maxUnanswered is what a peer may have queued in answers and pongs that it
+// does not read. Above it the connection is cut without a word: it would not
+// read that either.
+const maxUnanswered = 256 << 10
+
+func (c *conn) unanswered() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.answers)
+}
+
+// keep holds the unparsed rest until more comes. All rests together are
+// bounded: a thousand connections may not each park most of a large frame.
+func (c *conn) keep(rest []byte, turn *node.Turn) bool {
+	if len(rest) == len(c.part) && len(rest) == 0 {
+		return true
+	}
+	if !c.srv.hold(len(rest) - len(c.part)) {
+		c.fail(errPartials, turn)
+		return false
+	}
+	if len(rest) == 0 {
+		c.part = nil
+	} else {
+		c.part = append(c.part[:0], rest...)
+	}
+	return true
+}
+
+// frame handles one unmasked frame.
+func (c *conn) frame(h head, p []byte, turn *node.Turn) *broken {
+	switch h.op {
+	case opPing:
+		c.mu.Lock()
+		if !c.ending {
+			c.answers = appendControl(c.answers, opPong, p)
+		}
+		c.mu.Unlock()
+		c.sess.Attend(turn)
+		return nil
+	case opPong:
+		return nil
+	case opClose:
+		code, err := checkClose(p)
+		if err != nil {
+			return err
+		}
+		c.finish(code, "", turn) // RFC 6455 5.5.1: the code is echoed
+		return nil
+	}
+	if h.op != opContinuation {
+		c.msgText = h.op == opText
+	}
+	if h.fin && !c.inMsg {
+		return c.message(c.msgText, p, turn)
+	}
+	if !c.srv.hold(len(p)) {
+		return errPartials
+	}
+	c.msg = append(c.msg, p...)
+	c.inMsg = !h.fin
+	if !h.fin {
+		return nil
+	}
+	msg := c.msg
+	c.msg = nil
+	c.srv.hold(-len(msg))
+	return c.message(c.msgText, msg, turn)
+}
+
+// message hands one whole message to the dialect.
+func (c *conn) message(text bool, p []byte, turn *node.Turn) *broken {
+	if text && !utf8.Valid(p) {
+		return errUTF8
+	}
+	c.mu.Lock()
+	ending := c.ending
+	c.mu.Unlock()
+	if ending {
+		return nil // RFC 6455 5.5.1: what comes after our close frame does not count
+	}
+	c.dialect.Frame(c, text, p, turn)
+	return nil
+}
+
+// fail ends a connection that broke the protocol.
+func (c *conn) fail(b *broken, turn *node.Turn) {
+	c.srv.hub.Stats.Add(node.CutProtocol, 1)
+	c.finish(b.code, b.reason, turn)
+}
+
+// finish ends the closing handshake, or the connection that broke it: what
+// still comes is not looked at.
+func (c *conn) finish(code int, reason string, turn *node.Turn) {
+	c.over = true
+	c.mu.Lock()
+	c.endLocked(code, reason)
+	c.done = true
+	c.mu.Unlock()
+	c.sess.Attend(turn)
+}
+
+// gone ends the session. Its reader calls it, once.
+func (c *conn) gone(turn *node.Turn) {
+	c.srv.hold(-len(c.part) - len(c.msg))
+	c.part, c.msg = nil, nil
+	c.dialect.Close(c, turn)
+	c.sess.Close(turn)
+	c.mu.Lock()
+	c.closed = true
+	c.answers, c.pending = nil, nil
+	free := !c.busy
+	c.mu.Unlock()
+	if free {
+		c.sock.release()
+	}
+	c.srv.remove(c)
+}
+
+// remote is the peer's address without allocation where that is possible.
+func remote(a net.Addr) string {
+	if a == nil {
+		return ""
+	}
+	return a.String()
+}

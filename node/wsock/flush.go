@@ -1,0 +1,396 @@
+package wsock
+
+import (
+	"runtime"
+	"sync"
+	"time"
+
+	"topicd/codec"
+	"topicd/node"
+)
+
+// worker is what one flushing goroutine owns.
+type worker struct {
+	srv     *Server
+	out     []byte
+	scratch node.Scratch
+	turn    node.Turn
+	mono    int64 // nanoseconds of the server's clock, as of the last tick
+}
+
+// batchLimit is how many bytes one write gathers: enough for the saturated
+// case (64 readings of 170 bytes), little enough that the rest kept for a
+// reader that has stopped stays small.
+const batchLimit = 32 << 10
+
+func newWorker(s *Server) *worker { return &worker{srv: s} }
+
+// tick reads the clock once for everything that one go of the worker does.
+func (w *worker) tick() {
+	now := time.Now()
+	w.mono = int64(now.Sub(w.srv.start))
+	w.turn.Now = now.UnixMilli()
+}
+
+// attend writes the sessions that the worker's turn made ready, and those that
+// this makes ready in turn (a peer that is gone changes its presence).
+func (w *worker) attend() {
+	for ready := w.turn.Take(); len(ready) > 0; ready = w.turn.Take() {
+		for i, s := range ready {
+			ready[i] = nil
+			if c, ok := s.Sink().(*conn); ok {
+				w.flushOrPace(c)
+			} else {
+				s.Sink().Wake()
+			}
+		}
+	}
+}
+
+// flushOrPace writes at once to a connection that was idle for longer than its
+// pace; a busy one waits for its time.
+func (w *worker) flushOrPace(c *conn) {
+	c.mu.Lock()
+	pace := c.paceLocked()
+	due := c.lastWrite + pace
+	wait := pace > 0 && w.mono < due && len(c.answers) == 0 && c.cut == nil && !c.busy && !c.blocked && !c.closed
+	if wait && !c.paced {
+		c.paced = true
+		c.mu.Unlock()
+		w.srv.pacer.add(c, due)
+		return
+	}
+	c.mu.Unlock()
+	if !wait {
+		w.flush(c)
+	}
+}
+
+func (c *conn) paceLocked() int64 {
+	if c.pace >= 0 {
+		return int64(c.pace) * int64(time.Millisecond)
+	}
+	return int64(c.srv.opt.Pace)
+}
+
+// flush writes what the connection has to read. Only one goroutine does so at
+// a time; another one that comes leaves a note.
+func (w *worker) flush(c *conn) {
+	c.mu.Lock()
+	if c.closed || c.busy || c.blocked {
+		stuck := c.blocked && c.cut != nil
+		c.again = true
+		c.mu.Unlock()
+		if stuck { // it would not read the reason either
+			c.sock.shut()
+		}
+		return
+	}
+	c.busy = true
+	if why := c.cut; why != nil {
+		c.cut = nil
+		c.mu.Unlock()
+		w.srv.cut(c, why, &w.turn)
+	} else {
+		c.mu.Unlock()
+	}
+	w.rounds(c)
+}
+
+// rounds fills and writes until nothing is left, the socket is full or the
+// pace says wait. It ends the caller's right to write.
+func (w *worker) rounds(c *conn) {
+	for {
+		c.mu.Lock()
+		c.again = false
+		ended := c.ending && len(c.answers) == 0
+		c.mu.Unlock()
+		out, next := w.out[:0], node.Idle
+		if !ended {
+			out, next = c.sess.Fill(out, batchLimit, w.turn.Now, framer{}, &w.scratch)
+		}
+		c.mu.Lock()
+		if !(c.draining && next == node.Again) { // else the close frame waits
+			out = append(out, c.answers...)
+			c.answers = c.answers[:0]
+			if cap(c.answers) > 1024 {
+				c.answers = nil
+			}
+		}
+		c.mu.Unlock()
+		w.keep(out)
+		if len(out) > 0 && !w.write(c, out) {
+			return
+		}
+		if w.settle(c, next) {
+			return
+		}
+	}
+}
+
+// keep holds on to the buffer unless a rare large batch has blown it up.
+func (w *worker) keep(out []byte) {
+	if cap(out) <= 8*batchLimit {
+		w.out = out[:0]
+	} else {
+		w.out = nil
+	}
+}
+
+// write hands b to the socket. false: it did not take all of it (the rest then
+// waits in pending) or is broken, and the caller has no right to write any more.
+func (w *worker) write(c *conn, b []byte) bool {
+	n, err := c.sock.write(b)
+	c.mu.Lock()
+	c.lastWrite = w.mono
+	if err == nil && n == len(b) {
+		c.mu.Unlock()
+		return true
+	}
+	c.busy = false
+	if c.closed {
+		c.mu.Unlock()
+		c.sock.release()
+		return false
+	}
+	if err != nil {
+		c.mu.Unlock()
+		c.sock.shut()
+		return false
+	}
+	c.pending = append([]byte(nil), b[n:]...)
+	c.blocked, c.blockedAt = true, w.mono/int64(time.Millisecond)
+	c.mu.Unlock()
+	c.sock.waitWritable(c)
+	return false
+}
+
+// settle decides what comes after a complete write: true when the right to
+// write was given up, false to go on.
+func (w *worker) settle(c *conn, next int64) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		c.busy = false
+		c.sock.release()
+		return true
+	}
+	if c.done && len(c.answers) == 0 {
+		c.busy = false
+		c.sock.finish()
+		return true
+	}
+	if next == node.Again || c.again || len(c.answers) > 0 {
+		return false
+	}
+	c.busy = false
+	if next > 0 && !c.paced { // held back by a rate
+		c.paced = true
+		w.srv.pacer.add(c, w.mono+(next-w.turn.Now)*int64(time.Millisecond))
+	}
+	return true
+}
+
+// writable goes on after a full socket has taken more: first the rest of the
+// interrupted batch.
+func (w *worker) writable(c *conn) {
+	c.mu.Lock()
+	if !c.blocked || c.busy || c.closed {
+		c.mu.Unlock()
+		return
+	}
+	c.blocked, c.busy = false, true
+	rest := c.pending
+	c.pending = nil
+	c.mu.Unlock()
+	if w.write(c, rest) {
+		w.rounds(c)
+	}
+}
+
+// flushers are the goroutines for sessions that were woken from outside the
+// loops: by HTTP, local sensors, other transports.
+type flushers struct {
+	srv    *Server
+	mu     sync.Mutex
+	cond   sync.Cond
+	queue  []*conn
+	closed bool
+}
+
+func (f *flushers) add(c *conn) {
+	f.mu.Lock()
+	f.queue = append(f.queue, c)
+	f.mu.Unlock()
+	f.cond.Signal()
+}
+
+// loop takes the whole queue at a time. It yields once after it was woken: the
+// publisher that woke it then publishes on, and many readings make one write.
+func (f *flushers) loop() {
+	defer f.srv.wg.Done()
+	w := newWorker(f.srv)
+	var mine []*conn
+	for {
+		f.mu.Lock()
+		for len(f.queue) == 0 && !f.closed {
+			f.cond.Wait()
+			f.mu.Unlock()
+			runtime.Gosched()
+			f.mu.Lock()
+		}
+		if f.closed {
+			f.mu.Unlock()
+			return
+		}
+		mine, f.queue = f.queue, mine[:0]
+		f.mu.Unlock()
+		w.tick()
+		for i, c := range mine {
+			w.flushOrPace(c)
+			mine[i] = nil
+		}
+		w.attend()
+	}
+}
+
+// pacer wakes connections at their time: busy ones at their pace, those with
+// readings held back by a rate when one is due. One goroutine for all.
+type pacer struct {
+	srv    *Server
+	mu     sync.Mutex
+	heap   dueHeap
+	next   int64 // when the goroutine wakes, 0 = it waits for the first entry
+	wake   chan struct{}
+	closed bool
+}
+
+type due struct {
+	at int64
+	c  *conn
+}
+
+// dueHeap is a binary heap, the earliest first. container/heap would allocate
+// for each entry: once per write of every busy session.
+type dueHeap []due
+
+func (h *dueHeap) push(d due) {
+	s := append(*h, d)
+	for i := len(s) - 1; i > 0; {
+		up := (i - 1) / 2
+		if s[up].at <= s[i].at {
+			break
+		}
+		s[up], s[i] = s[i], s[up]
+		i = up
+	}
+	*h = s
+}
+
+func (h *dueHeap) pop() *conn {
+	s := *h
+	c := s[0].c
+	n := len(s) - 1
+	s[0], s[n] = s[n], due{}
+	s = s[:n]
+	for i := 0; ; {
+		kid := 2*i + 1
+		if kid >= n {
+			break
+		}
+		if kid+1 < n && s[kid+1].at < s[kid].at {
+			kid++
+		}
+		if s[i].at <= s[kid].at {
+			break
+		}
+		s[i], s[kid] = s[kid], s[i]
+		i = kid
+	}
+	*h = s
+	return c
+}
+
+func (p *pacer) add(c *conn, at int64) {
+	p.mu.Lock()
+	p.heap.push(due{at, c})
+	earlier := p.next == 0 || at < p.next
+	if earlier {
+		p.next = at
+	}
+	p.mu.Unlock()
+	if earlier {
+		select {
+		case p.wake <- struct{}{}:
+		default:
+		}
+	}
+}
+
+func (p *pacer) loop() {
+	defer p.srv.wg.Done()
+	w := newWorker(p.srv)
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	var now []*conn
+	for {
+		w.tick()
+		now = now[:0]
+		p.mu.Lock()
+		for len(p.heap) > 0 && p.heap[0].at <= w.mono {
+			now = append(now, p.heap.pop())
+		}
+		p.next = 0
+		wait := time.Hour
+		if len(p.heap) > 0 {
+			p.next = p.heap[0].at
+			wait = time.Duration(p.next - w.mono)
+		}
+		closed := p.closed
+		p.mu.Unlock()
+		if closed {
+			return
+		}
+		if len(now) > 0 {
+			for i, c := range now {
+				c.mu.Lock()
+				c.paced = false
+				c.mu.Unlock()
+				w.flush(c)
+				now[i] = nil
+			}
+			w.attend()
+			continue
+		}
+		timer.Reset(wait)
+		select {
+		case <-timer.C:
+		case <-p.wake:
+		}
+	}
+}
+
+// cut tells a peer why it is cut, in its dialect's words, and closes.
+func (s *Server) cut(c *conn, why *codec.Error, turn *node.Turn) {
+	c.mu.Lock()
+	d := c.dialect
+	c.mu.Unlock()
+	d.Bye(c, why, turn)
+	c.End(closeCode(why.Code), why.Msg, turn)
+}
+
+// closeCode is the RFC 6455 close code for an error code of the protocol.
+func closeCode(code int) int {
+	switch code {
+	case codec.CodeGoingAway:
+		return closeGoingAway
+	case codec.CodeMalformed:
+		return closeProtocol
+	case codec.CodeTooLarge:
+		return closeTooBig
+	case codec.CodeNoRoom, codec.CodeTooFast:
+		return closeTryLater
+	default:
+		return closePolicy
+	}
+}

@@ -1,0 +1,249 @@
+package wsock
+
+import (
+	"errors"
+	"net"
+	"os"
+	"runtime"
+	"sync"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"topicd/node"
+)
+
+// loop reads, parses and flushes the connections given to it. Its epoll
+// descriptor is level-triggered for the sockets and itself registered with
+// Go's poller, so that an idle loop is a parked goroutine.
+type loop struct {
+	worker
+	ep     int
+	file   *os.File
+	buf    []byte
+	events [256]unix.EpollEvent
+
+	mu    sync.Mutex
+	slots []*slot
+	free  []int32
+}
+
+// slot is a connection's number in its loop. The generation tells an event for
+// a connection that is gone from one for the next in the same place.
+type slot struct {
+	c   *conn
+	gen int32
+}
+
+// pollSocket is a socket taken from Go's poller: a duplicate descriptor.
+type pollSocket struct {
+	loop *loop
+	slot int32
+
+	mu sync.Mutex
+	fd int // -1 once released
+}
+
+const hasPoll = true
+
+func (s *Server) startPoll() error {
+	s.loops = make([]loop, runtime.GOMAXPROCS(0))
+	for i := range s.loops {
+		l := &s.loops[i]
+		l.srv = s
+		l.buf = make([]byte, s.opt.MaxFrame+maxHead+readAhead)
+		ep, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+		if err != nil {
+			return err
+		}
+		if err := unix.SetNonblock(ep, true); err != nil {
+			return err
+		}
+		l.ep, l.file = ep, os.NewFile(uintptr(ep), "epoll")
+		s.wg.Add(1)
+		go l.run()
+	}
+	return nil
+}
+
+func (s *Server) stopPoll() {
+	for i := range s.loops {
+		_ = s.loops[i].file.Close()
+	}
+}
+
+// run waits in Go's poller and works until no socket has anything: only then
+// does the descriptor make another edge.
+func (l *loop) run() {
+	defer l.srv.wg.Done()
+	raw, err := l.file.SyscallConn()
+	if err != nil {
+		return
+	}
+	_ = raw.Read(func(uintptr) bool { // ends when the file is closed
+		for n := l.wait(); n > 0; n = l.wait() {
+			l.handle(l.events[:n])
+			runtime.Gosched() // one processor must serve the pacer and new peers too
+		}
+		return false
+	})
+}
+
+// wait asks for events without blocking, hence without telling the scheduler.
+func (l *loop) wait() int {
+	n, _, e := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(l.ep), uintptr(unsafe.Pointer(&l.events[0])), uintptr(len(l.events)), 0, 0, 0)
+	if e != 0 {
+		return 0
+	}
+	return int(n)
+}
+
+func (l *loop) handle(events []unix.EpollEvent) {
+	l.tick()
+	for i := range events {
+		ev := &events[i]
+		c := l.at(ev.Fd, ev.Pad)
+		if c == nil {
+			continue
+		}
+		if ev.Events&unix.EPOLLOUT != 0 {
+			c.sock.(*pollSocket).arm(unix.EPOLLIN)
+			l.writable(c)
+		}
+		if ev.Events&^unix.EPOLLOUT != 0 {
+			l.read(c)
+		}
+	}
+	l.attend()
+}
+
+func (l *loop) at(i, gen int32) *conn {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if s := l.slots[i]; s.gen == gen {
+		return s.c
+	}
+	return nil
+}
+
+// read takes what the socket has, up to a buffer full: what is left makes the
+// next wait return at once.
+func (l *loop) read(c *conn) {
+	p := c.sock.(*pollSocket)
+	have := copy(l.buf, c.part)
+	n, _, e := unix.RawSyscall(unix.SYS_READ, uintptr(p.fd), uintptr(unsafe.Pointer(&l.buf[have])), uintptr(len(l.buf)-have))
+	if e == unix.EAGAIN || e == unix.EINTR {
+		return
+	}
+	if e != 0 || n == 0 {
+		l.drop(p)
+		c.gone(&l.turn)
+		return
+	}
+	c.sess.Heard(l.turn.Now)
+	if !c.over {
+		c.feed(l.buf[:have+int(n)], &l.turn)
+	}
+}
+
+// newPollSocket takes the connection's descriptor from Go's poller.
+func (s *Server) newPollSocket(tcp *net.TCPConn) (socket, error) {
+	raw, err := tcp.SyscallConn()
+	if err != nil {
+		return nil, err
+	}
+	fd := -1
+	cerr := raw.Control(func(f uintptr) { fd, err = unix.FcntlInt(f, unix.F_DUPFD_CLOEXEC, 0) })
+	if err = errors.Join(err, cerr); err != nil {
+		return nil, err
+	}
+	_ = tcp.Close()
+	return &pollSocket{loop: &s.loops[int(s.next.Add(1))%len(s.loops)], fd: fd}, nil
+}
+
+// start lets events come.
+func (p *pollSocket) start(c *conn) {
+	gen := p.loop.enter(c, p)
+	ev := unix.EpollEvent{Events: unix.EPOLLIN, Fd: p.slot, Pad: gen}
+	if err := unix.EpollCtl(p.loop.ep, unix.EPOLL_CTL_ADD, p.fd, &ev); err != nil {
+		p.loop.drop(p) // no memory in the kernel: nobody would ever hear of this peer
+		turn := &node.Turn{Now: c.srv.hub.Now()}
+		c.gone(turn)
+		turn.Wake()
+	}
+}
+
+func (l *loop) enter(c *conn, p *pollSocket) (gen int32) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if n := len(l.free); n > 0 {
+		p.slot = l.free[n-1]
+		l.free = l.free[:n-1]
+	} else {
+		p.slot = int32(len(l.slots))
+		l.slots = append(l.slots, &slot{})
+	}
+	s := l.slots[p.slot]
+	s.c = c
+	return s.gen
+}
+
+func (l *loop) drop(p *pollSocket) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	s := l.slots[p.slot]
+	s.c = nil
+	s.gen++
+	l.free = append(l.free, p.slot)
+	// A flusher may hold the descriptor for a while yet.
+	_ = unix.EpollCtl(l.ep, unix.EPOLL_CTL_DEL, p.fd, nil)
+}
+
+func (p *pollSocket) write(b []byte) (int, error) {
+	n, _, e := unix.RawSyscall(unix.SYS_WRITE, uintptr(p.fd), uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)))
+	if e == unix.EAGAIN || e == unix.EINTR {
+		return 0, nil
+	}
+	if e != 0 {
+		return 0, e
+	}
+	return int(n), nil
+}
+
+func (p *pollSocket) arm(events uint32) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.fd < 0 {
+		return
+	}
+	p.loop.mu.Lock()
+	gen := p.loop.slots[p.slot].gen
+	p.loop.mu.Unlock()
+	ev := unix.EpollEvent{Events: events, Fd: p.slot, Pad: gen}
+	_ = unix.EpollCtl(p.loop.ep, unix.EPOLL_CTL_MOD, p.fd, &ev)
+}
+
+func (p *pollSocket) waitWritable(*conn) { p.arm(unix.EPOLLIN | unix.EPOLLOUT) }
+
+func (p *pollSocket) finish() { p.shutdown(syscall.SHUT_WR) }
+func (p *pollSocket) shut()   { p.shutdown(syscall.SHUT_RDWR) }
+
+func (p *pollSocket) shutdown(how int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.fd >= 0 {
+		_ = unix.Shutdown(p.fd, how)
+	}
+}
+
+func (p *pollSocket) release() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.fd >= 0 {
+		_ = unix.Close(p.fd)
+		p.fd = -1
+	}
+}
+
+var _ node.Sink = (*conn)(nil)

@@ -1,0 +1,369 @@
+package wsock
+
+import (
+	"errors"
+	"io"
+	"net"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/gorilla/websocket"
+
+	"topicd/node"
+)
+
+// readAhead is read beyond one largest frame: many small ones come at once.
+const readAhead = 64 << 10
+
+// Names of the readers.
+const (
+	readPoll    = "poll"
+	readWait    = "wait"
+	readGorilla = "gorilla"
+)
+
+func (s *Server) startReaders() error {
+	if s.opt.Reader == "" {
+		s.opt.Reader = readWait
+		if hasPoll {
+			s.opt.Reader = readPoll
+		}
+	}
+	switch s.opt.Reader {
+	case readPoll:
+		return s.startPoll()
+	case readWait:
+		s.startWait()
+	case readGorilla:
+	default:
+		return errors.New("unknown reader " + s.opt.Reader)
+	}
+	return nil
+}
+
+func (s *Server) stopReaders() {
+	s.stopPoll()
+	if s.waiters != nil {
+		s.waiters.stop()
+	}
+}
+
+// newSocket makes the socket that fits the connection and the options.
+func (s *Server) newSocket(c *conn, ws *websocket.Conn, wire *tap) socket {
+	if tcp, plain := wire.Conn.(*net.TCPConn); plain {
+		switch s.opt.Reader {
+		case readPoll:
+			if sock, err := s.newPollSocket(tcp); err == nil {
+				return sock
+			}
+		case readWait:
+			return &waitSocket{netSocket: *newNetSocket(tcp), c: c, pool: s.waiters}
+		}
+	}
+	wire.c = c
+	return &gorillaSocket{netSocket: *newNetSocket(wire.Conn), ws: ws, wire: wire}
+}
+
+// gorillaSocket is read by gorilla on a goroutine of its own.
+type gorillaSocket struct {
+	netSocket
+	ws   *websocket.Conn
+	wire *tap
+}
+
+func (g *gorillaSocket) start(c *conn) {
+	c.srv.wg.Add(1)
+	go c.srv.gorillaLoop(c, g.ws, g.wire)
+}
+
+// netSocket is a socket that stays with Go's poller.
+type netSocket struct {
+	nc  net.Conn
+	raw syscall.RawConn // nil where the bytes cannot be written directly (TLS)
+}
+
+func newNetSocket(nc net.Conn) *netSocket {
+	s := &netSocket{nc: nc}
+	if tcp, ok := nc.(*net.TCPConn); ok {
+		s.raw, _ = tcp.SyscallConn()
+	}
+	return s
+}
+
+func (s *netSocket) write(b []byte) (n int, err error) {
+	if s.raw == nil {
+		return 0, nil // a goroutine will, blocking
+	}
+	werr := s.raw.Write(func(fd uintptr) bool {
+		n, err = syscall.Write(int(fd), b)
+		return true
+	})
+	if err == syscall.EAGAIN || err == syscall.EINTR {
+		return 0, nil
+	}
+	if err == nil {
+		err = werr
+	}
+	return max(n, 0), err
+}
+
+// waitWritable writes the rest on a goroutine of its own, which the
+// connection has only until it drains.
+func (s *netSocket) waitWritable(c *conn) {
+	c.srv.wg.Add(1)
+	go func() {
+		defer c.srv.wg.Done()
+		c.mu.Lock()
+		rest := c.pending
+		c.pending = nil
+		c.mu.Unlock()
+		_ = s.nc.SetWriteDeadline(time.Now().Add(c.srv.opt.Stall))
+		if _, err := s.nc.Write(rest); err != nil {
+			s.shut()
+			return
+		}
+		_ = s.nc.SetWriteDeadline(time.Time{})
+		w := newWorker(c.srv)
+		w.tick()
+		w.writable(c)
+		w.attend()
+	}()
+}
+
+func (s *netSocket) finish() {
+	if cw, ok := s.nc.(interface{ CloseWrite() error }); ok {
+		_ = cw.CloseWrite()
+	} else {
+		s.shut()
+	}
+}
+func (s *netSocket) shut()    { _ = s.nc.Close() }
+func (s *netSocket) release() { _ = s.nc.Close() }
+
+// gorillaLoop reads with gorilla, for TLS above all.
+func (s *Server) gorillaLoop(c *conn, ws *websocket.Conn, wire *tap) {
+	defer s.wg.Done()
+	turn := &node.Turn{Now: time.Now().UnixMilli()}
+	ws.SetReadLimit(int64(s.opt.MaxFrame))
+	ws.SetPingHandler(func(p string) error {
+		return c.control(opPing, []byte(p), turn)
+	})
+	ws.SetPongHandler(func(string) error { return nil })
+	ws.SetCloseHandler(func(code int, _ string) error {
+		c.finish(code, "", turn)
+		return nil
+	})
+	buf := make([]byte, 0, 256)
+	for !c.over {
+		op, r, err := ws.NextReader()
+		turn.Now = time.Now().UnixMilli()
+		c.sess.Heard(turn.Now)
+		if err == nil {
+			buf, err = readAll(r, buf[:0])
+		}
+		if err != nil {
+			break
+		}
+		if b := c.message(op == websocket.TextMessage, buf, turn); b != nil {
+			c.fail(b, turn)
+		}
+		if c.unanswered() > maxUnanswered {
+			s.hub.Stats.Add(node.CutReplies, 1)
+			break
+		}
+		turn.Wake()
+		if cap(buf) > 4096 {
+			buf = make([]byte, 0, 256)
+		}
+	}
+	c.mu.Lock()
+	if c.ending && !c.done { // gorilla refused a frame and said so
+		c.done = true
+		s.hub.Stats.Add(node.CutProtocol, 1)
+	}
+	linger := c.done
+	c.mu.Unlock()
+	c.sess.Attend(turn)
+	turn.Wake()
+	if linger { // let the peer read our close frame before the socket goes
+		_ = wire.Conn.SetReadDeadline(time.Now().Add(closeWait * time.Millisecond))
+		_, _ = io.Copy(io.Discard, wire.Conn)
+	}
+	c.gone(turn)
+	turn.Wake()
+}
+
+// control queues a pong. It is what conn.frame does for the other readers.
+func (c *conn) control(op byte, p []byte, turn *node.Turn) error {
+	if err := c.frame(head{op: op, fin: true}, p, turn); err != nil {
+		return err
+	}
+	turn.Wake()
+	return nil
+}
+
+// readAll is io.ReadAll into a buffer that is kept.
+func readAll(r io.Reader, b []byte) ([]byte, error) {
+	for {
+		if len(b) == cap(b) {
+			b = append(b, 0)[:len(b)]
+		}
+		n, err := r.Read(b[len(b):cap(b)])
+		b = b[:len(b)+n]
+		if err == io.EOF {
+			return b, nil
+		}
+		if err != nil {
+			return b, err
+		}
+	}
+}
+
+// waitSocket belongs to a connection whose goroutine only waits for readiness.
+type waitSocket struct {
+	netSocket
+	c     *conn
+	pool  *pool
+	state atomic.Int32
+}
+
+// States of a waiting connection. A plain flag would lose a wake-up that comes
+// while a worker still reads.
+const (
+	waitIdle = iota
+	waitWorking
+	waitAgain
+)
+
+// pool is the workers that read for waiting connections.
+type pool struct {
+	srv    *Server
+	mu     sync.Mutex
+	cond   sync.Cond
+	queue  []*waitSocket
+	closed bool
+}
+
+func (s *Server) startWait() {
+	p := &pool{srv: s}
+	p.cond.L = &p.mu
+	s.waiters = p
+	n := runtime.GOMAXPROCS(0)
+	s.wg.Add(n)
+	for range n {
+		go p.loop()
+	}
+}
+
+func (p *pool) stop() {
+	p.mu.Lock()
+	p.closed = true
+	p.mu.Unlock()
+	p.cond.Broadcast()
+}
+
+func (w *waitSocket) start(c *conn) {
+	c.srv.wg.Add(1)
+	go w.waitLoop()
+}
+
+// waitLoop's stack must stay at its first 2 KB: it waits and hands over. It
+// stays inside one Read: beginning another would forget an edge that came
+// while the worker read.
+func (w *waitSocket) waitLoop() {
+	defer w.c.srv.wg.Done()
+	_ = w.raw.Read(func(uintptr) bool {
+		w.hand()
+		return false
+	})
+	w.hand() // the worker sees the end
+}
+
+func (w *waitSocket) hand() {
+	for {
+		switch w.state.Load() {
+		case waitIdle:
+			if w.state.CompareAndSwap(waitIdle, waitWorking) {
+				w.pool.mu.Lock()
+				w.pool.queue = append(w.pool.queue, w)
+				w.pool.mu.Unlock()
+				w.pool.cond.Signal()
+				return
+			}
+		case waitWorking:
+			if w.state.CompareAndSwap(waitWorking, waitAgain) {
+				return
+			}
+		default:
+			return
+		}
+	}
+}
+
+func (p *pool) loop() {
+	defer p.srv.wg.Done()
+	w := newWorker(p.srv)
+	buf := make([]byte, p.srv.opt.MaxFrame+maxHead+readAhead)
+	var mine []*waitSocket
+	for {
+		p.mu.Lock()
+		for len(p.queue) == 0 && !p.closed {
+			p.cond.Wait()
+			p.mu.Unlock()
+			runtime.Gosched() // more become ready while the waker goes on
+			p.mu.Lock()
+		}
+		if len(p.queue) == 0 {
+			p.mu.Unlock()
+			return
+		}
+		mine, p.queue = p.queue, mine[:0]
+		p.mu.Unlock()
+		w.tick()
+		for i, s := range mine {
+			s.work(w, buf)
+			mine[i] = nil
+		}
+		w.attend()
+	}
+}
+
+// work reads until the socket has nothing left: the poller makes an edge only
+// for what comes after.
+func (w *waitSocket) work(by *worker, buf []byte) {
+	for {
+		if !w.readOnce(by, buf) {
+			return // gone
+		}
+		if w.state.CompareAndSwap(waitWorking, waitIdle) {
+			return
+		}
+		w.state.Store(waitWorking)
+	}
+}
+
+// readOnce reads until EAGAIN; false when the connection has ended.
+func (w *waitSocket) readOnce(by *worker, buf []byte) bool {
+	c := w.c
+	for {
+		have := copy(buf, c.part)
+		var n int
+		var err error
+		cerr := w.raw.Control(func(fd uintptr) { n, err = syscall.Read(int(fd), buf[have:]) })
+		if cerr == nil && (err == syscall.EAGAIN || err == syscall.EINTR) {
+			return true
+		}
+		if cerr != nil || err != nil || n == 0 {
+			_ = w.nc.Close() // ends the waiter
+			c.gone(&by.turn)
+			return false
+		}
+		c.sess.Heard(by.turn.Now)
+		if !c.over {
+			c.feed(buf[:have+n], &by.turn)
+		}
+	}
+}

@@ -1,0 +1,348 @@
+package wsock
+
+import (
+	"context"
+	"log/slog"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"net/url"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/gorilla/websocket"
+
+	"topicd/codec"
+	"topicd/node"
+)
+
+// Options configure a Server. The zero value of a field means its default.
+type Options struct {
+	// Dialect chooses what is spoken on a connection, by its request and the
+	// subprotocol that was agreed. Required.
+	Dialect func(r *http.Request, subprotocol string) node.Dialect
+	// Subprotocols that the dialects know, the preferred first.
+	Subprotocols []string
+	MaxFrame     int           // bytes of a message, fragments together; default 64 KiB
+	Pace         time.Duration // between writes to a busy connection; default 2 ms, negative = none
+	Ping         time.Duration // between pings; default 50 s: proxies cut idle sockets at 60 s
+	Dead         time.Duration // without a sign of life; default 70 s: a ping and 20 s for its pong
+	Stall        time.Duration // a full socket may take nothing for so long; default 30 s
+	Partials     int64         // bytes of unfinished messages of all connections; default 4 MiB
+	Reader       string        // "poll", "wait" or "gorilla"; default the best that fits
+	CheckOrigin  func(r *http.Request) bool
+	Log          *slog.Logger
+}
+
+func (o Options) withDefaults() Options {
+	def := func(d *time.Duration, v time.Duration) {
+		if *d == 0 {
+			*d = v
+		}
+	}
+	if o.MaxFrame == 0 {
+		o.MaxFrame = 64 << 10
+	}
+	def(&o.Pace, 2*time.Millisecond)
+	def(&o.Ping, 50*time.Second)
+	def(&o.Dead, 70*time.Second)
+	def(&o.Stall, 30*time.Second)
+	if o.Partials == 0 {
+		o.Partials = max(4<<20, 4*int64(o.MaxFrame))
+	}
+	if o.CheckOrigin == nil {
+		o.CheckOrigin = SameOrigin
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	return o
+}
+
+// PerSession is the most memory that one connection may take here, in bytes:
+// the rest of an interrupted batch and answers that wait. What unfinished
+// messages take is bounded for all together by Options.Partials.
+const PerSession = batchLimit + 4<<10
+
+// Server upgrades HTTP requests and carries their sessions.
+type Server struct {
+	// static after construction
+	hub      *node.Hub
+	opt      Options
+	start    time.Time
+	upgrader websocket.Upgrader
+	flushers flushers
+	pacer    pacer
+	wg       sync.WaitGroup // goroutines of the server and of its connections
+	stop     chan struct{}
+	loops    []loop
+	waiters  *pool
+	next     atomic.Uint32 // loop that gets the next connection
+
+	partials atomic.Int64 // bytes of unfinished messages
+
+	// guarded by mu
+	mu      sync.Mutex
+	conns   []*conn
+	closing bool
+}
+
+// New starts a server: its loops, flushers, pacer and sweeper run until Shutdown.
+func New(h *node.Hub, o Options) (*Server, error) {
+	s := &Server{hub: h, opt: o.withDefaults(), start: time.Now(), stop: make(chan struct{})}
+	s.upgrader = websocket.Upgrader{
+		HandshakeTimeout: 5 * time.Second,
+		ReadBufferSize:   256,
+		WriteBufferSize:  256,
+		WriteBufferPool:  &sync.Pool{},
+		CheckOrigin:      s.opt.CheckOrigin,
+	}
+	s.flushers.srv, s.pacer.srv = s, s
+	s.flushers.cond.L = &s.flushers.mu
+	s.pacer.wake = make(chan struct{}, 1)
+	if err := s.startReaders(); err != nil {
+		return nil, err
+	}
+	n := runtime.GOMAXPROCS(0)
+	s.wg.Add(n + 2)
+	for range n {
+		go s.flushers.loop()
+	}
+	go s.pacer.loop()
+	go s.sweepLoop()
+	return s, nil
+}
+
+// SameOrigin admits native clients (no Origin, or file:// as the most used
+// ESP32 library sends) and pages from this very host and port.
+func SameOrigin(r *http.Request) bool {
+	o := r.Header.Get("Origin")
+	if o == "" || o == "file://" {
+		return true
+	}
+	u, err := url.Parse(o)
+	return err == nil && u.Host != "" && strings.EqualFold(u.Host, r.Host)
+}
+
+// ServeHTTP upgrades the request and returns: the connection lives on without
+// the goroutine and the buffers of net/http.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if s.isClosing() {
+		w.Header().Set("Retry-After", "5")
+		http.Error(w, "the hub is going away", http.StatusServiceUnavailable)
+		return
+	}
+	proto, header := s.subprotocol(r)
+	wire := &tap{}
+	ws, err := s.upgrader.Upgrade(hijacker{w, wire}, r, header)
+	if err != nil {
+		return // gorilla has answered
+	}
+	c := &conn{srv: s, pace: -1, dialect: s.opt.Dialect(r, proto), busy: true} // nobody writes before start
+	turn := &node.Turn{Now: time.Now().UnixMilli()}
+	sess, refused := s.hub.Open(c, node.Info{Addr: remote(wire.RemoteAddr()), URL: r.URL.RequestURI()}, turn.Now)
+	if refused != nil {
+		s.refuse(wire, refused)
+		return
+	}
+	c.sess = sess
+	c.nextPing = s.millis() + s.pingAfter()
+	c.sock = s.newSocket(c, ws, wire)
+	s.add(c)
+	c.dialect.Open(c, turn)
+	c.mu.Lock()
+	c.busy = false
+	again := c.again
+	c.mu.Unlock()
+	if again {
+		c.Wake()
+	}
+	turn.Wake()
+	c.sock.start(c)
+}
+
+// subprotocol agrees on one of the client's. A browser fails when it offered
+// some and none is confirmed, so one that we do not know is confirmed too: the
+// first frame decides then.
+func (s *Server) subprotocol(r *http.Request) (string, http.Header) {
+	offered := websocket.Subprotocols(r)
+	if len(offered) == 0 {
+		return "", nil
+	}
+	pick, known := offered[0], ""
+	for _, p := range s.opt.Subprotocols {
+		for _, o := range offered {
+			if p == o && known == "" {
+				pick, known = p, p
+			}
+		}
+	}
+	return known, http.Header{"Sec-Websocket-Protocol": {pick}}
+}
+
+// refuse closes a connection that got no session.
+func (s *Server) refuse(nc net.Conn, why *codec.Error) {
+	_ = nc.SetWriteDeadline(time.Now().Add(time.Second))
+	_, _ = nc.Write(appendClose(nil, closeCode(why.Code), why.Msg))
+	_ = nc.Close()
+}
+
+// millis is the server's clock in milliseconds: it never runs backwards.
+func (s *Server) millis() int64 { return int64(time.Since(s.start) / time.Millisecond) }
+
+// pingAfter is the time to the next ping: up to a tenth early, so that ten
+// thousand connections are not pinged at once.
+func (s *Server) pingAfter() int64 {
+	d := s.opt.Ping.Milliseconds()
+	return d - rand.Int64N(d/10+1)
+}
+
+// hold counts n bytes of unfinished messages; false when that is too much.
+func (s *Server) hold(n int) bool {
+	if s.partials.Add(int64(n)) > s.opt.Partials && n > 0 {
+		s.partials.Add(int64(-n))
+		return false
+	}
+	return true
+}
+
+func (s *Server) isClosing() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.closing
+}
+
+func (s *Server) add(c *conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c.idx = len(s.conns)
+	s.conns = append(s.conns, c)
+	if s.closing { // too late to be told: Shutdown has been through the list
+		c.ending, c.endAt = true, s.millis()-closeWait
+		c.sock.shut()
+	}
+}
+
+func (s *Server) remove(c *conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := len(s.conns) - 1
+	s.conns[c.idx] = s.conns[n]
+	s.conns[c.idx].idx = c.idx
+	s.conns[n] = nil
+	s.conns = s.conns[:n]
+}
+
+// all is a copy of the list of connections.
+func (s *Server) all(buf []*conn) []*conn {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return append(buf[:0], s.conns...)
+}
+
+// Shutdown says bye to every peer, lets what they have to read drain until ctx
+// ends, closes them with 1001 and waits for every goroutine.
+func (s *Server) Shutdown(ctx context.Context) {
+	s.mu.Lock()
+	if s.closing {
+		s.mu.Unlock()
+		return
+	}
+	s.closing = true
+	s.mu.Unlock()
+	turn := &node.Turn{Now: time.Now().UnixMilli()}
+	why := &codec.Error{Code: codec.CodeGoingAway, Msg: "the hub is shutting down", Retry: 1000}
+	for _, c := range s.all(nil) {
+		c.mu.Lock()
+		c.draining = true
+		c.mu.Unlock()
+		s.cut(c, why, turn)
+		c.Wake()
+	}
+	for tick := time.NewTicker(5 * time.Millisecond); len(s.all(nil)) > 0; {
+		select {
+		case <-tick.C:
+			continue
+		case <-ctx.Done():
+		}
+		tick.Stop()
+		for _, c := range s.all(nil) {
+			c.sock.shut()
+		}
+		break
+	}
+	for len(s.all(nil)) > 0 { // their readers see the end now
+		time.Sleep(time.Millisecond)
+	}
+	close(s.stop)
+	s.stopReaders()
+	s.flushers.mu.Lock()
+	s.flushers.closed = true
+	s.flushers.mu.Unlock()
+	s.flushers.cond.Broadcast()
+	s.pacer.mu.Lock()
+	s.pacer.closed = true
+	s.pacer.mu.Unlock()
+	select {
+	case s.pacer.wake <- struct{}{}:
+	default:
+	}
+	s.wg.Wait()
+}
+
+// sweepLoop keeps all deadlines: pings, dead peers, full sockets, closing
+// handshakes, and the hub's own. Once a second for all connections together.
+func (s *Server) sweepLoop() {
+	defer s.wg.Done()
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	var conns []*conn
+	turn := &node.Turn{}
+	for {
+		select {
+		case <-s.stop:
+			return
+		case <-tick.C:
+		}
+		turn.Now = time.Now().UnixMilli()
+		conns = s.all(conns)
+		for i, c := range conns {
+			s.sweep(c, turn)
+			conns[i] = nil
+		}
+		s.hub.Sweep(turn)
+		turn.Wake()
+	}
+}
+
+func (s *Server) sweep(c *conn, turn *node.Turn) {
+	now := s.millis()
+	c.mu.Lock()
+	stalled := c.blocked && now-c.blockedAt > s.opt.Stall.Milliseconds()
+	unclosed := c.ending && now-c.endAt > closeWait
+	c.mu.Unlock()
+	switch {
+	case unclosed:
+		c.sock.shut()
+	case stalled:
+		s.hub.Stats.Add(node.CutSlow, 1)
+		c.sock.shut()
+	case turn.Now-c.sess.LastHeard() > s.opt.Dead.Milliseconds():
+		s.hub.Stats.Add(node.CutDead, 1)
+		c.sock.shut()
+	case now >= c.nextPing:
+		c.nextPing = now + s.pingAfter()
+		c.mu.Lock()
+		if !c.ending {
+			c.answers = appendControl(c.answers, opPing, nil)
+		}
+		c.mu.Unlock()
+		c.sess.Attend(turn)
+	}
+}
+
+// closeWait is how long a peer may take to answer our close frame.
+const closeWait = 2000 // milliseconds

@@ -1,0 +1,41 @@
+package wsock
+
+import (
+	"bufio"
+	"net"
+	"net/http"
+)
+
+// tap stands between gorilla and the socket. During the handshake it lets
+// everything through; after it, what gorilla itself writes (its answer to a
+// message over the limit, say) goes to the connection's answers: every byte
+// must pass one place, or frames would cut into each other.
+type tap struct {
+	net.Conn
+	c *conn // nil during the handshake
+}
+
+func (t *tap) Write(b []byte) (int, error) {
+	if t.c == nil {
+		return t.Conn.Write(b)
+	}
+	t.c.mu.Lock()
+	if !t.c.ending && !t.c.closed {
+		t.c.answers = append(t.c.answers, b...)
+		t.c.ending, t.c.endAt = true, t.c.srv.millis() // gorilla writes nothing but close frames
+	}
+	t.c.mu.Unlock()
+	return len(b), nil
+}
+
+// hijacker makes gorilla take the tap for the socket.
+type hijacker struct {
+	http.ResponseWriter
+	tap *tap
+}
+
+func (h hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	nc, rw, err := http.NewResponseController(h.ResponseWriter).Hijack()
+	h.tap.Conn = nc
+	return h.tap, rw, err
+}
