@@ -116,15 +116,7 @@ func (s *Session) Close(turn *Turn) {
 	s.closed = true
 	h.readyBytes.Add(-8 * int64(len(s.ready.ring)))
 	s.ready, s.tasks, s.subs = fifo{}, nil, nil
-	pubs := s.pubs
-	if s.pub1 != nil {
-		h.unpub(s.pub1, turn.Now)
-	}
-	s.pubs, s.pub1 = nil, nil
 	s.mu.Unlock()
-	for t := range pubs {
-		h.unpub(t, turn.Now)
-	}
 	delete(h.sessions, s.id)
 	h.offlineLocked(s, turn)
 	h.Stats.Add(Closed, 1)
@@ -148,7 +140,7 @@ func (h *Hub) topicLocked(name string, now int64) (*Topic, *codec.Error) {
 		h.Stats.Add(RefusedTopics, 1)
 		return nil, errTopics
 	}
-	t := &Topic{name: name, keep: keepDefault, gen: h.deleted}
+	t := &Topic{name: name, gen: h.deleted}
 	t.log.next = 1
 	h.topics.put(t)
 	h.byName[name] = t
@@ -202,17 +194,19 @@ func (h *Hub) Make(name []byte, o MakeOptions, now int64) (*Topic, *codec.Error)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.idle = 0
-	if o.Static {
-		t.static = true
-	}
+	d := *t.declared()
+	d.static = d.static || o.Static
 	if o.Cap > 0 {
-		t.cap = uint32(min(o.Cap, h.opt.Memory, 1<<31))
+		d.cap = uint32(min(o.Cap, h.opt.Memory, 1<<31))
 	}
 	if o.Stale > 0 {
-		t.stale = uint32(min(o.Stale, 1<<31))
+		d.stale = uint32(min(o.Stale, 1<<31))
 	}
 	if o.Keep != nil {
-		t.keep = uint32(*o.Keep)
+		d.keep = uint32(*o.Keep)
+	}
+	if d != *undeclared {
+		t.decl = &d
 	}
 	return t, nil
 }
@@ -257,7 +251,6 @@ func (h *Hub) Delete(name []byte, now int64) *codec.Error {
 	subs := heir.aud.listeners()
 	for _, b := range exact {
 		subs = withSub(subs, b)
-		heir.exact++
 	}
 	h.setAudience(heir, h.auds.get(subs))
 	heir.mu.Unlock()
@@ -295,14 +288,6 @@ func (h *Hub) reapLocked(dead map[*Topic]bool) {
 
 // forgetLocked drops every trace of dead topics from the session.
 func (s *Session) forgetLocked(dead map[*Topic]bool) {
-	if dead[s.pub1] {
-		s.pub1 = nil
-	}
-	for t := range s.pubs {
-		if dead[t] {
-			delete(s.pubs, t)
-		}
-	}
 	gone := func(topic uint32) bool { return topic != liveMark && dead[s.hub.topics.at(topic)] }
 	keep := 0
 	for i := range s.ready.n {
@@ -354,23 +339,25 @@ func (h *Hub) Sweep(turn *Turn) {
 
 // expired notes since when t is unused and reports whether that is too long.
 // Only a subscription to its exact name keeps a topic: with one to # left open
-// for years nothing would ever go.
+// for years nothing would ever go. Of its publishers the last two count: to
+// remember all of them would cost a bridge more than its topics.
 func (h *Hub) expired(t *Topic, now int64) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.static || t.dead || t.exact > 0 || t.pubs > 0 {
+	d := t.declared()
+	if d.static || t.dead || t.aud.named() || h.sessions[t.by[0]] != nil || h.sessions[t.by[1]] != nil {
 		t.idle = 0
 		return false
 	}
 	at := uint32((now - h.began) / 1000)
 	if t.idle == 0 {
 		t.idle = max(at, 1)
-		if t.log.count > 0 { // published from within, or its publisher left long ago
+		if t.by[0] == 0 && t.log.count > 0 { // the hub's own
 			last := t.log.timeOf(h.arena, t.log.next-1)
 			t.idle = max(1, uint32(max(0, last-h.began)/1000))
 		}
 	}
-	keep := t.keep
+	keep := d.keep
 	if keep == keepDefault {
 		keep = uint32(h.opt.Keep.Seconds())
 	}
@@ -379,26 +366,17 @@ func (h *Hub) expired(t *Topic, now int64) bool {
 
 // reapIfDue ends a topic whose keep time is 0 the moment its last user leaves.
 func (h *Hub) reapIfDue(t *Topic) {
-	if t == nil || t.keep != 0 {
+	if t == nil {
 		return
 	}
 	t.mu.Lock()
-	unused := !t.static && !t.dead && t.exact == 0
+	d := t.declared()
+	due := d.keep == 0 && !d.static && !t.dead && !t.aud.named()
 	t.mu.Unlock()
-	if unused {
+	if due {
 		h.killLocked(t)
 		h.reapLocked(map[*Topic]bool{t: true})
 	}
-}
-
-// unpub notes that a publisher of t is gone.
-func (h *Hub) unpub(t *Topic, now int64) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.pubs--; t.pubs == 0 {
-		t.idle = max(1, uint32((now-h.began)/1000))
-	}
-	t.lastBy = 0
 }
 
 // growReady counts the growth of a session's ready list and reports whether

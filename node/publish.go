@@ -154,7 +154,7 @@ func (h *Hub) store(t *Topic, r *record, by *Session, turn *Turn) (*Topic, uint6
 			}
 			continue
 		}
-		limit := t.cap
+		limit := t.declared().cap
 		if limit == 0 {
 			limit = uint32(h.opt.TopicCap)
 		}
@@ -181,9 +181,8 @@ const maxTries = 8 // room that was made may be taken by another publisher
 
 // tell marks the cursors of everybody who hears t. The caller holds t.mu.
 func (h *Hub) tell(t *Topic, seq uint64, by *Session, turn *Turn) {
-	if by != nil && t.lastBy != by.id {
-		t.lastBy = by.id
-		by.publishes(t)
+	if by != nil && t.by[0] != by.id {
+		t.by[0], t.by[1] = by.id, t.by[0]
 	}
 	if t.aud == nil {
 		return
@@ -194,27 +193,6 @@ func (h *Hub) tell(t *Topic, seq uint64, by *Session, turn *Turn) {
 		}
 		b.s.mark(b, t, seq, turn)
 	}
-}
-
-// publishes notes that a connected session publishes to t, which keeps t.
-func (s *Session) publishes(t *Topic) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closed || s.pub1 == t {
-		return
-	}
-	if s.pub1 == nil {
-		s.pub1 = t
-	} else {
-		if _, ok := s.pubs[t]; ok {
-			return
-		}
-		if s.pubs == nil {
-			s.pubs = make(map[*Topic]struct{})
-		}
-		s.pubs[t] = struct{}{}
-	}
-	t.pubs++
 }
 
 // makeRoom frees n bytes of the arena from topics that hold more than an equal

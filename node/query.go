@@ -42,11 +42,12 @@ func (h *Hub) Topics(pattern string) []*Topic {
 func (h *Hub) Info(t *Topic, now int64) TopicInfo {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	d := t.declared()
 	i := TopicInfo{
-		Topic: t.name, Static: t.static, Seq: t.log.next - 1, Readings: int(t.log.count),
-		Bytes: int64(t.log.bytes), Cap: int64(t.cap), Epoch: h.epoch + uint64(t.gen),
+		Topic: t.name, Static: d.static, Seq: t.log.next - 1, Readings: int(t.log.count),
+		Bytes: int64(t.log.bytes), Cap: int64(d.cap), Epoch: h.epoch + uint64(t.gen),
 	}
-	if t.cap == 0 {
+	if d.cap == 0 {
 		i.Cap = int64(h.opt.TopicCap)
 	}
 	if t.aud != nil {
@@ -55,7 +56,7 @@ func (h *Hub) Info(t *Topic, now int64) TopicInfo {
 	if t.log.count > 0 {
 		i.TS = t.log.timeOf(h.arena, t.log.next-1)
 	}
-	i.Stale = t.stale > 0 && now-max(i.TS, h.began) > int64(t.stale)*1000
+	i.Stale = d.stale > 0 && now-max(i.TS, h.began) > int64(d.stale)*1000
 	return i
 }
 

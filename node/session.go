@@ -68,9 +68,7 @@ type Session struct {
 	ready  fifo
 	tasks  []Task
 	subs   []*Subscription // by slot; nil = free
-	pubs   map[*Topic]struct{}
-	pub1   *Topic // the first topic published to; pubs only for more
-	shown  bool   // its presence is known to the hub
+	shown  bool            // its presence is known to the hub
 	info   Info
 
 	// guarded by the hub's mu

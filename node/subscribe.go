@@ -109,7 +109,6 @@ func (r *replay) topic(t *Topic) {
 	if next.aud != old {
 		if r.b.exact {
 			r.b.s.moveMark(old.of(r.b.s), r.b, t)
-			t.exact++
 		}
 		h.setAudience(t, next.aud)
 	}
@@ -280,7 +279,6 @@ func (h *Hub) dropSubLocked(b *Subscription) {
 		if t := h.byName[b.pattern]; t != nil {
 			t.mu.Lock()
 			if t.aud.of(s) == b {
-				t.exact--
 				h.replaceLocked(t, b, h.bestLocked(s, b, t.name))
 			}
 			t.mu.Unlock()

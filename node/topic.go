@@ -13,21 +13,34 @@ type Topic struct {
 	gen  uint32 // topics deleted before this one was born; part of its epoch
 
 	// guarded by mu
-	mu     sync.Mutex
-	log    log
-	aud    *audience // nil: nobody
-	cap    uint32    // bytes, 0 = the hub's default
-	keep   uint32    // seconds it outlives its last user, keepDefault = the hub's
-	stale  uint32    // seconds without a reading that make it stale, 0 = never
-	idle   uint32    // seconds of the hub's clock when it was last seen unused, 0 = in use
-	pubs   uint32    // connected sessions that have published here
-	lastBy uint32    // the last of them, the common case: one sensor, one topic
-	exact  uint32    // subscriptions to exactly this name
+	mu   sync.Mutex
+	log  log
+	aud  *audience    // nil: nobody
+	decl *declaration // what was said of it; nil for most
+	idle uint32       // seconds of the hub's clock when it was last seen unused, 0 = in use
+	by   [2]uint32    // the sessions that published last: while they are connected it is in use
+	dead bool         // deleted; nothing is stored or marked any more
+}
+
+// declaration is what Make said of a topic.
+type declaration struct {
 	static bool
-	dead   bool // deleted; nothing is stored or marked any more
+	cap    uint32 // bytes, 0 = the hub's default
+	stale  uint32 // seconds without a reading that make it stale, 0 = never
+	keep   uint32 // seconds it outlives its last user, keepDefault = the hub's
 }
 
 const keepDefault = ^uint32(0)
+
+var undeclared = &declaration{keep: keepDefault}
+
+// declared is what holds for t: never nil, not to be changed.
+func (t *Topic) declared() *declaration {
+	if t.decl == nil {
+		return undeclared
+	}
+	return t.decl
+}
 
 // Name is the topic's name.
 func (t *Topic) Name() string { return t.name }
@@ -72,11 +85,15 @@ func (b *table) remove(idx uint32) {
 // never changes, a changed audience is another one. One subscription stands
 // for a session: its most particular one.
 type audience struct {
-	subs []*Subscription
-	hash uint64    // sum of the subscriptions' random numbers: order does not matter
-	next *audience // of the same hash
-	refs int       // topics that have it; guarded by the hub's mu
+	subs  []*Subscription
+	hash  uint64    // sum of the subscriptions' random numbers: order does not matter
+	next  *audience // of the same hash
+	refs  int32     // topics that have it; guarded by the hub's mu
+	exact int32     // subscriptions to exactly the name of the only topic that can have it
 }
+
+// named reports whether somebody subscribed to the topic's exact name.
+func (a *audience) named() bool { return a != nil && a.exact > 0 }
 
 func (a *audience) listeners() []*Subscription {
 	if a == nil {
@@ -104,6 +121,11 @@ func (as audiences) get(subs []*Subscription) *audience {
 		}
 	}
 	a := &audience{subs: subs, hash: h, next: as[h]}
+	for _, s := range subs {
+		if s.exact {
+			a.exact++
+		}
+	}
 	as[h] = a
 	return a
 }

@@ -24,7 +24,7 @@ type conn struct {
 
 	wmu sync.Mutex // held while a frame is written
 
-	heard atomic.Int64 // milliseconds since began: last sign of life
+	heard atomic.Int64 // time.Duration since began: last sign of life
 	busy  atomic.Bool  // the reader is in a callback, not reading
 	bye   atomic.Pointer[codec.Error]
 	why   atomic.Pointer[error] // why this side ended it
@@ -146,7 +146,7 @@ func (k *conn) welcomed(m *codec.Message) (Welcome, error) {
 	return w, nil
 }
 
-func (k *conn) alive() { k.heard.Store(time.Since(k.began).Milliseconds()) }
+func (k *conn) alive() { k.heard.Store(int64(time.Since(k.began))) }
 
 // send writes one frame.
 func (k *conn) send(enc codec.Encoding, frame []byte) error {
@@ -318,7 +318,7 @@ func (c *Client) keepLoop(k *conn) {
 		}
 		c.retrySubs(k)
 		now := time.Since(k.began)
-		heard := time.Duration(k.heard.Load()) * time.Millisecond
+		heard := time.Duration(k.heard.Load())
 		busy := k.busy.Load()
 		if now-heard > c.opt.quiet+c.opt.dead && asked > heard && now-asked > c.opt.dead && !busy {
 			k.end(errSilent)
