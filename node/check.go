@@ -152,16 +152,16 @@ func (h *Hub) checkSessions(bad func(string, ...any)) {
 				cursor(e.topic(), e.slot(), e.from())
 			}
 		}
-		nheld := 0
+		nheld := int32(0)
 		for _, b := range s.subs {
 			if b == nil {
 				continue
 			}
 			subs++
-			if b.heldAt < len(b.held) {
+			if len(b.held.waiting()) > 0 {
 				nheld++
 			}
-			for _, e := range b.held[b.heldAt:] {
+			for _, e := range b.held.waiting() {
 				cursor(e.topic, b.slot, e.from)
 			}
 		}
@@ -173,7 +173,7 @@ func (h *Hub) checkSessions(bad func(string, ...any)) {
 				bad("session %d: mark on %q without a cursor", s.id, t.name)
 			}
 		}
-		if (s.ready.n > 0 || len(s.tasks) > 0) && !s.queued {
+		if (s.ready.n > 0 || s.tasks != nil) && !s.queued {
 			bad("session %d has something to read and nobody knows", s.id)
 		}
 	}

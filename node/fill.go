@@ -63,15 +63,13 @@ func (s *Session) Fill(dst []byte, limit int, now int64, f Framer, sc *Scratch) 
 			s.mu.Unlock()
 			return dst, Idle
 		}
-		if len(s.tasks) > 0 {
-			t := s.tasks[0]
+		if t := s.tasks; t != nil {
 			s.mu.Unlock()
 			var done bool
 			if dst, done = t.Step(dst, limit, f); done {
 				s.mu.Lock()
-				s.tasks[0] = nil
-				if s.tasks = s.tasks[1:]; len(s.tasks) == 0 {
-					s.tasks = nil
+				if s.tasks == t {
+					s.tasks = t.next
 				}
 				s.mu.Unlock()
 			}
@@ -88,7 +86,7 @@ func (s *Session) Fill(dst []byte, limit int, now int64, f Framer, sc *Scratch) 
 		if e.topic() == liveMark {
 			s.popLocked()
 			b.live = true
-			stored, tag, format := b.stored, b.opt.Tag, b.opt.Format
+			stored, tag, format := int64(b.stored), b.view.tag, b.view.format
 			s.mu.Unlock()
 			at := len(dst)
 			out, ok := format.Live(f.Begin(dst), b.pattern, tag, stored)
@@ -99,7 +97,7 @@ func (s *Session) Fill(dst []byte, limit int, now int64, f Framer, sc *Scratch) 
 		}
 		// Found while the entry holds its number: a deleted topic's number is
 		// given to another only after it has gone from every list.
-		v := visit{s: s, t: s.hub.topics.at(e.topic()), e: e, b: b, opt: b.opt, live: b.live, now: now}
+		v := visit{s: s, t: s.hub.topics.at(e.topic()), e: e, b: b, view: b.view, live: b.live, now: now}
 		s.mu.Unlock()
 		dst = v.read(dst, limit, f, sc)
 	}
@@ -120,22 +118,21 @@ func (s *Session) dueLocked(now int64) int64 {
 	}
 	next := Idle
 	for _, b := range s.subs {
-		if b == nil {
+		if b == nil || b.held == nil {
 			continue
 		}
-		for b.heldAt < len(b.held) && b.held[b.heldAt].due <= now {
-			h := b.held[b.heldAt]
-			b.heldAt++
+		l := b.held
+		for l.head < len(l.list) && l.list[l.head].due <= now {
+			h := l.list[l.head]
+			l.head++
 			if grown := s.ready.push(entry(h.topic)<<44 | entry(b.slot)<<32 | entry(h.from)); grown > 0 {
 				s.hub.readyBytes.Add(int64(grown))
 			}
 		}
-		if b.heldAt == len(b.held) {
-			if b.heldAt > 0 {
-				s.nheld--
-				b.held, b.heldAt = nil, 0
-			}
-		} else if d := b.held[b.heldAt].due; next == Idle || d < next {
+		if l.head == len(l.list) {
+			s.nheld--
+			b.held = nil
+		} else if d := l.list[l.head].due; next == Idle || d < next {
 			next = d
 		}
 	}
@@ -143,14 +140,16 @@ func (s *Session) dueLocked(now int64) int64 {
 }
 
 func (s *Session) holdLocked(b *Subscription, h held) {
-	if b.heldAt == len(b.held) {
+	if b.held == nil {
 		s.nheld++
-		b.held, b.heldAt = b.held[:0], 0
-	} else if b.heldAt > 64 && b.heldAt > len(b.held)/2 {
-		b.held = b.held[:copy(b.held, b.held[b.heldAt:])]
-		b.heldAt = 0
+		b.held = new(heldList)
 	}
-	b.held = append(b.held, h)
+	l := b.held
+	if l.head > 64 && l.head > len(l.list)/2 {
+		l.list = l.list[:copy(l.list, l.list[l.head:])]
+		l.head = 0
+	}
+	l.list = append(l.list, h)
 }
 
 // visit is one look of a session at one topic.
@@ -159,7 +158,7 @@ type visit struct {
 	t    *Topic
 	e    entry
 	b    *Subscription
-	opt  SubOptions
+	view view
 	live bool
 	now  int64
 	drop uint64
@@ -168,7 +167,7 @@ type visit struct {
 // read copies what the cursor may read and encodes it without a lock. The copy
 // of raw records is the price for never encoding under one.
 func (v *visit) read(dst []byte, limit int, f Framer, sc *Scratch) []byte {
-	s, t, opt := v.s, v.t, &v.opt
+	s, t := v.s, v.t
 	t.mu.Lock()
 	from := v.start(t)
 	end := t.log.next
@@ -176,7 +175,7 @@ func (v *visit) read(dst []byte, limit int, f Framer, sc *Scratch) []byte {
 	cached := false
 	if from < end && !t.dead {
 		// A copied batch serves only a reader that wants it whole and as it is.
-		if cached = sc.topic == t && sc.from == from && sc.format == opt.Format && v.plain(); cached {
+		if cached = sc.topic == t && sc.from == from && sc.format == v.view.format && v.plain(); cached {
 			to = sc.to
 		} else {
 			sc.raw, to = t.log.read(s.hub.arena, from, sc.raw[:0], min(batchQuota, limit-len(dst)))
@@ -206,7 +205,7 @@ func (v *visit) read(dst []byte, limit int, f Framer, sc *Scratch) []byte {
 }
 
 // plain: the reader gets every reading of the batch, the first without a drop.
-func (v *visit) plain() bool { return v.drop == 0 && !v.opt.NotOwn && v.opt.Rate == 0 }
+func (v *visit) plain() bool { return v.drop == 0 && !v.view.notOwn && v.view.rate == 0 }
 
 // start is where the cursor stands, past what it has lost or does not want.
 func (v *visit) start(t *Topic) uint64 {
@@ -217,7 +216,7 @@ func (v *visit) start(t *Topic) uint64 {
 		v.s.hub.Stats.Add(DropOverrun, int64(v.drop))
 		from = first
 	}
-	if (v.opt.Latest || v.opt.Rate > 0 && v.live) && end-from > 1 {
+	if (v.view.latest || v.view.rate > 0 && v.live) && end-from > 1 {
 		n := end - 1 - from
 		v.s.hub.Stats.Add(DropConflated, int64(n))
 		v.drop += n
@@ -230,14 +229,14 @@ func (v *visit) start(t *Topic) uint64 {
 func (v *visit) encode(dst []byte, t *Topic, from, to uint64, f Framer, sc *Scratch) ([]byte, int64) {
 	start := len(dst)
 	raw := sc.raw
-	format := v.opt.Format
+	format := v.view.format
 	text := format.Text()
 	r := Reading{Topic: t.name, Drop: v.drop}
 	var n int64
 	for seq := from; seq < to; seq++ {
 		var rec record
 		rec, raw = parseRecord(raw)
-		if v.opt.NotOwn && rec.origin == v.s.id {
+		if v.view.notOwn && rec.origin == v.s.id {
 			continue
 		}
 		r.Seq, r.TS, r.Origin, r.CBOR, r.From, r.Data = seq, rec.ts, rec.origin, rec.enc&flagCBOR != 0, rec.name, rec.data
@@ -264,17 +263,17 @@ func (v *visit) encode(dst []byte, t *Topic, from, to uint64, f Framer, sc *Scra
 func (v *visit) advanceLocked(t *Topic, from, to uint64, done, stored bool) {
 	s, b := v.s, v.b
 	if !b.live {
-		b.stored += int64(to - from)
+		b.stored += uint32(to - from)
 	}
 	if s.closed || s.ready.n == 0 || *s.ready.at(0) != v.e {
 		return
 	}
 	switch {
-	case done && b.opt.Rate > 0 && b.live && !t.dead && uint32(to) != v.e.from():
+	case done && b.view.rate > 0 && b.live && !t.dead && uint32(to) != v.e.from():
 		// The mark stays while the rate holds the cursor back: a publish then
 		// costs nothing, and the newest is taken when it is due.
 		s.popLocked()
-		s.holdLocked(b, held{t.idx, uint32(to), v.now + int64(1000/b.opt.Rate)})
+		s.holdLocked(b, held{t.idx, uint32(to), v.now + int64(1000/b.view.rate)})
 	case done:
 		s.popLocked()
 		b.setMarkLocked(t, false)

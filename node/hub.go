@@ -1,6 +1,7 @@
 package node
 
 import (
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -29,6 +30,7 @@ type Hub struct {
 	auds     audiences
 	sessions map[uint32]*Session
 	devices  map[string]*window // dedupe, by device
+	speeches map[speech]*speech // what peers speak
 	ids      uint32             // sessions ever opened
 	rank     uint64             // subscriptions ever made
 	nsubs    int
@@ -52,6 +54,7 @@ func New(opt Options) *Hub {
 		auds:       make(audiences),
 		sessions:   make(map[uint32]*Session),
 		devices:    make(map[string]*window),
+		speeches:   make(map[speech]*speech),
 		began:      opt.Now(),
 	}
 	h.shareLocked()
@@ -74,8 +77,8 @@ func (h *Hub) Now() int64 { return h.opt.Now() }
 func (h *Hub) Turn() *Turn { return &Turn{Now: h.opt.Now()} }
 
 // Open begins a session. The caller calls Close when the peer is gone.
-func (h *Hub) Open(sink Sink, info Info, now int64) (*Session, *codec.Error) {
-	s := &Session{hub: h, sink: sink, info: info}
+func (h *Hub) Open(sink Sink, addr, url string, now int64) (*Session, *codec.Error) {
+	s := &Session{hub: h, sink: sink, addr: addr, url: url, since: now}
 	s.budget.fill(&h.opt, now)
 	s.heard.Store(now)
 	h.mu.Lock()
@@ -86,8 +89,6 @@ func (h *Hub) Open(sink Sink, info Info, now int64) (*Session, *codec.Error) {
 	}
 	h.ids++
 	s.id = h.ids
-	s.info.Since = now
-	s.info.State = "online"
 	h.sessions[s.id] = s
 	h.Stats.Add(Opened, 1)
 	return s, nil
@@ -289,7 +290,7 @@ func (h *Hub) reapLocked(dead map[*Topic]bool) {
 // forgetLocked drops every trace of dead topics from the session.
 func (s *Session) forgetLocked(dead map[*Topic]bool) {
 	gone := func(topic uint32) bool { return topic != liveMark && dead[s.hub.topics.at(topic)] }
-	keep := 0
+	keep := int32(0)
 	for i := range s.ready.n {
 		e := *s.ready.at(i)
 		if gone(e.topic()) {
@@ -304,11 +305,13 @@ func (s *Session) forgetLocked(dead map[*Topic]bool) {
 		return
 	}
 	for _, b := range s.subs {
-		for i := 0; b != nil && i < len(b.held); i++ {
-			if t := b.held[i].topic; i >= b.heldAt && gone(t) {
-				b.setMarkLocked(s.hub.topics.at(t), false)
-				b.unholdLocked(t)
-				i--
+		if b == nil {
+			continue
+		}
+		for _, w := range slices.Clone(b.held.waiting()) {
+			if gone(w.topic) {
+				b.setMarkLocked(s.hub.topics.at(w.topic), false)
+				b.unholdLocked(w.topic)
 			}
 		}
 	}

@@ -43,7 +43,7 @@ func (p *peer) Cut(e *codec.Error) { p.cut = e }
 func open(t testing.TB, h *Hub) *peer {
 	t.Helper()
 	p := &peer{}
-	s, err := h.Open(p, Info{Addr: "10.0.0.1:1"}, h.Now())
+	s, err := h.Open(p, "10.0.0.1:1", "/", h.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -163,7 +163,7 @@ func (m *model) step() string {
 	switch n := m.r.IntN(100); {
 	case n < 4 && len(m.peers) < 12:
 		p := &modelPeer{at: make(map[string]uint64)}
-		s, err := m.h.Open(p, Info{}, m.now)
+		s, err := m.h.Open(p, "", "/", m.now)
 		if err != nil {
 			m.t.Fatal(err)
 		}

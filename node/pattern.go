@@ -22,7 +22,7 @@ func (p *patterns) add(s *Subscription) {
 	p.n++
 	for word, more := range levels(s.pattern) {
 		if word == "#" {
-			s.at = len(at.rest)
+			s.at = int32(len(at.rest))
 			at.rest = append(at.rest, s)
 			return
 		}
@@ -43,7 +43,7 @@ func (p *patterns) add(s *Subscription) {
 		}
 		at = next
 		if !more {
-			s.at = len(at.here)
+			s.at = int32(len(at.here))
 			at.here = append(at.here, s)
 		}
 	}

@@ -34,10 +34,10 @@ func (s *Session) Hello(dev, name string, turn *Turn) *codec.Error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	s.mu.Lock()
-	old, shown := s.info.Client, s.shown
-	s.info.Client, s.info.Named = client, true
+	old, shown := s.clientLocked(), s.shown
+	x := s.extraLocked()
+	x.client, x.from = client, []byte(client)
 	s.mu.Unlock()
-	s.from = []byte(client)
 	if shown && old != client {
 		h.presenceLocked(s, old, "offline", turn)
 	}
@@ -47,7 +47,7 @@ func (s *Session) Hello(dev, name string, turn *Turn) *codec.Error {
 			w = &window{used: turn.Now}
 			h.devices[dev] = w
 		}
-		s.window = w
+		x.window = w
 	}
 	h.showLocked(s, turn)
 	return nil
@@ -57,23 +57,27 @@ const maxClient = 64
 
 // Describe notes what the peer speaks, once that is known.
 func (s *Session) Describe(dialect, enc string, turn *Turn) {
+	h := s.hub
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	key := speech{dialect, enc}
+	said := h.speeches[key]
+	if said == nil {
+		said = &key
+		h.speeches[key] = said
+	}
 	s.mu.Lock()
-	s.info.Dialect, s.info.Enc = dialect, enc
+	s.speech = said
 	s.mu.Unlock()
-	s.hub.mu.RLock()
-	watched := s.hub.watched > 0
-	s.hub.mu.RUnlock()
-	if watched {
-		s.hub.mu.Lock()
-		s.hub.showLocked(s, turn)
-		s.hub.mu.Unlock()
+	if h.watched > 0 {
+		h.showLocked(s, turn)
 	}
 }
 
 // showLocked publishes that the session is there.
 func (h *Hub) showLocked(s *Session, turn *Turn) {
 	s.mu.Lock()
-	client, state, closed := s.clientLocked(), s.info.State, s.closed
+	client, state, closed := s.clientLocked(), s.stateLocked(), s.closed
 	s.shown = s.shown || !closed
 	s.mu.Unlock()
 	if !closed {
@@ -83,8 +87,8 @@ func (h *Hub) showLocked(s *Session, turn *Turn) {
 
 // clientLocked is the peer's own name or the one the hub gives it.
 func (s *Session) clientLocked() string {
-	if s.info.Client != "" {
-		return s.info.Client
+	if s.ext != nil && s.ext.client != "" {
+		return s.ext.client
 	}
 	return NameFor(s.id)
 }
@@ -110,16 +114,16 @@ func (h *Hub) showAllLocked(turn *Turn) {
 
 // offlineLocked publishes that the session is gone.
 func (h *Hub) offlineLocked(s *Session, turn *Turn) {
-	s.info.State = "offline"
 	if !s.shown {
 		return
 	}
+	client := s.clientLocked()
 	for _, other := range h.sessions {
-		if s.info.Named && other.info.Client == s.info.Client {
+		if other.clientLocked() == client {
 			return // the device has come back on another connection meanwhile
 		}
 	}
-	h.presenceLocked(s, s.clientLocked(), "offline", turn)
+	h.presenceLocked(s, client, "offline", turn)
 }
 
 func (h *Hub) presenceLocked(s *Session, client, state string, turn *Turn) {
@@ -127,9 +131,13 @@ func (h *Hub) presenceLocked(s *Session, client, state string, turn *Turn) {
 	b = codec.AppendString(b, codec.JSON, client)
 	b = append(append(b, `,"state":"`...), state...)
 	b = append(b, `","addr":`...)
-	b = codec.AppendString(b, codec.JSON, s.info.Addr)
+	b = codec.AppendString(b, codec.JSON, s.addr)
 	b = append(b, `,"dialect":`...)
-	b = codec.AppendString(b, codec.JSON, s.info.Dialect)
+	dialect := ""
+	if s.speech != nil {
+		dialect = s.speech.dialect
+	}
+	b = codec.AppendString(b, codec.JSON, dialect)
 	b = append(b, '}')
 	t, err := h.topicLocked(presencePrefix+client, turn.Now)
 	if err != nil {
@@ -154,13 +162,10 @@ const presenceCap = 1024
 func (h *Hub) staleLocked(turn *Turn) {
 	limit := h.opt.Stale.Milliseconds()
 	for _, s := range h.sessions {
-		state := "online"
-		if turn.Now-s.heard.Load() > limit {
-			state = "stale"
-		}
+		stale := turn.Now-s.heard.Load() > limit
 		s.mu.Lock()
-		changed := s.info.State != state
-		s.info.State = state
+		changed := s.stale != stale
+		s.stale = stale
 		shown := s.shown
 		s.mu.Unlock()
 		if changed && shown {

@@ -62,25 +62,28 @@ var errAlias = &codec.Error{Code: codec.CodeNotFound, Msg: "no such topic alias 
 // Alias is a small number that stands for the topic on this connection, 0 when
 // the connection has too many already. Called by the peer's reader only.
 func (s *Session) Alias(t *Topic) uint64 {
-	for i, a := range s.aliases {
+	s.mu.Lock()
+	x := s.extraLocked()
+	s.mu.Unlock()
+	for i, a := range x.aliases {
 		if a == t || a.name == t.name {
-			s.aliases[i] = t
+			x.aliases[i] = t
 			return uint64(i + 1)
 		}
 	}
-	if len(s.aliases) >= maxAliases {
+	if len(x.aliases) >= maxAliases {
 		return 0
 	}
-	s.aliases = append(s.aliases, t)
-	return uint64(len(s.aliases))
+	x.aliases = append(x.aliases, t)
+	return uint64(len(x.aliases))
 }
 
 // Aliased is the topic of an alias, nil if there is none.
 func (s *Session) Aliased(alias uint64) *Topic {
-	if alias == 0 || alias > uint64(len(s.aliases)) {
+	if s.ext == nil || alias == 0 || alias > uint64(len(s.ext.aliases)) {
 		return nil
 	}
-	return s.aliases[alias-1]
+	return s.ext.aliases[alias-1]
 }
 
 // maxAliases: up to 23 are one byte of CBOR, up to 64 spare a bridge its names.
@@ -106,14 +109,18 @@ func (s *Session) publish(t *Topic, b Body, seq uint64, turn *Turn) (Published, 
 		return Published{}, errBody
 	}
 	var sum uint64
-	if seq > 0 && s.window != nil {
+	var w *window
+	r := record{ts: turn.Now, origin: s.id, data: b.Data}
+	if s.ext != nil {
+		w, r.name = s.ext.window, s.ext.from
+	}
+	if seq > 0 && w != nil {
 		sum = maphash.Bytes(dedupeSeed, b.Data)
-		if at := s.window.find(seq, sum, s.id); at > 0 {
+		if at := w.find(seq, sum, s.id); at > 0 {
 			h.Stats.Add(Duplicates, 1)
 			return Published{Topic: t, Seq: at, Dup: true}, nil
 		}
 	}
-	r := record{ts: turn.Now, origin: s.id, name: s.from, data: b.Data}
 	if b.Enc == codec.CBOR {
 		r.enc = flagCBOR
 	}
@@ -124,8 +131,8 @@ func (s *Session) publish(t *Topic, b Body, seq uint64, turn *Turn) (Published, 
 	if s.last != nil && s.last.name == t.name {
 		s.last = t // an heir of the same name
 	}
-	if sum != 0 {
-		s.window.note(seq, sum, s.id, n, turn.Now)
+	if seq > 0 && w != nil {
+		w.note(seq, sum, s.id, n, turn.Now)
 	}
 	s.in.Add(1)
 	return Published{Topic: t, Seq: n}, nil
@@ -188,7 +195,7 @@ func (h *Hub) tell(t *Topic, seq uint64, by *Session, turn *Turn) {
 		return
 	}
 	for _, b := range t.aud.subs {
-		if b.marked(t) || b.s == by && b.opt.NotOwn {
+		if b.marked(t) || b.s == by && b.view.notOwn {
 			continue
 		}
 		b.s.mark(b, t, seq, turn)

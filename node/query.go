@@ -131,14 +131,14 @@ func (h *Hub) Clients() []ClientInfo {
 }
 
 func (s *Session) client() ClientInfo {
+	c := ClientInfo{ID: s.id, Info: s.Info(), In: s.in.Load(), Out: s.out.Load(), Drop: s.drop.Load()}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	c := ClientInfo{ID: s.id, Info: s.info, Ready: s.ready.n, In: s.in.Load(), Out: s.out.Load(), Drop: s.drop.Load()}
+	c.Ready = int(s.ready.n)
 	for _, b := range s.subs {
 		if b != nil {
 			c.Subs++
 		}
 	}
-	c.Client = s.clientLocked()
 	return c
 }

@@ -46,16 +46,19 @@ func (t *Turn) Wake() {
 // what it has not read yet.
 type Session struct {
 	// static after construction
-	hub  *Hub
-	sink Sink
-	id   uint32
+	hub   *Hub
+	sink  Sink
+	addr  string
+	url   string
+	since int64 // milliseconds since 1970
+	id    uint32
 
 	// owned by the peer's reader
-	budget  budget
-	last    *Topic   // where it published last: most sensors have one topic
-	aliases []*Topic // alias n is aliases[n-1]
-	window  *window  // dedupe of its device
-	from    []byte   // its name, that its readings carry; nil = nameless
+	budget budget
+	last   *Topic // where it published last: most sensors have one topic
+
+	// written by the peer's reader under mu
+	ext *extra // what only some peers need
 
 	// written under mu, read without it: topics marked for a pattern
 	bits atomic.Pointer[[]*bitPage]
@@ -64,12 +67,13 @@ type Session struct {
 	mu     sync.Mutex
 	closed bool
 	queued bool // on a turn's list, or being filled: nobody else needs to wake it
-	nheld  int  // subscriptions with entries held back by a rate
+	shown  bool // its presence is known to the hub
+	stale  bool
+	nheld  int32 // subscriptions with cursors held back by a rate
 	ready  fifo
-	tasks  []Task
+	tasks  *task
 	subs   []*Subscription // by slot; nil = free
-	shown  bool            // its presence is known to the hub
-	info   Info
+	speech *speech         // nil until something was said
 
 	// guarded by the hub's mu
 	pick *Subscription // scratch: best match while an audience is made
@@ -78,7 +82,26 @@ type Session struct {
 	heard         atomic.Int64 // milliseconds: last sign of life
 }
 
-// Info is what `list clients` tells of a session.
+// extra is what named peers and those that use aliases have.
+type extra struct {
+	client  string   // its own name, "" = nameless
+	from    []byte   // the same, as its readings carry it
+	window  *window  // dedupe of its device
+	aliases []*Topic // alias n is aliases[n-1]
+}
+
+// extraLocked is s.ext, made when it is first needed.
+func (s *Session) extraLocked() *extra {
+	if s.ext == nil {
+		s.ext = new(extra)
+	}
+	return s.ext
+}
+
+// speech is what peers speak; all that speak the same share one.
+type speech struct{ dialect, enc string }
+
+// Info is what is known of a peer.
 type Info struct {
 	Client  string // device id, client name, or a name from the hub
 	Named   bool   // the peer named itself: readings carry it as "from"
@@ -86,8 +109,8 @@ type Info struct {
 	URL     string
 	Dialect string
 	Enc     string
-	Since   int64 // milliseconds since 1970
-	State   string
+	Since   int64  // milliseconds since 1970
+	State   string // online or stale
 }
 
 // ID is the session's number, never used again by this process.
@@ -105,11 +128,23 @@ func (s *Session) LastHeard() int64 { return s.heard.Load() }
 // Sink is the transport's end, as given to Hub.Open.
 func (s *Session) Sink() Sink { return s.sink }
 
-// Info is a copy of what is known of the peer.
+// Info is what is known of the peer.
 func (s *Session) Info() Info {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.info
+	i := Info{Client: s.clientLocked(), Addr: s.addr, URL: s.url, Since: s.since, State: s.stateLocked()}
+	i.Named = s.ext != nil && s.ext.client != ""
+	if s.speech != nil {
+		i.Dialect, i.Enc = s.speech.dialect, s.speech.enc
+	}
+	return i
+}
+
+func (s *Session) stateLocked() string {
+	if s.stale {
+		return "stale"
+	}
+	return "online"
 }
 
 // Subscription is one pattern of a session and how it is read.
@@ -117,24 +152,35 @@ type Subscription struct {
 	// static after construction
 	s       *Session
 	pattern string
-	rand    uint64 // names it in an audience's hash
-	rank    uint64 // of two that fit a topic the higher serves it
+	rank    uint64 // of two that fit a topic the higher serves it; no two are equal
 	slot    uint16
 	exact   bool
 
 	// guarded by the session's mu
-	opt    SubOptions
-	live   bool  // the stored readings are through
-	began  int64 // when it was made: older readings are stored ones
-	stored int64 // readings sent before live
-	held   []held
-	heldAt int // first of held
+	live   bool // the stored readings are through
+	view   view
+	began  int64  // when it was made: older readings are stored ones
+	stored uint32 // readings sent before live
+	held   *heldList
 
 	// written under the session's mu, read without: the only mark that an exact
 	// subscription needs
 	ready atomic.Bool
 
-	at int // place in its list of the trie; guarded by the hub's mu
+	at int32 // place in its list of the trie; guarded by the hub's mu
+}
+
+// view is how a subscription reads: what stays of its options.
+type view struct {
+	format Format
+	tag    uint64
+	rate   float32
+	latest bool
+	notOwn bool
+}
+
+func (o *SubOptions) view() view {
+	return view{o.Format, o.Tag, float32(o.Rate), o.Latest, o.NotOwn}
 }
 
 // held is a cursor waiting for its rate.
@@ -142,6 +188,20 @@ type held struct {
 	topic uint32
 	from  uint32
 	due   int64
+}
+
+// heldList are the cursors of one subscription that wait, the first due first:
+// all wait equally long.
+type heldList struct {
+	list []held
+	head int
+}
+
+func (l *heldList) waiting() []held {
+	if l == nil {
+		return nil
+	}
+	return l.list[l.head:]
 }
 
 // entry is a cursor: topic, slot of the subscription and the low half of the
@@ -160,16 +220,17 @@ const liveMark = 1<<topicBits - 1
 
 // fifo is a ring of entries that gives its memory back when it runs empty.
 type fifo struct {
-	ring    []entry // length is a power of two
-	head, n int
+	ring []entry // length is a power of two
+	head int32
+	n    int32
 }
 
-func (f *fifo) at(i int) *entry { return &f.ring[(f.head+i)&(len(f.ring)-1)] }
+func (f *fifo) at(i int32) *entry { return &f.ring[int(f.head+i)&(len(f.ring)-1)] }
 
 // push appends e and returns how many bytes the ring grew.
 func (f *fifo) push(e entry) (grown int) {
-	if f.n == len(f.ring) {
-		ring := make([]entry, max(4, 2*len(f.ring)))
+	if int(f.n) == len(f.ring) {
+		ring := make([]entry, max(1, 2*len(f.ring)))
 		for i := range f.n {
 			ring[i] = *f.at(i)
 		}
@@ -181,11 +242,17 @@ func (f *fifo) push(e entry) (grown int) {
 	return grown
 }
 
+// fifoKeep is the size of a ring that is kept when it runs empty, for sessions
+// that are woken for few topics again and again. One that held a single entry
+// goes (most idle peers: the live marker of their only subscription), and so
+// does a large one.
+const fifoKeep = 16
+
 // pop drops the first entry and returns how many bytes were given back.
 func (f *fifo) pop() (freed int) {
-	f.head = (f.head + 1) & (len(f.ring) - 1)
+	f.head = (f.head + 1) & int32(len(f.ring)-1)
 	f.n--
-	if f.n == 0 && len(f.ring) > 16 {
+	if f.n == 0 && len(f.ring) != fifoKeep {
 		freed = 8 * len(f.ring)
 		*f = fifo{}
 	}
@@ -294,6 +361,12 @@ type Task interface {
 	Step(dst []byte, limit int, f Framer) (out []byte, done bool)
 }
 
+// task is a Task in line.
+type task struct {
+	Task
+	next *task
+}
+
 const maxTasks = 8
 
 // Enqueue adds a task to what the session has to read.
@@ -303,11 +376,15 @@ func (s *Session) Enqueue(t Task, turn *Turn) *codec.Error {
 	if s.closed {
 		return errClosed
 	}
-	if len(s.tasks) >= maxTasks {
+	at, n := &s.tasks, 0
+	for ; *at != nil; at = &(*at).next {
+		n++
+	}
+	if n >= maxTasks {
 		s.hub.Stats.Add(RefusedTasks, 1)
 		return errTasks
 	}
-	s.tasks = append(s.tasks, t)
+	*at = &task{Task: t}
 	s.queueLocked(turn)
 	return nil
 }

@@ -1,8 +1,6 @@
 package node
 
 import (
-	"math/rand/v2"
-
 	"topicd/codec"
 )
 
@@ -45,7 +43,7 @@ func (s *Session) Subscribe(pattern []byte, opt SubOptions, turn *Turn) (Subscri
 		return Subscribed{}, err
 	}
 	s.mu.Lock()
-	b.opt, b.live, b.stored, b.began = opt, false, 0, turn.Now
+	b.view, b.live, b.stored, b.began = opt.view(), false, 0, turn.Now
 	s.mu.Unlock()
 
 	r := replay{b: b, opt: &opt, turn: turn}
@@ -80,7 +78,7 @@ type replay struct {
 	opt  *SubOptions
 	turn *Turn
 	memo map[*audience]joined // topics that shared an audience go on to share one
-	pos  map[uint32]int       // place of marked topics in the ready list, made when first needed
+	pos  map[uint32]int32     // place of marked topics in the ready list, made when first needed
 	res  Subscribed
 }
 
@@ -170,7 +168,7 @@ func (r *replay) cursor(t *Topic, w *Subscription, start uint64) {
 // may have moved the list since, so they are checked.
 func (r *replay) entryLocked(s *Session, topic uint32) *entry {
 	if r.pos == nil {
-		r.pos = make(map[uint32]int, s.ready.n)
+		r.pos = make(map[uint32]int32, s.ready.n)
 		for i := range s.ready.n {
 			r.pos[s.ready.at(i).topic()] = i
 		}
@@ -188,12 +186,14 @@ func (r *replay) entryLocked(s *Session, topic uint32) *entry {
 
 // unholdLocked takes t out of the cursors held back by the rate.
 func (b *Subscription) unholdLocked(topic uint32) bool {
-	for i := b.heldAt; i < len(b.held); i++ {
-		if b.held[i].topic == topic {
-			b.held = append(b.held[:i], b.held[i+1:]...)
-			if b.heldAt == len(b.held) {
+	l := b.held
+	for i, h := range l.waiting() {
+		if h.topic == topic {
+			i += l.head
+			l.list = append(l.list[:i], l.list[i+1:]...)
+			if l.head == len(l.list) {
 				b.s.nheld--
-				b.held, b.heldAt = nil, 0
+				b.held = nil
 			}
 			return true
 		}
@@ -232,7 +232,7 @@ func (h *Hub) subscriptionLocked(s *Session, pattern string) (*Subscription, *co
 		s.subs = append(s.subs, nil)
 	}
 	h.rank++
-	b := &Subscription{s: s, pattern: pattern, rand: rand.Uint64(), rank: h.rank, slot: uint16(slot), exact: !codec.HasWildcard(pattern)}
+	b := &Subscription{s: s, pattern: pattern, rank: h.rank, slot: uint16(slot), exact: !codec.HasWildcard(pattern)}
 	if b.exact {
 		b.rank |= 1 << 63
 	} else {
@@ -302,9 +302,6 @@ func (h *Hub) dropSubLocked(b *Subscription) {
 	s.mu.Lock()
 	s.purgeLocked(b)
 	s.subs[b.slot] = nil
-	if b.heldAt < len(b.held) {
-		s.nheld--
-	}
 	s.mu.Unlock()
 	h.nsubs--
 	if reservedPattern(b.pattern) {
@@ -360,10 +357,10 @@ func (s *Session) moveMark(from, to *Subscription, t *Topic) {
 			return
 		}
 	}
-	for i := from.heldAt; i < len(from.held); i++ {
-		if h := from.held[i]; h.topic == t.idx {
+	for _, h := range from.held.waiting() {
+		if h.topic == t.idx {
 			from.unholdLocked(t.idx)
-			s.ready.push(entry(t.idx)<<44 | entry(to.slot)<<32 | entry(h.from))
+			s.hub.readyBytes.Add(int64(s.ready.push(entry(t.idx)<<44 | entry(to.slot)<<32 | entry(h.from))))
 			return
 		}
 	}
@@ -391,8 +388,12 @@ func (s *Session) purgeLocked(b *Subscription) {
 		}
 		s.hub.readyBytes.Add(int64(s.ready.push(e)))
 	}
-	for _, h := range b.held[b.heldAt:] {
+	for _, h := range b.held.waiting() {
 		b.setMarkLocked(s.hub.topics.at(h.topic), false)
+	}
+	if b.held != nil {
+		s.nheld--
+		b.held = nil
 	}
 }
 

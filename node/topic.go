@@ -86,7 +86,7 @@ func (b *table) remove(idx uint32) {
 // for a session: its most particular one.
 type audience struct {
 	subs  []*Subscription
-	hash  uint64    // sum of the subscriptions' random numbers: order does not matter
+	hash  uint64    // sum of the subscriptions' mixed ranks: order does not matter
 	next  *audience // of the same hash
 	refs  int32     // topics that have it; guarded by the hub's mu
 	exact int32     // subscriptions to exactly the name of the only topic that can have it
@@ -113,7 +113,7 @@ func (as audiences) get(subs []*Subscription) *audience {
 	}
 	var h uint64
 	for _, s := range subs {
-		h += s.rand
+		h += mix(s.rank)
 	}
 	for a := as[h]; a != nil; a = a.next {
 		if sameSubs(a.subs, subs) {
@@ -179,4 +179,12 @@ func (as audiences) release(a *audience) {
 			return
 		}
 	}
+}
+
+// mix spreads a rank over 64 bits (the finalizer of splitmix64), so that sums
+// of few ranks do not meet.
+func mix(x uint64) uint64 {
+	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
+	x = (x ^ x>>27) * 0x94d049bb133111eb
+	return x ^ x>>31
 }

@@ -143,7 +143,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	c := &conn{srv: s, pace: -1, dialect: s.opt.Dialect(r, proto), busy: true} // nobody writes before start
 	turn := &node.Turn{Now: time.Now().UnixMilli()}
-	sess, refused := s.hub.Open(c, node.Info{Addr: remote(wire.RemoteAddr()), URL: r.URL.RequestURI()}, turn.Now)
+	sess, refused := s.hub.Open(c, remote(wire.RemoteAddr()), r.URL.RequestURI(), turn.Now)
 	if refused != nil {
 		s.refuse(wire, refused)
 		return
