@@ -18,7 +18,7 @@ func (h *Hub) Check() error {
 	topics := 0
 	for t := range h.topics.all {
 		topics++
-		if h.byName[t.name] != t {
+		if h.byName.get(&h.topics, t.name) != t {
 			bad("topic %q is in the table but not found by name", t.name)
 		}
 		if h.topics.at(t.idx) != t {
@@ -31,13 +31,18 @@ func (h *Hub) Check() error {
 		}
 		h.checkAudience(t, bad)
 	}
-	if topics != len(h.byName) {
-		bad("%d topics in the table, %d by name", topics, len(h.byName))
+	if topics != h.byName.n {
+		bad("%d topics in the table, %d by name", topics, h.byName.n)
 	}
 	if used, _, _ := h.arena.usage(); used != bytes {
 		bad("arena: %d bytes handed out, topics hold %d", used, bytes)
 	}
-	kept := 0
+	kept, shared := 0, 0
+	for a := range refs {
+		if a.exact == 0 {
+			shared++
+		}
+	}
 	for _, a := range h.auds {
 		for ; a != nil; a = a.next {
 			kept++
@@ -46,8 +51,8 @@ func (h *Hub) Check() error {
 			}
 		}
 	}
-	if kept != len(refs) {
-		bad("%d audiences kept, %d in use", kept, len(refs))
+	if kept != shared {
+		bad("%d audiences kept, %d in use", kept, shared)
 	}
 	h.checkSessions(bad)
 	return errors.Join(errs...)

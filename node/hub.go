@@ -1,6 +1,7 @@
 package node
 
 import (
+	"hash/maphash"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -25,7 +26,7 @@ type Hub struct {
 
 	// guarded by mu. Lock order: hub → topic → session → arena.
 	mu       sync.RWMutex
-	byName   map[string]*Topic
+	byName   index
 	patterns patterns
 	auds     audiences
 	sessions map[uint32]*Session
@@ -50,7 +51,7 @@ func New(opt Options) *Hub {
 		epoch:      opt.Epoch,
 		arena:      newArena(opt.Memory),
 		readyLimit: opt.Ready,
-		byName:     make(map[string]*Topic),
+		byName:     index{seed: maphash.MakeSeed()},
 		auds:       make(audiences),
 		sessions:   make(map[uint32]*Session),
 		devices:    make(map[string]*window),
@@ -134,17 +135,17 @@ func (b *table) all(yield func(*Topic) bool) {
 
 // topicLocked finds the topic or makes it. The caller holds mu.
 func (h *Hub) topicLocked(name string, now int64) (*Topic, *codec.Error) {
-	if t := h.byName[name]; t != nil {
+	if t := h.byName.get(&h.topics, name); t != nil {
 		return t, nil
 	}
-	if len(h.byName) >= h.opt.Topics {
+	if h.byName.n >= h.opt.Topics {
 		h.Stats.Add(RefusedTopics, 1)
 		return nil, errTopics
 	}
 	t := &Topic{name: name, gen: h.deleted}
 	t.log.next = 1
 	h.topics.put(t)
-	h.byName[name] = t
+	h.byName.put(&h.topics, t)
 	h.names += int64(sizeClass(len(name)))
 	h.shareLocked()
 	if subs := h.listenersLocked(name); len(subs) > 0 {
@@ -225,7 +226,7 @@ type MakeOptions struct {
 func (h *Hub) Delete(name []byte, now int64) *codec.Error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	t := h.byName[string(name)]
+	t := h.byName.get(&h.topics, string(name))
 	if t == nil {
 		return codec.Errorf(codec.CodeNotFound, "no topic %q", name)
 	}
@@ -265,7 +266,7 @@ func (h *Hub) killLocked(t *Topic) {
 	t.log.clear(h.arena)
 	h.setAudience(t, nil)
 	t.mu.Unlock()
-	delete(h.byName, t.name)
+	h.byName.remove(&h.topics, t)
 	h.names -= int64(sizeClass(len(t.name)))
 	h.shareLocked()
 	h.deleted++

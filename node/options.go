@@ -74,8 +74,7 @@ const (
 // What things cost, in bytes of heap, the allocator's size classes included.
 // TestAccounting holds them to 1 % of the real heap.
 const (
-	topicCost   = int64(unsafe.Sizeof(Topic{})) + mapCost + ptr // and its name
-	mapCost     = 36 + ptr*5/4                                  // a map entry with a string key: 46 on 64 bit, measured
+	topicCost   = int64(unsafe.Sizeof(Topic{})) + 8 + ptr // its place in index and table; and its name
 	ptr         = int64(unsafe.Sizeof(uintptr(0)))
 	sessionCost = 1024 // session, its name and its place in the hub; the transport adds its own
 	subCost     = 256  // subscription, its pattern, its share of an audience

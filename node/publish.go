@@ -92,7 +92,7 @@ const maxAliases = 64
 // topic finds or makes a topic by a checked name.
 func (h *Hub) topic(name []byte, now int64) (*Topic, *codec.Error) {
 	h.mu.RLock()
-	t := h.byName[string(name)]
+	t := h.byName.get(&h.topics, string(name))
 	h.mu.RUnlock()
 	if t != nil {
 		return t, nil
@@ -249,7 +249,7 @@ func (h *Hub) arenaRoomLocked(n int) {
 
 // shareLocked notes what each topic may always hold: an equal share of the arena.
 func (h *Hub) shareLocked() {
-	h.fair.Store(uint32(min(h.opt.Memory/int64(max(1, len(h.byName))), 1<<30)))
+	h.fair.Store(uint32(min(h.opt.Memory/int64(max(1, h.byName.n)), 1<<30)))
 }
 
 // budget bounds what one session may ask per second: requests and bytes.

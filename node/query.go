@@ -25,7 +25,7 @@ type TopicInfo struct {
 func (h *Hub) Topics(pattern string) []*Topic {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
-	if t := h.byName[pattern]; t != nil {
+	if t := h.byName.get(&h.topics, pattern); t != nil {
 		return []*Topic{t}
 	}
 	var ts []*Topic

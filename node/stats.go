@@ -85,7 +85,7 @@ func (h *Hub) Memory() Memory {
 	defer h.mu.RUnlock()
 	var m Memory
 	m.Readings, m.Budget, m.Arena = h.arena.usage()
-	m.Topics = int64(len(h.byName))*topicCost + h.names
+	m.Topics = int64(h.byName.n)*topicCost + h.names
 	m.Sessions = int64(len(h.sessions)) * sessionCost
 	m.Subscriptions = int64(h.nsubs) * subCost
 	m.Ready = h.readyBytes.Load()
@@ -99,5 +99,5 @@ type Counts struct{ Topics, Sessions, Subscriptions int }
 func (h *Hub) Counts() Counts {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
-	return Counts{len(h.byName), len(h.sessions), h.nsubs}
+	return Counts{h.byName.n, len(h.sessions), h.nsubs}
 }

@@ -276,7 +276,7 @@ func (s *Session) Unsubscribe(pattern []byte, turn *Turn) *codec.Error {
 func (h *Hub) dropSubLocked(b *Subscription) {
 	s := b.s
 	if b.exact {
-		if t := h.byName[b.pattern]; t != nil {
+		if t := h.byName.get(&h.topics, b.pattern); t != nil {
 			t.mu.Lock()
 			if t.aud.of(s) == b {
 				h.replaceLocked(t, b, h.bestLocked(s, b, t.name))
@@ -308,7 +308,7 @@ func (h *Hub) dropSubLocked(b *Subscription) {
 		h.watched--
 	}
 	if b.exact {
-		h.reapIfDue(h.byName[b.pattern])
+		h.reapIfDue(h.byName.get(&h.topics, b.pattern))
 	}
 }
 

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"hash/maphash"
 	"sync"
 	"sync/atomic"
 )
@@ -44,6 +45,81 @@ func (t *Topic) declared() *declaration {
 
 // Name is the topic's name.
 func (t *Topic) Name() string { return t.name }
+
+// index finds topics by name: open addressing over the topics' numbers. A map
+// of strings takes 43 bytes a topic, this 8.
+type index struct {
+	seed  maphash.Seed
+	slots []uint32 // number + 1, 0 = free; a power of two of them
+	n     int
+}
+
+func (x *index) hash(name string) int { return int(uint32(maphash.String(x.seed, name))) }
+
+// get finds the topic, nil if there is none.
+func (x *index) get(b *table, name string) *Topic {
+	if len(x.slots) == 0 {
+		return nil
+	}
+	for i := x.hash(name); ; i++ {
+		v := x.slots[i&(len(x.slots)-1)]
+		if v == 0 {
+			return nil
+		}
+		if t := b.at(v - 1); t.name == name {
+			return t
+		}
+	}
+}
+
+// put adds a topic whose name is not in it.
+func (x *index) put(b *table, t *Topic) {
+	if 4*(x.n+1) > 3*len(x.slots) {
+		old := x.slots
+		x.slots = make([]uint32, max(64, 2*len(old)))
+		for _, v := range old {
+			if v != 0 {
+				x.place(b.at(v-1).name, v)
+			}
+		}
+	}
+	x.n++
+	x.place(t.name, t.idx+1)
+}
+
+func (x *index) place(name string, v uint32) {
+	i := x.hash(name)
+	for x.slots[i&(len(x.slots)-1)] != 0 {
+		i++
+	}
+	x.slots[i&(len(x.slots)-1)] = v
+}
+
+// remove takes a topic out and moves up those that had to pass its place.
+func (x *index) remove(b *table, t *Topic) {
+	mask := len(x.slots) - 1
+	i := x.hash(t.name) & mask
+	for x.slots[i] != t.idx+1 {
+		i = (i + 1) & mask
+	}
+	x.n--
+	for j := i; ; {
+		x.slots[i] = 0
+		for {
+			j = (j + 1) & mask
+			v := x.slots[j]
+			if v == 0 {
+				return
+			}
+			// v may stay when its home lies behind the hole, on the way to j.
+			if home := x.hash(b.at(v-1).name) & mask; (j-home)&mask >= (j-i)&mask {
+				x.slots[i] = v
+				i = j
+				break
+			}
+		}
+	}
+}
 
 // table maps the small numbers of topics to topics without a lock: pages are
 // made under the hub's lock and never move.
@@ -115,17 +191,21 @@ func (as audiences) get(subs []*Subscription) *audience {
 	for _, s := range subs {
 		h += mix(s.rank)
 	}
-	for a := as[h]; a != nil; a = a.next {
-		if sameSubs(a.subs, subs) {
-			return a
-		}
-	}
-	a := &audience{subs: subs, hash: h, next: as[h]}
+	a := &audience{subs: subs, hash: h}
 	for _, s := range subs {
 		if s.exact {
 			a.exact++
 		}
 	}
+	if a.exact > 0 {
+		return a // no other topic can have it
+	}
+	for b := as[h]; b != nil; b = b.next {
+		if sameSubs(b.subs, subs) {
+			return b
+		}
+	}
+	a.next = as[h]
 	as[h] = a
 	return a
 }
@@ -162,7 +242,7 @@ func (as audiences) release(a *audience) {
 	if a == nil {
 		return
 	}
-	if a.refs--; a.refs > 0 {
+	if a.refs--; a.refs > 0 || a.exact > 0 {
 		return
 	}
 	if as[a.hash] == a {

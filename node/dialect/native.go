@@ -357,7 +357,7 @@ func (n *Native) sub(p node.Peer, enc codec.Encoding, m *codec.Message, o *codec
 	b = strconv.AppendUint(append(b, `,"from":`...), done.From, 10)
 	b = strconv.AppendUint(append(b, `,"gap":`...), done.Gap, 10)
 	a := codec.Message{Data: append(b, '}'), Ep: done.Ep, Has: codec.Fields(0).With(codec.KeyData).With(codec.KeyEp)}
-	if done.Topic != nil {
+	if done.Topic != nil && m.Has.Has(codec.KeyID) { // without an id nobody waits for it
 		n.alias(p.Session(), &a, done.Topic)
 	}
 	n.ok(p, enc, m, &a, turn)

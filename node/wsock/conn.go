@@ -19,24 +19,22 @@ type conn struct {
 	// owned by the reader
 	dialect node.Dialect // written under mu as well
 	part    []byte       // bytes of a frame that is not whole yet
-	msg     []byte       // payload of a message that is not whole yet
-	inMsg   bool
-	msgText bool
-	over    bool // nothing more is read
-	idx     int  // in the server's list; guarded by the server's mu
+	msg     *fragments   // a message that is not whole yet
+	over    bool         // nothing more is read
+	idx     int          // in the server's list; guarded by the server's mu
 
 	// guarded by mu
 	mu        sync.Mutex
-	answers   []byte // frames behind the readings: answers, pongs, close
-	pending   []byte // what the socket did not take
-	busy      bool   // somebody fills and writes
-	again     bool   // something came up meanwhile
-	blocked   bool   // pending waits for the socket
-	paced     bool   // on the pacer's list
-	ending    bool   // a close frame is queued: nothing may follow it
-	draining  bool   // the close frame waits until the readings are written
-	done      bool   // and nothing is waited for: the socket ends once all is written
-	closed    bool   // the socket is gone, or goes when busy ends
+	answers   *answerBuf // behind the readings: answers, pongs, close; nil = none
+	pending   []byte     // what the socket did not take
+	busy      bool       // somebody fills and writes
+	again     bool       // something came up meanwhile
+	blocked   bool       // pending waits for the socket
+	paced     bool       // on the pacer's list
+	ending    bool       // a close frame is queued: nothing may follow it
+	draining  bool       // the close frame waits until the readings are written
+	done      bool       // and nothing is waited for: the socket ends once all is written
+	closed    bool       // the socket is gone, or goes when busy ends
 	cut       *codec.Error
 	pace      int32 // milliseconds, -1 = the server's
 	blockedAt int64 // since when, milliseconds of the server's clock
@@ -45,6 +43,48 @@ type conn struct {
 	lastWrite int64 // nanoseconds of the server's clock
 
 	nextPing int64 // milliseconds of the server's clock; owned by the sweeper
+}
+
+// fragments are the payloads of a message so far (RFC 6455 5.4).
+type fragments struct {
+	b    []byte
+	text bool
+}
+
+func (m *fragments) size() int {
+	if m == nil {
+		return 0
+	}
+	return len(m.b)
+}
+
+// answerBuf is a buffer of whole frames, lent while there are some: most
+// connections have none to say most of the time.
+type answerBuf struct{ b []byte }
+
+var spareBufs = sync.Pool{New: func() any { return &answerBuf{b: make([]byte, 0, 512)} }}
+
+// queueLocked is the buffer to append an answer to.
+func (c *conn) queueLocked() *answerBuf {
+	if c.answers == nil {
+		c.answers = spareBufs.Get().(*answerBuf)
+	}
+	return c.answers
+}
+
+// takeLocked appends the answers to out.
+func (c *conn) takeLocked(out []byte) []byte {
+	a := c.answers
+	if a == nil {
+		return out
+	}
+	out = append(out, a.b...)
+	c.answers = nil
+	if cap(a.b) <= 4096 {
+		a.b = a.b[:0]
+		spareBufs.Put(a)
+	}
+	return out
 }
 
 // socket is the seam between connections and their transports.
@@ -88,7 +128,8 @@ const maxPace = 10_000 // milliseconds: longer and the peer had better poll
 func (c *conn) Send(text bool, payload []byte, turn *node.Turn) {
 	c.mu.Lock()
 	if !c.ending && !c.closed {
-		c.answers = appendFrame(c.answers, text, payload)
+		a := c.queueLocked()
+		a.b = appendFrame(a.b, text, payload)
 	}
 	c.mu.Unlock()
 	c.sess.Attend(turn)
@@ -106,7 +147,8 @@ func (c *conn) endLocked(code int, reason string) {
 	if c.ending || c.closed {
 		return
 	}
-	c.answers = appendClose(c.answers, code, reason)
+	a := c.queueLocked()
+	a.b = appendClose(a.b, code, reason)
 	c.ending, c.endAt = true, c.srv.millis()
 }
 
@@ -128,7 +170,7 @@ func (c *conn) Cut(why *codec.Error) {
 // is left now is kept. The reader must stop when it returns false.
 func (c *conn) feed(buf []byte, turn *node.Turn) bool {
 	for !c.over {
-		h, ok, err := parseHead(buf, c.inMsg, len(c.msg), c.srv.opt.MaxFrame)
+		h, ok, err := parseHead(buf, c.msg != nil, c.msg.size(), c.srv.opt.MaxFrame)
 		if err != nil {
 			c.fail(err, turn)
 			return false
@@ -163,7 +205,10 @@ const maxUnanswered = 256 << 10
 func (c *conn) unanswered() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return len(c.answers)
+	if c.answers == nil {
+		return 0
+	}
+	return len(c.answers.b)
 }
 
 // keep holds the unparsed rest until more comes. All rests together are
@@ -190,7 +235,8 @@ func (c *conn) frame(h head, p []byte, turn *node.Turn) *broken {
 	case opPing:
 		c.mu.Lock()
 		if !c.ending {
-			c.answers = appendControl(c.answers, opPong, p)
+			a := c.queueLocked()
+			a.b = appendControl(a.b, opPong, p)
 		}
 		c.mu.Unlock()
 		c.sess.Attend(turn)
@@ -205,24 +251,23 @@ func (c *conn) frame(h head, p []byte, turn *node.Turn) *broken {
 		c.finish(code, "", turn) // RFC 6455 5.5.1: the code is echoed
 		return nil
 	}
-	if h.op != opContinuation {
-		c.msgText = h.op == opText
-	}
-	if h.fin && !c.inMsg {
-		return c.message(c.msgText, p, turn)
+	if h.fin && c.msg == nil {
+		return c.message(h.op == opText, p, turn)
 	}
 	if !c.srv.hold(len(p)) {
 		return errPartials
 	}
-	c.msg = append(c.msg, p...)
-	c.inMsg = !h.fin
+	if c.msg == nil {
+		c.msg = &fragments{text: h.op == opText}
+	}
+	c.msg.b = append(c.msg.b, p...)
 	if !h.fin {
 		return nil
 	}
 	msg := c.msg
 	c.msg = nil
-	c.srv.hold(-len(msg))
-	return c.message(c.msgText, msg, turn)
+	c.srv.hold(-len(msg.b))
+	return c.message(msg.text, msg.b, turn)
 }
 
 // message hands one whole message to the dialect.
@@ -259,7 +304,7 @@ func (c *conn) finish(code int, reason string, turn *node.Turn) {
 
 // gone ends the session. Its reader calls it, once.
 func (c *conn) gone(turn *node.Turn) {
-	c.srv.hold(-len(c.part) - len(c.msg))
+	c.srv.hold(-len(c.part) - c.msg.size())
 	c.part, c.msg = nil, nil
 	c.dialect.Close(c, turn)
 	c.sess.Close(turn)

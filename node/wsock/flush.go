@@ -53,7 +53,7 @@ func (w *worker) flushOrPace(c *conn) {
 	c.mu.Lock()
 	pace := c.paceLocked()
 	due := c.lastWrite + pace
-	wait := pace > 0 && w.mono < due && len(c.answers) == 0 && c.cut == nil && !c.busy && !c.blocked && !c.closed
+	wait := pace > 0 && w.mono < due && c.answers == nil && c.cut == nil && !c.busy && !c.blocked && !c.closed
 	if wait && !c.paced {
 		c.paced = true
 		c.mu.Unlock()
@@ -103,7 +103,7 @@ func (w *worker) rounds(c *conn) {
 	for {
 		c.mu.Lock()
 		c.again = false
-		ended := c.ending && len(c.answers) == 0
+		ended := c.ending && c.answers == nil
 		c.mu.Unlock()
 		out, next := w.out[:0], node.Idle
 		if !ended {
@@ -111,11 +111,7 @@ func (w *worker) rounds(c *conn) {
 		}
 		c.mu.Lock()
 		if !(c.draining && next == node.Again) { // else the close frame waits
-			out = append(out, c.answers...)
-			c.answers = c.answers[:0]
-			if cap(c.answers) > 1024 {
-				c.answers = nil
-			}
+			out = c.takeLocked(out)
 		}
 		c.mu.Unlock()
 		w.keep(out)
@@ -175,12 +171,12 @@ func (w *worker) settle(c *conn, next int64) bool {
 		c.sock.release()
 		return true
 	}
-	if c.done && len(c.answers) == 0 {
+	if c.done && c.answers == nil {
 		c.busy = false
 		c.sock.finish()
 		return true
 	}
-	if next == node.Again || c.again || len(c.answers) > 0 {
+	if next == node.Again || c.again || c.answers != nil {
 		return false
 	}
 	c.busy = false

@@ -25,7 +25,7 @@ type loop struct {
 	events [256]unix.EpollEvent
 
 	mu    sync.Mutex
-	slots []*slot
+	slots []slot
 	free  []int32
 }
 
@@ -121,7 +121,7 @@ func (l *loop) handle(events []unix.EpollEvent) {
 func (l *loop) at(i, gen int32) *conn {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if s := l.slots[i]; s.gen == gen {
+	if s := &l.slots[i]; s.gen == gen {
 		return s.c
 	}
 	return nil
@@ -182,9 +182,9 @@ func (l *loop) enter(c *conn, p *pollSocket) (gen int32) {
 		l.free = l.free[:n-1]
 	} else {
 		p.slot = int32(len(l.slots))
-		l.slots = append(l.slots, &slot{})
+		l.slots = append(l.slots, slot{})
 	}
-	s := l.slots[p.slot]
+	s := &l.slots[p.slot]
 	s.c = c
 	return s.gen
 }
@@ -192,7 +192,7 @@ func (l *loop) enter(c *conn, p *pollSocket) (gen int32) {
 func (l *loop) drop(p *pollSocket) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	s := l.slots[p.slot]
+	s := &l.slots[p.slot]
 	s.c = nil
 	s.gen++
 	l.free = append(l.free, p.slot)

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"runtime"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -143,7 +144,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	c := &conn{srv: s, pace: -1, dialect: s.opt.Dialect(r, proto), busy: true} // nobody writes before start
 	turn := &node.Turn{Now: time.Now().UnixMilli()}
-	sess, refused := s.hub.Open(c, remote(wire.RemoteAddr()), r.URL.RequestURI(), turn.Now)
+	sess, refused := s.hub.Open(c, remote(wire.RemoteAddr()), requestURI(r), turn.Now)
 	if refused != nil {
 		s.refuse(wire, refused)
 		return
@@ -162,6 +163,19 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	turn.Wake()
 	c.sock.start(c)
+}
+
+// requestURI is the request's path and query, without the request's buffer
+// behind it: it stays as long as the connection.
+func requestURI(r *http.Request) string {
+	switch uri := r.URL.RequestURI(); uri {
+	case "/":
+		return "/"
+	case "/ws":
+		return "/ws"
+	default:
+		return strings.Clone(uri)
+	}
 }
 
 // subprotocol agrees on one of the client's. A browser fails when it offered
@@ -300,6 +314,7 @@ func (s *Server) sweepLoop() {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	var conns []*conn
+	var burst burst
 	turn := &node.Turn{}
 	for {
 		select {
@@ -307,6 +322,7 @@ func (s *Server) sweepLoop() {
 			return
 		case <-tick.C:
 		}
+		burst.watch(s.hub.Stats.Get(node.Opened))
 		turn.Now = time.Now().UnixMilli()
 		conns = s.all(conns)
 		for i, c := range conns {
@@ -317,6 +333,25 @@ func (s *Server) sweepLoop() {
 		turn.Wake()
 	}
 }
+
+// burst watches for many handshakes at a time: each leaves some 10 KB of
+// garbage of net/http's. When they are over the memory goes back to the system
+// at once. Measured with 10,000 connections: 2.7 KB each before, 1.2 after.
+type burst struct{ seen, freed int64 }
+
+func (b *burst) watch(opened int64) {
+	calm := opened-b.seen < burstRate
+	b.seen = opened
+	if calm && opened-b.freed >= burstSize {
+		b.freed = opened
+		debug.FreeOSMemory()
+	}
+}
+
+const (
+	burstSize = 256 // handshakes worth a collection
+	burstRate = 16  // per second: fewer are no burst
+)
 
 func (s *Server) sweep(c *conn, turn *node.Turn) {
 	now := s.millis()
@@ -337,7 +372,8 @@ func (s *Server) sweep(c *conn, turn *node.Turn) {
 		c.nextPing = now + s.pingAfter()
 		c.mu.Lock()
 		if !c.ending {
-			c.answers = appendControl(c.answers, opPing, nil)
+			a := c.queueLocked()
+			a.b = appendControl(a.b, opPing, nil)
 		}
 		c.mu.Unlock()
 		c.sess.Attend(turn)

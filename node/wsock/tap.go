@@ -21,7 +21,8 @@ func (t *tap) Write(b []byte) (int, error) {
 	}
 	t.c.mu.Lock()
 	if !t.c.ending && !t.c.closed {
-		t.c.answers = append(t.c.answers, b...)
+		a := t.c.queueLocked()
+		a.b = append(a.b, b...)
 		t.c.ending, t.c.endAt = true, t.c.srv.millis() // gorilla writes nothing but close frames
 	}
 	t.c.mu.Unlock()
