@@ -2,9 +2,12 @@ package discovery
 
 import (
 	"fmt"
+	"net"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/miekg/dns"
 )
 
 // watched waits until a browse finds (or no longer finds) the hub at an address,
@@ -116,6 +119,76 @@ func TestTwoLinks(t *testing.T) {
 		}
 	}
 	hub.up(1)
+	hub.close()
+}
+
+// TestIPv6Only: a link without IPv4 at all.
+func TestIPv6Only(t *testing.T) {
+	l := newLab(t)
+	gw, desk := l.host("gw"), l.host("desk")
+	for _, h := range []*host{gw, desk} {
+		l.ip("-n", h.ns, "addr", "flush", "dev", "eth0", "scope", "global")
+	}
+	hub := gw.hub(Service{Port: 8080, TLS: true})
+	hub.up(1)
+	for _, h := range []*host{desk, gw} {
+		var hubs []Hub
+		l.until(5*time.Second, "found on "+h.name, func() bool { hubs = h.browse(BrowseOptions{}); return len(hubs) > 0 })
+		url := hubs[0].URL()
+		if len(hubs) != 1 || !strings.HasPrefix(url, "wss://[fe80::") || !strings.HasSuffix(url, "%25eth0]:8080/ws") {
+			t.Errorf("on %s: %+v at %s", h.name, hubs, url)
+		}
+	}
+	hub.close()
+}
+
+// TestMerge: two networks with a hub of the same name each become one.
+func TestMerge(t *testing.T) {
+	l := newLab(t)
+	a, b, c := l.host("a"), l.host("b"), l.host("c")
+	l.ip("-n", l.id, "link", "add", "br1", "type", "bridge", "mcast_snooping", "0")
+	l.ip("-n", l.id, "link", "set", "br1", "up")
+	l.ip("-n", l.id, "link", "set", "p2", "master", "br1")
+	s := Service{Port: 8080, Instance: "hub", Host: "gw"}
+	first, second := a.hub(s), b.hub(s)
+	first.up(1)
+	second.up(1)
+	if x, y := first.status(), second.status(); x.Name != "hub" || y.Name != "hub" {
+		t.Fatalf("names %q and %q", x.Name, y.Name)
+	}
+	l.ip("-n", l.id, "link", "add", "m0", "type", "veth", "peer", "name", "m1")
+	l.ip("-n", l.id, "link", "set", "m0", "master", "br0", "up")
+	l.ip("-n", l.id, "link", "set", "m1", "master", "br1", "up")
+	wire := c.sniff()
+	time.Sleep(1200 * time.Millisecond)
+	began := time.Now()
+	wire.query(t, dns.Question{Name: "_topicd._tcp.local.", Qtype: dns.TypePTR, Qclass: dns.ClassINET})
+	l.until(10*time.Second, "two names", func() bool {
+		x, y := first.status(), second.status()
+		return x.Name != y.Name && x.Host != y.Host && len(c.browse(BrowseOptions{})) == 2
+	})
+	t.Logf("two names %v after the first query", time.Since(began))
+	first.close()
+	second.close()
+}
+
+// TestPortTaken: a program that holds port 5353 for itself delays us, no more.
+func TestPortTaken(t *testing.T) {
+	l := newLab(t)
+	gw := l.host("gw")
+	var c4, c6 net.PacketConn
+	gw.in(func() {
+		c4, _ = net.ListenPacket("udp4", ":5353")
+		c6, _ = net.ListenPacket("udp6", ":5353")
+	})
+	hub := gw.hub(Service{Port: 8080})
+	l.until(3*time.Second, "an error", func() bool { return strings.Contains(hub.status().Err, "address already in use") })
+	_ = c4.Close()
+	_ = c6.Close()
+	hub.up(1)
+	if n := strings.Count(hub.errs.String(), "will retry"); n != 1 {
+		t.Errorf("logged %d times: %s", n, hub.errs)
+	}
 	hub.close()
 }
 

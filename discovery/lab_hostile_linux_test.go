@@ -91,7 +91,8 @@ func TestHostile(t *testing.T) {
 	})
 	time.Sleep(1500 * time.Millisecond)
 	after := hub.status()
-	t.Logf("60000 packets in %v: RSS %d → %d kB, %+v", took, before.RSS>>10, after.RSS>>10, after.Stats)
+	t.Logf("60000 packets in %v: RSS %d → %d kB, CPU %v, %+v",
+		took, before.RSS>>10, after.RSS>>10, after.CPU-before.CPU, after.Stats)
 	if grown := after.RSS - before.RSS; grown > 16<<20 {
 		t.Errorf("RSS grew by %d kB", grown>>10)
 	}

@@ -5,14 +5,11 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"flag"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"os"
 	"os/exec"
-	"os/signal"
 	"runtime"
 	"strings"
 	"sync"
@@ -36,24 +33,9 @@ type lab struct {
 
 var labs atomic.Int32
 
-const roleEnv = "TOPICD_DISCOVERY_ROLE"
-
-// TestMain is also the program that runs inside of the namespaces.
-func TestMain(m *testing.M) {
-	switch os.Getenv(roleEnv) {
-	case "hub":
-		roleHub()
-	case "browse":
-		roleBrowse()
-	case "zeroconf":
-		roleZeroconf()
-	default:
-		// The labs' tests sleep for most of their time.
-		flag.Parse()
-		_ = flag.Set("test.parallel", "8")
-		os.Exit(m.Run())
-	}
-}
+// outside is the machine's own network namespace, read before a test moves any
+// thread to another.
+var outside, _ = os.Readlink("/proc/self/ns/net")
 
 func newLab(t *testing.T, tools ...string) *lab {
 	t.Helper()
@@ -261,17 +243,12 @@ func (h *host) role(name string, arg any) *exec.Cmd {
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	root, err := os.Readlink("/proc/self/ns/net")
-	if err != nil {
-		h.t.Fatal(err)
-	}
-	c := h.cmd("/proc/self/exe")
 	self, err := os.Executable()
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	c.Args[len(c.Args)-1] = self
-	c.Env = append(os.Environ(), roleEnv+"="+name, "ARG="+string(b), "OUTSIDE="+root, "GOCOVERDIR="+h.t.TempDir())
+	c := h.cmd(self)
+	c.Env = append(os.Environ(), roleEnv+"="+name, "ARG="+string(b), "OUTSIDE="+outside, "GOCOVERDIR="+h.t.TempDir())
 	c.Env = append(c.Env, h.env...)
 	return c
 }
@@ -367,90 +344,6 @@ func (h *host) browse(o BrowseOptions) []Hub {
 		h.t.Fatalf("browse on %s: %v\n%s%s", h.name, err, out, errs.String())
 	}
 	return hubs
-}
-
-// hubStatus is what the hub's process tells.
-type hubStatus struct {
-	Status
-	RSS        int // bytes
-	Goroutines int
-}
-
-// guard ends a role that runs in the machine's own network.
-func guard(arg any) {
-	ns, err := os.Readlink("/proc/self/ns/net")
-	if err != nil || ns == os.Getenv("OUTSIDE") || os.Getenv("OUTSIDE") == "" {
-		fmt.Fprintln(os.Stderr, "not in a namespace of the lab")
-		os.Exit(1)
-	}
-	if err := json.Unmarshal([]byte(os.Getenv("ARG")), arg); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-}
-
-func roleHub() {
-	var s Service
-	guard(&s)
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
-	defer stop()
-	base := runtime.NumGoroutine()
-	a := Advertise(ctx, s, slog.New(slog.NewTextHandler(os.Stderr, nil)))
-	in := bufio.NewScanner(os.Stdin)
-	for in.Scan() {
-		st := hubStatus{Status: a.Status(), RSS: rss(), Goroutines: runtime.NumGoroutine()}
-		b, _ := json.Marshal(st)
-		fmt.Printf("%s\n", b)
-	}
-	a.Close()
-	// zeroconf's announcers may sleep for 3.5 s more; all else must have ended.
-	deadline := time.Now().Add(4 * time.Second)
-	for runtime.NumGoroutine() > base && time.Now().Before(deadline) && os.Getenv("COUNT") != "" {
-		time.Sleep(20 * time.Millisecond)
-	}
-	if n := runtime.NumGoroutine(); n > base && os.Getenv("COUNT") != "" {
-		buf := make([]byte, 1<<16)
-		fmt.Fprintf(os.Stderr, "panic: %d goroutines left of %d\n%s\n", n, base, buf[:runtime.Stack(buf, true)])
-	}
-	os.Exit(0)
-}
-
-// roleZeroconf registers with zeroconf and has no responder of ours.
-func roleZeroconf() {
-	var s Service
-	guard(&s)
-	s = s.withDefaults()
-	ifi, err := net.InterfaceByName("eth0")
-	if err == nil {
-		var reg *registration
-		if reg, err = register(*ifi, s.identity(s.Instance, s.Host)); err == nil {
-			_, _ = io.ReadAll(os.Stdin)
-			reg.withdraw()
-			os.Exit(0)
-		}
-	}
-	fmt.Fprintln(os.Stderr, err)
-	os.Exit(1)
-}
-
-func rss() int {
-	var pages int
-	b, _ := os.ReadFile("/proc/self/statm")
-	_, _ = fmt.Sscanf(string(b), "%d %d", new(int), &pages)
-	return pages * os.Getpagesize()
-}
-
-func roleBrowse() {
-	var o BrowseOptions
-	guard(&o)
-	hubs, err := Browse(context.Background(), o)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	b, _ := json.Marshal(hubs)
-	fmt.Printf("%s\n", b)
-	os.Exit(0)
 }
 
 // udp opens a socket on the host.

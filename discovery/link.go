@@ -310,14 +310,18 @@ func (l *link) recvLoop(socks *sockets, read func([]byte) (datagram, error)) {
 		}
 		l.mu.Lock()
 		var reply []byte
+		news := false
 		if l.resp != nil {
 			reply = l.resp.Handle(time.Now(), mdns.Packet{Data: d.data, Src: addrPort(d.src), Multicast: d.multicast})
+			news = l.resp.News()
 		}
 		l.mu.Unlock()
 		if reply != nil {
 			socks.reply(reply, d.src)
 		}
-		l.poke()
+		if news {
+			l.poke()
+		}
 	}
 }
 

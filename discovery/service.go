@@ -35,7 +35,8 @@ type Service struct {
 	Path        string // of the WebSocket; default "/ws"
 
 	// Ifaces are the names of the interfaces to speak on, or patterns
-	// ("eth*"). Empty: all that look like a LAN, see [usable].
+	// ("eth*"). Empty: all that are up, can multicast, have an address and do not
+	// belong to containers, virtual machines or tunnels.
 	Ifaces []string
 	NoHTTP bool // do not list the dashboard as _http._tcp (_https._tcp with TLS)
 

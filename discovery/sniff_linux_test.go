@@ -103,8 +103,13 @@ func (s *sniffer) query(t *testing.T, names ...dns.Question) {
 	}
 }
 
-// legacy asks from a port of its own and waits for the reply.
+// legacy asks the group from a port of its own and waits for the reply.
 func (h *host) legacy(name string, typ uint16) *dns.Msg {
+	h.t.Helper()
+	return h.legacyTo(group4, name, typ)
+}
+
+func (h *host) legacyTo(to *net.UDPAddr, name string, typ uint16) *dns.Msg {
 	h.t.Helper()
 	c := h.udp("udp4", ":0")
 	m := dns.Msg{Question: []dns.Question{{Name: name, Qtype: typ, Qclass: dns.ClassINET}}}
@@ -113,7 +118,7 @@ func (h *host) legacy(name string, typ uint16) *dns.Msg {
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	if _, err := c.WriteTo(b, group4); err != nil {
+	if _, err := c.WriteTo(b, to); err != nil {
 		h.t.Fatal(err)
 	}
 	_ = c.SetReadDeadline(time.Now().Add(2 * time.Second))

@@ -51,7 +51,7 @@ func (r *Responder) heard(now time.Time, m *dns.Msg, src netip.Addr) {
 			// A goodbye that is not ours, or a lifetime that would keep a dead
 			// hub listed (RFC 6762 sections 6.6, 10.1). Caches drop a withdrawn
 			// record after a second: be faster.
-			s.schedule(now.Add(20*time.Millisecond), minGap)
+			r.schedule(s, now.Add(20*time.Millisecond), minGap)
 		}
 	}
 }
@@ -118,7 +118,7 @@ func (r *Responder) defend(now time.Time, m *dns.Msg, asked bits) {
 		}
 		instance = instance || !s.host
 		if foreign && !(s.host && r.hostElsewhere) {
-			s.schedule(now, minDefend)
+			r.schedule(s, now, minDefend)
 		}
 	}
 	// Who claims our addresses and nothing of the service is an Avahi that has

@@ -68,6 +68,7 @@ type Responder struct {
 	phase         phase
 	conflict      Conflict
 	hostElsewhere bool // another responder on this board (Avahi) answers for the host name
+	news          bool // Due or Conflict would give something new
 	limits        limiter
 }
 
@@ -110,6 +111,15 @@ func (r *Responder) Conflict() Conflict {
 func (r *Responder) complain(c Conflict) {
 	r.Conflicts++
 	r.conflict = max(r.conflict, c)
+	r.news = true
+}
+
+// News reports and forgets whether [Responder.Due] or [Responder.Conflict] have
+// something new to tell: most packets of a link change nothing.
+func (r *Responder) News() bool {
+	n := r.news
+	r.news = false
+	return n
 }
 
 // Handle takes one packet from the link. It returns a reply to be sent to the
@@ -283,22 +293,25 @@ func (r *Responder) mark(now time.Time, which bits, truncated bool) {
 		switch {
 		case truncated:
 			wait = truncWait + rand.N(100*time.Millisecond) // section 7.2
+		case s.host && r.hostElsewhere && now.Sub(s.last) < minGap+hostTakeover:
+			continue // Avahi has just heard it from us, and keeps silent
 		case s.host && r.hostElsewhere:
 			wait = hostTakeover
 		case !s.unique:
 			wait = shared
 		}
-		s.schedule(now.Add(wait), minGap)
+		r.schedule(s, now.Add(wait), minGap)
 	}
 }
 
 // schedule sets the time of a set's next multicast, or leaves an earlier one.
-func (s *set) schedule(at time.Time, gap time.Duration) {
+func (r *Responder) schedule(s *set, at time.Time, gap time.Duration) {
 	if free := s.last.Add(gap); at.Before(free) {
 		at = free
 	}
 	if s.due.IsZero() || at.Before(s.due) {
 		s.due = at
+		r.news = true
 	}
 }
 
@@ -306,7 +319,7 @@ func (s *set) schedule(at time.Time, gap time.Duration) {
 func (r *Responder) Announce(now time.Time) {
 	for _, s := range r.sets {
 		if !s.host || !r.hostElsewhere {
-			s.schedule(now, minGap)
+			r.schedule(s, now, minGap)
 		}
 	}
 }
