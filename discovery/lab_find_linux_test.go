@@ -205,7 +205,7 @@ func TestAvahiOnGateway(t *testing.T) {
 	count := func() (n int) {
 		wire.clear()
 		wire.query(t, host)
-		time.Sleep(800 * time.Millisecond)
+		time.Sleep(1300 * time.Millisecond)
 		for _, p := range wire.from(gw) {
 			for _, rr := range p.msg.Answer {
 				if a, ok := rr.(*dns.A); ok && a.A.Equal(net.IPv4(10, 77, 0, 1)) {

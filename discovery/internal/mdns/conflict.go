@@ -46,6 +46,7 @@ func (r *Responder) heard(now time.Time, m *dns.Msg, src netip.Addr) {
 		// ours alone silences nothing.
 		if same[i] > 0 && same[i] >= len(s.rrs) && (!s.unique || r.own[src]) {
 			s.last, s.due = now, time.Time{}
+			r.hostDoubt = r.hostDoubt && !s.host
 		}
 		if wrong[i] {
 			// A goodbye that is not ours, or a lifetime that would keep a dead

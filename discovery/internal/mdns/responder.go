@@ -68,6 +68,7 @@ type Responder struct {
 	phase         phase
 	conflict      Conflict
 	hostElsewhere bool // another responder on this board (Avahi) answers for the host name
+	hostDoubt     bool // a question for the host name waits for its answer
 	news          bool // Due or Conflict would give something new
 	limits        limiter
 }
@@ -293,10 +294,10 @@ func (r *Responder) mark(now time.Time, which bits, truncated bool) {
 		switch {
 		case truncated:
 			wait = truncWait + rand.N(100*time.Millisecond) // section 7.2
-		case s.host && r.hostElsewhere && now.Sub(s.last) < minGap+hostTakeover:
-			continue // Avahi has just heard it from us, and keeps silent
 		case s.host && r.hostElsewhere:
 			wait = hostTakeover
+			// Where the link has just heard it from us, Avahi may keep silent.
+			r.hostDoubt = r.hostDoubt || now.Sub(s.last) > minGap+hostTakeover
 		case !s.unique:
 			wait = shared
 		}
@@ -342,8 +343,10 @@ func (r *Responder) Due(now time.Time) (pkt []byte, next time.Time) {
 			s.due = time.Time{}
 			if len(s.rrs) > 0 {
 				send |= 1 << i
-				// A question for the host stood unanswered: Avahi has gone.
-				r.hostElsewhere = r.hostElsewhere && !s.host
+				if s.host && r.hostDoubt {
+					// The question stood unanswered: Avahi has gone.
+					r.hostElsewhere, r.hostDoubt = false, false
+				}
 			}
 		}
 	}
