@@ -22,6 +22,7 @@ type Hub struct {
 	topics     table
 	readyBytes atomic.Int64 // of all ready lists
 	readyLimit int64
+	nsessions  atomic.Int64
 	fair       atomic.Uint32 // bytes that each topic may always hold
 
 	// guarded by mu. Lock order: hub → topic → session → arena.
@@ -41,6 +42,7 @@ type Hub struct {
 	victim   uint32 // where the next search for room goes on
 	watched  int    // subscriptions that may want to hear of everybody's presence
 	began    int64
+	statsAt  int64 // when the figures were published last
 }
 
 // New makes an empty hub.
@@ -91,6 +93,7 @@ func (h *Hub) Open(sink Sink, addr, url string, now int64) (*Session, *codec.Err
 	h.ids++
 	s.id = h.ids
 	h.sessions[s.id] = s
+	h.nsessions.Add(1)
 	h.Stats.Add(Opened, 1)
 	return s, nil
 }
@@ -120,6 +123,7 @@ func (s *Session) Close(turn *Turn) {
 	s.ready, s.tasks, s.subs = fifo{}, nil, nil
 	s.mu.Unlock()
 	delete(h.sessions, s.id)
+	h.nsessions.Add(-1)
 	h.offlineLocked(s, turn)
 	h.Stats.Add(Closed, 1)
 }
@@ -338,6 +342,7 @@ func (h *Hub) Sweep(turn *Turn) {
 	h.Stats.Add(Expired, int64(len(dead)))
 	h.reapLocked(dead)
 	h.staleLocked(turn)
+	h.statsLocked(turn)
 	h.forgetDevicesLocked(now)
 }
 
@@ -388,7 +393,7 @@ func (h *Hub) reapIfDue(t *Topic) {
 // over its equal share.
 func (h *Hub) growReady(n int64, s *Session) bool {
 	total := h.readyBytes.Add(n)
-	return total > h.readyLimit && int64(8*len(s.ready.ring)) > h.readyLimit/int64(h.opt.Sessions)*4
+	return total > h.readyLimit && int64(8*len(s.ready.ring)) > h.readyLimit/h.nsessions.Load()
 }
 
 // sizeClass is the heap that a string of n bytes takes.

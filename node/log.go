@@ -71,22 +71,29 @@ func setFirst(b []byte, seq uint64, off int) {
 }
 
 // append stores r as the newest record. Before it, the oldest go until limit
-// bytes hold; the newest is never evicted by its own topic's limit before its
-// successor has a place. fair is what the topic may always keep: above it, it
-// makes room from its own when the arena is full. It reports how many records
-// went and whether r was stored; nothing was stored when the arena has no
-// room, and the caller must make some elsewhere.
+// bytes hold; the newest goes only when its successor takes its very place.
+// fair is what the topic may always hold: above it, it makes room from its own
+// when the arena is full. append reports how many records went and whether r
+// was stored. If not, the arena has no room, and the caller must make some
+// elsewhere or come again with fair 0.
 func (l *log) append(a *arena, r *record, limit, fair uint32) (evicted int, ok bool) {
 	need := recordHead + len(r.name) + len(r.data)
-	for l.count > 1 && l.bytes+l.growth(a, need) > limit {
+	top := topClass(min(limit, max(fair, unit)))
+	for l.count > 1 && l.bytes+l.growth(a, need, top) > limit {
 		l.evict(a)
 		evicted++
 	}
-	chain, ok := l.reserve(a, need)
+	chain, ok := l.reserve(a, need, top)
 	for !ok && l.count > 1 && l.bytes > fair {
 		l.evict(a)
 		evicted++
-		chain, ok = l.reserve(a, need)
+		chain, ok = l.reserve(a, need, top)
+	}
+	if !ok && fair == 0 && l.count == 1 {
+		if chain = l.reuse(a, need); chain != 0 {
+			evicted++
+			ok = true
+		}
 	}
 	if !ok {
 		return evicted, false
@@ -99,6 +106,43 @@ func (l *log) append(a *arena, r *record, limit, fair uint32) (evicted int, ok b
 	return evicted, true
 }
 
+// reuse empties the log and returns its chunks as a chain for need bytes, 0
+// and nothing changed when they are too few.
+func (l *log) reuse(a *arena, need int) chunk {
+	room := 0
+	for c := l.headChunk; c != 0; c = nextChunk(a.bytes(c)) {
+		room += a.size(c) - chunkHead
+	}
+	if room < need {
+		return 0
+	}
+	chain := l.headChunk
+	for c := chain; c != 0; c = nextChunk(a.bytes(c)) {
+		setFirst(a.bytes(c), 0, 0)
+		if need -= a.size(c) - chunkHead; need <= 0 { // the rest goes back
+			rest := nextChunk(a.bytes(c))
+			setNext(a.bytes(c), 0)
+			for rest != 0 {
+				n := nextChunk(a.bytes(rest))
+				a.release(rest)
+				rest = n
+			}
+		}
+	}
+	*l = log{next: l.next}
+	return chain
+}
+
+// topClass is the largest class worth using for a log of limit bytes: with
+// fewer than eight chunks a full log would hold little more than half of it.
+func topClass(limit uint32) uint8 {
+	c := uint8(numClasses - 1)
+	for c > 0 && uint32(classSize(c))*8 > limit {
+		c--
+	}
+	return c
+}
+
 // tailRoom is the space left in the last chunk.
 func (l *log) tailRoom(a *arena) int {
 	if l.tailChunk == 0 {
@@ -108,14 +152,14 @@ func (l *log) tailRoom(a *arena) int {
 }
 
 // growth is the chunk bytes that need more bytes of records will take.
-func (l *log) growth(a *arena, need int) uint32 {
+func (l *log) growth(a *arena, need int, top uint8) uint32 {
 	var n uint32
 	last := 0
 	if l.tailChunk != 0 {
 		last = a.size(l.tailChunk)
 	}
 	for rest := need - l.tailRoom(a); rest > 0; {
-		last = classSize(l.nextClass(last, rest))
+		last = classSize(l.nextClass(last, rest, top))
 		n += uint32(last)
 		rest -= last - chunkHead
 	}
@@ -123,29 +167,28 @@ func (l *log) growth(a *arena, need int) uint32 {
 }
 
 // nextClass: the first chunk of a topic fits its record, each further one may
-// be twice the last, so that small topics stay small and long logs waste little.
-func (l *log) nextClass(last, need int) uint8 {
-	c := classFor(need)
-	if last > 0 {
-		for c > 0 && classSize(c) > 2*last {
-			c--
-		}
-		for c < numClasses-1 && classSize(c) < 2*last {
-			c++
-		}
+// be twice the last up to the top class, so that small topics stay small and
+// long logs waste little.
+func (l *log) nextClass(last, need int, top uint8) uint8 {
+	if last == 0 {
+		return classFor(need)
+	}
+	c := uint8(0)
+	for c < top && classSize(c) < 2*last {
+		c++
 	}
 	return c
 }
 
 // reserve takes the chunks that need more bytes want, chained, or none at all.
-func (l *log) reserve(a *arena, need int) (chain chunk, ok bool) {
+func (l *log) reserve(a *arena, need int, top uint8) (chain chunk, ok bool) {
 	var last chunk
 	lastSize := 0
 	if l.tailChunk != 0 {
 		lastSize = a.size(l.tailChunk)
 	}
 	for rest := need - l.tailRoom(a); rest > 0; {
-		c := a.alloc(l.nextClass(lastSize, rest))
+		c := a.alloc(l.nextClass(lastSize, rest, top))
 		if c == 0 {
 			for chain != 0 {
 				n := nextChunk(a.bytes(chain))

@@ -76,8 +76,8 @@ const (
 const (
 	topicCost   = int64(unsafe.Sizeof(Topic{})) + 8 + ptr // its place in index and table; and its name
 	ptr         = int64(unsafe.Sizeof(uintptr(0)))
-	sessionCost = 1024 // session, its name and its place in the hub; the transport adds its own
-	subCost     = 256  // subscription, its pattern, its share of an audience
+	sessionCost = 384 // session, its names and its place in the hub; the transport adds its own
+	subCost     = 240 // subscription, its pattern, its share of an audience
 )
 
 // Worst is the most that a hub may take, by part, in bytes: all limits reached

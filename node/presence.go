@@ -11,8 +11,6 @@ import (
 // named itself is always shown; the nameless, of whom there may be thousands,
 // only while somebody may be watching.
 
-const presencePrefix = "$sys/presence/"
-
 // reservedPattern: might the pattern hear of presence?
 func reservedPattern(p string) bool { return strings.HasPrefix(p, "$sys/") }
 
@@ -139,24 +137,8 @@ func (h *Hub) presenceLocked(s *Session, client, state string, turn *Turn) {
 	}
 	b = codec.AppendString(b, codec.JSON, dialect)
 	b = append(b, '}')
-	t, err := h.topicLocked(presencePrefix+client, turn.Now)
-	if err != nil {
-		return // no room for another topic: counted there
-	}
-	h.arenaRoomLocked(len(b))
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.idle = 0
-	seq := t.log.next
-	if _, ok := t.log.append(h.arena, &record{ts: turn.Now, data: b}, presenceCap, 0); !ok {
-		h.Stats.Add(RefusedRoom, 1)
-		return
-	}
-	h.tell(t, seq, nil, turn)
+	h.tellLocked(presencePrefix+client, b, turn)
 }
-
-// presenceCap: the last few states of a client are history enough.
-const presenceCap = 1024
 
 // staleLocked marks sessions that were not heard of for long.
 func (h *Hub) staleLocked(turn *Turn) {

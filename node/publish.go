@@ -138,19 +138,11 @@ func (s *Session) publish(t *Topic, b Body, seq uint64, turn *Turn) (Published, 
 	return Published{Topic: t, Seq: n}, nil
 }
 
-// Internal publishes to one of the hub's own topics.
-func (h *Hub) Internal(name string, json []byte, turn *Turn) *codec.Error {
-	t, err := h.topic([]byte(name), turn.Now)
-	if err != nil {
-		return err
-	}
-	_, _, err = h.store(t, &record{ts: turn.Now, data: json}, nil, turn)
-	return err
-}
-
 // store appends r to t, or to its heir when t was deleted, and tells the
 // audience. by is nil for the hub itself.
 func (h *Hub) store(t *Topic, r *record, by *Session, turn *Turn) (*Topic, uint64, *codec.Error) {
+	need := recordHead + len(r.name) + len(r.data)
+	fair := h.fair.Load()
 	for try := 0; ; try++ {
 		t.mu.Lock()
 		if t.dead {
@@ -166,7 +158,7 @@ func (h *Hub) store(t *Topic, r *record, by *Session, turn *Turn) (*Topic, uint6
 			limit = uint32(h.opt.TopicCap)
 		}
 		seq := t.log.next
-		evicted, ok := t.log.append(h.arena, r, limit, h.fair.Load())
+		evicted, ok := t.log.append(h.arena, r, limit, fair)
 		if ok {
 			h.tell(t, seq, by, turn)
 			t.mu.Unlock()
@@ -177,14 +169,19 @@ func (h *Hub) store(t *Topic, r *record, by *Session, turn *Turn) (*Topic, uint6
 			return t, seq, nil
 		}
 		t.mu.Unlock()
-		if try >= maxTries || !h.makeRoom(recordHead+len(r.name)+len(r.data)) {
+		switch {
+		case try < maxTries && h.makeRoom(need, fair):
+		case try < maxTries+1 && fair > 0:
+			fair = 0 // from its own, then: the newest alone is sure
+		case try < 2*maxTries && h.makeRoom(need, 0):
+		default:
 			h.Stats.Add(RefusedRoom, 1)
 			return t, 0, errNoRoom
 		}
 	}
 }
 
-const maxTries = 8 // room that was made may be taken by another publisher
+const maxTries = 4 // room that was made may be taken by another publisher
 
 // tell marks the cursors of everybody who hears t. The caller holds t.mu.
 func (h *Hub) tell(t *Topic, seq uint64, by *Session, turn *Turn) {
@@ -202,17 +199,15 @@ func (h *Hub) tell(t *Topic, seq uint64, by *Session, turn *Turn) {
 	}
 }
 
-// makeRoom frees n bytes of the arena from topics that hold more than an equal
-// share, oldest readings first. It reports whether it freed any: when every
-// topic is down to its share, or to its newest reading, the hub is full.
-func (h *Hub) makeRoom(n int) bool {
+// makeRoom frees n bytes of the arena, and a little more, from topics that
+// hold more than fair, oldest readings first. It reports whether it freed any.
+func (h *Hub) makeRoom(n int, fair uint32) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.makeRoomLocked(n)
+	return h.makeRoomLocked(n, fair)
 }
 
-func (h *Hub) makeRoomLocked(n int) bool {
-	fair := h.fair.Load()
+func (h *Hub) makeRoomLocked(n int, fair uint32) bool {
 	freed := false
 	need := int64(n) + 4*maxChunk
 	for range h.topics.used {
@@ -238,13 +233,6 @@ func (h *Hub) makeRoomLocked(n int) bool {
 		}
 	}
 	return freed
-}
-
-// arenaRoomLocked makes room where the arena might not take n bytes more.
-func (h *Hub) arenaRoomLocked(n int) {
-	if used, budget, _ := h.arena.usage(); budget-used < int64(n)+4*maxChunk {
-		h.makeRoomLocked(n)
-	}
 }
 
 // shareLocked notes what each topic may always hold: an equal share of the arena.

@@ -83,6 +83,10 @@ type Memory struct {
 func (h *Hub) Memory() Memory {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
+	return h.memoryLocked()
+}
+
+func (h *Hub) memoryLocked() Memory {
 	var m Memory
 	m.Readings, m.Budget, m.Arena = h.arena.usage()
 	m.Topics = int64(h.byName.n)*topicCost + h.names

@@ -1,0 +1,81 @@
+package node
+
+import (
+	"strconv"
+
+	"topicd/codec"
+)
+
+// The hub's own topics. They are written within the hub, with mu held, and a
+// client may read them like any other.
+
+const (
+	presencePrefix = "$sys/presence/"
+	statsTopic     = "$sys/stats"
+	statsEvery     = 10_000 // milliseconds
+	sysCap         = 4096   // bytes of history of one of these topics: the last few states are enough
+)
+
+// tellLocked publishes to one of the hub's own topics.
+func (h *Hub) tellLocked(name string, json []byte, turn *Turn) {
+	t, err := h.topicLocked(name, turn.Now)
+	if err != nil {
+		return // no room for another topic: counted there
+	}
+	if used, budget, _ := h.arena.usage(); budget-used < int64(len(json))+4*maxChunk {
+		_ = h.makeRoomLocked(len(json), h.fair.Load()) || h.makeRoomLocked(len(json), 0)
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.idle = 0
+	seq := t.log.next
+	if _, ok := t.log.append(h.arena, &record{ts: turn.Now, data: json}, sysCap, 0); !ok {
+		h.Stats.Add(RefusedRoom, 1)
+		return
+	}
+	h.tell(t, seq, nil, turn)
+}
+
+// statsLocked publishes the hub's figures once in statsEvery.
+func (h *Hub) statsLocked(turn *Turn) {
+	if turn.Now-h.statsAt < statsEvery {
+		return
+	}
+	h.statsAt = turn.Now
+	b := append(make([]byte, 0, 1024), '{')
+	h.figuresLocked(turn.Now, func(name string, v int64) {
+		if len(b) > 1 {
+			b = append(b, ',')
+		}
+		b = codec.AppendString(b, codec.JSON, name)
+		b = strconv.AppendInt(append(b, ':'), v, 10)
+	})
+	h.tellLocked(statsTopic, append(b, '}'), turn)
+}
+
+// figuresLocked yields every figure of the hub with its name.
+func (h *Hub) figuresLocked(now int64, yield func(string, int64)) {
+	m := h.memoryLocked()
+	yield("uptime", (now-h.began)/1000) // seconds
+	yield("topics", int64(h.byName.n))
+	yield("sessions", int64(len(h.sessions)))
+	yield("subscriptions", int64(h.nsubs))
+	yield("bytes_readings", m.Readings)
+	yield("bytes_arena", m.Arena)
+	yield("bytes_budget", m.Budget)
+	yield("bytes_topics", m.Topics)
+	yield("bytes_sessions", m.Sessions)
+	yield("bytes_subscriptions", m.Subscriptions)
+	yield("bytes_ready", m.Ready)
+	for c := range Counters {
+		yield(c.String(), h.Stats.Get(c))
+	}
+}
+
+// Figures yields every gauge and counter of the hub with its name, as in
+// $sys/stats: numbers of things, bytes, seconds of uptime.
+func (h *Hub) Figures(yield func(name string, v int64)) {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	h.figuresLocked(h.opt.Now(), yield)
+}
