@@ -178,7 +178,7 @@ func (c *Client) runLoop(conn *conn) {
 	attempt := 0
 	for {
 		began := time.Now()
-		err, retry := c.serve(conn)
+		retry, err := c.serve(conn)
 		// A hub that welcomes and drops at once must not be hammered.
 		if time.Since(began) > 5*time.Second {
 			attempt = 0

@@ -224,7 +224,7 @@ func (k *conn) read() (codec.Encoding, error) {
 
 // serve uses conn until it ends, and says why and how long the hub asked to
 // stay away.
-func (c *Client) serve(k *conn) (error, time.Duration) {
+func (c *Client) serve(k *conn) (retry time.Duration, err error) {
 	var side sync.WaitGroup
 	k.wmu.Lock() // nothing goes before what is owed from the connection before
 	frames := c.install(k)
@@ -241,7 +241,7 @@ func (c *Client) serve(k *conn) (error, time.Duration) {
 		k.end(ErrClosed)
 	}
 	c.opt.OnState(Online, nil)
-	err := c.readLoop(k)
+	err = c.readLoop(k)
 	close(k.done)
 	k.ws.Close()
 	c.uninstall(k)
@@ -249,11 +249,11 @@ func (c *Client) serve(k *conn) (error, time.Duration) {
 	if why := k.why.Load(); why != nil {
 		err = *why
 	}
-	retry := time.Duration(c.Welcome().Retry) * time.Millisecond
+	retry = time.Duration(c.Welcome().Retry) * time.Millisecond
 	if bye := k.bye.Load(); bye != nil {
 		err, retry = bye, max(retry, retryOf(bye))
 	}
-	return err, min(retry, time.Minute)
+	return min(retry, time.Minute), err
 }
 
 // readLoop hands on what the hub sends.

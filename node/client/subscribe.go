@@ -48,7 +48,7 @@ type Subscription struct {
 	exact   bool
 	opt     SubOptions
 	fn      func(Message)
-	first   chan error // the hub's answer to the first request
+	first   chan struct{} // gets one when the hub has agreed for the first time
 	done    chan struct{}
 
 	over sync.Once
@@ -80,7 +80,7 @@ func (c *Client) Subscribe(ctx context.Context, pattern string, o SubOptions, fn
 	}
 	s := &Subscription{
 		c: c, pattern: pattern, exact: !codec.HasWildcard(pattern), opt: o, fn: fn,
-		first: make(chan error, 1), done: make(chan struct{}), last: make(map[string]*mark),
+		first: make(chan struct{}, 1), done: make(chan struct{}), last: make(map[string]*mark),
 	}
 	c.mu.Lock()
 	if c.closed {
@@ -108,12 +108,12 @@ func (c *Client) Subscribe(ctx context.Context, pattern string, o SubOptions, fn
 	}
 	var err error
 	select {
-	case err = <-s.first:
+	case <-s.first:
 	case <-s.done:
 		err = s.err
 	case <-ctx.Done():
 		err = ctx.Err()
-		c.drop(s)
+		c.drop(s, err)
 		c.sendUnsub(pattern)
 	}
 	if err != nil {
@@ -125,7 +125,7 @@ func (c *Client) Subscribe(ctx context.Context, pattern string, o SubOptions, fn
 // Unsubscribe ends the subscription. At most the callback under way is heard of
 // after it returns.
 func (s *Subscription) Unsubscribe(ctx context.Context) error {
-	if !s.c.drop(s) {
+	if !s.c.drop(s, ErrClosed) {
 		return nil
 	}
 	m := &codec.Message{Op: codec.OpUnsub, Topic: []byte(s.pattern), Has: codec.Fields(0).With(codec.KeyTopic)}
@@ -174,8 +174,9 @@ func (s *Subscription) end(err error) {
 	})
 }
 
-// drop takes s out of the client. It reports whether it was in it.
-func (c *Client) drop(s *Subscription) bool {
+// drop takes s out of the client and ends it with err. It reports whether it
+// was in it.
+func (c *Client) drop(s *Subscription, err error) bool {
 	c.mu.Lock()
 	here := c.subs[s.pattern] == s
 	if here {
@@ -191,7 +192,7 @@ func (c *Client) drop(s *Subscription) bool {
 		c.wild = wild
 	}
 	c.mu.Unlock()
-	s.end(ErrClosed)
+	s.end(err)
 	return here
 }
 
@@ -255,13 +256,13 @@ func (c *Client) subscribed(s *Subscription, id uint64, m *codec.Message, err er
 	c.mu.Unlock()
 	if err != nil {
 		err = fmt.Errorf("subscribing to %s: %w", s.pattern, err)
-		c.drop(s)
+		c.drop(s, err)
 		if !first {
 			c.opt.OnError(err)
 		}
 	}
-	if first {
-		s.first <- err
+	if first && err == nil {
+		s.first <- struct{}{}
 	}
 }
 
