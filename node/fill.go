@@ -44,6 +44,8 @@ type Scratch struct {
 	from   uint64
 	to     uint64
 	frames []byte
+
+	reading Reading
 }
 
 // batchQuota is how many raw bytes one visit to a topic copies at most; with
@@ -231,7 +233,8 @@ func (v *visit) encode(dst []byte, t *Topic, from, to uint64, f Framer, sc *Scra
 	raw := sc.raw
 	format := v.view.format
 	text := format.Text()
-	r := Reading{Topic: t.name, Drop: v.drop}
+	r := &sc.reading // not on the stack: a Format could keep it
+	*r = Reading{Topic: t.name, Drop: v.drop}
 	var n int64
 	for seq := from; seq < to; seq++ {
 		var rec record
@@ -241,7 +244,7 @@ func (v *visit) encode(dst []byte, t *Topic, from, to uint64, f Framer, sc *Scra
 		}
 		r.Seq, r.TS, r.Origin, r.CBOR, r.From, r.Data = seq, rec.ts, rec.origin, rec.enc&flagCBOR != 0, rec.name, rec.data
 		at := len(dst)
-		out, ok := format.Append(f.Begin(dst), &r)
+		out, ok := format.Append(f.Begin(dst), r)
 		if !ok {
 			dst = out[:at]
 			v.s.hub.Stats.Add(DropFormless, 1)

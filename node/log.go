@@ -78,6 +78,9 @@ func setFirst(b []byte, seq uint64, off int) {
 // elsewhere or come again with fair 0.
 func (l *log) append(a *arena, r *record, limit, fair uint32) (evicted int, ok bool) {
 	need := recordHead + len(r.name) + len(r.data)
+	if l.fits(a, r, need) {
+		return 0, true
+	}
 	top := topClass(min(limit, max(fair, unit)))
 	for l.count > 1 && l.bytes+l.growth(a, need, top) > limit {
 		l.evict(a)
@@ -104,6 +107,31 @@ func (l *log) append(a *arena, r *record, limit, fair uint32) (evicted int, ok b
 		evicted++
 	}
 	return evicted, true
+}
+
+// fits writes r where the last chunk has room for it, which is so eight times
+// out of nine in a log of 100-byte readings: no chunk comes or goes.
+func (l *log) fits(a *arena, r *record, need int) bool {
+	if l.tailChunk == 0 {
+		return false
+	}
+	b := a.bytes(l.tailChunk)
+	off := int(l.tailOff)
+	if len(b)-off < need {
+		return false
+	}
+	if _, first := firstRecord(b); first == 0 {
+		setFirst(b, l.next, off)
+	}
+	l.lastChunk, l.lastOff = l.tailChunk, l.tailOff
+	putRecordHead((*[recordHead]byte)(b[off:]), r)
+	off += recordHead
+	off += copy(b[off:], r.name)
+	off += copy(b[off:], r.data)
+	l.tailOff = uint16(off)
+	l.next++
+	l.count++
+	return true
 }
 
 // reuse empties the log and returns its chunks as a chain for need bytes, 0

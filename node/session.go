@@ -218,19 +218,31 @@ func (e entry) from() uint32  { return uint32(e) }
 // liveMark is the topic of the entry behind a subscription's stored readings.
 const liveMark = 1<<topicBits - 1
 
-// fifo is a ring of entries that gives its memory back when it runs empty.
+// fifo is a ring of entries. The first two lie in it: most sessions are never
+// behind on more topics, and hold no other memory for it.
 type fifo struct {
-	ring []entry // length is a power of two
-	head int32
-	n    int32
+	ring  []entry // length is a power of two; nil while small does
+	head  int32
+	n     int32
+	small [2]entry
 }
 
-func (f *fifo) at(i int32) *entry { return &f.ring[int(f.head+i)&(len(f.ring)-1)] }
+func (f *fifo) buf() []entry {
+	if f.ring == nil {
+		return f.small[:]
+	}
+	return f.ring
+}
+
+func (f *fifo) at(i int32) *entry {
+	b := f.buf()
+	return &b[int(f.head+i)&(len(b)-1)]
+}
 
 // push appends e and returns how many bytes the ring grew.
 func (f *fifo) push(e entry) (grown int) {
-	if int(f.n) == len(f.ring) {
-		ring := make([]entry, max(1, 2*len(f.ring)))
+	if int(f.n) == len(f.buf()) {
+		ring := make([]entry, max(16, 2*len(f.ring)))
 		for i := range f.n {
 			ring[i] = *f.at(i)
 		}
@@ -242,17 +254,15 @@ func (f *fifo) push(e entry) (grown int) {
 	return grown
 }
 
-// fifoKeep is the size of a ring that is kept when it runs empty, for sessions
-// that are woken for few topics again and again. One that held a single entry
-// goes (most idle peers: the live marker of their only subscription), and so
-// does a large one.
-const fifoKeep = 16
+// fifoKeep is the largest ring that is kept when it runs empty: a session that
+// sees many topics at a time fills it again and again.
+const fifoKeep = 64
 
 // pop drops the first entry and returns how many bytes were given back.
 func (f *fifo) pop() (freed int) {
-	f.head = (f.head + 1) & int32(len(f.ring)-1)
+	f.head = (f.head + 1) & int32(len(f.buf())-1)
 	f.n--
-	if f.n == 0 && len(f.ring) != fifoKeep {
+	if f.n == 0 && len(f.ring) > fifoKeep {
 		freed = 8 * len(f.ring)
 		*f = fifo{}
 	}
