@@ -35,6 +35,7 @@ type conn struct {
 	draining  bool       // the close frame waits until the readings are written
 	done      bool       // and nothing is waited for: the socket ends once all is written
 	closed    bool       // the socket is gone, or goes when busy ends
+	excess    bool       // more answers came up than may wait: it is about to be cut
 	cut       *codec.Error
 	pace      int32 // milliseconds, -1 = the server's
 	blockedAt int64 // since when, milliseconds of the server's clock
@@ -127,7 +128,7 @@ const maxPace = 10_000 // milliseconds: longer and the peer had better poll
 // Send implements node.Peer.
 func (c *conn) Send(text bool, payload []byte, turn *node.Turn) {
 	c.mu.Lock()
-	if !c.ending && !c.closed {
+	if c.mayAnswerLocked() {
 		a := c.queueLocked()
 		a.b = appendFrame(a.b, text, payload)
 	}
@@ -185,9 +186,7 @@ func (c *conn) feed(buf []byte, turn *node.Turn) bool {
 			c.fail(err, turn)
 			return false
 		}
-		if c.unanswered() > maxUnanswered {
-			c.srv.hub.Stats.Add(node.CutReplies, 1)
-			c.sock.shut()
+		if !c.drains() {
 			return false
 		}
 	}
@@ -197,18 +196,53 @@ func (c *conn) feed(buf []byte, turn *node.Turn) bool {
 	return c.keep(buf, turn)
 }
 
-// maxUnanswered is what a peer may have queued in answers and pongs that it
-// does not read. Above it the connection is cut without a word: it would not
-// read that either.
-const maxUnanswered = 256 << 10
+const (
+	// maxUnread is what may wait for a peer that does not read, in answers and
+	// in the rest of an interrupted write; two messages where those are larger,
+	// and one more on top. Above it the connection is cut without a word: the
+	// peer would not read that either.
+	maxUnread = 256 << 10
+	// relieveAt is how much waits before it is written while the peer's requests
+	// are still being read: who asks for much in one go is not cut for it.
+	relieveAt = 64 << 10
+)
 
-func (c *conn) unanswered() int {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.answers == nil {
-		return 0
+func (c *conn) unreadLocked() int {
+	n := len(c.pending)
+	if c.answers != nil {
+		n += len(c.answers.b)
 	}
-	return len(c.answers.b)
+	return n
+}
+
+// mayAnswerLocked reports whether one more answer may be queued.
+func (c *conn) mayAnswerLocked() bool {
+	if c.ending || c.closed || c.excess {
+		return false
+	}
+	c.excess = c.unreadLocked() > max(maxUnread, 2*c.srv.opt.MaxFrame)
+	return !c.excess
+}
+
+// drains reports whether the reader may go on: the peer reads its answers. It
+// gives it the chance to, then cuts it.
+func (c *conn) drains() bool {
+	c.mu.Lock()
+	write := c.unreadLocked() > relieveAt && !c.blocked && !c.excess
+	excess := c.excess
+	c.mu.Unlock()
+	if write {
+		w := newWorker(c.srv)
+		w.tick()
+		w.flush(c)
+		w.attend()
+	}
+	if excess {
+		c.over = true
+		c.srv.hub.Stats.Add(node.CutReplies, 1)
+		c.sock.shut()
+	}
+	return !excess
 }
 
 // keep holds the unparsed rest until more comes. All rests together are
@@ -221,9 +255,12 @@ func (c *conn) keep(rest []byte, turn *node.Turn) bool {
 		c.fail(errPartials, turn)
 		return false
 	}
-	if len(rest) == 0 {
+	switch {
+	case len(rest) == 0:
 		c.part = nil
-	} else {
+	case cap(c.part) > 2*len(rest)+512: // what is not counted is not kept
+		c.part = append([]byte(nil), rest...)
+	default:
 		c.part = append(c.part[:0], rest...)
 	}
 	return true
@@ -234,7 +271,7 @@ func (c *conn) frame(h head, p []byte, turn *node.Turn) *broken {
 	switch h.op {
 	case opPing:
 		c.mu.Lock()
-		if !c.ending {
+		if c.mayAnswerLocked() {
 			a := c.queueLocked()
 			a.b = appendControl(a.b, opPong, p)
 		}
@@ -295,17 +332,24 @@ func (c *conn) fail(b *broken, turn *node.Turn) {
 // still comes is not looked at.
 func (c *conn) finish(code int, reason string, turn *node.Turn) {
 	c.over = true
+	c.forget()
 	c.mu.Lock()
 	c.endLocked(code, reason)
 	c.done = true
 	c.mu.Unlock()
 	c.sess.Attend(turn)
+	c.Wake() // a session with readings that it will never be sent is on no turn any more
+}
+
+// forget drops what is not whole: it never will be.
+func (c *conn) forget() {
+	c.srv.hold(-len(c.part) - c.msg.size())
+	c.part, c.msg = nil, nil
 }
 
 // gone ends the session. Its reader calls it, once.
 func (c *conn) gone(turn *node.Turn) {
-	c.srv.hold(-len(c.part) - c.msg.size())
-	c.part, c.msg = nil, nil
+	c.forget()
 	c.dialect.Close(c, turn)
 	c.sess.Close(turn)
 	c.mu.Lock()

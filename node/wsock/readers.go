@@ -3,6 +3,7 @@ package wsock
 import (
 	"errors"
 	"io"
+	"math"
 	"net"
 	"runtime"
 	"sync"
@@ -116,22 +117,31 @@ func (s *netSocket) waitWritable(c *conn) {
 	c.srv.wg.Add(1)
 	go func() {
 		defer c.srv.wg.Done()
-		c.mu.Lock()
-		rest := c.pending
-		c.pending = nil
-		c.mu.Unlock()
-		_ = s.nc.SetWriteDeadline(time.Now().Add(c.srv.opt.Stall))
-		if _, err := s.nc.Write(rest); err != nil {
-			s.shut()
-			return
+		for {
+			c.mu.Lock()
+			rest := c.pending // nil once the connection is gone
+			c.mu.Unlock()
+			if len(rest) == 0 {
+				break
+			}
+			n, err := s.nc.Write(rest[:min(len(rest), drainStep)])
+			if err != nil {
+				s.shut()
+				return
+			}
+			c.mu.Lock()
+			c.pending = c.pending[min(n, len(c.pending)):]
+			c.blockedAt = c.srv.millis() // the sweeper cuts who takes nothing, not who takes little
+			c.mu.Unlock()
 		}
-		_ = s.nc.SetWriteDeadline(time.Time{})
 		w := newWorker(c.srv)
 		w.tick()
 		w.writable(c)
 		w.attend()
 	}()
 }
+
+const drainStep = 8 << 10
 
 func (s *netSocket) finish() {
 	if cw, ok := s.nc.(interface{ CloseWrite() error }); ok {
@@ -151,7 +161,9 @@ func (s *Server) gorillaLoop(c *conn, ws *websocket.Conn, wire *tap) {
 	ws.SetPingHandler(func(p string) error {
 		return c.control(opPing, []byte(p), turn)
 	})
-	ws.SetPongHandler(func(string) error { return nil })
+	ws.SetPongHandler(func(p string) error {
+		return c.control(opPong, []byte(p), turn)
+	})
 	ws.SetCloseHandler(func(code int, _ string) error {
 		c.finish(code, "", turn)
 		return nil
@@ -159,10 +171,16 @@ func (s *Server) gorillaLoop(c *conn, ws *websocket.Conn, wire *tap) {
 	buf := make([]byte, 0, 256)
 	for !c.over {
 		op, r, err := ws.NextReader()
+		if err == nil {
+			buf, err = c.readAll(r, buf[:0])
+		}
 		turn.Now = time.Now().UnixMilli()
 		c.sess.Heard(turn.Now)
-		if err == nil {
-			buf, err = readAll(r, buf[:0])
+		switch {
+		case err == errPartials:
+			c.fail(errPartials, turn)
+		case err == websocket.ErrReadLimit && !c.isDone():
+			c.fail(errTooBig, turn) // gorilla says nothing where a length is no int64
 		}
 		if err != nil {
 			break
@@ -170,25 +188,17 @@ func (s *Server) gorillaLoop(c *conn, ws *websocket.Conn, wire *tap) {
 		if b := c.message(op == websocket.TextMessage, buf, turn); b != nil {
 			c.fail(b, turn)
 		}
-		if c.unanswered() > maxUnanswered {
-			s.hub.Stats.Add(node.CutReplies, 1)
+		turn.Wake()
+		if !c.waitDrained() {
 			break
 		}
-		turn.Wake()
 		if cap(buf) > 4096 {
 			buf = make([]byte, 0, 256)
 		}
 	}
-	c.mu.Lock()
-	if c.ending && !c.done { // gorilla refused a frame and said so
-		c.done = true
-		s.hub.Stats.Add(node.CutProtocol, 1)
-	}
-	linger := c.done
-	c.mu.Unlock()
-	c.sess.Attend(turn)
+	c.Wake() // for gorilla's own close frame
 	turn.Wake()
-	if linger { // let the peer read our close frame before the socket goes
+	if c.isDone() { // let the peer read our close frame before the socket goes
 		_ = wire.Conn.SetReadDeadline(time.Now().Add(closeWait * time.Millisecond))
 		_, _ = io.Copy(io.Discard, wire.Conn)
 	}
@@ -196,22 +206,64 @@ func (s *Server) gorillaLoop(c *conn, ws *websocket.Conn, wire *tap) {
 	turn.Wake()
 }
 
-// control queues a pong. It is what conn.frame does for the other readers.
+// control handles a ping or a pong. It is what conn.frame does for the other
+// readers.
 func (c *conn) control(op byte, p []byte, turn *node.Turn) error {
+	turn.Now = time.Now().UnixMilli()
+	c.sess.Heard(turn.Now)
 	if err := c.frame(head{op: op, fin: true}, p, turn); err != nil {
 		return err
 	}
 	turn.Wake()
+	if !c.waitDrained() {
+		return errUnread
+	}
 	return nil
 }
 
-// readAll is io.ReadAll into a buffer that is kept.
-func readAll(r io.Reader, b []byte) ([]byte, error) {
+var errUnread = errors.New("answers are not read")
+
+// waitDrained is drains for a reader with a goroutine of its own: it waits for
+// the peer, as long as that reads.
+func (c *conn) waitDrained() bool {
+	const nap = 10 // milliseconds
+	least := math.MaxInt
+	for left := closeWait / nap; ; left-- {
+		c.mu.Lock()
+		n := c.unreadLocked()
+		c.excess = c.excess || left == 0
+		wait := n > relieveAt && !c.excess && !c.closed
+		c.mu.Unlock()
+		if !wait {
+			return c.drains()
+		}
+		if n < least {
+			least, left = n, closeWait/nap
+		}
+		time.Sleep(nap * time.Millisecond)
+	}
+}
+
+func (c *conn) isDone() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.done
+}
+
+// readAll is io.ReadAll into a buffer that is kept, within the budget for
+// unfinished messages.
+func (c *conn) readAll(r io.Reader, b []byte) (_ []byte, err error) {
+	held := 0
+	defer func() { c.srv.hold(-held) }()
 	for {
 		if len(b) == cap(b) {
 			b = append(b, 0)[:len(b)]
 		}
 		n, err := r.Read(b[len(b):cap(b)])
+		if !c.srv.hold(n) {
+			return b, errPartials
+		}
+		held += n
 		b = b[:len(b)+n]
 		if err == io.EOF {
 			return b, nil
@@ -287,10 +339,7 @@ func (w *waitSocket) hand() {
 		switch w.state.Load() {
 		case waitIdle:
 			if w.state.CompareAndSwap(waitIdle, waitWorking) {
-				w.pool.mu.Lock()
-				w.pool.queue = append(w.pool.queue, w)
-				w.pool.mu.Unlock()
-				w.pool.cond.Signal()
+				w.queue()
 				return
 			}
 		case waitWorking:
@@ -301,6 +350,13 @@ func (w *waitSocket) hand() {
 			return
 		}
 	}
+}
+
+func (w *waitSocket) queue() {
+	w.pool.mu.Lock()
+	w.pool.queue = append(w.pool.queue, w)
+	w.pool.mu.Unlock()
+	w.pool.cond.Signal()
 }
 
 func (p *pool) loop() {
@@ -334,36 +390,49 @@ func (p *pool) loop() {
 // work reads until the socket has nothing left: the poller makes an edge only
 // for what comes after.
 func (w *waitSocket) work(by *worker, buf []byte) {
-	for {
-		if !w.readOnce(by, buf) {
-			return // gone
-		}
-		if w.state.CompareAndSwap(waitWorking, waitIdle) {
+	for range readsInTurn {
+		switch w.read(by, buf) {
+		case readGone:
 			return
+		case readDrained:
+			if w.state.CompareAndSwap(waitWorking, waitIdle) {
+				return
+			}
+			w.state.Store(waitWorking)
 		}
-		w.state.Store(waitWorking)
 	}
+	w.queue() // there is more: the others' turn
 }
 
-// readOnce reads until EAGAIN; false when the connection has ended.
-func (w *waitSocket) readOnce(by *worker, buf []byte) bool {
+// readsInTurn buffers full, and what was read is written and others are read.
+const readsInTurn = 8
+
+// What one read found.
+const (
+	readSome = iota
+	readDrained
+	readGone
+)
+
+func (w *waitSocket) read(by *worker, buf []byte) int {
 	c := w.c
-	for {
-		have := copy(buf, c.part)
-		var n int
-		var err error
-		cerr := w.raw.Control(func(fd uintptr) { n, err = syscall.Read(int(fd), buf[have:]) })
-		if cerr == nil && (err == syscall.EAGAIN || err == syscall.EINTR) {
-			return true
-		}
-		if cerr != nil || err != nil || n == 0 {
-			_ = w.nc.Close() // ends the waiter
-			c.gone(&by.turn)
-			return false
-		}
-		c.sess.Heard(by.turn.Now)
-		if !c.over {
-			c.feed(buf[:have+n], &by.turn)
-		}
+	have := copy(buf, c.part)
+	var n int
+	var err error
+	cerr := w.raw.Control(func(fd uintptr) { n, err = syscall.Read(int(fd), buf[have:]) })
+	switch {
+	case cerr == nil && err == syscall.EAGAIN:
+		return readDrained
+	case cerr == nil && err == syscall.EINTR:
+		return readSome
+	case cerr != nil || err != nil || n == 0:
+		_ = w.nc.Close() // ends the waiter
+		c.gone(&by.turn)
+		return readGone
 	}
+	c.sess.Heard(by.turn.Now)
+	if !c.over {
+		c.feed(buf[:have+n], &by.turn)
+	}
+	return readSome
 }

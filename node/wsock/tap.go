@@ -4,6 +4,8 @@ import (
 	"bufio"
 	"net"
 	"net/http"
+
+	"topicd/node"
 )
 
 // tap stands between gorilla and the socket. During the handshake it lets
@@ -23,9 +25,11 @@ func (t *tap) Write(b []byte) (int, error) {
 	if !t.c.ending && !t.c.closed {
 		a := t.c.queueLocked()
 		a.b = append(a.b, b...)
-		t.c.ending, t.c.endAt = true, t.c.srv.millis() // gorilla writes nothing but close frames
+		t.c.ending, t.c.endAt = true, t.c.srv.millis()
 	}
+	t.c.done = true // gorilla writes nothing but close frames, to who broke the protocol
 	t.c.mu.Unlock()
+	t.c.srv.hub.Stats.Add(node.CutProtocol, 1)
 	return len(b), nil
 }
 
