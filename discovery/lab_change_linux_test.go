@@ -122,6 +122,25 @@ func TestTwoLinks(t *testing.T) {
 	hub.close()
 }
 
+// TestWatch: a watcher sees hubs come and go, and the loss of its own network.
+func TestWatch(t *testing.T) {
+	l := newLab(t)
+	gw, desk := l.host("gw"), l.host("desk")
+	w := desk.hubRole("watch", BrowseOptions{Timeout: 300 * time.Millisecond})
+	rounds := func(line string) func() bool {
+		n := strings.Count(w.errs.String(), line)
+		return func() bool { return strings.Count(w.errs.String(), line) > n }
+	}
+	l.until(2*time.Second, "an empty round", rounds("round: <nil>\n"))
+	hub := gw.hub(Service{Port: 8080, Instance: "hub"})
+	l.until(4*time.Second, "the hub", rounds("round: <nil> hub\n"))
+	hub.close()
+	l.until(4*time.Second, "the hub's end", rounds("round: <nil>\n"))
+	desk.unplug()
+	l.until(4*time.Second, "no network", rounds("round: "+ErrNoNetwork.Error()+"\n"))
+	w.close()
+}
+
 // TestIPv6Only: a link without IPv4 at all.
 func TestIPv6Only(t *testing.T) {
 	l := newLab(t)

@@ -2,6 +2,7 @@ package discovery
 
 import (
 	"net"
+	"os"
 	"regexp"
 	"strings"
 	"testing"
@@ -230,6 +231,31 @@ func TestAvahiOnGateway(t *testing.T) {
 	time.Sleep(1200 * time.Millisecond)
 	if n := count(); n != 1 || hub.status().Links[0].HostByOther {
 		t.Errorf("%d answers after Avahi's end", n)
+	}
+	hub.close()
+}
+
+// TestNotesProgram runs the Python program of firmware-notes/discovery.md.
+func TestNotesProgram(t *testing.T) {
+	l := newLab(t, "python3")
+	notes, err := os.ReadFile("../firmware-notes/discovery.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, program, _ := strings.Cut(string(notes), "```python\n")
+	program, _, ok := strings.Cut(program, "```\n")
+	if !ok {
+		t.Fatal("no Python program in the notes")
+	}
+	gw, desk := l.host("gw"), l.host("desk")
+	hub := gw.hub(Service{Port: 8080, ID: "0123abcd", Auth: "token"})
+	hub.up(1)
+	l.ip("-n", desk.ns, "route", "add", "default", "dev", "eth0")
+	out := desk.output("/usr/bin/python3", "-c", program+"\nprint(find())\n")
+	for _, want := range []string{"'10.77.0.1', 8080", "'id': '0123abcd'", "'path': '/ws'", "'auth': 'token'"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("%s is missing in %s", want, out)
+		}
 	}
 	hub.close()
 }

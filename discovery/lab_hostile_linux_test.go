@@ -117,6 +117,58 @@ func TestHostile(t *testing.T) {
 	hub.close()
 }
 
+// TestContested: a host that disputes every name cannot keep the hub away.
+func TestContested(t *testing.T) {
+	l := newLab(t)
+	gw, bad := l.host("gw"), l.host("bad")
+	attack := bad.sniff()
+	stop, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		for seen := 0; ; {
+			select {
+			case <-stop:
+				return
+			case <-time.After(10 * time.Millisecond):
+			}
+			probes := attack.from(gw)
+			for ; seen < len(probes); seen++ {
+				attack.dispute(probes[seen].msg)
+			}
+		}
+	}()
+	hub := gw.hub(Service{Port: 8080, Instance: "hub", Host: "gw"})
+	took := l.until(15*time.Second, "advertised nonetheless", func() bool {
+		st := hub.status()
+		return len(st.Links) == 1 && st.Links[0].Up
+	})
+	st := hub.status()
+	t.Logf("advertised as %q after %v and %d conflicts", st.Name, took, st.Conflicts)
+	if hubs := bad.browse(BrowseOptions{}); len(hubs) == 0 || hubs[0].Iface == "" {
+		t.Errorf("found %+v", hubs)
+	}
+	close(stop)
+	<-done
+	hub.close()
+}
+
+// dispute claims every name that a probe asks for.
+func (s *sniffer) dispute(probe *dns.Msg) {
+	m := dns.Msg{}
+	m.Response = true
+	for _, q := range probe.Question {
+		if len(probe.Ns) > 0 && q.Name != "gw.local." {
+			m.Answer = append(m.Answer, &dns.SRV{
+				Hdr:  dns.RR_Header{Name: q.Name, Rrtype: dns.TypeSRV, Class: dns.ClassINET, Ttl: 120},
+				Port: 1, Target: "bad.local.",
+			})
+		}
+	}
+	if b, err := m.Pack(); err == nil && len(m.Answer) > 0 {
+		_, _ = s.conn.WriteTo(b, nil, group4)
+	}
+}
+
 // TestZeroconfIsMute: zeroconf, registered as we register it, announces with our
 // TTL and says goodbye, and answers nothing.
 func TestZeroconfIsMute(t *testing.T) {

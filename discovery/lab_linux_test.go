@@ -257,7 +257,7 @@ func (h *host) role(name string, arg any) *exec.Cmd {
 func (h *host) hub(s Service) *hubProc { return h.hubRole("hub", s) }
 
 // hubRole starts a process that runs until its input is closed.
-func (h *host) hubRole(role string, s Service) *hubProc {
+func (h *host) hubRole(role string, s any) *hubProc {
 	h.t.Helper()
 	p := &hubProc{h: h, cmd: h.role(role, s), errs: &safeBuffer{}}
 	var err error

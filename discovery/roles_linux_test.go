@@ -26,6 +26,8 @@ func TestMain(m *testing.M) {
 		roleHub()
 	case "browse":
 		roleBrowse()
+	case "watch":
+		roleWatch()
 	case "zeroconf":
 		roleZeroconf()
 	default:
@@ -80,6 +82,22 @@ func roleHub() {
 		buf := make([]byte, 1<<16)
 		fmt.Fprintf(os.Stderr, "panic: %d goroutines left of %d\n%s\n", n, base, buf[:runtime.Stack(buf, true)])
 	}
+	os.Exit(0)
+}
+
+// roleWatch prints the names of each round on a line.
+func roleWatch() {
+	var o BrowseOptions
+	guard(&o)
+	ctx, stop := context.WithCancel(context.Background())
+	go func() { _, _ = io.ReadAll(os.Stdin); stop() }()
+	Watch(ctx, o, 400*time.Millisecond, func(hubs []Hub, err error) {
+		fmt.Fprintf(os.Stderr, "round: %v", err)
+		for _, h := range hubs {
+			fmt.Fprintf(os.Stderr, " %s", Display(h.Name))
+		}
+		fmt.Fprintln(os.Stderr)
+	})
 	os.Exit(0)
 }
 
