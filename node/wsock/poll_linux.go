@@ -166,7 +166,10 @@ func (s *Server) newPollSocket(tcp *net.TCPConn) (socket, error) {
 func (p *pollSocket) start(c *conn) {
 	gen := p.loop.enter(c, p)
 	ev := unix.EpollEvent{Events: unix.EPOLLIN, Fd: p.slot, Pad: gen}
-	if err := unix.EpollCtl(p.loop.ep, unix.EPOLL_CTL_ADD, p.fd, &ev); err != nil {
+	p.mu.Lock()
+	err := unix.EpollCtl(p.loop.ep, unix.EPOLL_CTL_ADD, p.fd, &ev)
+	p.mu.Unlock()
+	if err != nil {
 		p.loop.drop(p) // no memory in the kernel: nobody would ever hear of this peer
 		turn := &node.Turn{Now: c.srv.hub.Now()}
 		c.gone(turn)
