@@ -109,6 +109,9 @@ func (l *link) life(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		if name.stale() {
+			continue // renamed by another link
+		}
 		// Being found under a name that somebody disputes again and again is
 		// better than not being found.
 		stubborn := conflicts >= conflictMax
@@ -122,7 +125,7 @@ func (l *link) life(ctx context.Context) error {
 			}
 		}
 		if verdict == mdns.NoConflict {
-			continue // renamed by another link, or calm again
+			continue // renamed while we served
 		}
 		conflicts++
 		l.names.resolve(name, verdict)
@@ -154,9 +157,6 @@ func (l *link) probe(ctx context.Context, socks *sockets, n claim) (mdns.Conflic
 		if c := l.conflict(); c != mdns.NoConflict {
 			return c, nil
 		}
-	}
-	if n.stale() {
-		return contested, nil // another link has renamed us
 	}
 	return mdns.NoConflict, nil
 }
