@@ -30,7 +30,7 @@ type conn struct {
 	busy      bool       // somebody fills and writes
 	again     bool       // something came up meanwhile
 	blocked   bool       // pending waits for the socket
-	paced     bool       // on the pacer's list
+	paced     bool       // on the pacer's list, to be written at its pace
 	ending    bool       // a close frame is queued: nothing may follow it
 	draining  bool       // the close frame waits until the readings are written
 	done      bool       // and nothing is waited for: the socket ends once all is written
@@ -39,6 +39,7 @@ type conn struct {
 	cut       *codec.Error
 	pace      int32 // milliseconds, -1 = the server's
 	blockedAt int64 // since when, milliseconds of the server's clock
+	heldTill  int64 // when the pacer looks for readings held back by a rate; 0 = it need not
 	endAt     int64 // since when it is ending
 
 	lastWrite int64 // nanoseconds of the server's clock
@@ -132,16 +133,27 @@ func (c *conn) Send(text bool, payload []byte, turn *node.Turn) {
 		a := c.queueLocked()
 		a.b = appendFrame(a.b, text, payload)
 	}
+	c.attendUnlock(turn)
+}
+
+// attendUnlock unlocks and has what was queued written soon: with the readings
+// that wait for their pace, unless that is long.
+func (c *conn) attendUnlock(turn *node.Turn) {
+	urgent := c.paced && c.paceLocked() > answerWait
 	c.mu.Unlock()
 	c.sess.Attend(turn)
+	if urgent {
+		c.Wake()
+	}
 }
+
+const answerWait = 20e6 // nanoseconds
 
 // End implements node.Peer.
 func (c *conn) End(code int, reason string, turn *node.Turn) {
 	c.mu.Lock()
 	c.endLocked(code, reason)
-	c.mu.Unlock()
-	c.sess.Attend(turn)
+	c.attendUnlock(turn)
 }
 
 func (c *conn) endLocked(code int, reason string) {
@@ -275,8 +287,7 @@ func (c *conn) frame(h head, p []byte, turn *node.Turn) *broken {
 			a := c.queueLocked()
 			a.b = appendControl(a.b, opPong, p)
 		}
-		c.mu.Unlock()
-		c.sess.Attend(turn)
+		c.attendUnlock(turn)
 		return nil
 	case opPong:
 		return nil

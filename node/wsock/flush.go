@@ -52,12 +52,12 @@ func (w *worker) attend() {
 func (w *worker) flushOrPace(c *conn) {
 	c.mu.Lock()
 	pace := c.paceLocked()
-	due := c.lastWrite + pace
-	wait := pace > 0 && w.mono < due && c.answers == nil && c.cut == nil && !c.busy && !c.blocked && !c.closed
+	at := c.lastWrite + pace
+	wait := pace > 0 && w.mono < at && c.answers == nil && c.cut == nil && !c.busy && !c.blocked && !c.closed
 	if wait && !c.paced {
 		c.paced = true
 		c.mu.Unlock()
-		w.srv.pacer.add(c, due)
+		w.srv.pacer.add(due{at: at, c: c})
 		return
 	}
 	c.mu.Unlock()
@@ -87,13 +87,7 @@ func (w *worker) flush(c *conn) {
 		return
 	}
 	c.busy = true
-	if why := c.cut; why != nil {
-		c.cut = nil
-		c.mu.Unlock()
-		w.srv.cut(c, why, &w.turn)
-	} else {
-		c.mu.Unlock()
-	}
+	c.mu.Unlock()
 	w.rounds(c)
 }
 
@@ -103,6 +97,12 @@ func (w *worker) rounds(c *conn) {
 	for {
 		c.mu.Lock()
 		c.again = false
+		if why := c.cut; why != nil {
+			c.cut = nil
+			c.mu.Unlock()
+			w.srv.cut(c, why, &w.turn)
+			c.mu.Lock()
+		}
 		ended := c.ending && c.answers == nil
 		c.mu.Unlock()
 		out, next := w.out[:0], node.Idle
@@ -165,27 +165,48 @@ func (w *worker) write(c *conn, b []byte) bool {
 // write was given up, false to go on.
 func (w *worker) settle(c *conn, next int64) bool {
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.closed {
+	at := c.lastWrite + c.paceLocked()
+	switch {
+	case c.closed:
 		c.busy = false
+		c.mu.Unlock()
 		c.sock.release()
 		return true
-	}
-	if c.done && c.answers == nil {
+	case c.done && c.answers == nil:
 		c.busy = false
+		c.mu.Unlock()
 		c.sock.finish()
 		return true
-	}
-	if next == node.Again || c.again || c.answers != nil {
+	case next == node.Again || c.answers != nil || c.cut != nil || c.again && w.mono >= at:
+		c.mu.Unlock()
 		return false
 	}
 	c.busy = false
-	if next > 0 && !c.paced { // held back by a rate
-		c.paced = true
-		w.srv.pacer.add(c, w.mono+(next-w.turn.Now)*int64(time.Millisecond))
+	pace := c.again && !c.paced // published while it was being written: at its pace
+	c.paced = c.paced || pace
+	held := int64(0)
+	if next > 0 { // held back by a rate
+		held = w.mono + min(next-w.turn.Now, maxHeld)*int64(time.Millisecond)
+		if c.heldTill != 0 && c.heldTill <= held {
+			held = 0 // it will be looked at before
+		} else {
+			c.heldTill = held
+		}
+	}
+	c.mu.Unlock()
+	if pace {
+		w.srv.pacer.add(due{at: at, c: c})
+	}
+	if held > 0 {
+		w.srv.pacer.add(due{at: held, c: c, held: true})
 	}
 	return true
 }
+
+// maxHeld is the longest that the pacer keeps a connection on its list for
+// readings held back, in milliseconds: one that is gone must not stay there
+// for the quarter of an hour that a rate may ask for.
+const maxHeld = 1000
 
 // writable goes on after a full socket has taken more: first the rest of the
 // interrupted batch.
@@ -262,8 +283,25 @@ type pacer struct {
 }
 
 type due struct {
-	at int64
-	c  *conn
+	at   int64
+	c    *conn
+	held bool // for readings held back by a rate
+}
+
+// begin takes the entry off the connection's books and reports whether it
+// still counts.
+func (d due) begin() bool {
+	d.c.mu.Lock()
+	defer d.c.mu.Unlock()
+	if !d.held {
+		d.c.paced = false
+		return true
+	}
+	current := d.c.heldTill == d.at
+	if current {
+		d.c.heldTill = 0
+	}
+	return current
 }
 
 // dueHeap is a binary heap, the earliest first. container/heap would allocate
@@ -283,9 +321,9 @@ func (h *dueHeap) push(d due) {
 	*h = s
 }
 
-func (h *dueHeap) pop() *conn {
+func (h *dueHeap) pop() due {
 	s := *h
-	c := s[0].c
+	first := s[0]
 	n := len(s) - 1
 	s[0], s[n] = s[n], due{}
 	s = s[:n]
@@ -304,15 +342,15 @@ func (h *dueHeap) pop() *conn {
 		i = kid
 	}
 	*h = s
-	return c
+	return first
 }
 
-func (p *pacer) add(c *conn, at int64) {
+func (p *pacer) add(d due) {
 	p.mu.Lock()
-	p.heap.push(due{at, c})
-	earlier := p.next == 0 || at < p.next
+	p.heap.push(d)
+	earlier := p.next == 0 || d.at < p.next
 	if earlier {
-		p.next = at
+		p.next = d.at
 	}
 	p.mu.Unlock()
 	if earlier {
@@ -328,7 +366,7 @@ func (p *pacer) loop() {
 	w := newWorker(p.srv)
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
-	var now []*conn
+	var now []due
 	for {
 		w.tick()
 		now = now[:0]
@@ -348,12 +386,11 @@ func (p *pacer) loop() {
 			return
 		}
 		if len(now) > 0 {
-			for i, c := range now {
-				c.mu.Lock()
-				c.paced = false
-				c.mu.Unlock()
-				w.flush(c)
-				now[i] = nil
+			for i, d := range now {
+				if d.begin() {
+					w.flush(d.c)
+				}
+				now[i] = due{}
 			}
 			w.attend()
 			continue
