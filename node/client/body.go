@@ -3,7 +3,6 @@ package client
 import (
 	"encoding/base64"
 	"encoding/json"
-	"errors"
 	"fmt"
 
 	"topicd/codec"
@@ -98,9 +97,7 @@ func (m *Message) Decode(v any) error { return json.Unmarshal(m.JSON(), v) }
 // Value understands the data as a measurement: a number, or a SenML record.
 func (m *Message) Value() (v float64, unit string, ok bool) { return codec.Reading(m.Enc, m.Data) }
 
-var errOffline = errors.New("no connection to the hub at the moment")
-
-// asJSON is an answer's data as JSON into v.
+// into stores an answer's data in v.
 func (a *answer) into(v any) error {
 	text, err := codec.Transcode(nil, codec.JSON, a.enc, a.data)
 	if err == nil {

@@ -80,6 +80,8 @@ var (
 	// ErrUncertain: the connection was lost before the answer came, and asking
 	// again might do the thing twice.
 	ErrUncertain = errors.New("the connection was lost before the answer came")
+	// ErrOffline: there is no connection at the moment.
+	ErrOffline = errors.New("no connection to the hub at the moment")
 )
 
 // Welcome is how the hub introduced itself on the present connection.
@@ -171,6 +173,9 @@ func (c *Client) Welcome() Welcome {
 	defer c.mu.Unlock()
 	return c.welcome
 }
+
+// Encoding is what the client speaks, and what Send wants.
+func (c *Client) Encoding() codec.Encoding { return c.opt.Encoding }
 
 // runLoop serves conn and its successors.
 func (c *Client) runLoop(conn *conn) {

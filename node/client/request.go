@@ -266,8 +266,8 @@ func (p *Publishing) Wait(ctx context.Context) (Ack, error) {
 }
 
 // Send publishes one body, written in the client's encoding, and wants no
-// answer: a refusal goes to Options.OnError. It fails when there is no
-// connection. What it sent just before a connection was lost may be lost.
+// answer: a refusal goes to Options.OnError. It fails with ErrOffline when there
+// is no connection. What it sent just before a connection was lost may be lost.
 func (c *Client) Send(topic string, body []byte) error {
 	m, err := c.pub(topic, Body{c.opt.Encoding, body})
 	if err != nil {
@@ -280,7 +280,7 @@ func (c *Client) Send(topic string, body []byte) error {
 	case closed:
 		return ErrClosed
 	case conn == nil:
-		return errOffline
+		return ErrOffline
 	}
 	return conn.send(c.opt.Encoding, codec.Append(nil, c.opt.Encoding, m))
 }

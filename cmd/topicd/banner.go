@@ -1,0 +1,130 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"strings"
+
+	"topicd/node"
+	"topicd/node/wsock"
+)
+
+func newLog(w io.Writer, set *settings) *slog.Logger {
+	var level slog.Level
+	_ = level.UnmarshalText([]byte(set.logLevel)) // the flag has checked it
+	o := &slog.HandlerOptions{Level: level}
+	if set.logFormat == "json" {
+		return slog.New(slog.NewJSONHandler(w, o))
+	}
+	return slog.New(slog.NewTextHandler(w, o))
+}
+
+// worst is the most memory that the process takes when all limits are reached
+// at once, in bytes.
+type worst struct {
+	node.Worst
+	connections int64 // buffers of the transport
+	program     int64 // the runtime and everything else
+}
+
+// programBase is the RSS of an idle hub, most of it file-backed code, and a few
+// MiB of what the runtime needs to breathe.
+const programBase = 16 << 20
+
+func (s *server) worst() worst {
+	o := s.set.hub("")
+	return worst{
+		Worst:       o.Worst(),
+		connections: int64(s.set.sessions)*wsock.PerSession + max(4<<20, 4*int64(s.set.maxFrame)),
+		program:     programBase,
+	}
+}
+
+func (w worst) total() int64 { return w.Total() + w.connections + w.program }
+
+// heap is the part of it that the collector sees.
+func (w worst) heap() int64 { return w.total() - w.Arena }
+
+// announce prints what is served and where.
+func (s *server) announce(w io.Writer) {
+	urls := s.urls()
+	m := s.worst()
+	if s.set.logFormat == "json" {
+		s.log.Info("serving", "version", version, "urls", urls, "state", s.set.state, "config", s.set.config,
+			"memory_worst", m.total(), "mdns", bool(s.set.mdns), "sense", bool(s.set.sense))
+		return
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "topicd %s serves\n", version)
+	for _, u := range urls {
+		fmt.Fprintf(&b, "  %s\n", u)
+	}
+	fmt.Fprintf(&b, "state     %s\nconfig    %s\n", s.set.state, s.set.config)
+	if s.set.sense {
+		fmt.Fprintf(&b, "sensors   this board's own, as gateway/%s/…\n", hostName())
+	}
+	fmt.Fprintf(&b, "memory    at most %s with every limit reached at once:\n", human(m.total()))
+	fmt.Fprintf(&b, "          readings %s, topics %s, connections %s, subscriptions %s, unread lists %s, program %s\n",
+		human(m.Arena), human(m.Topics), human(m.Sessions+m.connections), human(m.Subscriptions), human(m.Ready), human(m.program))
+	if len(urls) > 0 {
+		fmt.Fprintf(&b, "try       topicd sub '#'%s\n", hubFlag(urls[0]))
+	}
+	io.WriteString(w, b.String())
+}
+
+// hubFlag is the flag that a command on this machine needs to find the hub.
+func hubFlag(url string) string {
+	if url == defaultHub {
+		return ""
+	}
+	return " --hub " + url
+}
+
+// urls are the addresses at which clients reach the hub: loopback first, then
+// those of the network.
+func (s *server) urls() []string {
+	var urls []string
+	for _, l := range s.listeners {
+		a, ok := l.Addr().(*net.TCPAddr)
+		if !ok {
+			continue
+		}
+		ips := []net.IP{a.IP}
+		if a.IP.IsUnspecified() {
+			ips = append([]net.IP{net.IPv4(127, 0, 0, 1)}, networkIPs()...)
+		}
+		for _, ip := range ips {
+			urls = append(urls, fmt.Sprintf("ws://%s/ws", net.JoinHostPort(ip.String(), fmt.Sprint(a.Port))))
+		}
+	}
+	return urls
+}
+
+// networkIPs are this machine's addresses that others can use as they are;
+// link-local ones would need a zone.
+func networkIPs() []net.IP {
+	var ips []net.IP
+	addrs, _ := net.InterfaceAddrs()
+	for _, a := range addrs {
+		if n, ok := a.(*net.IPNet); ok && n.IP.IsGlobalUnicast() {
+			ips = append(ips, n.IP)
+		}
+	}
+	return ips
+}
+
+// human writes bytes for people.
+func human(n int64) string {
+	switch f := float64(n); {
+	case n < 1<<10:
+		return fmt.Sprintf("%d B", n)
+	case n < 1<<20:
+		return fmt.Sprintf("%.1f KiB", f/(1<<10))
+	case n < 1<<30:
+		return fmt.Sprintf("%.1f MiB", f/(1<<20))
+	default:
+		return fmt.Sprintf("%.1f GiB", f/(1<<30))
+	}
+}

@@ -1,0 +1,181 @@
+package main
+
+import (
+	_ "embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/BurntSushi/toml"
+	"github.com/spf13/pflag"
+
+	"topicd/codec"
+)
+
+//go:embed topicd.toml
+var configText []byte
+
+// load completes the settings from the environment and the file.
+func (s *settings) load(flags *pflag.FlagSet, getenv func(string) string, root bool) error {
+	if err := s.env(flags, getenv); err != nil {
+		return err
+	}
+	if s.state == "" {
+		s.state = stateDir(getenv, root)
+	}
+	if err := ensureState(s.state); err != nil {
+		return err
+	}
+	named := s.config != ""
+	if !named {
+		s.config = filepath.Join(s.state, "topicd.toml")
+	}
+	text, err := os.ReadFile(s.config)
+	if errors.Is(err, fs.ErrNotExist) && !named {
+		// O_EXCL: of two hubs that start at once only one writes it.
+		var f *os.File
+		if f, err = os.OpenFile(s.config, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600); err == nil {
+			_, err = f.Write(configText)
+			err = errors.Join(err, f.Close())
+		}
+		text = configText
+	}
+	if err != nil {
+		return fail(exitUsage, "", "configuration: %w", err)
+	}
+	limits := pflag.NewFlagSet("limits", pflag.ContinueOnError)
+	s.limitFlags(limits)
+	if err := s.file(string(text), flags, limits); err != nil {
+		return err
+	}
+	if s.limits == "bench" {
+		s.bench()
+	}
+	return s.check()
+}
+
+// setter takes one value of the file; its error gets the line and the key.
+type setter func(any) error
+
+// UnmarshalTOML implements toml.Unmarshaler.
+func (s setter) UnmarshalTOML(v any) error { return s(v) }
+
+type table = map[string]toml.Primitive
+
+// file takes the settings that neither the command line nor the environment
+// gave. Its keys are the flags, [limits] and one [topic."NAME"] per static topic.
+func (s *settings) file(text string, flags, limits *pflag.FlagSet) error {
+	var top table
+	md, err := toml.Decode(text, &top)
+	if err != nil {
+		return s.bad(err)
+	}
+	for _, key := range keys(top) {
+		switch key {
+		case "limits":
+			err = tableInto(md, top[key], func(name string, p toml.Primitive) error {
+				return md.PrimitiveDecode(p, flagSetter(limits, name))
+			})
+		case "topic":
+			err = tableInto(md, top[key], func(name string, p toml.Primitive) error {
+				return s.topicTable(md, name, p)
+			})
+		case "state", "config":
+			err = md.PrimitiveDecode(top[key], setter(func(any) error {
+				return errors.New("belongs on the command line: this file is looked for there")
+			}))
+		default:
+			err = md.PrimitiveDecode(top[key], flagSetter(flags, key))
+		}
+		if err != nil {
+			return s.bad(err)
+		}
+	}
+	return nil
+}
+
+// topicTable takes the declaration of one static topic.
+func (s *settings) topicTable(md toml.MetaData, name string, p toml.Primitive) error {
+	if bad := codec.CheckTopic([]byte(name)); bad != nil {
+		return md.PrimitiveDecode(p, setter(func(any) error { return errors.New(bad.Msg) }))
+	}
+	t := &topicSetting{}
+	fs := pflag.NewFlagSet("topic", pflag.ContinueOnError)
+	fs.Var(&t.cap, "cap", "bytes that it may hold")
+	fs.Var(span{&t.stale}, "stale", "without a reading for so long it is stale")
+	s.static[name] = t
+	return tableInto(md, p, func(key string, p toml.Primitive) error {
+		return md.PrimitiveDecode(p, flagSetter(fs, key))
+	})
+}
+
+// tableInto hands on each member of a table, by name.
+func tableInto(md toml.MetaData, p toml.Primitive, member func(string, toml.Primitive) error) error {
+	var t table
+	err := md.PrimitiveDecode(p, setter(func(v any) error {
+		if _, ok := v.(map[string]any); !ok {
+			return errors.New("must be a table")
+		}
+		return nil
+	}))
+	if err == nil {
+		err = md.PrimitiveDecode(p, &t)
+	}
+	if err != nil {
+		return err
+	}
+	for _, name := range keys(t) {
+		if err := member(name, t[name]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// flagSetter sets a flag that was not given otherwise.
+func flagSetter(fs *pflag.FlagSet, name string) setter {
+	return func(v any) error {
+		f := fs.Lookup(name)
+		if f == nil || name == "help" {
+			return errors.New("no such setting")
+		}
+		if f.Changed {
+			return nil
+		}
+		switch v := v.(type) {
+		case []any:
+			if _, ok := f.Value.(*list); !ok {
+				return errors.New("is one value, not a list")
+			}
+			for _, e := range v {
+				if err := f.Value.Set(fmt.Sprint(e)); err != nil {
+					return err
+				}
+			}
+			return nil
+		case string, int64, float64, bool:
+			return f.Value.Set(fmt.Sprint(v))
+		}
+		return errors.New("is a string, a number or true or false")
+	}
+}
+
+func keys(t table) []string {
+	return slices.Sorted(maps.Keys(t))
+}
+
+// bad is a configuration error: file, line, key, and what is wrong.
+func (s *settings) bad(err error) error {
+	var p toml.ParseError
+	if !errors.As(err, &p) {
+		return usage("%s: %w", s.config, err)
+	}
+	if p.LastKey == "" {
+		return usage("%s:%d: %s", s.config, p.Position.Line, p.Message)
+	}
+	return usage("%s:%d: %s: %s", s.config, p.Position.Line, p.LastKey, p.Message)
+}

@@ -1,0 +1,149 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/gorilla/websocket"
+
+	"github.com/spf13/pflag"
+
+	"topicd/codec"
+	"topicd/node/client"
+)
+
+// defaultHub is where a hub on this machine is.
+const defaultHub = "ws://127.0.0.1:" + defaultPort + "/ws"
+
+// remote is how a command reaches a hub.
+type remote struct {
+	hub, token, dev string
+	cbor            bool
+}
+
+func (r *remote) addFlags(fs *pflag.FlagSet) {
+	fs.StringVar(&r.hub, "hub", "", "`URL` of the hub: ws://gateway:22345/ws, or just a host (env TOPICD_HUB, default this machine)")
+	fs.StringVar(&r.token, "token", "", "token that the hub wants (env TOPICD_TOKEN)")
+	fs.BoolVar(&r.cbor, "cbor", false, "speak CBOR with the hub instead of JSON")
+}
+
+// dial connects. Where the connection is lost later it is made again, which
+// people are told on stderr.
+func (a *app) dial(ctx context.Context, r *remote) (*client.Client, error) {
+	if r.hub == "" {
+		r.hub = a.getenv("TOPICD_HUB")
+	}
+	if r.token == "" {
+		r.token = a.getenv("TOPICD_TOKEN")
+	}
+	u, err := hubURL(r.hub)
+	if err != nil {
+		return nil, err
+	}
+	o := client.Options{URL: u, Token: r.token, Dev: r.dev, OnError: func(err error) { a.note("the hub says: %v", err) }}
+	if r.cbor {
+		o.Encoding = codec.CBOR
+	}
+	lost := false
+	o.OnState = func(s client.State, err error) {
+		switch {
+		case s == client.Offline && !lost:
+			lost = true
+			a.note("connection lost, trying again: %v", err)
+		case s == client.Online && lost:
+			lost = false
+			a.note("connected again")
+		}
+	}
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	c, err := client.Dial(ctx, o)
+	if err != nil {
+		return nil, dialError(u, err)
+	}
+	return c, nil
+}
+
+func (a *app) note(format string, args ...any) {
+	a.errMu.Lock()
+	defer a.errMu.Unlock()
+	fmt.Fprintf(a.err, "topicd: "+format+"\n", args...)
+}
+
+// hubURL completes what people type: gateway, gateway:8080, http://gateway.
+func hubURL(s string) (string, error) {
+	if s == "" {
+		return defaultHub, nil
+	}
+	text := s
+	if !strings.Contains(text, "://") {
+		if ip := net.ParseIP(strings.Trim(text, "[]")); ip != nil && ip.To4() == nil {
+			text = "[" + ip.String() + "]"
+		}
+		text = "ws://" + text
+	}
+	u, err := url.Parse(text)
+	if err != nil || u.Hostname() == "" {
+		return "", usage("--hub %q is not an address such as gateway, gateway:22345 or ws://gateway:22345/ws", s)
+	}
+	secure := false
+	switch u.Scheme {
+	case "ws", "http":
+		u.Scheme = "ws"
+	case "wss", "https":
+		u.Scheme, secure = "wss", true
+	default:
+		return "", usage("--hub %q: %s is none of ws, wss, http, https", s, u.Scheme)
+	}
+	if u.Port() == "" && !secure && !strings.Contains(s, "://") {
+		u.Host = net.JoinHostPort(u.Hostname(), defaultPort)
+	}
+	if u.Path == "" || u.Path == "/" {
+		u.Path = "/ws"
+	}
+	return u.String(), nil
+}
+
+// dialError says what kept us from the hub.
+func dialError(u string, err error) error {
+	var dns *net.DNSError
+	switch {
+	case errors.Is(err, context.Canceled):
+		return err
+	case errors.As(err, &dns):
+		return fail(exitUnreachable, "name the hub with --hub; an address such as 192.0.2.7 always works", "cannot find %s: %w", dns.Name, err)
+	case errors.Is(err, websocket.ErrBadHandshake):
+		return fail(exitUnreachable, "is that a topicd? Its WebSocket is at /ws", "%s: %w", u, err)
+	}
+	var e *codec.Error
+	if errors.As(err, &e) {
+		return err
+	}
+	return fail(exitUnreachable, "is the hub running there? `topicd serve` starts one; --hub names another", "cannot reach the hub at %s: %w", u, err)
+}
+
+// codeExit is the exit code for each refusal of a hub.
+func codeExit(code int) (exit int, hint string) {
+	switch code {
+	case codec.CodeUnauthorized:
+		return exitForbidden, "give a token with --token or TOPICD_TOKEN"
+	case codec.CodeForbidden:
+		return exitForbidden, "this token may not do that, or the name belongs to the hub ($…)"
+	case codec.CodeTooFast:
+		return exitFailed, "the hub takes so many requests per second only; [limits] rate in its topicd.toml"
+	case codec.CodeTooLarge:
+		return exitFailed, "the hub's --max-frame is the largest message it takes"
+	case codec.CodeNoRoom:
+		return exitFailed, "the hub's limits are in its topicd.toml; `topicd list topics` shows who holds the memory"
+	case codec.CodeNotFound:
+		return exitFailed, "`topicd list topics` shows what is there"
+	case codec.CodeGoingAway:
+		return exitUnreachable, "the hub is restarting: try again"
+	}
+	return exitFailed, ""
+}

@@ -1,0 +1,49 @@
+package main
+
+import (
+	"context"
+
+	"topicd/node/client"
+)
+
+func (a *app) get() *command {
+	var r remote
+	var s stored
+	var raw, asJSON bool
+	c := newCommand("get", "PATTERN...", "Print stored readings and end")
+	c.long = `Print the newest stored reading of each topic that fits, or those that --last
+and --since ask for, oldest first, and end.`
+	c.example = "  topicd get gateway/#\n  topicd get greenhouse/1/temp --since 1h --raw"
+	c.min, c.max = 1, -1
+	r.addFlags(c.flags)
+	s.addFlags(c.flags)
+	c.flags.BoolVar(&raw, "raw", false, "the data only")
+	c.flags.BoolVar(&asJSON, "json", false, "JSON on a terminal too")
+	c.run = func(ctx context.Context, patterns []string) error {
+		since, err := s.parse()
+		if err != nil {
+			return err
+		}
+		o := client.GetOptions{Last: s.last, Since: since}
+		if since != 0 && !c.flags.Changed("last") {
+			o.Last = 0
+		}
+		conn, err := a.dial(ctx, &r)
+		if err != nil {
+			return err
+		}
+		defer conn.Close()
+		p := a.printer(raw, asJSON)
+		for _, pattern := range patterns {
+			err = conn.Get(ctx, pattern, o, func(m client.Message) error { p.print(m); return nil })
+			if err != nil {
+				break
+			}
+		}
+		if ferr := p.close(); err == nil {
+			err = ferr
+		}
+		return err
+	}
+	return c
+}

@@ -1,0 +1,147 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"topicd/node/client"
+)
+
+func (a *app) list() *command {
+	var r remote
+	var match string
+	var asJSON bool
+	c := newCommand("list", "topics|clients", "Show the hub's topics with their memory, or who is connected")
+	c.example = "  topicd list topics\n  topicd list topics --match 'greenhouse/#' --json\n  topicd list clients"
+	c.min, c.max, c.words = 1, 1, []string{"topics", "clients"}
+	r.addFlags(c.flags)
+	c.flags.StringVar(&match, "match", "", "only topics that fit this `PATTERN`; $sys/# are the hub's own")
+	c.flags.BoolVar(&asJSON, "json", false, "one JSON object a line")
+	c.run = func(ctx context.Context, args []string) error {
+		conn, err := a.dial(ctx, &r)
+		if err != nil {
+			return err
+		}
+		defer conn.Close()
+		w := bufio.NewWriter(a.out)
+		switch {
+		case asJSON:
+			err = everything(args[0] == "topics", match, func(match string) error {
+				return conn.List(ctx, args[0], match, func(row json.RawMessage) error {
+					_, err := w.Write(append(row, '\n'))
+					return err
+				})
+			})
+		case args[0] == "topics":
+			err = listTopics(ctx, conn, match, w)
+		default:
+			err = listClients(ctx, conn, match, w)
+		}
+		if err != nil {
+			return err
+		}
+		return w.Flush()
+	}
+	return c
+}
+
+// everything asks for the topics that fit match; without one for all, the hub's
+// own behind the others, so that their bytes add up to what the arena holds.
+func everything(topics bool, match string, ask func(string) error) error {
+	err := ask(match)
+	if err == nil && topics && match == "" {
+		err = ask("$sys/#")
+	}
+	return err
+}
+
+func listTopics(ctx context.Context, conn *client.Client, match string, w *bufio.Writer) error {
+	t := grid{right: []bool{false, true, true, true, true, true}}
+	t.row("TOPIC", "SEQ", "READINGS", "BYTES", "SUBSCRIBERS", "AGE", "")
+	var topics, readings, bytes int64
+	row := func(i client.TopicInfo) error {
+		topics, readings, bytes = topics+1, readings+i.Readings, bytes+i.Bytes
+		var odd []string
+		if i.Static {
+			odd = append(odd, "static")
+		}
+		if i.Stale {
+			odd = append(odd, "stale")
+		}
+		t.row(clean(i.Topic), strconv.FormatUint(i.Seq, 10), strconv.FormatInt(i.Readings, 10),
+			strconv.FormatInt(i.Bytes, 10), strconv.FormatInt(i.Subscribers, 10), since(i.TS), strings.Join(odd, " "))
+		return nil
+	}
+	err := everything(true, match, func(match string) error { return conn.Topics(ctx, match, row) })
+	if err != nil {
+		return err
+	}
+	t.row(fmt.Sprintf("%d topics", topics), "", strconv.FormatInt(readings, 10), strconv.FormatInt(bytes, 10), "", "", human(bytes))
+	t.write(w)
+	return nil
+}
+
+func listClients(ctx context.Context, conn *client.Client, match string, w *bufio.Writer) error {
+	t := grid{right: []bool{false, false, false, false, true, true, true, true, true}}
+	t.row("CLIENT", "ADDRESS", "DIALECT", "ENC", "SUBS", "IN", "OUT", "DROP", "SINCE")
+	n := 0
+	err := conn.Clients(ctx, match, func(i client.ClientInfo) error {
+		n++
+		t.row(clean(i.Client), clean(i.Addr), i.Dialect, i.Enc, strconv.FormatInt(i.Subs, 10), strconv.FormatInt(i.In, 10),
+			strconv.FormatInt(i.Out, 10), strconv.FormatInt(i.Drop, 10), since(i.Since))
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	t.row(fmt.Sprintf("%d clients", n))
+	t.write(w)
+	return nil
+}
+
+func since(ms int64) string {
+	if ms <= 0 {
+		return "-"
+	}
+	return age(time.Since(time.UnixMilli(ms)))
+}
+
+// grid is a table with columns as wide as they must be.
+type grid struct {
+	right []bool // columns of numbers
+	rows  [][]string
+}
+
+func (g *grid) row(cells ...string) { g.rows = append(g.rows, cells) }
+
+func (g *grid) write(w *bufio.Writer) {
+	var width []int
+	for _, r := range g.rows {
+		for i, c := range r {
+			if i == len(width) {
+				width = append(width, 0)
+			}
+			width[i] = max(width[i], utf8.RuneCountInString(c))
+		}
+	}
+	for _, r := range g.rows {
+		var b strings.Builder
+		for i, c := range r {
+			if i > 0 {
+				b.WriteString("  ")
+			}
+			if i < len(g.right) && g.right[i] {
+				b.WriteString(padLeft(c, width[i]))
+			} else {
+				b.WriteString(pad(c, width[i]))
+			}
+		}
+		w.WriteString(strings.TrimRight(b.String(), " ") + "\n")
+	}
+}

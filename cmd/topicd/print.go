@@ -1,0 +1,215 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"topicd/codec"
+	"topicd/node/client"
+)
+
+// printer writes readings: a JSON object a line for programs, aligned columns
+// for people.
+type printer struct {
+	raw, people, colour bool
+	now                 func() time.Time
+
+	mu    sync.Mutex
+	w     *bufio.Writer
+	dirty chan struct{} // something waits to be flushed
+	quit  chan struct{}
+	done  chan struct{}
+	width int // of the widest topic so far
+}
+
+func (a *app) printer(raw, asJSON bool) *printer {
+	tty := isTerminal(a.out)
+	p := &printer{
+		raw: raw, people: tty && !raw && !asJSON, now: time.Now,
+		w: bufio.NewWriterSize(a.out, 32<<10), dirty: make(chan struct{}, 1),
+		quit: make(chan struct{}), done: make(chan struct{}), width: 24,
+	}
+	p.colour = p.people && a.getenv("NO_COLOR") == "" && a.getenv("TERM") != "dumb"
+	go p.flushLoop()
+	return p
+}
+
+// flushLoop writes what waits a moment after it came: lines of a flood go out
+// together, a single one is not kept.
+func (p *printer) flushLoop() {
+	defer close(p.done)
+	for {
+		select {
+		case <-p.quit:
+			return
+		case <-p.dirty:
+		}
+		time.Sleep(2 * time.Millisecond)
+		p.mu.Lock()
+		p.w.Flush()
+		p.mu.Unlock()
+	}
+}
+
+// close writes what is left.
+func (p *printer) close() error {
+	close(p.quit)
+	<-p.done
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.w.Flush()
+}
+
+func (p *printer) print(m client.Message) {
+	var b []byte
+	switch {
+	case p.raw:
+		b = m.JSON()
+	case p.people:
+		b = p.line(m)
+	default:
+		b = jsonLine(m)
+	}
+	p.mu.Lock()
+	p.w.Write(b)
+	p.w.WriteByte('\n')
+	p.mu.Unlock()
+	select {
+	case p.dirty <- struct{}{}:
+	default:
+	}
+}
+
+// jsonLine is a reading with the protocol's keys.
+func jsonLine(m client.Message) []byte {
+	b := codec.AppendString([]byte(`{"topic":`), codec.JSON, m.Topic)
+	b = strconv.AppendUint(append(b, `,"seq":`...), m.Seq, 10)
+	b = strconv.AppendInt(append(b, `,"ts":`...), m.TS, 10)
+	b = append(append(b, `,"data":`...), m.JSON()...)
+	if m.From != "" {
+		b = codec.AppendString(append(b, `,"from":`...), codec.JSON, m.From)
+	}
+	if m.Drop > 0 {
+		b = strconv.AppendUint(append(b, `,"drop":`...), m.Drop, 10)
+	}
+	return append(b, '}')
+}
+
+// line is a reading for people: when, where, what, and what is odd about it.
+func (p *printer) line(m client.Message) []byte {
+	at := time.UnixMilli(m.TS)
+	p.width = min(max(p.width, len(m.Topic)), 48)
+	value, unit := p.value(m)
+	var b strings.Builder
+	b.WriteString(p.paint(dim, at.Format("15:04:05")))
+	b.WriteString("  " + p.paint(cyan, pad(clean(m.Topic), p.width)))
+	b.WriteString("  " + padLeft(value, 10))
+	if unit != "" {
+		b.WriteString(" " + p.paint(dim, clean(unit)))
+	}
+	var odd []string
+	if !m.Live {
+		odd = append(odd, age(p.now().Sub(at)))
+	}
+	if m.Restart {
+		odd = append(odd, "the hub restarted")
+	}
+	if m.Drop > 0 {
+		odd = append(odd, strconv.FormatUint(m.Drop, 10)+" missing before")
+	}
+	if len(odd) > 0 {
+		b.WriteString("  " + p.paint(dim, "("+strings.Join(odd, ", ")+")"))
+	}
+	return []byte(b.String())
+}
+
+// value is the data as people read it: a measurement as number and unit, a text
+// without its quotes, anything else as JSON.
+func (p *printer) value(m client.Message) (value, unit string) {
+	if v, unit, ok := m.Value(); ok {
+		return strconv.FormatFloat(v, 'g', 8, 64), unit
+	}
+	text := string(m.JSON())
+	var s string
+	if json.Unmarshal(m.JSON(), &s) == nil {
+		text = s
+	} else {
+		var r struct {
+			S *string `json:"vs"`
+			B *bool   `json:"vb"`
+		}
+		if json.Unmarshal(m.JSON(), &r) == nil && r.S != nil {
+			text = *r.S
+		} else if r.B != nil {
+			text = strconv.FormatBool(*r.B)
+		}
+	}
+	text = clean(text)
+	if utf8.RuneCountInString(text) > 120 {
+		text = string([]rune(text)[:119]) + "…"
+	}
+	return text, ""
+}
+
+// clean makes a text from the network safe to show: a terminal obeys control
+// characters.
+func clean(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) || !unicode.IsPrint(r) && r != ' ' {
+			return '·'
+		}
+		return r
+	}, s)
+}
+
+const (
+	dim  = "\x1b[2m"
+	cyan = "\x1b[36m"
+)
+
+func (p *printer) paint(colour, s string) string {
+	if !p.colour {
+		return s
+	}
+	return colour + s + "\x1b[0m"
+}
+
+func pad(s string, n int) string {
+	return s + strings.Repeat(" ", max(0, n-utf8.RuneCountInString(s)))
+}
+
+func padLeft(s string, n int) string {
+	return strings.Repeat(" ", max(0, n-utf8.RuneCountInString(s))) + s
+}
+
+// age says how long ago, in one unit.
+func age(d time.Duration) string {
+	switch {
+	case d < 2*time.Second:
+		return "just now"
+	case d < 2*time.Minute:
+		return strconv.Itoa(int(d.Seconds())) + " s ago"
+	case d < 2*time.Hour:
+		return strconv.Itoa(int(d.Minutes())) + " min ago"
+	case d < 48*time.Hour:
+		return strconv.Itoa(int(d.Hours())) + " h ago"
+	}
+	return strconv.Itoa(int(d.Hours()/24)) + " days ago"
+}
+
+// isTerminal reports whether a person looks at w.
+func isTerminal(w any) bool {
+	f, ok := w.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}

@@ -1,0 +1,96 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"topicd/codec"
+	"topicd/node/client"
+	"topicd/node/sense"
+)
+
+func (a *app) sense() *command {
+	var r remote
+	var watch, publish, asJSON, raw bool
+	every := senseEvery
+	c := newCommand("sense", "", "Print this board's own sensors, or publish them to a hub")
+	c.long = `Print what this board knows about itself: temperatures, voltages, load, memory,
+disks, network. With --publish the readings go to a hub, under gateway/<hostname>/,
+as "topicd serve" does for its own board.`
+	r.addFlags(c.flags)
+	c.flags.BoolVar(&watch, "watch", false, "again and again")
+	c.flags.Var(span{&every}, "every", "time between two rounds")
+	c.flags.BoolVar(&publish, "publish", false, "to the hub instead of the screen; --watch goes on")
+	c.flags.BoolVar(&asJSON, "json", false, "JSON on a terminal too")
+	c.flags.BoolVar(&raw, "raw", false, "the data only")
+	c.run = func(ctx context.Context, _ []string) error {
+		board := sense.New(sense.Options{})
+		defer board.Close()
+		if publish {
+			return a.sensePublish(ctx, &r, board, watch, every)
+		}
+		p := a.printer(raw, asJSON)
+		err := a.rounds(ctx, board, watch, every, func(s sense.Reading) error {
+			p.print(client.Message{Topic: s.Topic, TS: s.Time.UnixMilli(), Enc: codec.JSON, Data: s.AppendJSON(nil), Live: true})
+			return nil
+		})
+		if ferr := p.close(); err == nil {
+			err = ferr
+		}
+		return err
+	}
+	return c
+}
+
+// rounds reads the board once, or until ctx ends, and hands on every reading.
+// Rates need two looks: a single round is preceded by one that only looks.
+func (a *app) rounds(ctx context.Context, board *sense.Board, watch bool, every time.Duration, emit func(sense.Reading) error) error {
+	if !watch {
+		board.Read(ctx, func(sense.Reading) {})
+		pause(ctx, 200*time.Millisecond)
+	}
+	for {
+		var err error
+		board.Read(ctx, func(s sense.Reading) {
+			if err == nil {
+				err = emit(s)
+			}
+		})
+		if err != nil || !watch {
+			return err
+		}
+		if !pause(ctx, every) {
+			return nil
+		}
+	}
+}
+
+// pause reports whether d passed before ctx ended.
+func pause(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+func (a *app) sensePublish(ctx context.Context, r *remote, board *sense.Board, watch bool, every time.Duration) error {
+	r.dev = hostName()
+	conn, err := a.dial(ctx, r)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	prefix := "gateway/" + hostName() + "/"
+	return a.rounds(ctx, board, watch, every, func(s sense.Reading) error {
+		_, err := conn.Publish(ctx, prefix+s.Topic, json.RawMessage(s.AppendJSON(nil)))
+		if ctx.Err() != nil {
+			return nil // Ctrl-C is how --watch ends
+		}
+		return err
+	})
+}

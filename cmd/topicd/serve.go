@@ -1,0 +1,214 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"sync"
+	"syscall"
+	"time"
+
+	"topicd/discovery"
+	"topicd/node"
+	"topicd/node/dialect"
+	"topicd/node/wsock"
+)
+
+func (a *app) serve() *command {
+	s := newSettings()
+	c := newCommand("serve", "", "Run the hub")
+	c.long = `Run the hub. It needs no argument: it serves on port 22345, publishes this
+board's own sensors under gateway/<hostname>/, tells the local network where it
+is, and keeps what must outlive a restart in its state directory.
+
+Each flag is also an environment variable (--topic-cap is TOPICD_TOPIC_CAP) and
+a key of the configuration file; a flag comes before the environment, that before
+the file. SIGTERM and Ctrl-C say goodbye to every client and exit 0 within 2 s;
+a second one exits at once.`
+	s.flags(c.flags)
+	c.run = func(ctx context.Context, _ []string) error {
+		if err := s.load(c.flags, a.getenv, os.Geteuid() == 0); err != nil {
+			return err
+		}
+		return a.runHub(ctx, s)
+	}
+	return c
+}
+
+// server is a running hub with everything around it.
+type server struct {
+	set       *settings
+	log       *slog.Logger
+	hub       *node.Hub
+	ws        *wsock.Server
+	http      *http.Server
+	listeners []net.Listener
+	errs      chan error // of listeners that ended by themselves
+	side      sync.WaitGroup
+	stopSide  context.CancelFunc
+	adv       *discovery.Advertiser // nil: not advertised
+	profiles  *http.Server          // nil: none
+}
+
+func (a *app) runHub(ctx context.Context, set *settings) error {
+	s := &server{set: set, errs: make(chan error, 8), log: newLog(a.err, set)}
+	if err := s.start(); err != nil {
+		return err
+	}
+	s.announce(a.out)
+	var err error
+	select {
+	case <-ctx.Done():
+	case err = <-s.errs:
+	}
+	s.shutdown()
+	return err
+}
+
+// start brings up the hub in an order in which nothing half made is reachable.
+func (s *server) start() error {
+	if err := s.openListeners(); err != nil {
+		return err
+	}
+	if err := s.startPprof(); err != nil {
+		s.closeListeners()
+		return err
+	}
+	// Collect at half the heap's size: what grows is the arena, which is not in
+	// the heap. The limit is a last resort and never below what the limits allow.
+	debug.SetGCPercent(50)
+	debug.SetMemoryLimit(s.worst().heap())
+	s.hub = node.New(s.set.hub(hostName()))
+	if err := s.declare(); err != nil {
+		return err
+	}
+	native := &dialect.NativeConfig{
+		Hub: s.hub, Version: version, Ping: int(pingEvery.Milliseconds()), MaxFrame: int(s.set.maxFrame), Retry: 1000,
+	}
+	o := s.set.wsock()
+	o.Ping, o.Log = pingEvery, s.log
+	o.Subprotocols = []string{dialect.ProtocolJSON, dialect.ProtocolCBOR}
+	o.Dialect = func(_ *http.Request, proto string) node.Dialect { return native.New(proto) }
+	var err error
+	if s.ws, err = wsock.New(s.hub, o); err != nil {
+		return err
+	}
+	s.http = &http.Server{
+		Handler:           s.handler(),
+		ReadHeaderTimeout: 10 * time.Second,
+		IdleTimeout:       time.Minute,
+		MaxHeaderBytes:    16 << 10,
+		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+	}
+	for _, l := range s.listeners {
+		s.side.Go(func() {
+			if err := s.http.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+				s.errs <- err
+			}
+		})
+	}
+	s.startSide()
+	return nil
+}
+
+// pingEvery: proxies cut idle sockets at 60 s.
+const pingEvery = 50 * time.Second
+
+// openListeners takes every address or none.
+func (s *server) openListeners() error {
+	for _, addr := range s.set.listen {
+		l, err := net.Listen("tcp", addr)
+		if err != nil {
+			s.closeListeners()
+			hint := ""
+			switch {
+			case errors.Is(err, syscall.EADDRINUSE):
+				hint = "another topicd may be running; stop it, or choose another port with --listen :PORT"
+			case errors.Is(err, syscall.EACCES):
+				hint = "ports below 1024 need root or CAP_NET_BIND_SERVICE; choose another with --listen :PORT"
+			case errors.Is(err, syscall.EADDRNOTAVAIL):
+				hint = "no interface of this machine has that address; --listen :PORT serves on all of them"
+			}
+			return fail(exitFailed, hint, "cannot serve on %s: %w", addr, err)
+		}
+		s.listeners = append(s.listeners, l)
+	}
+	return nil
+}
+
+func (s *server) closeListeners() {
+	for _, l := range s.listeners {
+		l.Close()
+	}
+}
+
+// declare makes the static topics of the configuration.
+func (s *server) declare() error {
+	turn := s.hub.Turn()
+	for name, t := range s.set.static {
+		o := node.MakeOptions{Static: true, Cap: int64(t.cap), Stale: int64(t.stale / time.Second)}
+		if _, err := s.hub.Make([]byte(name), o, turn.Now); err != nil {
+			return fail(exitUsage, "", "%s: topic %q: %w", s.set.config, name, err)
+		}
+	}
+	return nil
+}
+
+// handler is what is behind the port.
+func (s *server) handler() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case r.URL.Path != "/" && r.URL.Path != "/ws":
+			http.NotFound(w, r)
+		case r.Header.Get("Upgrade") != "":
+			s.ws.ServeHTTP(w, r)
+		default:
+			w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+			fmt.Fprintf(w, "topicd %s\nA hub for sensor readings. Connect with a WebSocket to ws://%s/ws\n", version, r.Host)
+		}
+	})
+}
+
+// shutdown ends everything, in this order: nobody is told to come any more,
+// nobody is let in, everybody is told to go and gets what is still owed for at
+// most a second.
+func (s *server) shutdown() {
+	if s.adv != nil {
+		s.adv.Close()
+	}
+	s.stopSide()
+	s.closeListeners()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	s.ws.Shutdown(ctx)
+	s.http.Close()
+	if s.profiles != nil {
+		s.profiles.Close()
+	}
+	s.side.Wait()
+	s.hub.Close()
+	s.log.Info("stopped")
+}
+
+// hostName is this machine's name as one level of a topic.
+func hostName() string {
+	name, err := os.Hostname()
+	if err != nil || name == "" {
+		return "gateway"
+	}
+	return topicLevel(name)
+}
+
+// ensureState makes the state directory, for its owner only.
+func ensureState(dir string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fail(exitFailed, "choose another directory with --state DIR", "cannot keep state in %s: %w", filepath.Clean(dir), err)
+	}
+	return nil
+}
