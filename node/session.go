@@ -44,25 +44,10 @@ func (t *Turn) Wake() {
 
 // Session is one connected peer: what it subscribed to and the short list of
 // what it has not read yet.
+//
+// What a delivery touches stands first: with a thousand readers each line of
+// cache counts.
 type Session struct {
-	// static after construction
-	hub   *Hub
-	sink  Sink
-	addr  string
-	url   string
-	since int64 // milliseconds since 1970
-	id    uint32
-
-	// owned by the peer's reader
-	budget budget
-	last   *Topic // where it published last: most sensors have one topic
-
-	// written by the peer's reader under mu
-	ext *extra // what only some peers need
-
-	// written under mu, read without it: topics marked for a pattern
-	bits atomic.Pointer[[]*bitPage]
-
 	// guarded by mu
 	mu     sync.Mutex
 	closed bool
@@ -73,13 +58,35 @@ type Session struct {
 	ready  fifo
 	tasks  *task
 	subs   []*Subscription // by slot; nil = free
-	speech *speech         // nil until something was said
 
-	// guarded by the hub's mu
-	pick *Subscription // scratch: best match while an audience is made
+	// static after construction
+	hub  *Hub
+	sink Sink
+	id   uint32
 
-	in, out, drop atomic.Int64
-	heard         atomic.Int64 // milliseconds: last sign of life
+	// written under mu, read without it: topics marked for a pattern
+	bits atomic.Pointer[[]*bitPage]
+
+	out, drop atomic.Int64 // readings handed over, and not
+
+	in    atomic.Int64 // readings taken from the peer
+	heard atomic.Int64 // milliseconds: last sign of life
+
+	// owned by the peer's reader
+	budget budget
+	last   *Topic // where it published last: most sensors have one topic
+
+	// written by the peer's reader under mu
+	ext *extra // what only some peers need
+
+	// static after construction
+	addr  string
+	url   string
+	since int64 // milliseconds since 1970
+
+	speech *speech // what the peer speaks; nil until something was said; guarded by mu
+
+	pick *Subscription // scratch: best match while an audience is made; guarded by the hub's mu
 }
 
 // extra is what named peers and those that use aliases have.
@@ -148,24 +155,30 @@ func (s *Session) stateLocked() string {
 }
 
 // Subscription is one pattern of a session and how it is read.
+//
+// What a publish and a delivery touch stands first, on one line of cache.
 type Subscription struct {
 	// static after construction
-	s       *Session
-	pattern string
-	rank    uint64 // of two that fit a topic the higher serves it; no two are equal
-	slot    uint16
-	exact   bool
-
-	// guarded by the session's mu
-	live   bool // the stored readings are through
-	view   view
-	began  int64  // when it was made: older readings are stored ones
-	stored uint32 // readings sent before live
-	held   *heldList
+	s     *Session
+	rank  uint64 // of two that fit a topic the higher serves it; no two are equal
+	exact bool
 
 	// written under the session's mu, read without: the only mark that an exact
 	// subscription needs
 	ready atomic.Bool
+
+	// guarded by the session's mu
+	view view
+	live bool // the stored readings are through
+
+	// static after construction
+	slot    uint16
+	pattern string
+
+	// guarded by the session's mu
+	stored uint32 // readings sent before live
+	began  int64  // when it was made: older readings are stored ones
+	held   *heldList
 
 	at int32 // place in its list of the trie; guarded by the hub's mu
 }
