@@ -110,7 +110,8 @@ func (w *worker) rounds(c *conn) {
 			out, next = c.sess.Fill(out, batchLimit, w.turn.Now, framer{}, &w.scratch)
 		}
 		c.mu.Lock()
-		if !(c.draining && next == node.Again) { // else the close frame waits
+		drain := c.draining && next == node.Again && w.mono/int64(time.Millisecond)-c.endAt < drainFor
+		if !drain { // else the close frame waits
 			out = c.takeLocked(out)
 		}
 		c.mu.Unlock()
@@ -123,6 +124,10 @@ func (w *worker) rounds(c *conn) {
 		}
 	}
 }
+
+// drainFor is how long a close frame waits for the readings before it, in
+// milliseconds: who publishes without a pause must not hold up a shutdown.
+const drainFor = 600
 
 // keep holds on to the buffer unless a rare large batch has blown it up.
 func (w *worker) keep(out []byte) {

@@ -88,6 +88,7 @@ type Server struct {
 	// guarded by mu
 	mu      sync.Mutex
 	conns   []*conn
+	opening int // handshakes under way
 	closing bool
 }
 
@@ -131,11 +132,12 @@ func SameOrigin(r *http.Request) bool {
 // ServeHTTP upgrades the request and returns: the connection lives on without
 // the goroutine and the buffers of net/http.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if s.isClosing() {
+	if !s.begin() {
 		w.Header().Set("Retry-After", "5")
 		http.Error(w, "the hub is going away", http.StatusServiceUnavailable)
 		return
 	}
+	defer s.begun()
 	proto, header := s.subprotocol(r)
 	wire := &tap{}
 	ws, err := s.upgrader.Upgrade(hijacker{w, wire}, r, header)
@@ -223,10 +225,28 @@ func (s *Server) hold(n int) bool {
 	return true
 }
 
-func (s *Server) isClosing() bool {
+// begin admits one more handshake; Shutdown waits until it has begun its
+// connection. false: the server is closing.
+func (s *Server) begin() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.closing
+	if !s.closing {
+		s.opening++
+	}
+	return !s.closing
+}
+
+func (s *Server) begun() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.opening--
+}
+
+// left counts connections and those that are about to be.
+func (s *Server) left() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.conns) + s.opening
 }
 
 func (s *Server) add(c *conn) {
@@ -276,7 +296,7 @@ func (s *Server) Shutdown(ctx context.Context) {
 		s.cut(c, why, turn)
 		c.Wake()
 	}
-	for tick := time.NewTicker(5 * time.Millisecond); len(s.all(nil)) > 0; {
+	for tick := time.NewTicker(5 * time.Millisecond); s.left() > 0; {
 		select {
 		case <-tick.C:
 			continue
@@ -288,7 +308,7 @@ func (s *Server) Shutdown(ctx context.Context) {
 		}
 		break
 	}
-	for len(s.all(nil)) > 0 { // their readers see the end now
+	for s.left() > 0 { // their readers see the end now
 		time.Sleep(time.Millisecond)
 	}
 	close(s.stop)
