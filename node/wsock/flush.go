@@ -53,7 +53,7 @@ func (w *worker) flushOrPace(c *conn) {
 	c.mu.Lock()
 	pace := c.paceLocked()
 	at := c.lastWrite + pace
-	wait := pace > 0 && w.mono < at && c.answers == nil && c.cut == nil && !c.busy && !c.blocked && !c.closed
+	wait := pace > 0 && w.mono < at && c.answers == nil && c.cut == nil && !c.done && !c.busy && !c.blocked && !c.closed
 	if wait && !c.paced {
 		c.paced = true
 		c.mu.Unlock()
