@@ -27,7 +27,7 @@ type remote struct {
 }
 
 func (r *remote) addFlags(fs *pflag.FlagSet) {
-	fs.StringVar(&r.hub, "hub", "", "`URL` of the hub: ws://gateway:22345/ws, or just a host (env TOPICD_HUB, default this machine)")
+	fs.StringVar(&r.hub, "hub", "", "`HUB`: ws://gateway:22345/ws, a host, or a name that `topicd discover` shows (env TOPICD_HUB; default this machine's, else the only one on the network)")
 	fs.StringVar(&r.token, "token", "", "token that the hub wants (env TOPICD_TOKEN)")
 	fs.BoolVar(&r.cbor, "cbor", false, "speak CBOR with the hub instead of JSON")
 }
@@ -41,7 +41,7 @@ func (a *app) dial(ctx context.Context, r *remote) (*client.Client, error) {
 	if r.token == "" {
 		r.token = a.getenv("TOPICD_TOKEN")
 	}
-	u, err := hubURL(r.hub)
+	u, err := a.hubAt(ctx, r.hub)
 	if err != nil {
 		return nil, err
 	}
@@ -73,6 +73,14 @@ func (a *app) note(format string, args ...any) {
 	a.errMu.Lock()
 	defer a.errMu.Unlock()
 	fmt.Fprintf(a.err, "topicd: "+format+"\n", args...)
+}
+
+// hubAt is where the hub is that was named, or not.
+func (a *app) hubAt(ctx context.Context, hub string) (string, error) {
+	if isName(hub) {
+		return a.findHub(ctx, hub)
+	}
+	return hubURL(hub)
 }
 
 // hubURL completes what people type: gateway, gateway:8080, http://gateway.

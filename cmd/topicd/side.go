@@ -2,7 +2,13 @@ package main
 
 import (
 	"context"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
 	"net"
+	"os"
+	"path/filepath"
+	"strings"
 
 	"topicd/discovery"
 )
@@ -22,7 +28,27 @@ func (s *server) startSide() {
 		s.log.Info("not advertised: only this machine can reach the hub")
 		return
 	}
-	s.adv = discovery.Advertise(ctx, discovery.Service{Port: port, Version: version, Ifaces: s.set.iface}, s.log)
+	slog.SetDefault(s.log) // zeroconf writes to the standard logger
+	s.adv = discovery.Advertise(ctx, discovery.Service{
+		Port: port, Version: version, Ifaces: s.set.iface, Auth: "none", ID: s.hubID(),
+	}, s.log)
+}
+
+// hubID is the hub's own number, made at its first start: boards flashed from
+// one image must not share it. Without a place to keep it the machine's serves.
+func (s *server) hubID() string {
+	file := filepath.Join(s.set.state, "id")
+	if b, err := os.ReadFile(file); err == nil {
+		if id := strings.TrimSpace(string(b)); len(id) == 8 && strings.Trim(id, "0123456789abcdef") == "" {
+			return id
+		}
+	}
+	id := fmt.Sprintf("%08x", rand.Uint32())
+	if err := os.WriteFile(file, []byte(id+"\n"), 0o600); err != nil {
+		s.log.Warn("the hub's id cannot be kept", "err", err)
+		return ""
+	}
+	return id
 }
 
 // publicPort is the port of the first listener that others can reach.
