@@ -269,7 +269,7 @@ int td_next(const uint8_t *b, size_t len, td_val *m)
 		m->end = b + len;
 		if (len < 14 || b[len - 1] != '\n' || b[len - 3] != '\n')
 			return 0;
-		return b[9] & 15;
+		return b[9];
 	}
 	n = b[1];
 	if (first >> 4 != 8 || n > 127) /* a whole frame, no extension, not masked: RFC 6455 5.1, 5.2 */

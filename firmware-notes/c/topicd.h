@@ -9,7 +9,7 @@
  * Bytes in and bytes out, no callbacks: each stack has its own way to say "would block",
  * and this way lwIP, TLS, an AT modem or a UART bridge fit without glue.
  *
- * A session: td_handshake, then td_poll gives 1 (accepted). Say hello with your device's
+ * A session: td_handshake, then td_poll gives TD_ACCEPTED. Say hello with your device's
  * name; publish; answer TD_WS_PING, the hub's question whether you live, each 50 s. Nothing
  * heard for 70 s, or td_poll < 0: close, wait a random while, connect again, set all aliases
  * to 0. The grammar, its errors and what to do on each: ../protocol.md.
@@ -35,6 +35,8 @@ enum { TD_PING = 8, TD_PONG = 9 };
 
 /* First bytes of WebSocket frames (RFC 6455 5.2). td_next gives those of control frames. */
 enum { TD_WS_BINARY = 0x82, TD_WS_CLOSE = 0x88, TD_WS_PING = 0x89, TD_WS_PONG = 0x8a };
+
+enum { TD_ACCEPTED = '1' }; /* HTTP 101 */
 
 /* Keys of the envelope. */
 enum {
@@ -193,7 +195,8 @@ typedef struct {
  *   -1     the peer breaks the protocol: close
  *   TD_x   the message's verb: m is its map, ask td_get for its members
  *   TD_WS_x  a control frame: its content lies from m->at to m->end
- * and to the answer of td_handshake the first digit of the HTTP status: 1 is accepted.
+ * and to the answer of td_handshake TD_ACCEPTED, or else the first digit of the HTTP status,
+ * '3', '4' or '5'.
  * Whenever it is not 0 or -1 the bytes up to m->end are done with. */
 int td_next(const uint8_t *b, size_t len, td_val *m);
 

@@ -169,7 +169,11 @@ int td_dnssd_answer(const uint8_t *p, size_t len, const char *id, td_hub *hub)
 			return 0;
 		first += 4;
 	}
-	for (at = first; find(&k, at, PTR, &service, 12, &r); at = r.next) {
+	for (at = first; at < len; at = r.next) /* a packet that was cut tells nothing */
+		if (!read(&k, at, &r))
+			return 0;
+	n = 8; /* so many hubs in one packet: more is an attempt to keep us busy */
+	for (at = first; n-- && find(&k, at, PTR, &service, 12, &r); at = r.next) {
 		if (!resolve(&k, first, r.data, hub))
 			continue;
 		for (i = 0; id && id[i] && id[i] == hub->id[i]; i++)
