@@ -47,9 +47,15 @@ func (s *settings) load(flags *pflag.FlagSet, getenv func(string) string, root b
 	if err != nil {
 		return fail(exitUsage, "", "configuration: %w", err)
 	}
-	limits := pflag.NewFlagSet("limits", pflag.ContinueOnError)
-	s.limitFlags(limits)
-	if err := s.file(string(text), flags, limits); err != nil {
+	// Once for practice, so that a mistake shows even where a flag overrides it.
+	practice := newSettings()
+	all := pflag.NewFlagSet("practice", pflag.ContinueOnError)
+	practice.flags(all)
+	practice.config = s.config
+	if err := practice.file(string(text), all); err != nil {
+		return err
+	}
+	if err := s.file(string(text), flags); err != nil {
 		return err
 	}
 	if s.limits == "bench" {
@@ -68,7 +74,9 @@ type table = map[string]toml.Primitive
 
 // file takes the settings that neither the command line nor the environment
 // gave. Its keys are the flags, [limits] and one [topic."NAME"] per static topic.
-func (s *settings) file(text string, flags, limits *pflag.FlagSet) error {
+func (s *settings) file(text string, flags *pflag.FlagSet) error {
+	limits := pflag.NewFlagSet("limits", pflag.ContinueOnError)
+	s.limitFlags(limits)
 	var top table
 	md, err := toml.Decode(text, &top)
 	if err != nil {

@@ -55,8 +55,10 @@ type app struct {
 // run is the whole program but for the process around it.
 func run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer) int {
 	a := &app{in: in, out: out, err: errOut, getenv: os.Getenv}
-	return a.exit(a.execute(ctx, args))
+	return a.run(ctx, args)
 }
+
+func (a *app) run(ctx context.Context, args []string) int { return a.exit(a.execute(ctx, args)) }
 
 // exit tells what went wrong and returns the exit code.
 func (a *app) exit(err error) int {

@@ -1,0 +1,97 @@
+# make run       build and start the hub with this board's sensors
+# make test      everything that CI runs; installs what it needs when it may
+# make check     gofmt, vet, staticcheck, import walls, size budget
+# make release   static binaries for linux in dist/, with SHA256SUMS
+# make fuzz      each fuzz target for FUZZTIME (default 20s)
+# make bench     benchmarks in the form that benchstat reads
+
+SHELL       := /bin/bash
+.DEFAULT_GOAL := build
+GO          ?= go
+VERSION     ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+# HTTP/2 is left out: 328 KB of a protocol that WebSockets do not use.
+TAGS        := nethttpomithttp2
+LDFLAGS     := -s -w -X main.version=$(VERSION)
+BUILD       := CGO_ENABLED=0 $(GO) build -trimpath -tags $(TAGS) -ldflags '$(LDFLAGS)'
+STATICCHECK := v0.8.2
+BENCHSTAT   := v0.0.0-20260908200009-22c9c6c9d4da
+# Bytes of the stripped armv6 binary.
+SIZE_BUDGET := 8500000
+FUZZTIME    ?= 20s
+BENCHCOUNT  ?= 6
+BENCHTIME   ?= 200ms
+TARGETS     := linux-armv6 linux-armv7 linux-arm64 linux-amd64 linux-riscv64
+
+.PHONY: build run test check fmt vet staticcheck walls size release fuzz bench tools clean
+
+build:
+	$(BUILD) -o bin/topicd ./cmd/topicd
+
+run: build
+	bin/topicd serve
+
+test: tools check
+	@echo "== go test -race"
+	$(GO) test -race -timeout 10m ./...
+	@echo "== go test, 32 bit"
+	GOARCH=386 CGO_ENABLED=0 $(GO) test -short -timeout 10m ./...
+
+# What the tests need and Go does not bring; see .ci/tools.
+tools:
+	@bash .ci/tools
+
+check: fmt vet staticcheck walls size
+
+fmt:
+	@out=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$out" ] || { echo "gofmt these:"; echo "$$out"; exit 1; }
+
+vet:
+	$(GO) vet ./...
+
+staticcheck: .build/bin/staticcheck-$(STATICCHECK)
+	$< ./...
+
+.build/bin/staticcheck-$(STATICCHECK):
+	@mkdir -p .build/bin
+	GOBIN=$(CURDIR)/.build/bin $(GO) install honnef.co/go/tools/cmd/staticcheck@$(STATICCHECK)
+	@mv .build/bin/staticcheck $@
+
+walls:
+	$(GO) test -run 'TestWalls|TestLinked' ./cmd/topicd
+
+size:
+	@mkdir -p .build
+	@GOOS=linux GOARCH=arm GOARM=6 $(BUILD) -o .build/topicd-armv6 ./cmd/topicd
+	@n=$$(stat -c %s .build/topicd-armv6); echo "armv6 binary: $$n bytes of $(SIZE_BUDGET)"; \
+	  [ $$n -le $(SIZE_BUDGET) ] || { echo "over the budget"; exit 1; }
+
+release: $(TARGETS:%=dist/topicd-%)
+	cd dist && sha256sum $(TARGETS:%=topicd-%) > SHA256SUMS && cat SHA256SUMS
+
+dist/topicd-linux-armv%: .always
+	GOOS=linux GOARCH=arm GOARM=$* $(BUILD) -o $@ ./cmd/topicd
+
+dist/topicd-linux-%: .always
+	GOOS=linux GOARCH=$* $(BUILD) -o $@ ./cmd/topicd
+
+.PHONY: .always
+.always:
+
+# go test -fuzz takes one target of one package at a time.
+fuzz:
+	@set -e; for f in $$(git ls-files '*_test.go' | xargs grep -l '^func Fuzz'); do \
+	  for t in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\)(.*/\1/p' $$f); do \
+	    echo "== ./$$(dirname $$f) $$t"; \
+	    $(GO) test -run '^$$' -fuzz "^$$t\$$" -fuzztime $(FUZZTIME) ./$$(dirname $$f); \
+	  done; done
+
+# Compare two runs: make bench > old; …; make bench > new; .build/bin/benchstat old new
+bench: .build/bin/benchstat
+	@$(GO) test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) -count $(BENCHCOUNT) ./... | grep -v '^?\|no test files'
+
+.build/bin/benchstat:
+	@mkdir -p .build/bin
+	@GOBIN=$(CURDIR)/.build/bin $(GO) install golang.org/x/perf/cmd/benchstat@$(BENCHSTAT)
+
+clean:
+	rm -rf bin dist .build cmd/topicd/testdata/js/node_modules

@@ -1,0 +1,182 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// A bad configuration names the file, the line and the key, and ends with 2.
+func TestBadConfig(t *testing.T) {
+	for _, c := range []struct{ text, want string }{
+		{"memory = \"16MiB\"\ntopic-cap = \"much\"\n", `:2: topic-cap: "much" is not a size`},
+		{"\n\nnonsense = 1\n", ":3: nonsense: no such setting"},
+		{"memory = [1, 2]", ":1: memory: is one value, not a list"},
+		{"pace = \"-2ms\"", `:1: pace: "-2ms" is not a duration`},
+		{"mdns = \"perhaps\"", `:1: mdns: "perhaps" is neither on nor off`},
+		{"listen = [\":22345\", \"here\"]", `:1: listen: "here" is not an address`},
+		{"log-level = \"loud\"", ":1: log-level: \"loud\" is none of debug, info, warn, error"},
+		{"[limits]\nsessions = 10\nrate = -5\n", `:3: limits.rate: "-5" is not a number, 0 or more, or -1`},
+		{"[limits]\nspeed = 10\n", ":2: limits.speed: no such setting"},
+		{"limits = \"bench\"", ":1: limits: must be a table"},
+		{"state = \"/tmp\"", ":1: state: belongs on the command line"},
+		{"[topic.\"a/b\"]\ncap = \"1KiB\"\n\n[topic.\"c\"]\ncap = true\n", `:5: topic.c.cap: "true" is not a size`},
+		{"[topic.\"a/#\"]\ncap = \"1KiB\"\n", ":1: topic.\"a/#\": "},
+		{"topic = 5", ":1: topic: must be a table"},
+		{"memory = \n", ":1: memory: expected value"},
+		{"sense = \"on\"\nsense = \"off\"\n", ":2: sense: "},
+		{"memory = \"100KiB\"", "memory: 100KiB is less than 1MiB"},
+		{"max-frame = \"32MiB\"\n", "max-frame: 32MiB is more than a quarter of memory"},
+	} {
+		file := filepath.Join(t.TempDir(), "my.toml")
+		if err := os.WriteFile(file, []byte(c.text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		var out, errs bytes.Buffer
+		a := &app{in: strings.NewReader(""), out: &out, err: &errs, getenv: func(string) string { return "" }}
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		code := a.run(ctx, []string{"serve", "--listen", "127.0.0.1:0", "--mdns=off", "--config", file, "--state", t.TempDir()})
+		cancel()
+		if code != exitUsage || !strings.Contains(errs.String(), c.want) || strings.HasPrefix(c.want, ":") && !strings.Contains(errs.String(), file+c.want) {
+			t.Errorf("%q: exit code %d, %s", c.text, code, errs.String())
+		}
+	}
+}
+
+// Flag, environment, file, default: the first that says something counts.
+func TestPrecedence(t *testing.T) {
+	state := t.TempDir()
+	text := "memory = \"20MiB\"\ntopic-cap = \"32KiB\"\nmax-frame = \"16KiB\"\nlisten = [\"127.0.0.1:1\", \"127.0.0.1:2\"]\n" +
+		"[limits]\nsessions = 7\nkeep = \"1h\"\n[topic.\"a/b\"]\ncap = \"128KiB\"\nstale = 90\n"
+	if err := os.WriteFile(filepath.Join(state, "topicd.toml"), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	env := map[string]string{"TOPICD_TOPIC_CAP": "8KiB", "TOPICD_MEMORY": "24MiB", "TOPICD_MDNS": "off"}
+	load := func(args ...string) *settings {
+		t.Helper()
+		s := newSettings()
+		c := newCommand("serve", "", "")
+		s.flags(c.flags)
+		if err := c.flags.Parse(append(args, "--state", state)); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.load(c.flags, func(k string) string { return env[k] }, false); err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	s := load("--memory", "32MiB")
+	if s.memory != 32<<20 || s.topicCap != 8<<10 || s.maxFrame != 16<<10 || s.pace != 2*time.Millisecond || bool(s.mdns) || !bool(s.sense) {
+		t.Errorf("%+v", s)
+	}
+	if s.sessions != 7 || s.keep != time.Hour || s.subs != 256 || *s.static["a/b"] != (topicSetting{128 << 10, 90 * time.Second}) {
+		t.Errorf("%+v", s)
+	}
+	if strings.Join(s.listen, " ") != "127.0.0.1:1 127.0.0.1:2" {
+		t.Errorf("listen %q", s.listen)
+	}
+	env["PORT"] = "8080"
+	if s := load(); strings.Join(s.listen, " ") != ":8080" || s.memory != 24<<20 {
+		t.Errorf("with PORT: listen %q, memory %d", s.listen, s.memory)
+	}
+	if s := load("--listen", ":1", "--listen", "127.0.0.1:2", "--limits=bench"); strings.Join(s.listen, " ") != ":1 127.0.0.1:2" || s.sessions != 20_000 || s.rate != -1 {
+		t.Errorf("%+v", s)
+	}
+}
+
+// The first start writes a file that changes nothing.
+func TestFirstStart(t *testing.T) {
+	state := filepath.Join(t.TempDir(), "new", "state")
+	for range 2 {
+		s := newSettings()
+		c := newCommand("serve", "", "")
+		s.flags(c.flags)
+		_ = c.flags.Parse([]string{"--state", state})
+		if err := s.load(c.flags, func(string) string { return "" }, false); err != nil {
+			t.Fatal(err)
+		}
+		want := newSettings()
+		want.state, want.config = s.state, s.config
+		if got, want := s.hub(""), want.hub(""); got.Memory != want.Memory || got.Rate != want.Rate || got.Keep != want.Keep {
+			t.Errorf("%+v", got)
+		}
+	}
+	// Every setting stands in the file's comments with its default.
+	uncommented := strings.NewReplacer("\n#", "\n").Replace(string(configText))
+	s := newSettings()
+	c := newCommand("serve", "", "")
+	s.flags(c.flags)
+	for _, f := range []string{"sessions", "topics", "subscriptions", "rate", "byte-rate", "keep", "stale"} {
+		if !strings.Contains(uncommented, "\n"+f+" = ") {
+			t.Errorf("%s is not in the file", f)
+		}
+	}
+	for _, f := range []string{"listen", "sense", "mdns", "iface", "memory", "topic-cap", "max-frame", "pace", "log-format", "log-level", "pprof"} {
+		if !strings.Contains(uncommented, "\n"+f+" = ") {
+			t.Errorf("%s is not in the file", f)
+		}
+		if c.flags.Lookup(f) == nil {
+			t.Errorf("--%s is no flag", f)
+		}
+	}
+	if _, err := os.Stat(filepath.Join(state, "topicd.toml")); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestStateDir(t *testing.T) {
+	for _, c := range []struct {
+		env  map[string]string
+		root bool
+		want string
+	}{
+		{map[string]string{"XDG_STATE_HOME": "/x", "HOME": "/home/a"}, true, "/x/topicd"},
+		{map[string]string{"HOME": "/home/a"}, false, "/home/a/.local/state/topicd"},
+		{map[string]string{"HOME": "/root"}, true, "/var/lib/topicd"},
+	} {
+		if got := stateDir(func(k string) string { return c.env[k] }, c.root); got != c.want {
+			t.Errorf("%v: %s", c, got)
+		}
+	}
+}
+
+func TestHubURL(t *testing.T) {
+	for in, want := range map[string]string{
+		"":                     "ws://127.0.0.1:22345/ws",
+		"gateway":              "ws://gateway:22345/ws",
+		"gateway:8080":         "ws://gateway:8080/ws",
+		"192.0.2.7":            "ws://192.0.2.7:22345/ws",
+		"fd00::7":              "ws://[fd00::7]:22345/ws",
+		"[fd00::7]:80":         "ws://[fd00::7]:80/ws",
+		"ws://gateway:80/":     "ws://gateway:80/ws",
+		"ws://gateway/x":       "ws://gateway/x",
+		"http://gateway":       "ws://gateway/ws",
+		"https://hub.example/": "wss://hub.example/ws",
+	} {
+		if got, err := hubURL(in); got != want || err != nil {
+			t.Errorf("%q: %s, %v", in, got, err)
+		}
+	}
+	for _, in := range []string{"ftp://x", "ws://", "a b", ":80"} {
+		if got, err := hubURL(in); err == nil {
+			t.Errorf("%q: %s", in, got)
+		}
+	}
+}
+
+func TestSizes(t *testing.T) {
+	for in, want := range map[string]size{"65536": 65536, "64KiB": 65536, "16 MiB": 16 << 20, "1.5GiB": 3 << 29, "2MB": 2e6, "4k": -1, "8K": 8192, "-1": -1, "NaN": -1, "": -1, "9e99": -1} {
+		var s size
+		if err := s.Set(in); (err == nil) != (want >= 0) || err == nil && s != want {
+			t.Errorf("%q: %d, %v", in, s, err)
+		}
+		var again size
+		if err := again.Set(s.String()); err != nil || again != s {
+			t.Errorf("%q was written %s", in, &s)
+		}
+	}
+}

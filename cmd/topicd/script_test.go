@@ -1,0 +1,176 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"io"
+	"os"
+	"path"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// The scripts in testdata/script read like a terminal session:
+//
+//	> pub greenhouse/1/temp 21.5     a command
+//	< 21.7                           a line of its standard input
+//	{"topic":"a","seq":1,*}          a line of its output; * stands for anything
+//	? no topic                       its errors contain that
+//	! 1                              its exit code, when it is not 0
+//
+// HUB stands for the URL of a hub that is started for each script.
+func TestScripts(t *testing.T) {
+	files, err := filepath.Glob("testdata/script/*.txt")
+	if err != nil || len(files) == 0 {
+		t.Fatal(err, files)
+	}
+	for _, f := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(f), ".txt"), func(t *testing.T) {
+			text, err := os.ReadFile(f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			hub := serveInside(t)
+			t.Chdir(t.TempDir())
+			for _, s := range parseScript(string(text)) {
+				s.run(t, hub)
+			}
+		})
+	}
+}
+
+// step is one command of a script.
+type step struct {
+	line     int
+	args     []string
+	in       string
+	out, err []string
+	code     int
+}
+
+func parseScript(text string) []step {
+	var steps []step
+	for i, l := range strings.Split(text, "\n") {
+		mark, rest, _ := strings.Cut(l, " ")
+		n := len(steps) - 1
+		switch {
+		case mark == ">":
+			steps = append(steps, step{line: i + 1, args: fields(rest)})
+		case n < 0 || l == "" || mark == "#":
+		case mark == "<":
+			steps[n].in += rest + "\n"
+		case mark == "?":
+			steps[n].err = append(steps[n].err, rest)
+		case mark == "!":
+			steps[n].code, _ = strconv.Atoi(rest)
+		default:
+			steps[n].out = append(steps[n].out, l)
+		}
+	}
+	return steps
+}
+
+// fields splits a line as a shell does, with single quotes.
+func fields(l string) []string {
+	var out []string
+	for i, part := range strings.Split(l, "'") {
+		if i%2 == 1 {
+			out = append(out, part)
+		} else {
+			out = append(out, strings.Fields(part)...)
+		}
+	}
+	return out
+}
+
+func (s step) run(t *testing.T, hub string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	for i := range s.args {
+		s.args[i] = strings.ReplaceAll(s.args[i], "HUB", hub)
+	}
+	var out, errs bytes.Buffer
+	a := &app{in: strings.NewReader(s.in), out: &out, err: &errs, getenv: func(k string) string {
+		return map[string]string{"TOPICD_HUB": hub, "HOME": "/nowhere"}[k]
+	}}
+	code := a.run(ctx, s.args)
+	if code != s.code {
+		t.Errorf("line %d: topicd %q ended with %d, not %d: %s", s.line, s.args, code, s.code, errs.String())
+	}
+	lines := strings.Split(strings.TrimSuffix(out.String(), "\n"), "\n")
+	if out.Len() == 0 {
+		lines = nil
+	}
+	ok := len(lines) == len(s.out)
+	for i := 0; ok && i < len(lines); i++ {
+		ok = glob(s.out[i], lines[i])
+	}
+	if !ok {
+		t.Errorf("line %d: topicd %q printed\n%s\nnot\n%s", s.line, s.args, out.String(), strings.Join(s.out, "\n"))
+	}
+	for _, want := range s.err {
+		if !strings.Contains(errs.String(), want) {
+			t.Errorf("line %d: topicd %q said %q, not %q", s.line, s.args, errs.String(), want)
+		}
+	}
+	if len(s.err) == 0 && errs.Len() > 0 {
+		t.Errorf("line %d: topicd %q said %q", s.line, s.args, errs.String())
+	}
+}
+
+// glob matches with * for anything.
+func glob(pattern, s string) bool {
+	escape := strings.NewReplacer(`\`, `\\`, "[", `\[`, "?", `\?`, "/", "\x01")
+	ok, err := path.Match(escape.Replace(pattern), strings.ReplaceAll(s, "/", "\x01"))
+	return ok && err == nil
+}
+
+// serveInside runs `topicd serve` in this process and returns its URL.
+func serveInside(t *testing.T, flags ...string) string {
+	t.Helper()
+	r, w := io.Pipe()
+	ctx, stop := context.WithCancel(context.Background())
+	a := &app{in: strings.NewReader(""), out: w, err: io.Discard, getenv: func(string) string { return "" }}
+	done := make(chan int, 1)
+	args := append([]string{"serve", "--listen", "127.0.0.1:0", "--mdns=off", "--sense=off", "--state", t.TempDir()}, flags...)
+	go func() { done <- a.run(ctx, args) }()
+	t.Cleanup(func() {
+		stop()
+		if code := <-done; code != 0 {
+			t.Errorf("serve ended with %d", code)
+		}
+	})
+	return bannerURL(t, r)
+}
+
+// bannerURL waits for the URL in what serve prints.
+func bannerURL(t *testing.T, r io.Reader) string {
+	t.Helper()
+	url := make(chan string, 1)
+	go func() {
+		for s := bufio.NewScanner(r); s.Scan(); {
+			if l := strings.TrimSpace(s.Text()); strings.HasPrefix(l, "ws://") {
+				select {
+				case url <- l:
+				default:
+				}
+			}
+		}
+		close(url)
+	}()
+	select {
+	case u := <-url:
+		if u == "" {
+			t.Fatal("serve ended")
+		}
+		return u
+	case <-time.After(30 * time.Second):
+		t.Fatal("serve did not say where it is")
+		return ""
+	}
+}
