@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/gorilla/websocket"
+
 	"topicd/codec"
 )
 
@@ -132,7 +134,10 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 // Hint says what may help against err, "" when nothing is known.
 func Hint(err error) string {
 	var e *codec.Error
+	var closed *websocket.CloseError
 	switch {
+	case errors.As(err, &closed) && closed.Code == websocket.CloseTryAgainLater:
+		return hintFor(codec.CodeNoRoom)
 	case errors.As(err, &e):
 		return hintFor(e.Code)
 	case strings.Contains(err.Error(), "too many open files"):

@@ -42,9 +42,11 @@ const (
 	opPong   = 10
 )
 
-// dial opens a connection. No subprotocol is asked for: then the hub does not
-// speak first, and nothing is left in gorilla's buffer when its socket is taken.
-func dial(ctx context.Context, o *Options, readBuffer int) (*conn, error) {
+// dial opens a connection, says hello and returns the hub's welcome. So far
+// gorilla reads, for a hub that is full says so before it is asked; then its
+// buffer is empty, as a hub that was asked for nothing says nothing, and the
+// socket is taken.
+func dial(ctx context.Context, o *Options, readBuffer int) (*conn, []byte, error) {
 	d := websocket.Dialer{ // no proxy: nobody but the hub is to be loaded
 		TLSClientConfig: o.TLS,
 		ReadBufferSize:  1 << 10,
@@ -58,11 +60,50 @@ func dial(ctx context.Context, o *Options, readBuffer int) (*conn, error) {
 	if err != nil {
 		if errors.Is(err, websocket.ErrBadHandshake) && resp != nil {
 			text, _ := io.ReadAll(io.LimitReader(resp.Body, 200))
-			return nil, fmt.Errorf("%s refused the WebSocket: %w", o.URL, codec.Errorf(resp.StatusCode, "%s %s", resp.Status, text))
+			return nil, nil, fmt.Errorf("%s refused the WebSocket: %w", o.URL, codec.Errorf(resp.StatusCode, "%s %s", resp.Status, text))
 		}
-		return nil, err
+		return nil, nil, err
 	}
-	return &conn{net: ws.NetConn(), rbuf: make([]byte, readBuffer)}, nil
+	welcome, err := hello(ws, o)
+	if err != nil {
+		ws.Close()
+		return nil, nil, err
+	}
+	return &conn{net: ws.NetConn(), rbuf: make([]byte, readBuffer)}, welcome, nil
+}
+
+// hello introduces the connection and returns the welcome's data as JSON.
+func hello(ws *websocket.Conn, o *Options) ([]byte, error) {
+	m := codec.Message{Op: codec.OpHello, Enc: o.Encoding}
+	if o.Token != "" {
+		m.Has = m.Has.With(codec.KeyOpts)
+		m.Opts = codec.AppendOpts(nil, o.Encoding, &codec.Opts{Has: codec.OptToken, Token: o.Token})
+	}
+	ws.SetReadDeadline(time.Now().Add(answerIn))
+	defer ws.SetReadDeadline(time.Time{})
+	kind := websocket.TextMessage
+	if o.Encoding == codec.CBOR {
+		kind = websocket.BinaryMessage
+	}
+	writeErr := ws.WriteMessage(kind, codec.Append(nil, o.Encoding, &m))
+	_, data, err := ws.ReadMessage() // it may have been closed with a reason
+	if err != nil {
+		return nil, errors.Join(writeErr, err)
+	}
+	var d codec.Decoder
+	enc := codec.JSON
+	if len(data) > 0 && data[0] > 0x7f { // a CBOR map or array
+		enc = codec.CBOR
+	}
+	d.Reset(enc, data)
+	if err := d.Next(&m); err != nil {
+		return nil, fmt.Errorf("the hub sent what cannot be read: %w", err)
+	}
+	if m.Op == codec.OpErr || m.Op == codec.OpBye {
+		e := m.Err
+		return nil, &e
+	}
+	return codec.Transcode(nil, codec.JSON, enc, m.Data)
 }
 
 // send writes one frame of a message.
@@ -135,9 +176,9 @@ func (c *conn) next() (enc codec.Encoding, data []byte, err error) {
 
 func closeError(p []byte) error {
 	if len(p) < 2 {
-		return errors.New("the hub closed the connection")
+		return &websocket.CloseError{Code: websocket.CloseNoStatusReceived}
 	}
-	return fmt.Errorf("the hub closed the connection: %d %s", binary.BigEndian.Uint16(p), p[2:])
+	return &websocket.CloseError{Code: int(binary.BigEndian.Uint16(p)), Text: string(p[2:])}
 }
 
 // nextFrame returns the first byte and the payload of the next frame. A client

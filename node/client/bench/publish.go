@@ -18,6 +18,7 @@ type publisher struct {
 	turn   int
 	dead   atomic.Bool
 	pong   chan struct{}
+	gone   chan struct{} // closed when the connection is lost
 }
 
 func (p *publisher) readLoop() {
@@ -27,6 +28,7 @@ func (p *publisher) readLoop() {
 		enc, data, err := p.c.next()
 		if err != nil {
 			p.dead.Store(true)
+			close(p.gone)
 			p.run.lost("publisher", err)
 			return
 		}
@@ -35,7 +37,7 @@ func (p *publisher) readLoop() {
 			switch {
 			case err != nil:
 				p.run.errors.add(0, "the hub sent what cannot be read: "+err.Error())
-			case m.Op == codec.OpPong:
+			case m.Has.Has(codec.KeyID): // a pong, or a ping that was refused: all before it is done
 				select {
 				case p.pong <- struct{}{}:
 				default:
@@ -157,6 +159,7 @@ func (p *publisher) flush(wait time.Duration) {
 	defer t.Stop()
 	select {
 	case <-p.pong:
+	case <-p.gone:
 	case <-t.C:
 		p.run.errors.add(0, "the hub does not answer a publisher's ping")
 	}

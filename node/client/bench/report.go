@@ -101,18 +101,14 @@ type Client struct {
 // OK reports whether nothing was lost without explanation.
 func (r *Report) OK() bool { return r.Loss.Unexplained == 0 }
 
-// welcome reads who the hub is.
-func (h *Hub) welcome(m *codec.Message, o *Options) error {
+// welcome reads who the hub is, and whether it will take the readings.
+func (h *Hub) welcome(text []byte, o *Options) error {
 	var w struct {
 		Hub      string `json:"hub"`
 		Version  string `json:"version"`
 		MaxFrame int    `json:"maxFrame"`
 	}
-	text, err := codec.Transcode(nil, codec.JSON, m.Enc, m.Data)
-	if err == nil {
-		err = json.Unmarshal(text, &w)
-	}
-	if err != nil {
+	if err := json.Unmarshal(text, &w); err != nil {
 		return fmt.Errorf("the hub's welcome makes no sense: %w", err)
 	}
 	h.Name, h.Version = w.Hub, w.Version

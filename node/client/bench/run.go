@@ -131,40 +131,25 @@ const answerIn = 15 * time.Second
 
 // introduce asks the hub who it is, and finds its process.
 func (r *run) introduce(ctx context.Context) error {
-	c, err := r.open(ctx, 4<<10, true)
+	c, welcome, err := r.open(ctx, 4<<10)
 	if err != nil {
 		return err
 	}
 	r.control = c
 	r.server = serverProcess(c.net.LocalAddr(), c.net.RemoteAddr(), r.o.PID)
 	r.hub.URL, r.hub.Local = r.o.URL, isLocal(c.net)
-	return nil
+	return r.hub.welcome(welcome, r.o)
 }
 
-// open makes a connection and waits for its welcome: a hub that is full says so
-// there.
-func (r *run) open(ctx context.Context, buffer int, first bool) (*conn, error) {
+// open makes a connection that was welcomed.
+func (r *run) open(ctx context.Context, buffer int) (*conn, []byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, answerIn)
 	defer cancel()
-	c, err := dial(ctx, r.o, buffer)
-	if err != nil {
-		return nil, err
+	c, welcome, err := dial(ctx, r.o, buffer)
+	if err == nil {
+		c.began = r.began
 	}
-	c.began = r.began
-	m := codec.Message{Op: codec.OpHello}
-	if r.o.Token != "" {
-		m.Enc, m.Has = r.o.Encoding, m.Has.With(codec.KeyOpts)
-		m.Opts = codec.AppendOpts(nil, r.o.Encoding, &codec.Opts{Has: codec.OptToken, Token: r.o.Token})
-	}
-	a, err := c.request(r.o.Encoding, &m, answerIn)
-	if err == nil && first {
-		err = r.hub.welcome(a, r.o)
-	}
-	if err != nil {
-		c.close()
-		return nil, err
-	}
-	return c, nil
+	return c, welcome, err
 }
 
 // isLocal reports whether both ends of a connection are one machine's.
@@ -181,7 +166,7 @@ func (r *run) subscribe(ctx context.Context, i int) error {
 	if r.o.Subscribers > 64 {
 		buffer = max(4<<10, (8<<20)/r.o.Subscribers)
 	}
-	c, err := r.open(ctx, buffer, false)
+	c, _, err := r.open(ctx, buffer)
 	if err != nil {
 		return err
 	}
@@ -200,11 +185,11 @@ func (r *run) subscribe(ctx context.Context, i int) error {
 
 // publisher makes publisher i.
 func (r *run) publisher(ctx context.Context, i int) error {
-	c, err := r.open(ctx, 512, false)
+	c, _, err := r.open(ctx, 512)
 	if err != nil {
 		return err
 	}
-	p := &publisher{run: r, c: c, pong: make(chan struct{}, 1)}
+	p := &publisher{run: r, c: c, pong: make(chan struct{}, 1), gone: make(chan struct{})}
 	for t := i; t < r.o.Topics; t += r.o.Publishers {
 		p.topics = append(p.topics, t)
 	}
@@ -257,7 +242,7 @@ func (r *run) drain() {
 	for range min(len(r.pubs), 16) {
 		wg.Go(func() {
 			for p := range next {
-				p.flush(patience)
+				p.flush(answerIn)
 			}
 		})
 	}

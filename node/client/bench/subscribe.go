@@ -2,7 +2,6 @@ package bench
 
 import (
 	"io"
-	"math"
 	"sync"
 	"sync/atomic"
 
