@@ -1,0 +1,118 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"topicd/codec"
+	"topicd/node/client/bench"
+)
+
+func (a *app) bench() *command {
+	var r remote
+	var o bench.Options
+	var asJSON bool
+	encoding, bytes := "json", size(100)
+	o.Publishers, o.Subscribers, o.Duration, o.Warmup = 10, 1, 10*time.Second, time.Second
+	c := newCommand("bench", "", "Load a hub and measure what it makes of it")
+	c.long = `Load a hub and measure throughput, latency, loss and, where the hub is on this
+machine, its CPU and memory. Every subscriber hears every reading. Without --rate
+readings are sent as fast as the hub hands them on, which measures throughput;
+with it latency means something. Ctrl-C ends early and still reports. Publishers
+and subscribers are in this process, so latencies are one clock's, wherever the
+hub is. The hub's usual limits hold: start it with --limits=bench to lift them.
+The readings go to topics under bench/, which are deleted at the end.
+
+The exit code is 1 when readings were lost and the hub did not say so.`
+	c.example = `  topicd bench
+  topicd bench --publishers 200 --rate 2000 --subscribers 20 --encoding cbor
+  topicd bench --hub gateway --publishers 1 --subscribers 1000 --json`
+	c.flags.StringVar(&r.hub, "hub", "", "`HUB` to load: ws://gateway:22345/ws, a host, or a name that `topicd discover` shows (env TOPICD_HUB; default this machine's)")
+	c.flags.StringVar(&r.token, "token", "", "token that the hub wants (env TOPICD_TOKEN)")
+	c.flags.Var(count{v: &o.Publishers}, "publishers", "connections that publish")
+	c.flags.Float64Var(&o.Rate, "rate", 0, "readings per second of all publishers together; 0 = as fast as the hub hands them on")
+	c.flags.Var(count{v: &o.Subscribers}, "subscribers", "connections that hear everything")
+	c.flags.Var(count{v: &o.Topics}, "topics", "topics; 0 = one per publisher")
+	c.flags.Var(count{v: &o.Window}, "window", "without --rate: readings on their way at most; 0 = 128 per topic")
+	c.flags.Var(&bytes, "size", "of a reading")
+	c.flags.Var(choice{&encoding, "json|cbor|mixed"}, "encoding", "mixed is CBOR publishers and subscribers of both")
+	c.flags.Var(span{&o.Duration}, "duration", "time measured")
+	c.flags.Var(span{&o.Warmup}, "warmup", "time before that")
+	c.flags.BoolVar(&asJSON, "json", false, "the report as JSON, and no progress")
+	c.flags.IntVar(&o.PID, "pid", 0, "`PID` of the hub, for its CPU and memory; found by itself on this machine (Linux)")
+	c.run = func(ctx context.Context, _ []string) error {
+		o.Size = int(bytes)
+		for _, n := range []*int{&o.Publishers, &o.Subscribers} { // where the flag's 0 is none
+			if *n == 0 {
+				*n = -1
+			}
+		}
+		if o.Warmup == 0 {
+			o.Warmup = -1
+		}
+		switch encoding {
+		case "cbor":
+			o.Encoding = codec.CBOR
+		case "mixed":
+			o.Encoding, o.Hear = codec.CBOR, []codec.Encoding{codec.JSON, codec.CBOR}
+		}
+		return a.load(ctx, &r, o, asJSON)
+	}
+	return c
+}
+
+// load runs a bench and prints its report.
+func (a *app) load(ctx context.Context, r *remote, o bench.Options, asJSON bool) error {
+	if r.hub == "" {
+		r.hub = a.getenv("TOPICD_HUB")
+	}
+	if o.Token = r.token; o.Token == "" {
+		o.Token = a.getenv("TOPICD_TOKEN")
+	}
+	var err error
+	if r.hub == "" {
+		o.URL = defaultHub // a hub that was not named is only loaded on this machine
+	} else if o.URL, err = a.hubAt(ctx, r.hub); err != nil {
+		return err
+	}
+	show := bench.Shower{W: a.err, Terminal: isTerminal(a.err)}
+	if !asJSON {
+		o.Progress = show.Show
+	}
+	rep, err := bench.Run(ctx, o)
+	if !asJSON {
+		show.Done()
+	}
+	if err != nil {
+		return benchError(o.URL, err)
+	}
+	if asJSON {
+		e := json.NewEncoder(a.out)
+		e.SetIndent("", "  ")
+		err = e.Encode(rep)
+	} else {
+		err = rep.WriteText(a.out)
+	}
+	if err == nil && !rep.OK() {
+		err = fail(exitFailed, "", "%d deliveries were lost and the hub did not say so", rep.Loss.Unexplained)
+	}
+	return err
+}
+
+// benchError says why nothing was measured.
+func benchError(u string, err error) error {
+	var refused *codec.Error
+	hint := bench.Hint(err)
+	switch {
+	case errors.Is(err, bench.ErrOptions):
+		return fail(exitUsage, "", "%w", err)
+	case errors.As(err, &refused):
+		code, _ := codeExit(refused.Code)
+		return fail(code, hint, "%w", err)
+	case hint != "":
+		return fail(exitFailed, hint, "%w", err)
+	}
+	return dialError(u, err)
+}

@@ -1,0 +1,50 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"strings"
+	"testing"
+)
+
+func TestBench(t *testing.T) {
+	hub := serveInside(t, "--limits=bench")
+	do := func(want int, args ...string) (out, errs string) {
+		t.Helper()
+		var o, e bytes.Buffer
+		a := &app{in: strings.NewReader(""), out: &o, err: &e, getenv: func(string) string { return "" }}
+		if code := a.run(t.Context(), append([]string{"bench", "--hub", hub}, args...)); code != want {
+			t.Fatalf("bench %q ended with %d: %s", args, code, e.String())
+		}
+		return o.String(), e.String()
+	}
+	short := []string{"--duration", "300ms", "--warmup", "0"}
+	out, errs := do(0, append(short, "--json", "--rate", "1000", "--encoding", "mixed", "--subscribers", "2")...)
+	var r struct {
+		Published, Delivered struct{ Count int }
+		Latency              struct {
+			P50 int `json:"p50_us"`
+		}
+		Loss struct{ Unexplained int }
+	}
+	if err := json.Unmarshal([]byte(out), &r); err != nil || errs != "" {
+		t.Fatalf("%v: %s%s", err, out, errs)
+	}
+	if r.Published.Count < 100 || r.Delivered.Count < 200 || r.Latency.P50 == 0 || r.Loss.Unexplained != 0 {
+		t.Errorf("%s", out)
+	}
+	out, _ = do(0, append(short, "--publishers", "2", "--size", "1KiB")...)
+	for _, want := range []string{"2 publishers", "1024 bytes of JSON", "p99.9", "errors      none"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("no %q in\n%s", want, out)
+		}
+	}
+	if _, errs = do(exitUsage, "--publishers", "0"); !strings.Contains(errs, "without publishers") {
+		t.Error(errs)
+	}
+	do(exitUsage, "--size", "1")
+	do(exitUnreachable, "--hub", "ws://127.0.0.1:1/ws")
+	if _, errs = do(exitFailed, "--size", "64KiB"); !strings.Contains(errs, "--max-frame") {
+		t.Error(errs)
+	}
+}
