@@ -93,6 +93,7 @@ func (s *server) start() error {
 	}
 	o := s.set.wsock()
 	o.Ping, o.Log = pingEvery, s.log
+	o.Reader = os.Getenv("TOPICD_READER") // poll, wait or gorilla, to measure and to rule one out; default the best
 	o.Subprotocols = []string{dialect.ProtocolJSON, dialect.ProtocolCBOR}
 	o.Dialect = func(_ *http.Request, proto string) node.Dialect { return native.New(proto) }
 	var err error
@@ -101,7 +102,7 @@ func (s *server) start() error {
 	}
 	s.http = &http.Server{
 		Handler:           s.handler(),
-		ReadHeaderTimeout: 10 * time.Second,
+		ReadHeaderTimeout: 5 * time.Second,
 		IdleTimeout:       time.Minute,
 		MaxHeaderBytes:    16 << 10,
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),

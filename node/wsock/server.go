@@ -328,10 +328,11 @@ func (s *Server) Shutdown(ctx context.Context) {
 }
 
 // sweepLoop keeps all deadlines: pings, dead peers, full sockets, closing
-// handshakes, and the hub's own. Once a second for all connections together.
+// handshakes, and the hub's own. Once a second for all connections together,
+// less often for a hub that nobody is connected to: it should let its board sleep.
 func (s *Server) sweepLoop() {
 	defer s.wg.Done()
-	tick := time.NewTicker(time.Second)
+	tick := time.NewTimer(time.Second)
 	defer tick.Stop()
 	var conns []*conn
 	var burst burst
@@ -351,6 +352,11 @@ func (s *Server) sweepLoop() {
 		}
 		s.hub.Sweep(turn)
 		turn.Wake()
+		if len(conns) > 0 {
+			tick.Reset(time.Second)
+		} else {
+			tick.Reset(4 * time.Second)
+		}
 	}
 }
 
