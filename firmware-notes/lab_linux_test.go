@@ -70,6 +70,12 @@ func TestCFindsTheHub(t *testing.T) {
 	}
 
 	tell("up")
+	if _, err := exec.LookPath("python3"); err == nil { // the Python module's own query
+		want := "('10.78.0.1', "
+		if got := run(t, "ip", "netns", "exec", sensor, "python3", "micropython/test_topicd.py", "find", "10.78.0.2", "c0ffee01"); !strings.HasPrefix(got, want) {
+			t.Errorf("topicd.py found %s", got)
+		}
+	}
 	for _, id := range []string{"", "c0ffee01"} {
 		begin := time.Now()
 		argv := []string{"netns", "exec", sensor, bin, "--find", "eth0"}

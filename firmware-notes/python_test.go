@@ -1,0 +1,157 @@
+package firmware
+
+import (
+	"bufio"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestPythonVectors(t *testing.T) {
+	t.Parallel()
+	need(t, "python3")
+	if out := run(t, "python3", "micropython/test_topicd.py", "vectors", "vectors"); !strings.HasPrefix(out, "vectors ") {
+		t.Error(out)
+	}
+}
+
+// script reads what a program says, line by line.
+type script struct {
+	t     *testing.T
+	lines *bufio.Scanner
+}
+
+func newScript(t *testing.T, name string, args ...string) *script {
+	t.Helper()
+	need(t, name)
+	c := exec.Command(name, args...)
+	c.Stderr = os.Stderr
+	out, err := c.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	stop := time.AfterFunc(30*time.Second, func() { _ = c.Process.Kill() })
+	t.Cleanup(func() {
+		if t.Failed() {
+			_ = c.Process.Kill()
+		}
+		_, _ = io.Copy(io.Discard, out)
+		if err := c.Wait(); err != nil && !t.Failed() {
+			t.Error(name, ": ", err)
+		}
+		stop.Stop()
+	})
+	return &script{t, bufio.NewScanner(out)}
+}
+
+func (s *script) says(want ...string) {
+	s.t.Helper()
+	for _, w := range want {
+		if !s.lines.Scan() || s.lines.Text() != w {
+			s.t.Fatalf("said %q, want %q", s.lines.Text(), w)
+		}
+	}
+}
+
+// TestPythonAgainstTheHub: publishes, is told no, obeys, and survives a hub
+// that goes away and comes back.
+func TestPythonAgainstTheHub(t *testing.T) {
+	t.Parallel()
+	for _, enc := range []string{"cbor", "json"} {
+		t.Run(enc, func(t *testing.T) {
+			h, err := newHub("127.0.0.1:0", 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			py := newScript(t, "python3", "micropython/test_topicd.py", enc, h.port())
+			py.says("seq 1", "alias 2", "seq 2", "error 403", "ready")
+			if r := h.stored(t, "py/temp"); len(r) != 3 || r[0]["from"] != "py-"+enc || r[1]["data"] != 21.75 {
+				t.Errorf("stored %v", r)
+			}
+			h.publish(t, "py/command", `{"on":true,"level":0.5}`)
+			py.says(`command py/command {"level": 0.5, "on": true}`, "waiting")
+			h.stop()
+			again, err := newHub(h.addr, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(again.stop)
+			deadline := time.Now().Add(10 * time.Second)
+			for subscribers := 0.0; subscribers == 0; time.Sleep(50 * time.Millisecond) {
+				if time.Now().After(deadline) {
+					t.Fatal("did not come back")
+				}
+				m, err := again.page(t).ask(`{"op":"list","id":99,"opts":{"what":"topics","match":"py/command"}}`)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if list, _ := m["data"].([]any); len(list) == 1 {
+					topic, _ := list[0].(map[string]any)
+					subscribers, _ = topic["subscribers"].(float64)
+				}
+			}
+			again.publish(t, "py/command", `2`)
+			py.says("command py/command 2", "seq 1 links 2", "done")
+		})
+	}
+}
+
+// TestPythonSnippet runs python/sensor.py, which uses websockets and cbor2.
+func TestPythonSnippet(t *testing.T) {
+	t.Parallel()
+	python := "/usr/bin/python3" // Debian's, which has Debian's modules
+	need(t, python)
+	if err := exec.Command(python, "-c", "import websockets, cbor2").Run(); err != nil {
+		missing(t, "python3-websockets and python3-cbor2")
+	}
+	h := startHub(t, 0)
+	py := newScript(t, python, "python/sensor.py", "ws://"+h.addr+"/ws")
+	py.says("ack 1")
+	h.publish(t, "greenhouse/1/fan", `"on"`)
+	py.says("command on")
+}
+
+// TestBrowserSnippet runs the page's script in node, which has the browser's
+// WebSocket.
+func TestBrowserSnippet(t *testing.T) {
+	t.Parallel()
+	need(t, "node")
+	page, err := os.ReadFile("browser/index.html")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, js, ok := strings.Cut(string(page), "<script>")
+	js, _, ok2 := strings.Cut(js, "</script>")
+	if !ok || !ok2 {
+		t.Fatal("no script in the page")
+	}
+	run(t, "node", "-e", "new Function(process.argv[1])", "--", js) // the syntax
+	flags := []string{"--experimental-websocket", "--no-warnings"} // node 20 wants to be asked
+	if err := exec.Command("node", append(flags, "-e", "process.exit(typeof WebSocket === 'undefined' ? 1 : 0)")...).Run(); err != nil {
+		missing(t, "node 20.10 or later, for its WebSocket")
+	}
+	h := startHub(t, 0)
+	h.publish(t, "greenhouse/1/temp", `{"v":21.5,"u":"Cel"}`)
+	fake := `const said = {}; globalThis.location = {host: ` + "`" + h.addr + "`" + `, protocol: 'http:', search: ''};
+globalThis.document = {querySelector: (q) => said[q] ??= {set textContent(v) { console.log(q, v) }, addEventListener(e, f) { this.f = f }, click() { this.f() }},
+  createElement: () => ({}), };
+setTimeout(() => process.exit(0), 3000);
+` + js + "\nsetTimeout(() => said['#fan'].click(), 500)"
+	file := temp(t, "page.js")
+	if err := os.WriteFile(file, []byte(fake), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out := run(t, "node", append(flags, file)...)
+	if !strings.Contains(out, "#temp 21.5 Cel") {
+		t.Errorf("the page said\n%s", out)
+	}
+	if r := h.stored(t, "greenhouse/1/fan"); len(r) != 1 || r[0]["data"] != true {
+		t.Errorf("the button published %v", r)
+	}
+}
