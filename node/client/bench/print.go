@@ -66,8 +66,8 @@ func (r *Report) headline() string {
 		pace = group(l.Rate) + " readings a second"
 	}
 	enc := strings.ToUpper(l.Encoding)
-	if hear := strings.ToUpper(strings.Join(l.Hear, " and ")); hear != enc {
-		enc += " heard as " + hear
+	if hear := strings.Join(l.Hear, " and "); hear != l.Encoding {
+		enc += " heard as " + strings.NewReplacer("json", "JSON", "cbor", "CBOR").Replace(hear)
 	}
 	early := ""
 	if r.Interrupted {

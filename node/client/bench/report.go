@@ -213,8 +213,8 @@ func (r *run) judge(rep *Report) {
 	if !rep.Hub.Local && rep.Server == nil {
 		warn("the hub is on another machine: its CPU is not known, and latencies include the network; they are right, as publishers and subscribers share this machine's clock")
 	}
-	if rep.Server != nil && rep.Seconds*rep.Server.CPU < 0.5 {
-		warn("the hub used %.2f s of CPU: too little to divide by, as the kernel counts in 10 ms", rep.Seconds*rep.Server.CPU)
+	if rep.Server != nil && rep.Seconds*rep.Server.CPU < 0.2 {
+		warn("the hub used %.2f s of CPU, which the kernel counts in steps of 0.01 s: measure longer", rep.Seconds*rep.Server.CPU)
 	}
 	if rep.Seconds < 1 {
 		warn("measured for %v only", time.Duration(rep.Seconds*1e9).Round(time.Millisecond))
