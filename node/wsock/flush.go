@@ -51,18 +51,16 @@ func (w *worker) attend() {
 // pace; a busy one waits for its time.
 func (w *worker) flushOrPace(c *conn) {
 	c.mu.Lock()
-	pace := c.paceLocked()
-	at := c.lastWrite + pace
-	wait := pace > 0 && w.mono < at && c.answers == nil && c.cut == nil && !c.done && !c.busy && !c.blocked && !c.closed
-	if wait && !c.paced {
-		c.paced = true
-		c.mu.Unlock()
-		w.srv.pacer.add(due{at: at, c: c})
+	at := c.lastWrite + c.paceLocked()
+	if w.mono >= at || c.answers != nil || c.cut != nil || c.done || c.busy || c.blocked || c.closed {
+		w.flushLocked(c)
 		return
 	}
+	add := !c.paced
+	c.paced = true
 	c.mu.Unlock()
-	if !wait {
-		w.flush(c)
+	if add {
+		w.srv.pacer.add(due{at: at, c: c})
 	}
 }
 
@@ -77,6 +75,12 @@ func (c *conn) paceLocked() int64 {
 // a time; another one that comes leaves a note.
 func (w *worker) flush(c *conn) {
 	c.mu.Lock()
+	w.flushLocked(c)
+}
+
+// flushLocked is flush with c.mu held, which it gives back: with a thousand
+// readers each pair of lock and unlock is one part in five hundred.
+func (w *worker) flushLocked(c *conn) {
 	if c.closed || c.busy || c.blocked {
 		stuck := c.blocked && c.cut != nil
 		c.again = true
@@ -87,15 +91,13 @@ func (w *worker) flush(c *conn) {
 		return
 	}
 	c.busy = true
-	c.mu.Unlock()
-	w.rounds(c)
+	w.roundsLocked(c)
 }
 
-// rounds fills and writes until nothing is left, the socket is full or the
-// pace says wait. It ends the caller's right to write.
-func (w *worker) rounds(c *conn) {
+// roundsLocked fills and writes until nothing is left, the socket is full or
+// the pace says wait. It ends the caller's right to write and gives c.mu back.
+func (w *worker) roundsLocked(c *conn) {
 	for {
-		c.mu.Lock()
 		c.again = false
 		if why := c.cut; why != nil {
 			c.cut = nil
@@ -114,12 +116,8 @@ func (w *worker) rounds(c *conn) {
 		if !drain { // else the close frame waits
 			out = c.takeLocked(out)
 		}
-		c.mu.Unlock()
 		w.keep(out)
-		if len(out) > 0 && !w.write(c, out) {
-			return
-		}
-		if w.settle(c, next) {
+		if len(out) > 0 && !w.writeLocked(c, out) || w.settleLocked(c, next) {
 			return
 		}
 	}
@@ -138,14 +136,16 @@ func (w *worker) keep(out []byte) {
 	}
 }
 
-// write hands b to the socket. false: it did not take all of it (the rest then
-// waits in pending) or is broken, and the caller has no right to write any more.
-func (w *worker) write(c *conn, b []byte) bool {
+// writeLocked hands b to the socket, for which it gives c.mu back. true: all
+// was taken, and c.mu is held again. false: the socket did not take all of it
+// (the rest then waits in pending) or is broken, and the caller has neither c.mu
+// nor the right to write any more.
+func (w *worker) writeLocked(c *conn, b []byte) bool {
+	c.mu.Unlock()
 	n, err := c.sock.write(b)
 	c.mu.Lock()
 	c.lastWrite = w.mono
 	if err == nil && n == len(b) {
-		c.mu.Unlock()
 		return true
 	}
 	c.busy = false
@@ -166,10 +166,9 @@ func (w *worker) write(c *conn, b []byte) bool {
 	return false
 }
 
-// settle decides what comes after a complete write: true when the right to
-// write was given up, false to go on.
-func (w *worker) settle(c *conn, next int64) bool {
-	c.mu.Lock()
+// settleLocked decides what comes after a complete write. true: the right to
+// write and c.mu were given up; false: both are held still, go on.
+func (w *worker) settleLocked(c *conn, next int64) bool {
 	at := c.lastWrite + c.paceLocked()
 	switch {
 	case c.closed:
@@ -183,7 +182,6 @@ func (w *worker) settle(c *conn, next int64) bool {
 		c.sock.finish()
 		return true
 	case next == node.Again || c.answers != nil || c.cut != nil || c.again && w.mono >= at:
-		c.mu.Unlock()
 		return false
 	}
 	c.busy = false
@@ -224,9 +222,8 @@ func (w *worker) writable(c *conn) {
 	c.blocked, c.busy = false, true
 	rest := c.pending
 	c.pending = nil
-	c.mu.Unlock()
-	if w.write(c, rest) {
-		w.rounds(c)
+	if w.writeLocked(c, rest) {
+		w.roundsLocked(c)
 	}
 }
 

@@ -5,12 +5,16 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"flag"
 	"fmt"
 	"hash/crc32"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"runtime"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -26,6 +30,16 @@ import (
 
 // patience bounds every wait of these tests: nothing here takes a tenth of it.
 const patience = 10 * time.Second
+
+// TestMain lets more tests run at a time than there are processors: they wait
+// for deadlines most of the time.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if f := flag.Lookup("test.parallel"); f.Value.String() == strconv.Itoa(runtime.GOMAXPROCS(0)) {
+		_ = f.Value.Set("8")
+	}
+	os.Exit(m.Run())
+}
 
 // eachReader runs the test against all readers at the same time.
 func eachReader(t *testing.T, test func(t *testing.T, reader string)) {
