@@ -33,6 +33,7 @@ type Hub struct {
 	sessions map[uint32]*Session
 	devices  map[string]*window // dedupe, by device
 	speeches map[speech]*speech // what peers speak
+	named    map[string]int     // connections that go by a name
 	ids      uint32             // sessions ever opened
 	rank     uint64             // subscriptions ever made
 	nsubs    int
@@ -58,6 +59,7 @@ func New(opt Options) *Hub {
 		sessions:   make(map[uint32]*Session),
 		devices:    make(map[string]*window),
 		speeches:   make(map[speech]*speech),
+		named:      make(map[string]int),
 		began:      opt.Now(),
 	}
 	h.shareLocked()

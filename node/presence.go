@@ -34,9 +34,10 @@ func (s *Session) Hello(dev, name string, turn *Turn) *codec.Error {
 	s.mu.Lock()
 	old, shown := s.clientLocked(), s.shown
 	x := s.extraLocked()
+	h.renamedLocked(x.client, client)
 	x.client, x.from = client, []byte(client)
 	s.mu.Unlock()
-	if shown && old != client {
+	if shown && old != client && h.named[old] == 0 {
 		h.presenceLocked(s, old, "offline", turn)
 	}
 	if dev != "" {
@@ -52,6 +53,16 @@ func (s *Session) Hello(dev, name string, turn *Turn) *codec.Error {
 }
 
 const maxClient = 64
+
+// renamedLocked counts the connections that go by a name.
+func (h *Hub) renamedLocked(from, to string) {
+	if h.named[from]--; h.named[from] <= 0 {
+		delete(h.named, from)
+	}
+	if to != "" {
+		h.named[to]++
+	}
+}
 
 // Describe notes what the peer speaks, once that is known.
 func (s *Session) Describe(dialect, enc string, turn *Turn) {
@@ -112,16 +123,16 @@ func (h *Hub) showAllLocked(turn *Turn) {
 
 // offlineLocked publishes that the session is gone.
 func (h *Hub) offlineLocked(s *Session, turn *Turn) {
-	if !s.shown {
-		return
+	s.mu.Lock()
+	client, shown := s.clientLocked(), s.shown
+	if s.ext != nil {
+		h.renamedLocked(s.ext.client, "")
 	}
-	client := s.clientLocked()
-	for _, other := range h.sessions {
-		if other.clientLocked() == client {
-			return // the device has come back on another connection meanwhile
-		}
+	s.mu.Unlock()
+	// Else the device has come back on another connection meanwhile.
+	if shown && h.named[client] == 0 {
+		h.presenceLocked(s, client, "offline", turn)
 	}
-	h.presenceLocked(s, client, "offline", turn)
 }
 
 func (h *Hub) presenceLocked(s *Session, client, state string, turn *Turn) {
@@ -131,10 +142,12 @@ func (h *Hub) presenceLocked(s *Session, client, state string, turn *Turn) {
 	b = append(b, `","addr":`...)
 	b = codec.AppendString(b, codec.JSON, s.addr)
 	b = append(b, `,"dialect":`...)
+	s.mu.Lock()
 	dialect := ""
 	if s.speech != nil {
 		dialect = s.speech.dialect
 	}
+	s.mu.Unlock()
 	b = codec.AppendString(b, codec.JSON, dialect)
 	b = append(b, '}')
 	h.tellLocked(presencePrefix+client, b, turn)
