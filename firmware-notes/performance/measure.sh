@@ -75,7 +75,7 @@ if [ -x "$peers/run.sh" ]; then
     fi
   done
   mv "$tmp/pinned" "$here/peers.jsonl"
-  rm -f "$here/note.txt"
+  if [ "$count" -gt 0 ]; then rm -f "$here/note.txt"; fi # all rows are new
   if [ -s "$tmp/unpinned" ]; then mv "$tmp/unpinned" "$here/peers-unpinned.jsonl"; fi
 else
   echo "no peers at $peers: the rows that are here stay"

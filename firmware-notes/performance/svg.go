@@ -25,7 +25,7 @@ const limit = 1.3
 // Where things stand in the picture.
 const (
 	width, height           = 640.0, 320.0
-	left, right, top, below = 56.0, 616.0, 52.0, 262.0
+	left, right, top, below = 56.0, 562.0, 44.0, 262.0
 )
 
 // Colours for light and dark pages: an SVG follows the reader's choice.
@@ -63,8 +63,8 @@ func draw(c curve, points []point) []byte {
 		fmt.Fprintf(&b, `<line class="grid" x1="%g" y1="%.1f" x2="%g" y2="%.1f"/><text x="%g" y="%.1f" text-anchor="end">%s ×</text>`+"\n",
 			left, y(v), right, y(v), left-6, y(v)+4, short(v))
 	}
-	fmt.Fprintf(&b, `<line class="limit" x1="%g" y1="%.1f" x2="%g" y2="%.1f"/><text class="limit-text" x="%g" y="%.1f" text-anchor="end">limit %g ×</text>`+"\n",
-		left, y(limit), right, y(limit), right, y(limit)-6, limit)
+	fmt.Fprintf(&b, `<line class="limit" x1="%g" y1="%.1f" x2="%g" y2="%.1f"/><text class="limit-text" x="%g" y="%.1f">limit %g ×</text>`+"\n",
+		left, y(limit), right, y(limit), right+6, y(limit)+4, limit)
 	fmt.Fprintf(&b, `<line class="axis" x1="%g" y1="%g" x2="%g" y2="%g"/>`+"\n", left, below, right, below)
 	var line []string
 	for _, p := range points {
