@@ -62,13 +62,14 @@ type Session struct {
 	// static after construction
 	hub  *Hub
 	sink Sink
-	id   uint32
+
+	out  atomic.Int64 // readings handed over
+	drop atomic.Int64 // readings not handed over
 
 	// written under mu, read without it: topics marked for a pattern
 	bits atomic.Pointer[[]*bitPage]
 
-	out, drop atomic.Int64 // readings handed over, and not
-
+	id    uint32       // static after construction
 	in    atomic.Int64 // readings taken from the peer
 	heard atomic.Int64 // milliseconds: last sign of life
 
@@ -87,6 +88,8 @@ type Session struct {
 	speech *speech // what the peer speaks; nil until something was said; guarded by mu
 
 	pick *Subscription // scratch: best match while an audience is made; guarded by the hub's mu
+
+	_ [48]byte // to a size that the allocator aligns to lines of cache
 }
 
 // extra is what named peers and those that use aliases have.
@@ -181,6 +184,8 @@ type Subscription struct {
 	held   *heldList
 
 	at int32 // place in its list of the trie; guarded by the hub's mu
+
+	_ [16]byte // to a size that the allocator aligns to lines of cache
 }
 
 // view is how a subscription reads: what stays of its options.

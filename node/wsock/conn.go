@@ -11,39 +11,44 @@ import (
 
 // conn is one WebSocket connection: a session's peer and sink.
 type conn struct {
+	// What a delivery touches stands first, on one line of cache: with a
+	// thousand readers that is what a delivery costs besides the system call.
+
+	// guarded by mu
+	mu       sync.Mutex
+	busy     bool  // somebody fills and writes
+	again    bool  // something came up meanwhile
+	blocked  bool  // pending waits for the socket
+	paced    bool  // on the pacer's list, to be written at its pace
+	ending   bool  // a close frame is queued: nothing may follow it
+	draining bool  // the close frame waits until the readings are written
+	done     bool  // and nothing is waited for: the socket ends once all is written
+	closed   bool  // the socket is gone, or goes when busy ends
+	excess   bool  // more answers came up than may wait: it is about to be cut
+	pace     int32 // microseconds
+
+	lastWrite int64        // nanoseconds of the server's clock
+	answers   *answerBuf   // behind the readings: answers, pongs, close; nil = none
+	cut       *codec.Error // why the hub wants it to end
+
 	// static after construction
-	srv  *Server
 	sess *node.Session
 	sock socket
+	srv  *Server
+
+	// guarded by mu
+	pending   []byte // what the socket did not take
+	blockedAt int64  // since when, milliseconds of the server's clock
+	heldTill  int64  // when the pacer looks for readings held back by a rate; 0 = it need not
+	endAt     int64  // since when it is ending
 
 	// owned by the reader
 	dialect node.Dialect // written under mu as well
 	part    []byte       // bytes of a frame that is not whole yet
 	msg     *fragments   // a message that is not whole yet
 	over    bool         // nothing more is read
-	idx     int          // in the server's list; guarded by the server's mu
 
-	// guarded by mu
-	mu        sync.Mutex
-	answers   *answerBuf // behind the readings: answers, pongs, close; nil = none
-	pending   []byte     // what the socket did not take
-	busy      bool       // somebody fills and writes
-	again     bool       // something came up meanwhile
-	blocked   bool       // pending waits for the socket
-	paced     bool       // on the pacer's list, to be written at its pace
-	ending    bool       // a close frame is queued: nothing may follow it
-	draining  bool       // the close frame waits until the readings are written
-	done      bool       // and nothing is waited for: the socket ends once all is written
-	closed    bool       // the socket is gone, or goes when busy ends
-	excess    bool       // more answers came up than may wait: it is about to be cut
-	cut       *codec.Error
-	pace      int32 // milliseconds, -1 = the server's
-	blockedAt int64 // since when, milliseconds of the server's clock
-	heldTill  int64 // when the pacer looks for readings held back by a rate; 0 = it need not
-	endAt     int64 // since when it is ending
-
-	lastWrite int64 // nanoseconds of the server's clock
-
+	idx      int32 // in the server's list; guarded by the server's mu
 	nextPing int64 // milliseconds of the server's clock; owned by the sweeper
 }
 
@@ -120,7 +125,9 @@ func (c *conn) Speak(d node.Dialect) {
 // SetPace implements node.Peer.
 func (c *conn) SetPace(ms int) {
 	c.mu.Lock()
-	c.pace = int32(max(-1, min(ms, maxPace)))
+	if c.pace = int32(min(ms, maxPace) * 1000); ms < 0 {
+		c.pace = c.srv.pace()
+	}
 	c.mu.Unlock()
 }
 

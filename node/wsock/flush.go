@@ -64,11 +64,12 @@ func (w *worker) flushOrPace(c *conn) {
 	}
 }
 
-func (c *conn) paceLocked() int64 {
-	if c.pace >= 0 {
-		return int64(c.pace) * int64(time.Millisecond)
-	}
-	return int64(c.srv.opt.Pace)
+// paceLocked is the time between two writes while busy, in nanoseconds.
+func (c *conn) paceLocked() int64 { return int64(c.pace) * int64(time.Microsecond) }
+
+// pace is the pace of connections that did not ask for another, in microseconds.
+func (s *Server) pace() int32 {
+	return int32(min(max(0, s.opt.Pace/time.Microsecond), maxPace*1000))
 }
 
 // flush writes what the connection has to read. Only one goroutine does so at

@@ -144,7 +144,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		return // gorilla has answered
 	}
-	c := &conn{srv: s, pace: -1, dialect: s.opt.Dialect(r, proto), busy: true} // nobody writes before start
+	c := &conn{srv: s, pace: s.pace(), dialect: s.opt.Dialect(r, proto), busy: true} // nobody writes before start
 	turn := &node.Turn{Now: time.Now().UnixMilli()}
 	sess, refused := s.hub.Open(c, remote(wire.RemoteAddr()), requestURI(r), turn.Now)
 	if refused != nil {
@@ -252,7 +252,7 @@ func (s *Server) left() int {
 func (s *Server) add(c *conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	c.idx = len(s.conns)
+	c.idx = int32(len(s.conns))
 	s.conns = append(s.conns, c)
 	if s.closing { // too late to be told: Shutdown has been through the list
 		c.ending, c.endAt = true, s.millis()-closeWait
