@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"topicd/codec"
 	"topicd/node"
@@ -17,7 +18,8 @@ type Native struct {
 	// static after construction
 	cfg   *NativeConfig
 	greet bool // a subprotocol was agreed: the hub speaks first
-	enc   codec.Encoding
+
+	cbor atomic.Bool // what the peer speaks; Bye asks from anywhere
 
 	// owned by the peer's reader
 	known bool  // what the peer speaks is known to the hub
@@ -48,9 +50,17 @@ func (cfg *NativeConfig) New(subprotocol string) *Native {
 	case ProtocolJSON:
 		n.greet = true
 	case ProtocolCBOR:
-		n.greet, n.enc = true, codec.CBOR
+		n.greet = true
+		n.cbor.Store(true)
 	}
 	return n
+}
+
+func (n *Native) enc() codec.Encoding {
+	if n.cbor.Load() {
+		return codec.CBOR
+	}
+	return codec.JSON
 }
 
 // maxBad: so many malformed frames in a row end the connection.
@@ -59,8 +69,8 @@ const maxBad = 10
 // Open implements node.Dialect.
 func (n *Native) Open(p node.Peer, turn *node.Turn) {
 	if n.greet {
-		n.describe(p, n.enc, turn)
-		n.welcome(p, n.enc, turn)
+		n.describe(p, n.enc(), turn)
+		n.welcome(p, n.enc(), &codec.Message{}, turn)
 	}
 }
 
@@ -75,7 +85,7 @@ func (n *Native) Close(node.Peer, *node.Turn) {}
 // Bye implements node.Dialect.
 func (n *Native) Bye(p node.Peer, why *codec.Error, turn *node.Turn) {
 	m := codec.Message{Op: codec.OpBye, Err: *why, Has: codec.Fields(0).With(codec.KeyErr)}
-	n.send(p, n.enc, &m, turn)
+	n.send(p, n.enc(), &m, turn)
 }
 
 // decoders are lent for the time of one frame: a connection at rest has none.
@@ -88,7 +98,7 @@ func (n *Native) Frame(p node.Peer, text bool, payload []byte, turn *node.Turn) 
 		enc = codec.JSON
 	}
 	if !n.known {
-		n.enc = enc
+		n.cbor.Store(enc == codec.CBOR)
 		n.describe(p, enc, turn)
 	}
 	d := decoders.Get().(*codec.Decoder)
@@ -150,7 +160,7 @@ func (n *Native) ok(p node.Peer, enc codec.Encoding, req, m *codec.Message, turn
 	n.send(p, enc, m, turn)
 }
 
-func (n *Native) welcome(p node.Peer, enc codec.Encoding, turn *node.Turn) {
+func (n *Native) welcome(p node.Peer, enc codec.Encoding, req *codec.Message, turn *node.Turn) {
 	c := n.cfg
 	b := append(make([]byte, 0, 128), `{"hub":`...)
 	b = codec.AppendString(b, codec.JSON, c.Hub.Options().Name)
@@ -161,8 +171,8 @@ func (n *Native) welcome(p node.Peer, enc codec.Encoding, turn *node.Turn) {
 	b = strconv.AppendInt(append(b, `,"maxFrame":`...), int64(c.MaxFrame), 10)
 	b = strconv.AppendInt(append(b, `,"retry":`...), int64(c.Retry), 10)
 	n.send(p, enc, &codec.Message{
-		Op: codec.OpWelcome, Data: append(b, '}'), Ep: c.Hub.Epoch(),
-		Has: codec.Fields(0).With(codec.KeyData).With(codec.KeyEp),
+		Op: codec.OpWelcome, ID: req.ID, Data: append(b, '}'), Ep: c.Hub.Epoch(),
+		Has: req.Has&codec.Fields(0).With(codec.KeyID) | codec.Fields(0).With(codec.KeyData).With(codec.KeyEp),
 	}, turn)
 }
 
@@ -182,7 +192,7 @@ func (n *Native) handle(p node.Peer, enc codec.Encoding, m *codec.Message, turn 
 		if err := p.Session().Hello(o.Dev, o.Name, turn); err != nil {
 			return err
 		}
-		n.welcome(p, enc, turn)
+		n.welcome(p, enc, m, turn)
 	case codec.OpSub:
 		return n.sub(p, enc, m, &o, turn)
 	case codec.OpUnsub:
