@@ -66,6 +66,15 @@ func run(t *testing.T, name string, args ...string) string {
 	return string(out)
 }
 
+func read(t *testing.T, file string) string {
+	t.Helper()
+	b, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
 // frame is an entry of vectors/frames.json.
 type frame struct {
 	Name, Dir, Note, JSON, CBOR string

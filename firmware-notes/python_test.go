@@ -20,14 +20,22 @@ func TestPythonVectors(t *testing.T) {
 
 // script reads what a program says, line by line.
 type script struct {
-	t     *testing.T
-	lines *bufio.Scanner
+	t      *testing.T
+	lines  *bufio.Scanner
+	kill   func() // ends a program that would run for ever
+	killed bool
 }
 
 func newScript(t *testing.T, name string, args ...string) *script {
 	t.Helper()
+	return newScriptEnv(t, nil, name, args...)
+}
+
+func newScriptEnv(t *testing.T, env []string, name string, args ...string) *script {
+	t.Helper()
 	need(t, name)
 	c := exec.Command(name, args...)
+	c.Env = append(os.Environ(), env...)
 	c.Stderr = os.Stderr
 	out, err := c.StdoutPipe()
 	if err != nil {
@@ -36,18 +44,20 @@ func newScript(t *testing.T, name string, args ...string) *script {
 	if err := c.Start(); err != nil {
 		t.Fatal(err)
 	}
+	s := &script{t: t, lines: bufio.NewScanner(out)}
+	s.kill = func() { s.killed = true; _ = c.Process.Kill() }
 	stop := time.AfterFunc(30*time.Second, func() { _ = c.Process.Kill() })
 	t.Cleanup(func() {
 		if t.Failed() {
 			_ = c.Process.Kill()
 		}
 		_, _ = io.Copy(io.Discard, out)
-		if err := c.Wait(); err != nil && !t.Failed() {
+		if err := c.Wait(); err != nil && !t.Failed() && !s.killed {
 			t.Error(name, ": ", err)
 		}
 		stop.Stop()
 	})
-	return &script{t, bufio.NewScanner(out)}
+	return s
 }
 
 func (s *script) says(want ...string) {
@@ -132,7 +142,7 @@ func TestBrowserSnippet(t *testing.T) {
 		t.Fatal("no script in the page")
 	}
 	run(t, "node", "-e", "new Function(process.argv[1])", "--", js) // the syntax
-	flags := []string{"--experimental-websocket", "--no-warnings"} // node 20 wants to be asked
+	flags := []string{"--experimental-websocket", "--no-warnings"}  // node 20 wants to be asked
 	if err := exec.Command("node", append(flags, "-e", "process.exit(typeof WebSocket === 'undefined' ? 1 : 0)")...).Run(); err != nil {
 		missing(t, "node 20.10 or later, for its WebSocket")
 	}

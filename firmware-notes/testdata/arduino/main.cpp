@@ -1,0 +1,6 @@
+#include "Arduino.h"
+#include "TopicdSensor.ino"
+int main() {
+  setup();
+  for (;;) loop();
+}
