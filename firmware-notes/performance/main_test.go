@@ -79,7 +79,12 @@ func TestRender(t *testing.T) {
 	if strings.Contains(string(text), "old") || strings.Count(string(text), "kept") != 5 || strings.Contains(string(text), "NaN") {
 		t.Errorf("%s", text)
 	}
-	svg, err := os.ReadFile(filepath.Join(dir, "grow-topics.svg"))
+	checkSVG(t, filepath.Join(dir, "grow-topics.svg"))
+}
+
+func checkSVG(t *testing.T, name string) {
+	t.Helper()
+	svg, err := os.ReadFile(name)
 	if err != nil {
 		t.Fatal(err)
 	}
