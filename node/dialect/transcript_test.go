@@ -34,7 +34,7 @@ type transcript struct {
 
 const (
 	testEpoch = 7
-	testNow   = 1_700_000_000_000
+	testNow   = int64(1_700_000_000_000)
 )
 
 func newTranscript(t testing.TB, o node.Options) *transcript {
