@@ -190,3 +190,27 @@ func BenchmarkGrowSessions(b *testing.B) {
 		}
 	}, 1, 10, 100, 1000, 10_000)
 }
+// BenchmarkPublishFull: 10,000 topics share a full arena of 16 MiB, a stuck
+// subscriber of everything with them.
+func BenchmarkPublishFull(b *testing.B) {
+	h := New(Options{Rate: -1})
+	b.Cleanup(h.Close)
+	bh := &benchHub{Hub: h, turn: h.Turn()}
+	s := bh.open(b)
+	stuck := bh.open(b)
+	if _, err := stuck.Subscribe([]byte("#"), SubOptions{Format: fixedFormat}, bh.turn); err != nil {
+		b.Fatal(err)
+	}
+	names := make([][]byte, 10_000)
+	for i := range names {
+		names[i] = fmt.Appendf(nil, "s/%06d", i)
+	}
+	for i := range 300_000 {
+		bh.pub(b, s, names[i%len(names)])
+	}
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		bh.turn.Now = h.Now()
+		bh.pub(b, s, names[i%len(names)])
+	}
+}

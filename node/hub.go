@@ -37,11 +37,12 @@ type Hub struct {
 	ids      uint32             // sessions ever opened
 	rank     uint64             // subscriptions ever made
 	nsubs    int
-	deleted  uint32 // topics ever deleted: a topic born later has another epoch
-	names    int64  // bytes of topic names
-	swept    uint32 // where the next sweep goes on
-	victim   uint32 // where the next search for room goes on
-	watched  int    // subscriptions that may want to hear of everybody's presence
+	deleted  uint32   // topics ever deleted: a topic born later has another epoch
+	names    int64    // bytes of topic names
+	swept    uint32   // where the next sweep goes on
+	victim   uint32   // where the next search for room goes on
+	dry      [2]int64 // when a search for room found none: among topics above their share, among all
+	watched  int      // subscriptions that may want to hear of everybody's presence
 	began    int64
 	statsAt  int64 // when the figures were published last
 }

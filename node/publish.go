@@ -170,10 +170,10 @@ func (h *Hub) store(t *Topic, r *record, by *Session, turn *Turn) (*Topic, uint6
 		}
 		t.mu.Unlock()
 		switch {
-		case try < maxTries && h.makeRoom(need, fair):
+		case try < maxTries && h.makeRoom(need, fair, turn.Now):
 		case try < maxTries+1 && fair > 0:
 			fair = 0 // from its own, then: the newest alone is sure
-		case try < 2*maxTries && h.makeRoom(need, 0):
+		case try < 2*maxTries && h.makeRoom(need, 0, turn.Now):
 		default:
 			h.Stats.Add(RefusedRoom, 1)
 			return t, 0, errNoRoom
@@ -201,13 +201,24 @@ func (h *Hub) tell(t *Topic, seq uint64, by *Session, turn *Turn) {
 
 // makeRoom frees n bytes of the arena, and a little more, from topics that
 // hold more than fair, oldest readings first. It reports whether it freed any.
-func (h *Hub) makeRoom(n int, fair uint32) bool {
+func (h *Hub) makeRoom(n int, fair uint32, now int64) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.makeRoomLocked(n, fair)
+	return h.makeRoomLocked(n, fair, now)
 }
 
-func (h *Hub) makeRoomLocked(n int, fair uint32) bool {
+// dryFor is how long a search for room that found none is not repeated, in
+// milliseconds: it looks at every topic, and one publish after the other would.
+const dryFor = 50
+
+func (h *Hub) makeRoomLocked(n int, fair uint32, now int64) bool {
+	dry := &h.dry[0]
+	if fair == 0 {
+		dry = &h.dry[1]
+	}
+	if now-*dry < dryFor && now >= *dry {
+		return false
+	}
 	freed := false
 	need := int64(n) + 4*maxChunk
 	for range h.topics.used {
@@ -232,12 +243,17 @@ func (h *Hub) makeRoomLocked(n int, fair uint32) bool {
 			return true
 		}
 	}
+	if !freed {
+		*dry = now
+	}
 	return freed
 }
 
-// shareLocked notes what each topic may always hold: an equal share of the arena.
+// shareLocked notes what each topic may always hold: an equal share of the
+// arena, less an eighth for what chunks waste. When the arena is full somebody
+// then holds more than its share, and is soon found.
 func (h *Hub) shareLocked() {
-	h.fair.Store(uint32(min(h.opt.Memory/int64(max(1, h.byName.n)), 1<<30)))
+	h.fair.Store(uint32(min(h.opt.Memory*7/8/int64(max(1, h.byName.n)), 1<<30)))
 }
 
 // budget bounds what one session may ask per second: requests and bytes.

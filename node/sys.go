@@ -23,7 +23,7 @@ func (h *Hub) tellLocked(name string, json []byte, turn *Turn) {
 		return // no room for another topic: counted there
 	}
 	if used, budget, _ := h.arena.usage(); budget-used < int64(len(json))+4*maxChunk {
-		_ = h.makeRoomLocked(len(json), h.fair.Load()) || h.makeRoomLocked(len(json), 0)
+		_ = h.makeRoomLocked(len(json), h.fair.Load(), turn.Now) || h.makeRoomLocked(len(json), 0, turn.Now)
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
