@@ -190,6 +190,7 @@ func BenchmarkGrowSessions(b *testing.B) {
 		}
 	}, 1, 10, 100, 1000, 10_000)
 }
+
 // BenchmarkPublishFull: 10,000 topics share a full arena of 16 MiB, a stuck
 // subscriber of everything with them.
 func BenchmarkPublishFull(b *testing.B) {

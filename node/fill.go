@@ -53,8 +53,8 @@ type batch struct {
 }
 
 const (
-	smallBatch   = 1 << 10 // bytes of frames
-	smallBatches = 128     // with smallBatch: at most 128 KiB a flusher
+	smallBatch   = 512 // bytes of frames
+	smallBatches = 128 // with smallBatch: at most 64 KiB a flusher
 )
 
 // find is where the frames of t from a number on are kept, if they are.

@@ -239,7 +239,7 @@ const liveMark = 1<<topicBits - 1
 // fifo is a ring of entries. The first two lie in it: most sessions are never
 // behind on more topics, and hold no other memory for it.
 type fifo struct {
-	ring  []entry // length is a power of two; nil while small does
+	ring  []entry // nil while small does
 	head  int32
 	n     int32
 	small [2]entry
@@ -254,13 +254,21 @@ func (f *fifo) buf() []entry {
 
 func (f *fifo) at(i int32) *entry {
 	b := f.buf()
-	return &b[int(f.head+i)&(len(b)-1)]
+	k := int(f.head + i)
+	if k >= len(b) {
+		k -= len(b)
+	}
+	return &b[k]
 }
 
 // push appends e and returns how many bytes the ring grew.
 func (f *fifo) push(e entry) (grown int) {
-	if int(f.n) == len(f.buf()) {
-		ring := make([]entry, max(16, 2*len(f.ring)))
+	if size := len(f.buf()); int(f.n) == size {
+		more := max(16, size)
+		if size >= 1024 { // of a reader that may be stuck: it costs memory for long
+			more = size / 4
+		}
+		ring := make([]entry, size+more)
 		for i := range f.n {
 			ring[i] = *f.at(i)
 		}
@@ -278,7 +286,9 @@ const fifoKeep = 64
 
 // pop drops the first entry and returns how many bytes were given back.
 func (f *fifo) pop() (freed int) {
-	f.head = (f.head + 1) & int32(len(f.buf())-1)
+	if f.head++; int(f.head) == len(f.buf()) {
+		f.head = 0
+	}
 	f.n--
 	if f.n == 0 && len(f.ring) > fifoKeep {
 		freed = 8 * len(f.ring)

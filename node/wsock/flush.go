@@ -21,7 +21,7 @@ type worker struct {
 // batchLimit is how many bytes one write gathers: enough for the saturated
 // case (64 readings of 170 bytes), little enough that the rest kept for a
 // reader that has stopped stays small.
-const batchLimit = 32 << 10
+const batchLimit = 16 << 10
 
 func newWorker(s *Server) *worker { return &worker{srv: s} }
 

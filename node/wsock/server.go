@@ -375,8 +375,8 @@ func (b *burst) watch(opened int64) {
 }
 
 const (
-	burstSize = 256 // handshakes worth a collection
-	burstRate = 16  // per second: fewer are no burst
+	burstSize = 64 // handshakes worth a collection
+	burstRate = 16 // per second: fewer are no burst
 )
 
 func (s *Server) sweep(c *conn, turn *node.Turn) {
