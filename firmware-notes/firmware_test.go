@@ -23,17 +23,6 @@ import (
 	"topicd/node/wsock"
 )
 
-// TestMain is also the hub that runs in a namespace, see lab_linux_test.go.
-func TestMain(m *testing.M) {
-	if os.Getenv(roleEnv) == "hub" {
-		roleHub()
-		return
-	}
-	os.Exit(m.Run())
-}
-
-const roleEnv = "TOPICD_FIRMWARE_ROLE"
-
 // need skips the test where a tool is missing, and fails it in CI.
 func need(t *testing.T, tools ...string) {
 	t.Helper()

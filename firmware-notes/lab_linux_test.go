@@ -17,6 +17,17 @@ import (
 	"topicd/discovery"
 )
 
+// TestMain is also the hub that runs in a namespace.
+func TestMain(m *testing.M) {
+	if os.Getenv(roleEnv) == "hub" {
+		roleHub()
+		return
+	}
+	os.Exit(m.Run())
+}
+
+const roleEnv = "TOPICD_FIRMWARE_ROLE"
+
 // TestCFindsTheHub is two machines with one cable: a gateway whose hub is
 // advertised, and a sensor that runs the C client and knows nothing but its own
 // interface. Each is a network namespace; nothing is said outside of them.

@@ -208,17 +208,19 @@ class Hub:
         self._subs = []      # [pattern, callback, opts]
         self._id = 0
         self._seq = 0
-        self._pause = 1000
+        self._pause = 1000   # ms, before the next attempt but one
+        self._wait = 0       # ms, from _tried to the next attempt
+        self._tried = _now()
 
     # -- for the application
 
     def publish(self, topic, data, ack=False):
         """Publishes. With ack the answer is waited for, and the link made again as often as
-        need be; gives the topic's seq. Without, a reading may be lost with the link, and
+        need be; gives the topic's seq. Without, a reading is lost when there is no link, and
         nothing tells."""
         if not ack:
             try:
-                self._ready()
+                self._ready(0)
                 self._send({"op": "pub", "topic": self._alias.get(topic, topic), "data": data})
             except OSError:
                 self._drop()
@@ -285,38 +287,46 @@ class Hub:
             except OSError:
                 pass
         self._drop()
-        self._pause = 1000
+        self._pause, self._wait = 1000, 0
 
     # -- the link
 
     def _drop(self):
+        """Ends the link and says when the next may be made: later each time, until one lasted."""
         if self._sock:
             self._sock.close()
+            if self.welcome is not None and _since(self._up) > 60000:
+                self._pause = 1000
+            self._again()
         self._sock = None
+
+    def _again(self):
+        # Half of the pause by chance: a hundred devices must not come back at once.
+        self._tried = _now()
+        self._wait = self._pause // 2 + int.from_bytes(os.urandom(2), "big") * (self._pause // 2) // 65536
+        self._pause = min(30000, self._pause * 2)
 
     def _ready(self, budget=None):
         """Makes the link if there is none; within budget ms, if given, but for the connect."""
-        if self._sock:
-            return
-        while True:
+        while not self._sock:
+            left = self._wait - _since(self._tried)
+            if left > 0:
+                if budget is not None and budget < left:
+                    time.sleep(budget / 1000)
+                    raise Lost("no link")
+                time.sleep(left / 1000)
+                if budget is not None:
+                    budget -= left
             try:
                 self._connect()
-                break
             except OSError:
                 self._drop()
-            # Half of the pause by chance: a hundred devices must not come back at once.
-            wait = self._pause // 2 + int.from_bytes(os.urandom(2), "big") * (self._pause // 2) // 65536
-            self._pause = min(30000, self._pause * 2)
-            if budget is not None and wait >= budget:
-                time.sleep(budget / 1000)
-                raise Lost("no link")
-            time.sleep(wait / 1000)
-            if budget is not None:
-                budget -= wait
-        self._pause = 1000
+                if _since(self._tried) >= self._wait:  # not even a socket
+                    self._again()
 
     def _connect(self):
         info = socket.getaddrinfo(self.host, self.port, 0, socket.SOCK_STREAM)[0]
+        self.welcome = None
         self._buf = b""
         self._alias = {}
         self._answers = {}
@@ -331,9 +341,8 @@ class Hub:
                 "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: %s\r\n\r\n"
                 % (self.path, host, self.port, key.decode())).encode())
         while b"\r\n\r\n" not in self._buf:
-            if len(self._buf) > 4096:
+            if len(self._buf) > 4096 or not self._more(self.timeout * 1000):
                 raise Lost("no HTTP answer")
-            self._more(self.timeout * 1000)
         head, self._buf = self._buf.split(b"\r\n\r\n", 1)
         if not head.startswith(b"HTTP/1.1 101"):
             raise Lost(head.split(b"\r\n")[0].decode())
@@ -346,7 +355,6 @@ class Hub:
             opts["dev"] = self.dev
         if self.token:
             opts["token"] = self.token
-        self.welcome = None
         self._heard = _now()
         self._send({"op": "hello", "opts": opts})
         start = _now()
@@ -355,8 +363,15 @@ class Hub:
                 raise Lost("no welcome")
             self._pump(100)
         self.links += 1
+        self._up = _now()
+        refused = None
         for s in self._subs:
-            self._sub(s)
+            try:
+                self._sub(s)
+            except Error as e:
+                refused = e
+        if refused:
+            raise refused
 
     def _sub(self, s):
         m = {"op": "sub", "topic": s[0]}

@@ -41,7 +41,8 @@ static bool online;            // the hub has said welcome
 static unsigned long heard;    // when something came last
 static unsigned long last;     // when we published last
 static unsigned long holdOff;  // ms to publish nothing: the hub asked for it
-static unsigned long backOff = 1000;
+static unsigned long opened;   // when the connection was made
+static unsigned long backOff;  // ms to wait before the next one
 
 static float temperature() { return 20.0f + (float)(millis() % 100) / 16.0f; } // your sensor here
 
@@ -150,7 +151,7 @@ static void handle(int op, td_val m) {
     case TD_WELCOME:
       if (online) break;
       online = true;
-      backOff = 1000;
+      opened = millis();
       holdOff = 0;
       saveHub();
       last = millis() - EVERY;
@@ -187,11 +188,14 @@ static void handle(int op, td_val m) {
   }
 }
 
+// Not all boards at once, and slower each time while it does not last.
 static void offline() {
   client.stop();
-  if (openHub() || (findHub() && openHub())) return;
-  delay(backOff / 2 + entropy() % (backOff / 2)); // not all boards at once
-  backOff = backOff < 30000 ? backOff * 2 : 30000;
+  if (online && millis() - opened > 60000) backOff = 1000;
+  online = false;
+  if (backOff) delay(backOff / 2 + entropy() % (backOff / 2));
+  backOff = backOff == 0 ? 1000 : backOff < 30000 ? backOff * 2 : 30000;
+  if (!openHub() && findHub()) openHub();
 }
 
 void setup() {
@@ -209,7 +213,6 @@ void loop() {
   }
   if (!client.connected() && client.available() == 0) {
     if (online) Serial.println("lost");
-    online = false;
     offline();
     return;
   }
