@@ -4,6 +4,8 @@
 # make release   static binaries for linux in dist/, with SHA256SUMS
 # make fuzz      each fuzz target for FUZZTIME (default 20s)
 # make bench     benchmarks in the form that benchstat reads
+# make perf      measure beside the peers and rewrite firmware-notes/performance.md (~1 h, quiet machine)
+# make perf-page the page again from the rows that are there
 
 SHELL       := /bin/bash
 .DEFAULT_GOAL := build
@@ -15,14 +17,15 @@ LDFLAGS     := -s -w -X main.version=$(VERSION)
 BUILD       := CGO_ENABLED=0 $(GO) build -trimpath -tags $(TAGS) -ldflags '$(LDFLAGS)'
 STATICCHECK := v0.8.2
 BENCHSTAT   := v0.0.0-20260908200009-22c9c6c9d4da
-# Bytes of the stripped armv6 binary.
-SIZE_BUDGET := 8500000
+# Bytes of the stripped armv6 binary. 8.5 MB were for the hub and its client
+# commands; bench takes 0.13 more, and all that is planned may take 10.
+SIZE_BUDGET := 8700000
 FUZZTIME    ?= 20s
 BENCHCOUNT  ?= 6
 BENCHTIME   ?= 200ms
 TARGETS     := linux-armv6 linux-armv7 linux-arm64 linux-amd64 linux-riscv64
 
-.PHONY: build run test check fmt vet staticcheck walls size release fuzz bench tools clean
+.PHONY: build run test check fmt vet staticcheck walls size release fuzz bench perf perf-page tools clean
 
 build:
 	$(BUILD) -o bin/topicd ./cmd/topicd
@@ -95,3 +98,9 @@ bench: .build/bin/benchstat
 
 clean:
 	rm -rf bin dist .build cmd/topicd/testdata/js/node_modules
+
+perf:
+	firmware-notes/performance/measure.sh
+
+perf-page:
+	$(GO) run ./firmware-notes/performance

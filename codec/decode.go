@@ -116,8 +116,10 @@ func (d *Decoder) setOp(m *Message, text []byte, code uint64) {
 		m.Op = op
 		m.Has = m.Has.With(KeyOp)
 	case text != nil:
+		m.UnknownOp = true
 		d.w.note(CodeMalformed, "unknown op %s", quote(text))
 	default:
+		m.UnknownOp = true
 		d.w.note(CodeMalformed, "unknown op %d", code)
 	}
 }

@@ -93,6 +93,10 @@ type Message struct {
 	Drop    uint64
 	From    []byte
 	Err     Error
+
+	// UnknownOp tells that the op is one that this version does not know: refused,
+	// but not nonsense.
+	UnknownOp bool
 }
 
 // Error is what a peer is told: a code with a stable meaning (an HTTP number),

@@ -54,7 +54,7 @@ type batch struct {
 
 const (
 	smallBatch   = 512 // bytes of frames
-	smallBatches = 128 // with smallBatch: at most 64 KiB a flusher
+	smallBatches = 64  // with smallBatch: at most 32 KiB a flusher
 )
 
 // find is where the frames of t from a number on are kept, if they are.
@@ -170,7 +170,10 @@ func (s *Session) dueLocked(now int64) int64 {
 			continue
 		}
 		l := b.held
-		for l.head < len(l.list) && l.list[l.head].due <= now {
+		// One that is due later than the rate allows was put there before the
+		// clock went back.
+		latest := now + int64(1000/b.view.rate) + 1
+		for l.head < len(l.list) && (l.list[l.head].due <= now || l.list[l.head].due > latest) {
 			h := l.list[l.head]
 			l.head++
 			if grown := s.ready.push(entry(h.topic)<<44 | entry(b.slot)<<32 | entry(h.from)); grown > 0 {

@@ -361,7 +361,7 @@ func (h *Hub) expired(t *Topic, now int64) bool {
 		t.idle = 0
 		return false
 	}
-	at := uint32((now - h.began) / 1000)
+	at := uint32(max(0, now-h.began) / 1000) // the clock may have been set back
 	if t.idle == 0 {
 		t.idle = max(at, 1)
 		if t.by[0] == 0 && t.log.count > 0 { // the hub's own

@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"topicd/node"
-	"topicd/node/wsock"
 )
 
 func newLog(w io.Writer, set *settings) *slog.Logger {
@@ -37,7 +36,7 @@ func (s *server) worst() worst {
 	o := s.set.hub("")
 	return worst{
 		Worst:       o.Worst(),
-		connections: int64(s.set.sessions)*wsock.PerSession + max(4<<20, 4*int64(s.set.maxFrame)),
+		connections: s.set.wsock().Worst(s.set.sessions),
 		program:     programBase,
 	}
 }

@@ -115,7 +115,9 @@ func (n *Native) Frame(p node.Peer, text bool, payload []byte, turn *node.Turn) 
 		size = 0 // the bytes are charged once a frame
 		if answer == nil && err != nil {
 			answer = asError(err)
-			n.malformed(p, answer, turn)
+			if !m.UnknownOp { // a newer client's op may be refused any number of times
+				n.malformed(p, answer, turn)
+			}
 		} else if answer == nil {
 			n.bad = 0
 			answer = n.handle(p, enc, &m, turn)

@@ -48,6 +48,7 @@ type conn struct {
 	msg     *fragments   // a message that is not whole yet
 	over    bool         // nothing more is read
 
+	counted  int32 // bytes of answers in the server's count; guarded by mu
 	idx      int32 // in the server's list; guarded by the server's mu
 	nextPing int64 // milliseconds of the server's clock; owned by the sweeper
 }
@@ -87,6 +88,7 @@ func (c *conn) takeLocked(out []byte) []byte {
 	}
 	out = append(out, a.b...)
 	c.answers = nil
+	c.countLocked()
 	if cap(a.b) <= 4096 {
 		a.b = a.b[:0]
 		spareBufs.Put(a)
@@ -239,8 +241,26 @@ func (c *conn) mayAnswerLocked() bool {
 	if c.ending || c.closed || c.excess {
 		return false
 	}
-	c.excess = c.unreadLocked() > max(maxUnread, 2*c.srv.opt.MaxFrame)
+	n := c.unreadLocked()
+	c.countLocked()
+	// When the answers of all together are too many, those go who wait for more
+	// than a few.
+	c.excess = n > max(maxUnread, 2*c.srv.opt.MaxFrame) || n > batchLimit+fewAnswers && c.srv.unread.Load() > c.srv.opt.Unread
 	return !c.excess
+}
+
+const fewAnswers = 4 << 10
+
+// countLocked keeps the server's count of answers that wait.
+func (c *conn) countLocked() {
+	n := int32(0)
+	if c.answers != nil {
+		n = int32(len(c.answers.b))
+	}
+	if n != c.counted {
+		c.srv.unread.Add(int64(n - c.counted))
+		c.counted = n
+	}
 }
 
 // drains reports whether the reader may go on: the peer reads its answers. It
@@ -373,6 +393,7 @@ func (c *conn) gone(turn *node.Turn) {
 	c.mu.Lock()
 	c.closed = true
 	c.answers, c.pending = nil, nil
+	c.countLocked()
 	free := !c.busy
 	c.mu.Unlock()
 	if free {
