@@ -131,7 +131,7 @@ func (h *Hub) checkSessions(bad func(string, ...any)) {
 	var ready int64
 	subs := 0
 	for _, s := range h.sessions {
-		ready += 8 * int64(len(s.ready.ring))
+		ready += s.ready.bytes()
 		cursors := make(map[uint32]bool)
 		cursor := func(topic uint32, slot uint16, from uint32) {
 			if cursors[topic] {

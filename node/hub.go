@@ -122,8 +122,8 @@ func (s *Session) Close(turn *Turn) {
 	}
 	s.mu.Lock()
 	s.closed = true
-	h.readyBytes.Add(-8 * int64(len(s.ready.ring)))
-	s.ready, s.tasks, s.subs = fifo{}, nil, nil
+	h.readyBytes.Add(-int64(s.ready.truncate(0)))
+	s.tasks, s.subs = nil, nil
 	s.mu.Unlock()
 	delete(h.sessions, s.id)
 	h.nsessions.Add(-1)
@@ -308,7 +308,7 @@ func (s *Session) forgetLocked(dead map[*Topic]bool) {
 		*s.ready.at(keep) = e
 		keep++
 	}
-	s.ready.n = keep
+	s.hub.readyBytes.Add(-int64(s.ready.truncate(keep)))
 	if s.nheld == 0 {
 		return
 	}
@@ -396,7 +396,7 @@ func (h *Hub) reapIfDue(t *Topic) {
 // over its equal share.
 func (h *Hub) growReady(n int64, s *Session) bool {
 	total := h.readyBytes.Add(n)
-	return total > h.readyLimit && int64(8*len(s.ready.ring)) > h.readyLimit/h.nsessions.Load()
+	return total > h.readyLimit && s.ready.bytes() > h.readyLimit/h.nsessions.Load()
 }
 
 // sizeClass is the heap that a string of n bytes takes.

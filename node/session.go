@@ -236,63 +236,89 @@ func (e entry) from() uint32  { return uint32(e) }
 // liveMark is the topic of the entry behind a subscription's stored readings.
 const liveMark = 1<<topicBits - 1
 
-// fifo is a ring of entries. The first two lie in it: most sessions are never
-// behind on more topics, and hold no other memory for it.
+// fifo is a list of entries, in blocks that come and go with what it holds. The
+// first two lie in it: most sessions are never behind on more topics, and hold
+// no other memory for it. A list that grows is not copied: thirty readers of
+// everything that never read would leave more garbage than they hold.
 type fifo struct {
-	ring  []entry // nil while small does
-	head  int32
-	n     int32
-	small [2]entry
+	blocks []*block // nil while small does
+	head   int32    // of the first block, or of small
+	n      int32
+	small  [2]entry
 }
 
-func (f *fifo) buf() []entry {
-	if f.ring == nil {
-		return f.small[:]
-	}
-	return f.ring
-}
+type block [blockSize]entry
+
+const (
+	blockBits  = 6
+	blockSize  = 1 << blockBits
+	blockBytes = blockSize * 8
+)
+
+// spareBlocks are for sessions that see many topics at a time, again and again.
+var spareBlocks = sync.Pool{New: func() any { return new(block) }}
 
 func (f *fifo) at(i int32) *entry {
-	b := f.buf()
-	k := int(f.head + i)
-	if k >= len(b) {
-		k -= len(b)
+	k := f.head + i
+	if f.blocks == nil {
+		return &f.small[k&1]
 	}
-	return &b[k]
+	return &f.blocks[k>>blockBits][k&(blockSize-1)]
 }
 
-// push appends e and returns how many bytes the ring grew.
+// bytes is the memory that the list holds besides itself.
+func (f *fifo) bytes() int64 { return int64(len(f.blocks)) * blockBytes }
+
+// push appends e and returns how many bytes the list grew.
 func (f *fifo) push(e entry) (grown int) {
-	if size := len(f.buf()); int(f.n) == size {
-		more := max(16, size)
-		if size >= 1024 { // of a reader that may be stuck: it costs memory for long
-			more = size / 4
-		}
-		ring := make([]entry, size+more)
-		for i := range f.n {
-			ring[i] = *f.at(i)
-		}
-		grown = 8 * (len(ring) - len(f.ring))
-		f.ring, f.head = ring, 0
+	if f.blocks == nil && f.n == int32(len(f.small)) {
+		b := spareBlocks.Get().(*block)
+		b[0], b[1] = *f.at(0), *f.at(1)
+		f.blocks, f.head = append(f.blocks, b), 0
+		grown = blockBytes
+	}
+	if f.blocks != nil && int(f.head+f.n) == len(f.blocks)*blockSize {
+		f.blocks = append(f.blocks, spareBlocks.Get().(*block))
+		grown += blockBytes
 	}
 	f.n++
 	*f.at(f.n - 1) = e
 	return grown
 }
 
-// fifoKeep is the largest ring that is kept when it runs empty: a session that
-// sees many topics at a time fills it again and again.
-const fifoKeep = 64
-
 // pop drops the first entry and returns how many bytes were given back.
 func (f *fifo) pop() (freed int) {
-	if f.head++; int(f.head) == len(f.buf()) {
-		f.head = 0
-	}
+	f.head++
 	f.n--
-	if f.n == 0 && len(f.ring) > fifoKeep {
-		freed = 8 * len(f.ring)
+	switch {
+	case f.blocks == nil:
+		f.head &= 1
+	case f.n == 0:
+		freed = f.truncate(0)
+	case f.head == blockSize:
+		spareBlocks.Put(f.blocks[0])
+		f.blocks = f.blocks[:copy(f.blocks, f.blocks[1:])]
+		f.head = 0
+		freed = blockBytes
+	}
+	return freed
+}
+
+// truncate keeps the first n entries and returns how many bytes were given back.
+func (f *fifo) truncate(n int32) (freed int) {
+	f.n = n
+	keep := int(f.head+n+blockSize-1) >> blockBits
+	if n == 0 {
+		keep = 0
+	}
+	for _, b := range f.blocks[min(keep, len(f.blocks)):] {
+		spareBlocks.Put(b)
+		freed += blockBytes
+	}
+	if keep == 0 {
 		*f = fifo{}
+	} else if f.blocks != nil {
+		f.blocks = f.blocks[:keep]
 	}
 	return freed
 }

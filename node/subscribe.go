@@ -371,7 +371,6 @@ func (s *Session) moveMark(from, to *Subscription, t *Topic) {
 func (s *Session) purgeLocked(b *Subscription) {
 	old := s.ready
 	s.ready = fifo{}
-	s.hub.readyBytes.Add(-8 * int64(len(old.ring)))
 	for i := range old.n {
 		e := *old.at(i)
 		if e.slot() == b.slot {
@@ -388,6 +387,7 @@ func (s *Session) purgeLocked(b *Subscription) {
 		}
 		s.hub.readyBytes.Add(int64(s.ready.push(e)))
 	}
+	s.hub.readyBytes.Add(-int64(old.truncate(0)))
 	for _, h := range b.held.waiting() {
 		b.setMarkLocked(s.hub.topics.at(h.topic), false)
 	}
