@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"runtime"
 	"runtime/pprof"
 	"strconv"
 	"strings"
@@ -17,6 +18,7 @@ func (s *server) startPprof() error {
 	if s.set.pprof == "" {
 		return nil
 	}
+	runtime.MemProfileRate = 512 << 10 // Go's default; see main
 	host, port, err := net.SplitHostPort(s.set.pprof)
 	if err != nil {
 		host, port = "", s.set.pprof

@@ -1,0 +1,134 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"net"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/gorilla/websocket"
+
+	"topicd/node/client"
+)
+
+// rawDial is a WebSocket without a client's manners.
+func rawDial(t *testing.T, url string) *websocket.Conn {
+	t.Helper()
+	d := websocket.Dialer{WriteBufferSize: 32 << 10} // gorilla fragments what does not fit
+	ws, _, err := d.Dial(url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { ws.Close() })
+	return ws
+}
+
+// SIGTERM: every client gets what it is owed, a bye and a close 1001, and the
+// exit code is 0 within two seconds, a client that does not read or not.
+func TestSigterm(t *testing.T) {
+	processes(t)
+	h := serveProcess(t, nil, binary(t, "amd64"))
+	reader, stuck := rawDial(t, h.url), rawDial(t, h.url)
+	for _, ws := range []*websocket.Conn{reader, stuck} {
+		if err := ws.WriteMessage(websocket.TextMessage, []byte(`{"op":"sub","id":1,"topic":"#"}`)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c, err := client.Dial(t.Context(), client.Options{URL: h.url})
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		for i := 0; ; i++ { // a publisher that never stops, more than a socket holds
+			if _, err := c.Publish(t.Context(), "big", strings.Repeat("x", 30_000)); err != nil {
+				return
+			}
+		}
+	}()
+	var bye bool
+	closed := make(chan error, 1)
+	go func() {
+		for {
+			_, b, err := reader.ReadMessage()
+			if err != nil {
+				closed <- err
+				return
+			}
+			bye = strings.HasPrefix(string(b), `{"op":"bye","err":{"code":503,`)
+		}
+	}()
+	time.Sleep(500 * time.Millisecond)
+	code, took := h.stop(t)
+	if code != 0 || took > 2*time.Second {
+		t.Errorf("exit code %d after %v\n%s", code, took, h.errs.String())
+	}
+	t.Logf("ended in %v", took)
+	if err := <-closed; !websocket.IsCloseError(err, websocket.CloseGoingAway) || !bye {
+		t.Errorf("bye %v, then %v", bye, err)
+	}
+	c.Close()
+}
+
+// A second signal ends it at once.
+func TestSecondSignal(t *testing.T) {
+	processes(t)
+	h := serveProcess(t, nil, binary(t, "amd64"), "--sense=off")
+	stuck := rawDial(t, h.url)
+	if err := stuck.WriteMessage(websocket.TextMessage, []byte(`{"op":"sub","id":1,"topic":"#"}`)); err != nil {
+		t.Fatal(err)
+	}
+	c, err := client.Dial(t.Context(), client.Options{URL: h.url})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	for range 130 { // more than a socket holds, less than the hub takes in a second
+		if _, err := c.Publish(t.Context(), "big", strings.Repeat("x", 60_000)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	began := time.Now()
+	h.cmd.Process.Signal(syscall.SIGTERM)
+	time.Sleep(100 * time.Millisecond)
+	h.cmd.Process.Signal(syscall.SIGTERM)
+	<-h.end
+	if took := time.Since(began); took > 700*time.Millisecond {
+		t.Errorf("ended after %v", took)
+	}
+}
+
+// A port that is taken is said clearly, with a way out.
+func TestPortTaken(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	var errs strings.Builder
+	a := &app{in: strings.NewReader(""), out: &errs, err: &errs, getenv: func(string) string { return "" }}
+	code := a.run(t.Context(), []string{"serve", "--listen", l.Addr().String(), "--mdns=off", "--state", t.TempDir()})
+	if code != exitFailed || !strings.Contains(errs.String(), "cannot serve on "+l.Addr().String()) || !strings.Contains(errs.String(), "hint: another topicd may be running") {
+		t.Errorf("%d: %s", code, errs.String())
+	}
+}
+
+// Ctrl-C is how sub ends, and what interrupts the rest.
+func TestInterrupted(t *testing.T) {
+	hub := serveInside(t)
+	for cmd, want := range map[string]int{"sub #": exitOK, "pub a -": exitInterrupted, "sub # --count 9": exitInterrupted} {
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		var out, errs strings.Builder
+		in, _ := net.Pipe() // never says anything
+		a := &app{in: in, out: &out, err: &errs, getenv: func(string) string { return hub }}
+		time.AfterFunc(100*time.Millisecond, cancel)
+		if code := a.run(ctx, strings.Fields(cmd)); code != want || errs.Len() > 0 {
+			t.Errorf("%s ended with %d: %s", cmd, code, errs.String())
+		}
+		if !errors.Is(ctx.Err(), context.Canceled) {
+			t.Error(ctx.Err())
+		}
+	}
+}
