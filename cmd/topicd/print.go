@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"encoding/json"
+	"math"
 	"os"
 	"strconv"
 	"strings"
@@ -134,7 +135,11 @@ func (p *printer) line(m client.Message) []byte {
 // without its quotes, anything else as JSON.
 func (p *printer) value(m client.Message) (value, unit string) {
 	if v, unit, ok := m.Value(); ok {
-		return strconv.FormatFloat(v, 'g', 8, 64), unit
+		if unit == "B" && v >= 1<<10 && v < 1<<60 {
+			value, unit, _ = strings.Cut(human(int64(v)), " ")
+			return value, unit
+		}
+		return number(v), unit
 	}
 	text := string(m.JSON())
 	var s string
@@ -156,6 +161,19 @@ func (p *printer) value(m client.Message) (value, unit string) {
 		text = string([]rune(text)[:119]) + "…"
 	}
 	return text, ""
+}
+
+// number writes v with eight digits, whole numbers with all of them, and an
+// exponent only where it helps.
+func number(v float64) string {
+	short := strconv.FormatFloat(v, 'g', 8, 64)
+	if a := math.Abs(v); a != 0 && (a < 1e-4 || a >= 1e15) {
+		return short
+	}
+	if v != math.Trunc(v) {
+		v, _ = strconv.ParseFloat(short, 64)
+	}
+	return strconv.FormatFloat(v, 'f', -1, 64)
 }
 
 // clean makes a text from the network safe to show: a terminal obeys control

@@ -1,0 +1,62 @@
+package main
+
+import (
+	"os"
+	"testing"
+	"time"
+
+	"topicd/codec"
+	"topicd/node/client"
+)
+
+// What people see on a terminal.
+func TestLines(t *testing.T) {
+	at := time.Date(2026, 5, 1, 14, 2, 11, 0, time.Local)
+	p := &printer{people: true, width: 12, now: func() time.Time { return at.Add(3 * time.Minute) }}
+	for _, c := range []struct{ topic, data, want string }{
+		{"a/temp", `{"u":"Cel","v":21.5}`, "14:02:11  a/temp              21.5 Cel"},
+		{"a/n", `48.30000000000001`, "14:02:11  a/n                 48.3"},
+		{"a/n", `1e-7`, "14:02:11  a/n                1e-07"},
+		{"a/mem", `{"u":"B","v":25276514304}`, "14:02:11  a/mem               23.5 GiB"},
+		{"a/n", `25276514304`, "14:02:11  a/n           25276514304"},
+		{"a/text", `"open\u001b[31m"`, "14:02:11  a/text         open·[31m"},
+		{"a/bat", `{"vs":"Charging"}`, "14:02:11  a/bat           Charging"},
+		{"a/door", `{"vb":true}`, "14:02:11  a/door              true"},
+		{"a/x", `{"k":[1,2]}`, `14:02:11  a/x           {"k":[1,2]}`},
+	} {
+		m := client.Message{Topic: c.topic, TS: at.UnixMilli(), Enc: codec.JSON, Data: []byte(c.data), Live: true}
+		if got := string(p.line(m)); got != c.want {
+			t.Errorf("%s:\n%q not\n%q", c.data, got, c.want)
+		}
+	}
+	m := client.Message{Topic: "a/b", TS: at.UnixMilli(), Enc: codec.JSON, Data: []byte("1"), Drop: 12, Restart: true}
+	if got, want := string(p.line(m)), "14:02:11  a/b                    1  (3 min ago, the hub restarted, 12 missing before)"; got != want {
+		t.Errorf("%q not %q", got, want)
+	}
+	p.colour = true
+	m = client.Message{Topic: "a/b", TS: at.UnixMilli(), Enc: codec.JSON, Data: []byte("1"), Live: true}
+	if got, want := string(p.line(m)), "\x1b[2m14:02:11\x1b[0m  \x1b[36ma/b         \x1b[0m           1"; got != want {
+		t.Errorf("%q not %q", got, want)
+	}
+}
+
+// A file is no terminal: programs read JSON from it.
+func TestNoTerminal(t *testing.T) {
+	f, err := os.CreateTemp(t.TempDir(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if isTerminal(f) {
+		t.Error("a file is taken for a terminal")
+	}
+}
+
+// The exit code and the hint for each code a hub may answer with.
+func TestCodes(t *testing.T) {
+	for _, code := range codec.Codes {
+		if exit, hint := codeExit(code); exit == exitOK || hint == "" && code != codec.CodeMalformed && code != codec.CodeConflict {
+			t.Errorf("%d: exit code %d, hint %q", code, exit, hint)
+		}
+	}
+}
