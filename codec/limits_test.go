@@ -120,21 +120,16 @@ func hostile() map[string]struct {
 	}
 }
 
-// TestHostile holds the worst bodies to a bound that only a change of order
-// would break; the benchmarks have the figures.
+// TestHostile: the worst bodies are taken; what they cost is for the benchmark.
+// A whole second means that something has become quadratic in the frame.
 func TestHostile(t *testing.T) {
 	for name, b := range hostile() {
-		best := time.Hour
-		for range 5 {
-			start := time.Now()
-			if err := Validate(b.enc, b.data); err != nil {
-				t.Errorf("%s: %v", name, err)
-				break
-			}
-			best = min(best, time.Since(start))
+		start := time.Now()
+		if err := Validate(b.enc, b.data); err != nil {
+			t.Errorf("%s: %v", name, err)
 		}
-		if best > 20*time.Millisecond {
-			t.Errorf("%s: %d bytes take %v", name, len(b.data), best)
+		if d := time.Since(start); d > time.Second {
+			t.Errorf("%s: %d bytes take %v", name, len(b.data), d)
 		}
 	}
 }

@@ -176,9 +176,7 @@ func (s *Session) dueLocked(now int64) int64 {
 		for l.head < len(l.list) && (l.list[l.head].due <= now || l.list[l.head].due > latest) {
 			h := l.list[l.head]
 			l.head++
-			if grown := s.ready.push(entry(h.topic)<<44 | entry(b.slot)<<32 | entry(h.from)); grown > 0 {
-				s.hub.readyBytes.Add(int64(grown))
-			}
+			s.appendLocked(entry(h.topic)<<44 | entry(b.slot)<<32 | entry(h.from))
 		}
 		if l.head == len(l.list) {
 			s.nheld--
@@ -337,6 +335,6 @@ func (v *visit) advanceLocked(t *Topic, from, to uint64, done, stored bool) {
 		*s.ready.at(0) = newEntry(t.idx, b.slot, to)
 	default: // the others' turn
 		s.popLocked()
-		s.ready.push(newEntry(t.idx, b.slot, to))
+		s.appendLocked(newEntry(t.idx, b.slot, to))
 	}
 }

@@ -245,6 +245,13 @@ func (s *Session) pushLocked(e entry, turn *Turn) {
 	s.queueLocked(turn)
 }
 
+// appendLocked is push for entries that only move: they may not end the session.
+func (s *Session) appendLocked(e entry) {
+	if grown := s.ready.push(e); grown > 0 {
+		s.hub.readyBytes.Add(int64(grown))
+	}
+}
+
 func (s *Session) popLocked() {
 	if freed := s.ready.pop(); freed > 0 {
 		s.hub.readyBytes.Add(-int64(freed))

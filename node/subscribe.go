@@ -360,7 +360,7 @@ func (s *Session) moveMark(from, to *Subscription, t *Topic) {
 	for _, h := range from.held.waiting() {
 		if h.topic == t.idx {
 			from.unholdLocked(t.idx)
-			s.hub.readyBytes.Add(int64(s.ready.push(entry(t.idx)<<44 | entry(to.slot)<<32 | entry(h.from))))
+			s.appendLocked(entry(t.idx)<<44 | entry(to.slot)<<32 | entry(h.from))
 			return
 		}
 	}
@@ -385,7 +385,7 @@ func (s *Session) purgeLocked(b *Subscription) {
 			}
 			e = entry(t.idx)<<44 | entry(other.slot)<<32 | entry(e.from())
 		}
-		s.hub.readyBytes.Add(int64(s.ready.push(e)))
+		s.appendLocked(e)
 	}
 	s.hub.readyBytes.Add(-int64(old.truncate(0)))
 	for _, h := range b.held.waiting() {
