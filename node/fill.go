@@ -176,7 +176,7 @@ func (s *Session) dueLocked(now int64) int64 {
 		for l.head < len(l.list) && (l.list[l.head].due <= now || l.list[l.head].due > latest) {
 			h := l.list[l.head]
 			l.head++
-			s.appendLocked(entry(h.topic)<<44 | entry(b.slot)<<32 | entry(h.from))
+			s.appendLocked(newEntry(h.topic, b.slot, uint64(h.from)))
 		}
 		if l.head == len(l.list) {
 			s.nheld--

@@ -141,7 +141,7 @@ func (b *table) all(yield func(*Topic) bool) {
 }
 
 // topicLocked finds the topic or makes it. The caller holds mu.
-func (h *Hub) topicLocked(name string, now int64) (*Topic, *codec.Error) {
+func (h *Hub) topicLocked(name string) (*Topic, *codec.Error) {
 	if t := h.byName.get(&h.topics, name); t != nil {
 		return t, nil
 	}
@@ -190,13 +190,13 @@ func (h *Hub) setAudience(t *Topic, a *audience) {
 }
 
 // Make declares a topic or changes it.
-func (h *Hub) Make(name []byte, o MakeOptions, now int64) (*Topic, *codec.Error) {
+func (h *Hub) Make(name []byte, o MakeOptions) (*Topic, *codec.Error) {
 	if err := codec.CheckTopic(name); err != nil {
 		return nil, err
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	t, err := h.topicLocked(string(name), now)
+	t, err := h.topicLocked(string(name))
 	if err != nil {
 		return nil, err
 	}
@@ -230,7 +230,7 @@ type MakeOptions struct {
 
 // Delete ends a topic and its readings. Where somebody is subscribed to its
 // exact name it is born again at once, empty and dynamic.
-func (h *Hub) Delete(name []byte, now int64) *codec.Error {
+func (h *Hub) Delete(name []byte) *codec.Error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	t := h.byName.get(&h.topics, string(name))
@@ -252,7 +252,7 @@ func (h *Hub) Delete(name []byte, now int64) *codec.Error {
 	if len(exact) == 0 {
 		return nil
 	}
-	heir, err := h.topicLocked(t.name, now)
+	heir, err := h.topicLocked(t.name)
 	if err != nil {
 		return nil // cannot be: its place has just become free
 	}

@@ -237,11 +237,11 @@ func TestTopicsComeAndGo(t *testing.T) {
 	p.pub(t, "published", "1", h.turn)
 	s.sub(t, "subscribed", SubOptions{}, h.turn)
 	s.sub(t, "#", SubOptions{}, h.turn)
-	if _, err := h.Make([]byte("static"), MakeOptions{Static: true}, h.now); err != nil {
+	if _, err := h.Make([]byte("static"), MakeOptions{Static: true}); err != nil {
 		t.Fatal(err)
 	}
 	zero := 0
-	if _, err := h.Make([]byte("scd"), MakeOptions{Keep: &zero}, h.now); err != nil {
+	if _, err := h.Make([]byte("scd"), MakeOptions{Keep: &zero}); err != nil {
 		t.Fatal(err)
 	}
 	s.sub(t, "scd", SubOptions{}, h.turn)
@@ -276,7 +276,7 @@ func TestDeletedTopicIsBornAgainForItsSubscribers(t *testing.T) {
 	p, s := open(t, h.Hub), open(t, h.Hub)
 	p.pub(t, "a", "1", h.turn)
 	ep := s.sub(t, "a", SubOptions{Last: 1}, h.turn).Ep
-	if err := h.Delete([]byte("a"), h.now); err != nil {
+	if err := h.Delete([]byte("a")); err != nil {
 		t.Fatal(err)
 	}
 	want(t, s.fill(h.now, 0), "live a 0")
@@ -287,7 +287,7 @@ func TestDeletedTopicIsBornAgainForItsSubscribers(t *testing.T) {
 	if got := s.sub(t, "a", SubOptions{}, h.turn).Ep; got == ep {
 		t.Error("numbers began anew in the same epoch")
 	}
-	if err := h.Delete([]byte("nothing"), h.now); err == nil || err.Code != codec.CodeNotFound {
+	if err := h.Delete([]byte("nothing")); err == nil || err.Code != codec.CodeNotFound {
 		t.Errorf("deleting what is not there: %v", err)
 	}
 }

@@ -187,7 +187,7 @@ func (m *model) step() string {
 		return "unsubscribe " + pattern
 	case n < 20:
 		topic := pick(m.r, modelTopics)
-		m.h.Delete([]byte(topic), m.now)
+		m.h.Delete([]byte(topic))
 		for _, p := range m.peers {
 			delete(p.at, topic)
 		}

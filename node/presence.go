@@ -102,15 +102,22 @@ func (s *Session) clientLocked() string {
 	return NameFor(s.id)
 }
 
-// ShowAll makes everybody's presence readable, the nameless included.
-func (h *Hub) ShowAll(turn *Turn) {
+// ShowAll makes everybody's presence readable, the nameless included, where the
+// pattern may ask for it.
+func (h *Hub) ShowAll(pattern string, turn *Turn) {
+	if !reservedPattern(pattern) {
+		return
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.showAllLocked(turn)
+	h.showAllLocked(pattern, turn)
 }
 
 // showAllLocked is ShowAll for who holds mu.
-func (h *Hub) showAllLocked(turn *Turn) {
+func (h *Hub) showAllLocked(pattern string, turn *Turn) {
+	if !reservedPattern(pattern) {
+		return
+	}
 	for _, s := range h.sessions {
 		s.mu.Lock()
 		shown := s.shown

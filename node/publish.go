@@ -34,7 +34,7 @@ func (s *Session) Publish(name []byte, b Body, seq uint64, turn *Turn) (Publishe
 			return Published{}, errReserved
 		}
 		var err *codec.Error
-		if t, err = s.hub.topic(name, turn.Now); err != nil {
+		if t, err = s.hub.topic(name); err != nil {
 			return Published{}, err
 		}
 		s.last = t
@@ -90,7 +90,7 @@ func (s *Session) Aliased(alias uint64) *Topic {
 const maxAliases = 64
 
 // topic finds or makes a topic by a checked name.
-func (h *Hub) topic(name []byte, now int64) (*Topic, *codec.Error) {
+func (h *Hub) topic(name []byte) (*Topic, *codec.Error) {
 	h.mu.RLock()
 	t := h.byName.get(&h.topics, string(name))
 	h.mu.RUnlock()
@@ -99,7 +99,7 @@ func (h *Hub) topic(name []byte, now int64) (*Topic, *codec.Error) {
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.topicLocked(string(name), now)
+	return h.topicLocked(string(name))
 }
 
 func (s *Session) publish(t *Topic, b Body, seq uint64, turn *Turn) (Published, *codec.Error) {
@@ -148,7 +148,7 @@ func (h *Hub) store(t *Topic, r *record, by *Session, turn *Turn) (*Topic, uint6
 		if t.dead {
 			t.mu.Unlock()
 			var err *codec.Error
-			if t, err = h.topic([]byte(t.name), turn.Now); err != nil {
+			if t, err = h.topic([]byte(t.name)); err != nil {
 				return t, 0, err
 			}
 			continue

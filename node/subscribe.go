@@ -49,7 +49,7 @@ func (s *Session) Subscribe(pattern []byte, opt SubOptions, turn *Turn) (Subscri
 	r := replay{b: b, opt: &opt, turn: turn}
 	r.res.Ep = h.epoch
 	if b.exact {
-		t, err := h.topicLocked(b.pattern, turn.Now)
+		t, err := h.topicLocked(b.pattern)
 		if err != nil {
 			h.dropSubLocked(b)
 			return Subscribed{}, err
@@ -57,9 +57,7 @@ func (s *Session) Subscribe(pattern []byte, opt SubOptions, turn *Turn) (Subscri
 		r.res.Ep, r.res.Topic = h.epoch+uint64(t.gen), t
 		r.topic(t)
 	} else {
-		if reservedPattern(b.pattern) {
-			h.showAllLocked(turn)
-		}
+		h.showAllLocked(b.pattern, turn)
 		for t := range h.topics.all {
 			if codec.Match(b.pattern, t.name) {
 				r.topic(t)
@@ -353,14 +351,14 @@ func (s *Session) moveMark(from, to *Subscription, t *Topic) {
 	to.setMarkLocked(t, true)
 	for i := range s.ready.n {
 		if e := s.ready.at(i); e.topic() == t.idx {
-			*e = entry(t.idx)<<44 | entry(to.slot)<<32 | entry(e.from())
+			*e = newEntry(t.idx, to.slot, uint64(e.from()))
 			return
 		}
 	}
 	for _, h := range from.held.waiting() {
 		if h.topic == t.idx {
 			from.unholdLocked(t.idx)
-			s.appendLocked(entry(t.idx)<<44 | entry(to.slot)<<32 | entry(h.from))
+			s.appendLocked(newEntry(t.idx, to.slot, uint64(h.from)))
 			return
 		}
 	}
@@ -383,7 +381,7 @@ func (s *Session) purgeLocked(b *Subscription) {
 				b.setMarkLocked(t, false)
 				continue
 			}
-			e = entry(t.idx)<<44 | entry(other.slot)<<32 | entry(e.from())
+			e = newEntry(t.idx, other.slot, uint64(e.from()))
 		}
 		s.appendLocked(e)
 	}

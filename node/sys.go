@@ -18,7 +18,7 @@ const (
 
 // tellLocked publishes to one of the hub's own topics.
 func (h *Hub) tellLocked(name string, json []byte, turn *Turn) {
-	t, err := h.topicLocked(name, turn.Now)
+	t, err := h.topicLocked(name)
 	if err != nil {
 		return // no room for another topic: counted there
 	}

@@ -153,10 +153,9 @@ func (s *server) closeListeners() {
 
 // declare makes the static topics of the configuration.
 func (s *server) declare() error {
-	turn := s.hub.Turn()
 	for name, t := range s.set.static {
 		o := node.MakeOptions{Static: true, Cap: int64(t.cap), Stale: int64(t.stale / time.Second)}
-		if _, err := s.hub.Make([]byte(name), o, turn.Now); err != nil {
+		if _, err := s.hub.Make([]byte(name), o); err != nil {
 			return fail(exitUsage, "", "%s: topic %q: %w", s.set.config, name, err)
 		}
 	}

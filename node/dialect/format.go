@@ -2,7 +2,6 @@ package dialect
 
 import (
 	"strconv"
-	"strings"
 
 	"topicd/codec"
 	"topicd/node"
@@ -47,6 +46,3 @@ func (f *format) Live(dst []byte, pattern string, tag uint64, stored int64) ([]b
 
 // Text implements node.Format.
 func (f *format) Text() bool { return f.enc == codec.JSON }
-
-// asksPresence: might the pattern hear of who is there?
-func asksPresence(pattern []byte) bool { return strings.HasPrefix(string(pattern), "$sys/") }

@@ -220,7 +220,7 @@ func (n *Native) handle(p node.Peer, enc codec.Encoding, m *codec.Message, turn 
 			err = errReserved
 		}
 		if err == nil {
-			err = n.cfg.Hub.Delete(topic, turn.Now)
+			err = n.cfg.Hub.Delete(topic)
 		}
 		if err != nil {
 			return err
@@ -386,7 +386,7 @@ func (n *Native) make(p node.Peer, enc codec.Encoding, m *codec.Message, o *code
 	if o.Durable {
 		return errDurable
 	}
-	t, err := n.cfg.Hub.Make(topic, node.MakeOptions{Static: o.Static, Cap: o.Cap, Stale: o.Stale}, turn.Now)
+	t, err := n.cfg.Hub.Make(topic, node.MakeOptions{Static: o.Static, Cap: o.Cap, Stale: o.Stale})
 	if err != nil {
 		return err
 	}

@@ -61,10 +61,8 @@ func (n *Native) get(p node.Peer, enc codec.Encoding, m *codec.Message, o *codec
 	if o.Last < 0 {
 		return codec.Errorf(codec.CodeMalformed, "last is a number of readings, 0 or more")
 	}
-	if asksPresence(topic) {
-		n.cfg.Hub.ShowAll(turn)
-	}
 	pattern := string(topic)
+	n.cfg.Hub.ShowAll(pattern, turn)
 	ts := n.cfg.Hub.Topics(pattern)
 	if len(ts) == 0 && !codec.HasWildcard(pattern) {
 		return codec.Errorf(codec.CodeNotFound, "no topic %q", pattern)
@@ -123,9 +121,7 @@ func (n *Native) list(p node.Peer, enc codec.Encoding, m *codec.Message, o *code
 				return err
 			}
 		}
-		if asksPresence([]byte(o.Match)) {
-			n.cfg.Hub.ShowAll(turn)
-		}
+		n.cfg.Hub.ShowAll(o.Match, turn)
 		ts := n.cfg.Hub.Topics(o.Match)
 		hub, now := n.cfg.Hub, turn.Now
 		s = rows{len(ts), 0, func(i int, b []byte) []byte { return appendTopic(b, hub.Info(ts[i], now)) }}
