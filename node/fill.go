@@ -259,7 +259,7 @@ func (v *visit) read(dst []byte, limit int, f Framer, sc *Scratch) []byte {
 
 // plain: the reader gets every reading of the batch, the first without a drop.
 // A copied batch serves only such.
-func (v *visit) plain() bool { return v.drop == 0 && !v.view.notOwn && v.view.rate == 0 }
+func (v *visit) plain() bool { return v.drop == 0 && v.view.not == 0 && v.view.rate == 0 }
 
 // start is where the cursor stands, past what it has lost or does not want.
 func (v *visit) start(t *Topic) uint64 {
@@ -291,7 +291,7 @@ func (v *visit) encode(dst []byte, t *Topic, from, to uint64, f Framer, sc *Scra
 	for seq := from; seq < to; seq++ {
 		var rec record
 		rec, raw = parseRecord(raw)
-		if v.view.notOwn && rec.origin == v.s.id {
+		if v.view.not != 0 && rec.origin == v.view.not {
 			continue
 		}
 		r.Seq, r.TS, r.Origin, r.CBOR, r.From, r.Data = seq, rec.ts, rec.origin, rec.enc&flagCBOR != 0, rec.name, rec.data

@@ -19,6 +19,8 @@ type Hub struct {
 	arena *arena
 	Stats Stats
 
+	declared chan struct{} // static topics have changed; one value is enough
+
 	topics     table
 	readyBytes atomic.Int64 // of all ready lists
 	readyLimit int64
@@ -62,6 +64,7 @@ func New(opt Options) *Hub {
 		speeches:   make(map[speech]*speech),
 		named:      make(map[string]int),
 		began:      opt.Now(),
+		declared:   make(chan struct{}, 1),
 	}
 	h.shareLocked()
 	return h
@@ -215,6 +218,9 @@ func (h *Hub) Make(name []byte, o MakeOptions) (*Topic, *codec.Error) {
 		d.keep = uint32(*o.Keep)
 	}
 	if d != *undeclared {
+		if d.static && d != *t.declared() {
+			h.declaredChanged()
+		}
 		t.decl = &d
 	}
 	return t, nil
@@ -239,6 +245,9 @@ func (h *Hub) Delete(name []byte) *codec.Error {
 	}
 	var exact []*Subscription
 	t.mu.Lock()
+	if t.declared().static {
+		h.declaredChanged()
+	}
 	if t.aud != nil {
 		for _, b := range t.aud.subs {
 			if b.exact {

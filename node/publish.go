@@ -33,6 +33,9 @@ func (s *Session) Publish(name []byte, b Body, seq uint64, turn *Turn) (Publishe
 		if codec.IsReserved(name) {
 			return Published{}, errReserved
 		}
+		if err := s.MayPublish(name); err != nil {
+			return Published{}, err
+		}
 		var err *codec.Error
 		if t, err = s.hub.topic(name); err != nil {
 			return Published{}, err
@@ -53,6 +56,17 @@ func (s *Session) PublishAlias(alias uint64, b Body, seq uint64, turn *Turn) (Pu
 	t := s.Aliased(alias)
 	if t == nil {
 		return Published{}, errAlias
+	}
+	if t != s.last { // the alias may have come with a sub
+		if t.name[0] == '$' {
+			return Published{}, errReserved
+		}
+		if s.rights != nil {
+			if err := s.MayPublish([]byte(t.name)); err != nil {
+				return Published{}, err
+			}
+		}
+		s.last = t
 	}
 	return s.publish(t, b, seq, turn)
 }
@@ -192,7 +206,7 @@ func (h *Hub) tell(t *Topic, seq uint64, by *Session, turn *Turn) {
 		return
 	}
 	for _, b := range t.aud.subs {
-		if b.marked(t) || b.s == by && b.view.notOwn {
+		if b.marked(t) || by != nil && b.view.not == by.id {
 			continue
 		}
 		b.s.mark(b, t, seq, turn)

@@ -89,7 +89,9 @@ type Session struct {
 
 	pick *Subscription // scratch: best match while an audience is made; guarded by the hub's mu
 
-	_ [48]byte // to a size that the allocator aligns to lines of cache
+	rights Rights // what it may do, nil = everything; written by the peer's reader under mu
+
+	_ [32]byte // to a size that the allocator aligns to lines of cache
 }
 
 // extra is what named peers and those that use aliases have.
@@ -185,7 +187,7 @@ type Subscription struct {
 
 	at int32 // place in its list of the trie; guarded by the hub's mu
 
-	_ [16]byte // to a size that the allocator aligns to lines of cache
+	_ [8]byte // to a size that the allocator aligns to lines of cache
 }
 
 // view is how a subscription reads: what stays of its options.
@@ -193,12 +195,16 @@ type view struct {
 	format Format
 	tag    uint64
 	rate   float32
+	not    uint32 // session whose readings are left out, 0 = none
 	latest bool
-	notOwn bool
 }
 
-func (o *SubOptions) view() view {
-	return view{o.Format, o.Tag, float32(o.Rate), o.Latest, o.NotOwn}
+func (o *SubOptions) view(s *Session) view {
+	v := view{o.Format, o.Tag, float32(o.Rate), o.Not, o.Latest}
+	if o.NotOwn {
+		v.not = s.id
+	}
+	return v
 }
 
 // held is a cursor waiting for its rate.

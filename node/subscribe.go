@@ -13,6 +13,7 @@ type SubOptions struct {
 	Rate     float64 // at most so many readings per second and topic, the newest wins; 0 = all
 	Latest   bool    // only ever the newest
 	NotOwn   bool    // not what this session published
+	Not      uint32  // not what the session of this number published, 0 = all
 	Format   Format
 	Tag      uint64 // the dialect's own, to know the subscription by
 }
@@ -35,6 +36,9 @@ func (s *Session) Subscribe(pattern []byte, opt SubOptions, turn *Turn) (Subscri
 	if err := codec.CheckPattern(pattern); err != nil {
 		return Subscribed{}, err
 	}
+	if err := s.MaySubscribe(pattern); err != nil {
+		return Subscribed{}, err
+	}
 	h := s.hub
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -43,7 +47,7 @@ func (s *Session) Subscribe(pattern []byte, opt SubOptions, turn *Turn) (Subscri
 		return Subscribed{}, err
 	}
 	s.mu.Lock()
-	b.view, b.live, b.stored, b.began = opt.view(), false, 0, turn.Now
+	b.view, b.live, b.stored, b.began = opt.view(s), false, 0, turn.Now
 	s.mu.Unlock()
 
 	r := replay{b: b, opt: &opt, turn: turn}

@@ -85,7 +85,7 @@ func hubFlag(url string) string {
 // those of the network.
 func (s *server) urls() []string {
 	var urls []string
-	for _, l := range s.listeners {
+	for _, l := range s.bound {
 		a, ok := l.Addr().(*net.TCPAddr)
 		if !ok {
 			continue

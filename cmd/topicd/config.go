@@ -165,11 +165,32 @@ func flagSetter(fs *pflag.FlagSet, name string) setter {
 				}
 			}
 			return nil
+		case []map[string]any: // [[listen]]
+			if _, ok := f.Value.(*list); !ok {
+				return errors.New("is one value, not tables")
+			}
+			for _, t := range v {
+				if err := f.Value.Set(joinTable(t)); err != nil {
+					return err
+				}
+			}
+			return nil
 		case string, int64, float64, bool:
 			return f.Value.Set(fmt.Sprint(v))
 		}
 		return errors.New("is a string, a number or true or false")
 	}
+}
+
+// joinTable writes a table as the flag has it: addr = "A", dialect = "d" is A,dialect=d.
+func joinTable(t map[string]any) string {
+	text := fmt.Sprint(t["addr"])
+	for _, k := range slices.Sorted(maps.Keys(t)) {
+		if k != "addr" {
+			text += fmt.Sprintf(",%s=%v", k, t[k])
+		}
+	}
+	return text
 }
 
 func keys(t table) []string {

@@ -3,9 +3,7 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -17,6 +15,7 @@ import (
 	"topicd/discovery"
 	"topicd/node"
 	"topicd/node/dialect"
+	"topicd/node/web"
 	"topicd/node/wsock"
 )
 
@@ -46,10 +45,13 @@ type server struct {
 	set       *settings
 	log       *slog.Logger
 	hub       *node.Hub
+	dialects  *dialects
 	ws        *wsock.Server
+	web       http.Handler
 	http      *http.Server
-	listeners []net.Listener
-	errs      chan error // of listeners that ended by themselves
+	bound     []*endpoint // of the configuration, until they are served
+	endpoints endpoints
+	errs      chan error // of endpoints that ended by themselves
 	side      sync.WaitGroup
 	stopSide  context.CancelFunc
 	adv       *discovery.Advertiser // nil: not advertised
@@ -78,7 +80,7 @@ func (s *server) start() error {
 		return err
 	}
 	if err := s.startPprof(); err != nil {
-		s.closeListeners()
+		s.unbind()
 		return err
 	}
 	// The arena is not in the heap, and publishing does not allocate: collecting
@@ -90,31 +92,28 @@ func (s *server) start() error {
 	if err := s.declare(); err != nil {
 		return err
 	}
-	native := &dialect.NativeConfig{
-		Hub: s.hub, Version: version, Ping: int(pingEvery.Milliseconds()), MaxFrame: int(s.set.maxFrame), Retry: 1000,
-	}
+	s.dialects = s.newDialects()
 	o := s.set.wsock()
 	o.Ping, o.Log = pingEvery, s.log
 	o.Reader = os.Getenv("TOPICD_READER") // poll, wait or gorilla, to measure and to rule one out; default the best
 	o.Subprotocols = []string{dialect.ProtocolJSON, dialect.ProtocolCBOR}
-	o.Dialect = func(_ *http.Request, proto string) node.Dialect { return native.New(proto) }
+	o.Dialect = func(r *http.Request, proto string) node.Dialect { return s.dialects.route(r)(proto) }
 	var err error
 	if s.ws, err = wsock.New(s.hub, o); err != nil {
 		return err
 	}
+	s.web = web.New(web.Config{Hub: s.hub, Version: version, Listeners: &s.endpoints})
 	s.http = &http.Server{
 		Handler:           s.handler(),
+		BaseContext:       baseContext,
 		ReadHeaderTimeout: 5 * time.Second,
 		IdleTimeout:       time.Minute,
 		MaxHeaderBytes:    16 << 10,
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}
-	for _, l := range s.listeners {
-		s.side.Go(func() {
-			if err := s.http.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-				s.errs <- err
-			}
-		})
+	s.endpoints = endpoints{http: s.http, wg: &s.side, errs: s.errs}
+	for _, e := range s.bound {
+		s.endpoints.serve(e)
 	}
 	s.startSide()
 	return nil
@@ -126,9 +125,13 @@ const pingEvery = 50 * time.Second
 // openListeners takes every address or none.
 func (s *server) openListeners() error {
 	for _, addr := range s.set.listen {
-		l, err := net.Listen("tcp", addr)
+		addr, dialect, err := splitListen(addr)
+		var e *endpoint
+		if err == nil {
+			e, err = s.endpoints.bind(addr, dialect, true)
+		}
 		if err != nil {
-			s.closeListeners()
+			s.unbind()
 			hint := ""
 			switch {
 			case errors.Is(err, syscall.EADDRINUSE):
@@ -140,14 +143,15 @@ func (s *server) openListeners() error {
 			}
 			return fail(exitFailed, hint, "cannot serve on %s: %w", addr, err)
 		}
-		s.listeners = append(s.listeners, l)
+		s.bound = append(s.bound, e)
 	}
 	return nil
 }
 
-func (s *server) closeListeners() {
-	for _, l := range s.listeners {
-		l.Close()
+// unbind gives the addresses back when the start failed.
+func (s *server) unbind() {
+	for _, e := range s.bound {
+		e.Close()
 	}
 }
 
@@ -162,21 +166,6 @@ func (s *server) declare() error {
 	return nil
 }
 
-// handler is what is behind the port.
-func (s *server) handler() http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		switch {
-		case r.URL.Path != "/" && r.URL.Path != "/ws":
-			http.NotFound(w, r)
-		case r.Header.Get("Upgrade") != "":
-			s.ws.ServeHTTP(w, r)
-		default:
-			w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-			fmt.Fprintf(w, "topicd %s\nA hub for sensor readings. Connect with a WebSocket to ws://%s/ws\n", version, r.Host)
-		}
-	})
-}
-
 // shutdown ends everything, in this order: nobody is told to come any more,
 // nobody is let in, everybody is told to go and gets what is still owed for at
 // most a second.
@@ -185,7 +174,7 @@ func (s *server) shutdown() {
 		s.adv.Close()
 	}
 	s.stopSide()
-	s.closeListeners()
+	s.endpoints.closeAll()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	s.ws.Shutdown(ctx)

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -60,7 +58,7 @@ func newSettings() *settings {
 
 // flags are the settings that the command line has; the file has them too.
 func (s *settings) flags(fs *pflag.FlagSet) {
-	fs.Var(&list{v: &s.listen, check: checkListen}, "listen", "`ADDR` to serve on, repeatable: :22345, 127.0.0.1:8080 (env PORT sets the port)")
+	fs.Var(&list{v: &s.listen, check: checkListen}, "listen", "`ADDR` to serve on, repeatable: :22345, 127.0.0.1:8080, :1234,dialect=echo for one dialect only (env PORT sets the port)")
 	fs.StringVar(&s.state, "state", "", "`DIR` for what must outlive a restart (default $XDG_STATE_HOME/topicd, /var/lib/topicd for root)")
 	fs.StringVar(&s.config, "config", "", "configuration `FILE` (default STATE/topicd.toml, written at first start)")
 	fs.Var(&s.mdns, "mdns", "tell the local network where this hub is")
@@ -87,15 +85,9 @@ func (s *settings) limitFlags(fs *pflag.FlagSet) {
 	fs.Var(span{&s.stale}, "stale", "a connection not heard of for so long is stale")
 }
 
-func checkListen(addr string) error {
-	_, port, err := net.SplitHostPort(addr)
-	if err != nil {
-		return fmt.Errorf("%q is not an address such as :22345 or 127.0.0.1:22345", addr)
-	}
-	if _, err := net.LookupPort("tcp", port); err != nil {
-		return fmt.Errorf("%q: %s is not a port", addr, port)
-	}
-	return nil
+func checkListen(text string) error {
+	_, _, err := splitListen(text)
+	return err
 }
 
 // env overrides what the command line left alone: TOPICD_TOPIC_CAP is

@@ -53,7 +53,7 @@ func (s *server) hubID() string {
 
 // publicPort is the port of the first listener that others can reach.
 func (s *server) publicPort() int {
-	for _, l := range s.listeners {
+	for _, l := range s.bound {
 		if a, ok := l.Addr().(*net.TCPAddr); ok && !a.IP.IsLoopback() {
 			return a.Port
 		}

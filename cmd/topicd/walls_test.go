@@ -18,7 +18,7 @@ var walls = map[string]struct{ may, never string }{
 	"node":                       {"codec", "net net/http log/slog"},
 	"node/wsock":                 {"codec node", ""},
 	"node/dialect":               {"codec node", "github.com/gorilla/websocket net/http"},
-	"node/web":                   {"codec node", "github.com/gorilla/websocket"},
+	"node/web":                   {"codec node", "github.com/gorilla/websocket topicd/node/dialect"},
 	"node/access":                {"codec", ""},
 	"node/store":                 {"codec", ""},
 	"node/uplink":                {"codec node node/store", ""},

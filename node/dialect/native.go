@@ -220,6 +220,9 @@ func (n *Native) handle(p node.Peer, enc codec.Encoding, m *codec.Message, turn 
 			err = errReserved
 		}
 		if err == nil {
+			err = p.Session().MayManage(topic)
+		}
+		if err == nil {
 			err = n.cfg.Hub.Delete(topic)
 		}
 		if err != nil {
@@ -382,6 +385,9 @@ func (n *Native) make(p node.Peer, enc codec.Encoding, m *codec.Message, o *code
 	}
 	if codec.IsReserved(topic) {
 		return errReserved
+	}
+	if err := p.Session().MayManage(topic); err != nil {
+		return err
 	}
 	if o.Durable {
 		return errDurable

@@ -1,6 +1,7 @@
 package dialect
 
 import (
+	"slices"
 	"strconv"
 
 	"topicd/codec"
@@ -56,6 +57,9 @@ func (n *Native) get(p node.Peer, enc codec.Encoding, m *codec.Message, o *codec
 		return err
 	}
 	if err := codec.CheckPattern(topic); err != nil {
+		return err
+	}
+	if err := p.Session().MaySubscribe(topic); err != nil {
 		return err
 	}
 	if o.Last < 0 {
@@ -122,10 +126,13 @@ func (n *Native) list(p node.Peer, enc codec.Encoding, m *codec.Message, o *code
 			}
 		}
 		n.cfg.Hub.ShowAll(o.Match, turn)
-		ts := n.cfg.Hub.Topics(o.Match)
+		ts := slices.DeleteFunc(n.cfg.Hub.Topics(o.Match), func(t *node.Topic) bool { return !p.Session().MayRead(t.Name()) })
 		hub, now := n.cfg.Hub, turn.Now
 		s = rows{len(ts), 0, func(i int, b []byte) []byte { return appendTopic(b, hub.Info(ts[i], now)) }}
 	case "clients":
+		if err := p.Session().MaySubscribe([]byte("$sys/presence/#")); err != nil {
+			return err
+		}
 		cs := n.cfg.Hub.Clients()
 		s = rows{len(cs), 0, func(i int, b []byte) []byte { return appendClient(b, &cs[i]) }}
 	default:

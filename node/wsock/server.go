@@ -162,6 +162,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.refuse(wire, refused)
 		return
 	}
+	sess.SetRights(node.RightsOf(r.Context()))
 	c.sess = sess
 	c.nextPing = s.millis() + s.pingAfter()
 	c.sock = s.newSocket(c, ws, wire)

@@ -1,0 +1,42 @@
+package node
+
+// Declaration is what Make said of a static topic: all that must outlive a restart.
+type Declaration struct {
+	Topic string
+	Cap   int64 // bytes, 0 = the hub's default
+	Stale int64 // seconds, 0 = never
+}
+
+// Declared gets a value when static topics have been made, changed or deleted;
+// several changes may be one value. Whoever keeps them then asks Statics.
+func (h *Hub) Declared() <-chan struct{} { return h.declared }
+
+// Statics are the static topics, in no order.
+func (h *Hub) Statics() []Declaration {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	var ds []Declaration
+	for t := range h.topics.all {
+		t.mu.Lock()
+		d := t.declared()
+		if d.static {
+			ds = append(ds, Declaration{t.name, int64(d.cap), int64(d.stale)})
+		}
+		t.mu.Unlock()
+	}
+	return ds
+}
+
+func (h *Hub) declaredChanged() {
+	select {
+	case h.declared <- struct{}{}:
+	default:
+	}
+}
+
+// Find is the topic of that name, nil if there is none.
+func (h *Hub) Find(name []byte) *Topic {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	return h.byName.get(&h.topics, string(name))
+}

@@ -1,0 +1,119 @@
+package node
+
+import (
+	"context"
+
+	"topicd/codec"
+)
+
+// Rights say what a session may do. A refusal is a *codec.Error that tells the
+// peer why (401 where a token would help, 403 where this one does not); nil is
+// yes. Rights are asked from many goroutines, never per reading: when a session
+// publishes to another topic than before, subscribes, reads, makes or deletes.
+type Rights interface {
+	MayPublish(topic []byte) *codec.Error     // to it, and make it by that
+	MaySubscribe(pattern []byte) *codec.Error // to all that fits, and read it
+	MayManage(topic []byte) *codec.Error      // make, change, delete it
+	MayAdmin() *codec.Error                   // cut clients, open listeners, tokens, broadcast
+	MayRead(topic string) bool                // is it shown in lists
+}
+
+// SetRights says what the session may do from now on; sessions that were not
+// told may do everything. Called by the peer's reader only.
+func (s *Session) SetRights(r Rights) {
+	s.mu.Lock()
+	s.rights = r
+	s.mu.Unlock()
+	s.last = nil
+}
+
+// Rights are what SetRights was given last.
+func (s *Session) Rights() Rights {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.rights
+}
+
+// MayPublish asks the session's rights and counts a refusal, as do its
+// sisters. Called by the peer's reader only.
+func (s *Session) MayPublish(topic []byte) *codec.Error {
+	if s.rights == nil {
+		return nil
+	}
+	return s.counted(s.rights.MayPublish(topic))
+}
+
+// MaySubscribe asks whether the session may read all that fits the pattern.
+func (s *Session) MaySubscribe(pattern []byte) *codec.Error {
+	if s.rights == nil {
+		return nil
+	}
+	return s.counted(s.rights.MaySubscribe(pattern))
+}
+
+// MayManage asks whether the session may make, change and delete the topic.
+func (s *Session) MayManage(topic []byte) *codec.Error {
+	if s.rights == nil {
+		return nil
+	}
+	return s.counted(s.rights.MayManage(topic))
+}
+
+// MayAdmin asks whether the session may do what concerns everybody.
+func (s *Session) MayAdmin() *codec.Error {
+	if s.rights == nil {
+		return nil
+	}
+	return s.counted(s.rights.MayAdmin())
+}
+
+// MayRead tells whether lists show the topic to the session.
+func (s *Session) MayRead(topic string) bool { return s.rights == nil || s.rights.MayRead(topic) }
+
+func (s *Session) counted(err *codec.Error) *codec.Error {
+	if err != nil {
+		s.hub.Stats.Add(RefusedForbidden, 1)
+	}
+	return err
+}
+
+type rightsKey struct{}
+
+// WithRights hands rights on to whoever opens a session for a request.
+func WithRights(ctx context.Context, r Rights) context.Context {
+	return context.WithValue(ctx, rightsKey{}, r)
+}
+
+// RightsOf are the rights that WithRights put in the context; nil is all of them.
+func RightsOf(ctx context.Context) Rights {
+	r, _ := ctx.Value(rightsKey{}).(Rights)
+	return r
+}
+
+// Cut ends the session of that number: its peer is told why. false: there is none.
+func (h *Hub) Cut(id uint32, why *codec.Error) bool {
+	h.mu.RLock()
+	s := h.sessions[id]
+	h.mu.RUnlock()
+	if s == nil {
+		return false
+	}
+	s.sink.Cut(why)
+	return true
+}
+
+// CutWhere ends every session whose rights fit, and returns how many there were.
+func (h *Hub) CutWhere(fits func(Rights) bool, why *codec.Error) int {
+	h.mu.RLock()
+	var found []*Session
+	for _, s := range h.sessions {
+		if r := s.Rights(); r != nil && fits(r) {
+			found = append(found, s)
+		}
+	}
+	h.mu.RUnlock()
+	for _, s := range found {
+		s.sink.Cut(why)
+	}
+	return len(found)
+}
