@@ -35,6 +35,7 @@ func (w *worker) tick() {
 // this makes ready in turn (a peer that is gone changes its presence).
 func (w *worker) attend() {
 	for ready := w.turn.Take(); len(ready) > 0; ready = w.turn.Take() {
+		round := w.beginRound(len(ready))
 		for i, s := range ready {
 			ready[i] = nil
 			if c, ok := s.Sink().(*conn); ok {
@@ -43,7 +44,51 @@ func (w *worker) attend() {
 				s.Sink().Wake()
 			}
 		}
+		w.endRound(round)
 	}
+}
+
+// A round is the writing of all sessions that one go made ready. Where it takes
+// longer than the pace (a thousand dashboards: 5.5 ms) every session's time has
+// come again when the next round begins, and the hub would do nothing but write,
+// few readings at a time. So a busy session is then not written again before
+// twice the last round's length: half of the time is left for what is read, and
+// a write carries all of it. Measured, W2 saturated: 26 readings a write become
+// 70, 0.21 µs of CPU a delivery 0.11 (CBOR 0.14, 0.07), as many deliveries a
+// second; with three rounds 0.07, but fewer in CBOR.
+const (
+	gapRounds = 2
+	maxGap    = int64(50 * time.Millisecond)
+	longRound = 32 // sessions: fewer are not worth looking at the clock
+)
+
+// beginRound starts the clock of a round that may be a long one.
+func (w *worker) beginRound(sessions int) (began time.Time) {
+	if sessions >= longRound {
+		began = time.Now()
+	}
+	return began
+}
+
+func (w *worker) endRound(began time.Time) {
+	if began.IsZero() {
+		return
+	}
+	now := time.Now()
+	if d := now.Sub(began); d > w.srv.opt.Pace {
+		w.srv.round.Store(int64(d))
+		w.srv.roundAt.Store(int64(now.Sub(w.srv.start)))
+	}
+}
+
+// gap is the time between two writes of a busy session that the length of
+// rounds asks for, in nanoseconds; soon after the last long one it is forgotten.
+func (w *worker) gap() int64 {
+	d := w.srv.round.Load()
+	if w.mono-w.srv.roundAt.Load() > 2*gapRounds*d {
+		return 0
+	}
+	return min(gapRounds*d, maxGap)
 }
 
 // flushOrPace writes at once to a connection that was idle for longer than its
@@ -51,6 +96,9 @@ func (w *worker) attend() {
 func (w *worker) flushOrPace(c *conn) {
 	c.mu.Lock()
 	at := c.lastWrite + c.paceLocked()
+	if c.pace > 0 {
+		at = max(at, c.lastWrite+w.gap())
+	}
 	if w.mono >= at || c.answers != nil || c.cut != nil || c.done || c.busy || c.blocked || c.closed {
 		w.flushLocked(c)
 		return

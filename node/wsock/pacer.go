@@ -123,12 +123,14 @@ func (p *pacer) loop() {
 			return
 		}
 		if len(now) > 0 {
+			round := w.beginRound(len(now))
 			for i, d := range now {
 				if d.begin() {
 					w.flush(d.c)
 				}
 				now[i] = due{}
 			}
+			w.endRound(round)
 			w.attend()
 			continue
 		}

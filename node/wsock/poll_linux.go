@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"sync"
 	"syscall"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -23,6 +24,8 @@ type loop struct {
 	file   *os.File
 	buf    []byte
 	events [256]unix.EpollEvent
+	polled int64 // when events came last, nanoseconds of the server's clock
+	quick  int   // polls in a row whose events followed each other closely
 
 	mu    sync.Mutex
 	slots []slot
@@ -84,11 +87,37 @@ func (l *loop) run() {
 	_ = raw.Read(func(uintptr) bool { // ends when the file is closed
 		for n := l.wait(); n > 0; n = l.wait() {
 			l.handle(l.events[:n])
+			l.nap(n)
 			runtime.Gosched() // one processor must serve the pacer and new peers too
 		}
 		return false
 	})
 }
+
+// nap lets events gather where they come so fast that each poll would find one
+// or two: a poll costs as much as a read. It blocks the processor, for 0.1 ms
+// with the kernel's slack, which the pace hides. Measured, W1 saturated: 163,000
+// polls for 188,000 reads become 11,000, 6.3 µs of CPU a message 5.4; at 10,000
+// messages a second it never happens.
+func (l *loop) nap(n int) {
+	busy := l.mono-l.polled < int64(n)*closely
+	l.polled = l.mono
+	if !busy || n >= enough || l.srv.opt.Pace <= 0 {
+		l.quick /= 2
+		return
+	}
+	if l.quick = min(l.quick+1, 64); l.quick < 8 {
+		return
+	}
+	_, _, _ = unix.RawSyscall(unix.SYS_NANOSLEEP, uintptr(unsafe.Pointer(&napTime)), 0, 0)
+}
+
+const (
+	closely = int64(25 * time.Microsecond) // from event to event
+	enough  = 64                           // events a poll: no need to wait for more
+)
+
+var napTime = unix.Timespec{Nsec: 50_000} // never written
 
 // wait asks for events without blocking, hence without telling the scheduler.
 func (l *loop) wait() int {

@@ -95,6 +95,8 @@ type Server struct {
 
 	partials atomic.Int64 // bytes of unfinished messages
 	unread   atomic.Int64 // bytes of answers that wait to be written
+	round    atomic.Int64 // nanoseconds that the last long round of writes took
+	roundAt  atomic.Int64 // when it ended, nanoseconds of the server's clock
 
 	// guarded by mu
 	mu      sync.Mutex
