@@ -39,8 +39,9 @@ type Framer interface {
 // the topic it has a fixed size and needs no lock. The zero value is ready.
 type Scratch struct {
 	raw     []byte
-	large   batch   // the last one over smallBatch: saturated fan-out
-	small   []batch // by place and encoding: a gateway's sensors, dashboards that read in turn
+	large   [2]batch // the last ones over smallBatch, of two formats: saturated fan-out
+	next    int      // the one of them that goes when a third format comes
+	small   []batch  // by place and encoding: a gateway's sensors, dashboards that read in turn
 	reading Reading
 }
 
@@ -59,8 +60,10 @@ const (
 
 // find is where the frames of t from a number on are kept, if they are.
 func (sc *Scratch) find(t *Topic, from uint64, f Format) *batch {
-	if b := &sc.large; b.topic == t && b.from == from && b.format == f {
-		return b
+	for i := range sc.large {
+		if b := &sc.large[i]; b.topic == t && b.from == from && b.format == f {
+			return b
+		}
 	}
 	if sc.small == nil {
 		return nil
@@ -73,13 +76,20 @@ func (sc *Scratch) find(t *Topic, from uint64, f Format) *batch {
 
 // keep remembers the frames of a batch.
 func (sc *Scratch) keep(t *Topic, from, to uint64, f Format, frames []byte) {
-	b := &sc.large
-	if len(frames) <= smallBatch {
+	var b *batch
+	switch {
+	case len(frames) <= smallBatch:
 		if sc.small == nil {
 			sc.small = make([]batch, smallBatches)
 		}
 		b = &sc.small[slotOf(t, from, f)]
-	} else if len(frames) > 4*batchQuota {
+	case len(frames) <= 4*batchQuota:
+		i := sc.next
+		if sc.large[1-i].format == f {
+			i = 1 - i
+		}
+		b, sc.next = &sc.large[i], 1-i
+	default:
 		return
 	}
 	b.topic, b.format, b.from, b.to = t, f, from, to

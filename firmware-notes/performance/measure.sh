@@ -51,7 +51,14 @@ only() { for w in "$@"; do case " $these " in *" $w "*) echo -n "$w " ;; esac; d
 
 if [ -x "$peers/run.sh" ]; then
   workdir=${WORKDIR:-${TMPDIR:-/tmp}/topicd-peers}
-  [ -x "$workdir/bin/gen" ] || (cd "$peers" && WORKDIR=$workdir ./run.sh build)
+  # A copy of the peers, with one more target: dashboards of both encodings.
+  cp -r "$peers" "$tmp/peers"
+  chmod -R u+w "$tmp/peers"
+  peers=$tmp/peers
+  sed 1,2d "$here/mixed.go" >"$peers/src/gen/mixed.go"
+  sed -i 's|^    hub-cbor).*|&\n    hub-mixed) PROTO=hubmixed ADDR=${HUB_ADDR:-127.0.0.1:22345} CMD="$HUB_CMD" ;;|' "$peers/targets.sh"
+  [ -x "$workdir/bin/limit-go" ] || (cd "$peers" && WORKDIR=$workdir ./run.sh build)
+  (cd "$peers/src/gen" && CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o "$workdir/bin/gen" .)
   # The same work without a core of one's own: a taskset that does nothing.
   mkdir "$tmp/loose"
   printf '#!/bin/sh\nshift 2\nexec "$@"\n' >"$tmp/loose/taskset"
@@ -65,7 +72,11 @@ if [ -x "$peers/run.sh" ]; then
     for w in $these; do # the hub's variants stand beside the peers that they are compared with
       pass "$tmp/pinned" "" "$w" "" hub-json hub-cbor $targets
       case $w in
-        w3) pass "$tmp/pinned" hub-json-pace0 w3 "--pace 0" hub-json ;;
+        w2sat) pass "$tmp/pinned" "" "$w" "" hub-mixed ;;
+        w3)
+          pass "$tmp/pinned" "" "$w" "" hub-mixed
+          pass "$tmp/pinned" hub-json-pace0 w3 "--pace 0" hub-json
+          ;;
         w4b) TOPICD_READER=wait pass "$tmp/pinned" hub-portable w4b "" hub-json ;;
       esac
     done
