@@ -1,0 +1,59 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// A hub that has nothing to do lets its board sleep: it wakes less than twice a
+// second, whatever the number of processors, its own sensors included.
+func TestIdleHubSleeps(t *testing.T) {
+	processes(t)
+	const during, every = 6 * time.Second, 20 * time.Millisecond
+	var hubs []*hubProcess
+	for _, procs := range []string{"1", "4"} {
+		t.Setenv("GOMAXPROCS", procs)
+		hubs = append(hubs, serveProcess(t, nil, binary(t, "amd64")))
+	}
+	time.Sleep(5 * time.Second) // the start is over, and the first round of sensors
+	last := make([]int64, len(hubs))
+	wakes := make([]int, len(hubs))
+	for began := time.Now(); time.Since(began) < during; time.Sleep(every) {
+		for i, h := range hubs {
+			if n := switches(t, h.cmd.Process.Pid); n != last[i] {
+				last[i] = n
+				wakes[i]++
+			}
+		}
+	}
+	for i, h := range hubs {
+		if most := int(2 * during / time.Second); wakes[i] > most {
+			t.Errorf("hub %d woke %d times in %v, at most %d are allowed", i, wakes[i], during, most)
+		}
+		t.Logf("hub %d woke %d times in %v", i, wakes[i], during)
+		h.stop(t)
+	}
+}
+
+// switches is how often the process's threads were given a processor.
+func switches(t *testing.T, pid int) (sum int64) {
+	t.Helper()
+	files, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/status", pid))
+	if err != nil || len(files) == 0 {
+		t.Fatal(err, "the hub is gone")
+	}
+	for _, f := range files {
+		text, _ := os.ReadFile(f) // a thread may end meanwhile
+		for _, l := range strings.Split(string(text), "\n") {
+			var n int64
+			if k, _ := fmt.Sscanf(l, "voluntary_ctxt_switches: %d", &n); k == 1 {
+				sum += n
+			}
+		}
+	}
+	return sum
+}
