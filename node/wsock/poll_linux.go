@@ -77,7 +77,9 @@ func (s *Server) stopPoll() {
 }
 
 // run waits in Go's poller and works until no socket has anything: only then
-// does the descriptor make another edge.
+// does the descriptor make another edge. A loop that is never at rest yields now
+// and then: its processor must serve the pacer and new peers too. To yield after
+// each poll costs 13 % of W3 on two processors, which it sets looking for work.
 func (l *loop) run() {
 	defer l.srv.wg.Done()
 	raw, err := l.file.SyscallConn()
@@ -85,14 +87,20 @@ func (l *loop) run() {
 		return
 	}
 	_ = raw.Read(func(uintptr) bool { // ends when the file is closed
+		yielded := int64(time.Since(l.srv.start))
 		for n := l.wait(); n > 0; n = l.wait() {
 			l.handle(l.events[:n])
 			l.nap(n)
-			runtime.Gosched() // one processor must serve the pacer and new peers too
+			if l.mono-yielded > yieldAfter {
+				runtime.Gosched()
+				yielded = l.mono
+			}
 		}
 		return false
 	})
 }
+
+const yieldAfter = int64(250 * time.Microsecond)
 
 // nap lets events gather where they come so fast that each poll would find one
 // or two: a poll costs as much as a read. It blocks the processor, for 0.1 ms
