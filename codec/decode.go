@@ -13,6 +13,8 @@ type Decoder struct {
 	left  uint64 // CBOR: objects left in the batch
 	open  bool   // CBOR: the batch ends with a break
 	seen  Fields // keys of the object being read, whether they were right or not
+	// what an object without an op means; OpHello, the zero value, is not implied
+	implied Op
 }
 
 type decodeState uint8
@@ -31,7 +33,12 @@ func (d *Decoder) Reset(enc Encoding, frame []byte) {
 	d.enc = enc
 	d.state = atStart
 	d.i = 0
+	d.implied = 0
 }
+
+// Imply says what objects of the frame mean that have no op: where only one can
+// be meant, as in the body of an HTTP request. Until the next Reset.
+func (d *Decoder) Imply(op Op) { d.implied = op }
 
 // Next decodes the next object of the frame: the one object, or one after
 // another those of a batch. It returns io.EOF at the end.
@@ -76,6 +83,9 @@ func (d *Decoder) Next(m *Message) error {
 func (d *Decoder) finish(m *Message) {
 	if d.w.noted != nil {
 		return
+	}
+	if !m.Has.Has(KeyOp) && d.implied != 0 {
+		m.Op, m.Has = d.implied, m.Has.With(KeyOp)
 	}
 	switch {
 	case !m.Has.Has(KeyOp):

@@ -5,7 +5,8 @@ package node
 type Reading struct {
 	Topic  string
 	Seq    uint64
-	TS     int64 // hub time of arrival, milliseconds since 1970
+	Ep     uint64 // the topic's epoch
+	TS     int64  // hub time of arrival, milliseconds since 1970
 	Drop   uint64
 	Origin uint32 // session that published it, 0 = the hub
 	CBOR   bool   // encoding of Data
@@ -296,7 +297,7 @@ func (v *visit) encode(dst []byte, t *Topic, from, to uint64, f Framer, sc *Scra
 	format := v.view.format
 	text := format.Text()
 	r := &sc.reading // not on the stack: a Format could keep it
-	*r = Reading{Topic: t.name, Drop: v.drop}
+	*r = Reading{Topic: t.name, Ep: v.s.hub.epoch + uint64(t.gen), Drop: v.drop}
 	var n int64
 	for seq := from; seq < to; seq++ {
 		var rec record

@@ -378,11 +378,16 @@ func (h *Hub) expired(t *Topic, now int64) bool {
 			t.idle = max(1, uint32(max(0, last-h.began)/1000))
 		}
 	}
+	since := t.idle
+	if t.log.count > 0 { // who publishes over HTTP is gone when the next sweep comes
+		last := t.log.timeOf(h.arena, t.log.next-1)
+		since = max(since, uint32(min(max(0, last-h.began)/1000, int64(at))))
+	}
 	keep := d.keep
 	if keep == keepDefault {
 		keep = uint32(h.opt.Keep.Seconds())
 	}
-	return at-t.idle >= keep && at >= t.idle
+	return at >= since && at-since >= keep
 }
 
 // reapIfDue ends a topic whose keep time is 0 the moment its last user leaves.

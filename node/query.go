@@ -97,7 +97,7 @@ func (h *Hub) Read(t *Topic, from, to uint64, raw *[]byte, yield func(*Reading) 
 		for ; from < end; from++ {
 			var rec record
 			rec, b = parseRecord(b)
-			r := Reading{Topic: t.name, Seq: from, TS: rec.ts, Origin: rec.origin, CBOR: rec.enc&flagCBOR != 0, From: rec.name, Data: rec.data}
+			r := Reading{Topic: t.name, Seq: from, Ep: h.epoch + uint64(t.gen), TS: rec.ts, Origin: rec.origin, CBOR: rec.enc&flagCBOR != 0, From: rec.name, Data: rec.data}
 			if !yield(&r) {
 				return from
 			}

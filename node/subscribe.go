@@ -9,6 +9,7 @@ type SubOptions struct {
 	Last     int64 // stored readings per topic first
 	Since    int64 // with HasSince: those after this number, or of the last -Since seconds
 	HasSince bool
+	After    int64   // with HasSince: those of this time on instead, milliseconds since 1970, 0 = not given
 	Ep       uint64  // the epoch of Since's number, 0 = not given
 	Rate     float64 // at most so many readings per second and topic, the newest wins; 0 = all
 	Latest   bool    // only ever the newest
@@ -130,6 +131,8 @@ func (r *replay) start(t *Topic) uint64 {
 	switch o := r.opt; {
 	case !o.HasSince:
 		start = next - uint64(max(0, min(o.Last, int64(t.log.count))))
+	case o.After > 0:
+		start = t.log.after(r.b.s.hub.arena, o.After)
 	case o.Since < 0:
 		start = t.log.after(r.b.s.hub.arena, r.turn.Now+o.Since*1000)
 	case o.Ep != 0 && o.Ep != r.b.s.hub.epoch+uint64(t.gen) && o.Ep != r.b.s.hub.epoch:

@@ -47,7 +47,7 @@ type server struct {
 	hub       *node.Hub
 	dialects  *dialects
 	ws        *wsock.Server
-	web       http.Handler
+	web       *web.Server
 	http      *http.Server
 	bound     []*endpoint // of the configuration, until they are served
 	endpoints endpoints
@@ -175,10 +175,12 @@ func (s *server) shutdown() {
 	}
 	s.stopSide()
 	s.endpoints.closeAll()
+	s.web.Close()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	s.ws.Shutdown(ctx)
 	s.http.Close()
+	s.web.Wait()
 	if s.profiles != nil {
 		s.profiles.Close()
 	}

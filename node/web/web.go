@@ -3,14 +3,20 @@
 //
 // A request comes with the rights of whoever made it (node.RightsOf), put there
 // by what stands before this handler, which has also checked Host and Origin.
-// A request that publishes or streams is a node.Session for as long as it lasts,
-// as any other peer.
+// A request to the API is a node.Session for as long as it lasts, as any other
+// peer: it counts against the limit of sessions, it asks the session's rights,
+// and it can be cut.
+//
+// Nothing waits for a peer without end. A body must be there within bodyTime,
+// each write must be taken within writeTime, and Close ends what is left.
 package web
 
 import (
-	"encoding/json"
 	"net/http"
-	"strconv"
+	"path"
+	"strings"
+	"sync"
+	"time"
 
 	"topicd/codec"
 	"topicd/node"
@@ -21,59 +27,179 @@ type Config struct {
 	Hub       *node.Hub
 	Version   string
 	Listeners Listeners // nil: they cannot be changed at run time
+	Relay     Relay     // nil: there are no rooms
 }
 
-// Listener is an address that the hub serves on.
-type Listener struct {
-	Addr    string `json:"addr"`    // as bound: 192.0.2.7:22345
-	Dialect string `json:"dialect"` // "" = all, told apart by path and first frame
-	Since   int64  `json:"since"`   // milliseconds since 1970
-	Fixed   bool   `json:"fixed"`   // of the configuration: it comes back with a restart
+// Server is the handler of everything that is not a WebSocket.
+type Server struct {
+	Config
+	mux   *http.ServeMux
+	quit  chan struct{} // closed when the hub goes away: streams end
+	fills sync.Pool     // *fill: what streams need only while they write
+
+	mu       sync.Mutex
+	closing  bool
+	requests sync.WaitGroup
 }
 
-// Listeners opens and closes addresses at run time.
-type Listeners interface {
-	List() []Listener
-	Open(addr, dialect string) (Listener, *codec.Error)
-	Close(addr string) *codec.Error
-}
-
-// server holds the handlers.
-type server struct{ Config }
+// server is what handlers call it.
+type server = Server
 
 // New makes the handler of everything that is not a WebSocket.
-func New(cfg Config) http.Handler {
-	s := &server{cfg}
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /{$}", s.serveRoot)
-	return mux
+func New(cfg Config) *Server {
+	s := &server{Config: cfg, mux: http.NewServeMux(), quit: make(chan struct{})}
+	s.fills.New = func() any { return new(fill) }
+	s.mux.HandleFunc("GET /{$}", s.serveRoot)
+	s.handle("/healthz", methods{"GET": s.serveHealth})
+	s.handle("/readyz", methods{"GET": s.serveReady})
+	s.handle("/metrics", methods{"GET": s.serveMetrics})
+	s.handle("/api/pub", methods{"POST": s.servePubMany})
+	s.handle("/api/pub/{topic...}", methods{"POST": s.servePub, "PUT": s.servePub})
+	s.handle("/api/topics", methods{"GET": s.serveTopics})
+	s.handle("/api/topics/{topic...}", methods{"GET": s.serveReadings, "PUT": s.serveMake, "DELETE": s.serveDelete})
+	s.handle("/api/stream", methods{"GET": s.serveStream})
+	s.handle("/api/clients", methods{"GET": s.serveClients})
+	s.handle("/api/clients/{id}", methods{"DELETE": s.serveCut})
+	s.handle("/api/listeners", methods{"GET": s.serveListeners, "POST": s.serveListen, "DELETE": s.serveUnlisten})
+	s.handle("/api/relay", methods{"GET": s.serveRelay})
+	s.handle("/api/broadcast", methods{"POST": s.serveBroadcast})
+	s.handle("/api/stats", methods{"GET": s.serveStats})
+	s.mux.HandleFunc("/api/", s.serveNothing)
+	return s
 }
+
+// methods are the handlers of one path.
+type methods map[string]http.HandlerFunc
+
+// handle registers a path. Another method than its own is refused with an
+// error that a program can read; the mux would answer with a line of text.
+func (s *server) handle(pattern string, m methods) {
+	allow := make([]string, 0, len(m)+1)
+	for _, name := range []string{"GET", "HEAD", "POST", "PUT", "DELETE"} {
+		if m[name] != nil || name == "HEAD" && m["GET"] != nil {
+			allow = append(allow, name)
+		}
+	}
+	s.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+		method := r.Method
+		if method == "HEAD" {
+			method = "GET"
+		}
+		if h := m[method]; h != nil {
+			h(w, r)
+			return
+		}
+		w.Header().Set("Allow", strings.Join(allow, ", "))
+		writeError(w, codec.Errorf(http.StatusMethodNotAllowed, "%s is not for %s: use %s", r.Method, r.URL.Path, strings.Join(allow, ", ")))
+	})
+}
+
+const (
+	bodyTime  = 30 * time.Second // for a request's body to arrive
+	writeTime = 30 * time.Second // for a write to be taken, as for a WebSocket that reads nothing
+)
+
+// ServeHTTP implements http.Handler.
+func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	h := w.Header()
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("X-Frame-Options", "DENY")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+	h.Set("Cache-Control", "no-store")
+	h.Add("Vary", "Accept")
+	w = &writer{ResponseWriter: w, cbor: wantsCBOR(r.Header.Get("Accept"))}
+	if !s.begin() {
+		writeError(w, errGoing)
+		return
+	}
+	defer s.requests.Done()
+	deadline := http.NewResponseController(w)
+	if r.Body != nil && r.Body != http.NoBody {
+		_ = deadline.SetReadDeadline(time.Now().Add(bodyTime))
+	}
+	_ = deadline.SetWriteDeadline(time.Now().Add(writeTime))
+	if p := r.URL.EscapedPath(); strings.HasPrefix(p, "/api/") && cleaned(p) != p {
+		// The mux would send the client elsewhere, and most lose the body then.
+		writeError(w, codec.Errorf(codec.CodeMalformed, "the path has an empty level, . or .."))
+		return
+	}
+	s.mux.ServeHTTP(w, r)
+}
+
+var errGoing = &codec.Error{Code: codec.CodeGoingAway, Msg: "the hub is going away", Retry: 1000}
+
+// cleaned is the path as the mux wants it.
+func cleaned(p string) string {
+	c := path.Clean(p)
+	if strings.HasSuffix(p, "/") && c != "/" {
+		c += "/"
+	}
+	return c
+}
+
+// begin counts a request, or tells that the hub is going away.
+func (s *server) begin() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.closing {
+		s.requests.Add(1)
+	}
+	return !s.closing
+}
+
+// Close lets no more requests in and tells the streams to end. It does not wait.
+func (s *server) Close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.closing {
+		s.closing = true
+		close(s.quit)
+	}
+}
+
+// Wait returns when the last request has ended. It is called after Close, and
+// when the connections are closed: nobody can then keep a request waiting. The
+// hub may be closed after it.
+func (s *server) Wait() { s.requests.Wait() }
 
 func (s *server) serveRoot(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	_, _ = w.Write([]byte("topicd " + s.Version + "\nA hub for sensor readings. Connect with a WebSocket to ws://" + r.Host + "/ws\n"))
 }
 
-// writeJSON answers with v. A body is never empty: some clients parse it
-// whatever the status (facts/mws.md).
-func writeJSON(w http.ResponseWriter, status int, v any) {
-	b, err := json.Marshal(v)
-	if err != nil {
-		status, b = http.StatusInternalServerError, []byte(`{"error":{"code":500,"msg":"the answer could not be written"}}`)
-	}
-	w.Header().Set("Content-Type", "application/json; charset=utf-8")
-	w.WriteHeader(status)
-	_, _ = w.Write(append(b, '\n'))
+func (s *server) serveNothing(w http.ResponseWriter, r *http.Request) {
+	writeError(w, codec.Errorf(codec.CodeNotFound, "there is no %s: /api/openapi.json tells what there is", r.URL.Path))
 }
 
-// writeError answers with a refusal: its code is the HTTP status.
-func writeError(w http.ResponseWriter, e *codec.Error) {
-	if e.Retry > 0 {
-		w.Header().Set("Retry-After", strconv.Itoa((e.Retry+999)/1000))
+// open begins the session of a request. The caller closes it.
+func (s *server) open(r *http.Request, sink node.Sink) (*node.Session, *codec.Error) {
+	sess, err := s.Hub.Open(sink, r.RemoteAddr, r.URL.Path, s.Hub.Now())
+	if err != nil {
+		return nil, err
 	}
-	body := map[string]any{"code": e.Code, "msg": e.Msg}
-	if e.Retry > 0 {
-		body["retry"] = e.Retry
-	}
-	writeJSON(w, e.Code, map[string]any{"error": body})
+	sess.SetRights(node.RightsOf(r.Context()))
+	return sess, nil
 }
+
+// api runs a request's work with its session and answers its error.
+func (s *server) api(w http.ResponseWriter, r *http.Request, do func(*node.Session) *codec.Error) {
+	sess, err := s.open(r, deaf{})
+	if err == nil {
+		err = do(sess)
+		turn := s.Hub.Turn()
+		sess.Close(turn)
+		turn.Wake()
+	}
+	if err != nil {
+		writeError(w, err)
+	}
+}
+
+// deaf is the sink of a request that does not subscribe: it can neither be
+// woken nor cut before it is over.
+type deaf struct{}
+
+func (deaf) Wake()            {}
+func (deaf) Cut(*codec.Error) {}

@@ -1,0 +1,194 @@
+package web
+
+import (
+	"encoding/json"
+	"net/http"
+	"strconv"
+
+	"topicd/codec"
+	"topicd/node"
+)
+
+// serveClients lists who is connected: GET /api/clients. It shows what the
+// hub's own topics $sys/presence/# show, and asks for the same right.
+func (s *server) serveClients(w http.ResponseWriter, r *http.Request) {
+	s.api(w, r, func(sess *node.Session) *codec.Error {
+		if err := sess.MaySubscribe([]byte("$sys/presence/#")); err != nil {
+			return err
+		}
+		l := newList(w, []byte("{}"), "clients")
+		var row []byte
+		for _, c := range s.Hub.Clients() {
+			if c.ID == sess.ID() {
+				continue
+			}
+			if row = appendClient(row[:0], &c); !l.row(row, nil, 0) {
+				return nil
+			}
+		}
+		l.end()
+		return nil
+	})
+}
+
+func appendClient(b []byte, c *node.ClientInfo) []byte {
+	text := func(name, v string) {
+		b = append(codec.AppendString(append(b, ','), codec.JSON, name), ':')
+		b = codec.AppendString(b, codec.JSON, v)
+	}
+	number := func(name string, v int64) {
+		b = append(codec.AppendString(append(b, ','), codec.JSON, name), ':')
+		b = strconv.AppendInt(b, v, 10)
+	}
+	b = strconv.AppendUint(append(b, `{"id":`...), uint64(c.ID), 10)
+	text("client", c.Client)
+	text("state", c.State)
+	text("addr", c.Addr)
+	text("url", c.URL)
+	text("dialect", c.Dialect)
+	text("enc", c.Enc)
+	number("since", c.Since)
+	number("subs", int64(c.Subs))
+	number("ready", int64(c.Ready))
+	number("in", c.In)
+	number("out", c.Out)
+	number("drop", c.Drop)
+	return append(b, '}')
+}
+
+// serveCut ends a connection: DELETE /api/clients/<id>.
+func (s *server) serveCut(w http.ResponseWriter, r *http.Request) {
+	s.api(w, r, func(sess *node.Session) *codec.Error {
+		if err := sess.MayAdmin(); err != nil {
+			return err
+		}
+		id, err := strconv.ParseUint(r.PathValue("id"), 10, 32)
+		if err != nil {
+			return codec.Errorf(codec.CodeMalformed, "a client's id is the number that /api/clients shows")
+		}
+		if !s.Hub.Cut(uint32(id), errCut) {
+			return codec.Errorf(codec.CodeNotFound, "no client %d", id)
+		}
+		writeJSON(w, http.StatusOK, map[string]uint64{"id": id})
+		return nil
+	})
+}
+
+var errCut = &codec.Error{Code: codec.CodeForbidden, Msg: "an administrator ended this connection"}
+
+// Listener is an address that the hub serves on.
+type Listener struct {
+	Addr    string `json:"addr"`    // as bound: 192.0.2.7:22345
+	Dialect string `json:"dialect"` // "" = all, told apart by path and first frame
+	Since   int64  `json:"since"`   // milliseconds since 1970
+	Fixed   bool   `json:"fixed"`   // of the configuration: it comes back with a restart
+}
+
+// Listeners opens and closes addresses at run time.
+type Listeners interface {
+	List() []Listener
+	Open(addr, dialect string) (Listener, *codec.Error)
+	Close(addr string) *codec.Error
+}
+
+// administer runs an administrator's request.
+func (s *server) administer(w http.ResponseWriter, r *http.Request, do func() *codec.Error) {
+	s.api(w, r, func(sess *node.Session) *codec.Error {
+		if err := sess.MayAdmin(); err != nil {
+			return err
+		}
+		return do()
+	})
+}
+
+// serveListeners lists the addresses that the hub serves on: GET /api/listeners.
+func (s *server) serveListeners(w http.ResponseWriter, r *http.Request) {
+	s.administer(w, r, func() *codec.Error {
+		ls := []Listener{}
+		if s.Listeners != nil {
+			ls = s.Listeners.List()
+		}
+		writeJSON(w, http.StatusOK, map[string]any{"listeners": ls})
+		return nil
+	})
+}
+
+var errFixed = &codec.Error{Code: codec.CodeConflict, Msg: "this hub's addresses cannot be changed while it runs"}
+
+// serveListen serves on one more address: POST /api/listeners {addr,dialect}.
+func (s *server) serveListen(w http.ResponseWriter, r *http.Request) {
+	s.administer(w, r, func() *codec.Error {
+		var ask struct{ Addr, Dialect string }
+		if err := s.request(w, r, &ask); err != nil {
+			return err
+		}
+		if s.Listeners == nil {
+			return errFixed
+		}
+		l, err := s.Listeners.Open(ask.Addr, ask.Dialect)
+		if err != nil {
+			return err
+		}
+		writeJSON(w, http.StatusCreated, l)
+		return nil
+	})
+}
+
+// serveUnlisten stops serving on an address: DELETE /api/listeners?addr=.
+func (s *server) serveUnlisten(w http.ResponseWriter, r *http.Request) {
+	s.administer(w, r, func() *codec.Error {
+		addr := r.URL.Query().Get("addr")
+		if s.Listeners == nil {
+			return errFixed
+		}
+		if err := s.Listeners.Close(addr); err != nil {
+			return err
+		}
+		writeJSON(w, http.StatusOK, map[string]string{"addr": addr})
+		return nil
+	})
+}
+
+// request reads a small object that a request's body is, JSON or CBOR.
+func (s *server) request(w http.ResponseWriter, r *http.Request, v any) *codec.Error {
+	k, bad := kindOf(r)
+	if bad != nil {
+		return bad
+	}
+	if k != guess && k != asJSON && k != asCBOR {
+		return codec.Errorf(http.StatusUnsupportedMediaType, "send application/json or application/cbor")
+	}
+	data, bad := s.body(w, r)
+	if bad != nil {
+		return bad
+	}
+	data, err := codec.Transcode(nil, codec.JSON, k.enc(), data) // checks it too
+	if err != nil {
+		s.Hub.Stats.Add(node.RefusedMalformed, 1)
+		return asError(err)
+	}
+	if err := json.Unmarshal(data, v); err != nil {
+		s.Hub.Stats.Add(node.RefusedMalformed, 1)
+		return codec.Errorf(codec.CodeMalformed, "the body is not what is asked for here: %v", err)
+	}
+	return nil
+}
+
+// serveStats answers the hub's own figures, as $sys/stats: GET /api/stats.
+func (s *server) serveStats(w http.ResponseWriter, r *http.Request) {
+	s.api(w, r, func(sess *node.Session) *codec.Error {
+		if err := sess.MaySubscribe([]byte("$sys/stats")); err != nil {
+			return err
+		}
+		b := []byte{'{'}
+		s.Hub.Figures(func(name string, v int64) {
+			if len(b) > 1 {
+				b = append(b, ',')
+			}
+			b = append(codec.AppendString(b, codec.JSON, name), ':')
+			b = strconv.AppendInt(b, v, 10)
+		})
+		writeBody(w, http.StatusOK, append(b, '}'))
+		return nil
+	})
+}

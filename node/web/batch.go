@@ -1,0 +1,169 @@
+package web
+
+import (
+	"bufio"
+	"bytes"
+	"io"
+
+	"topicd/codec"
+	"topicd/node"
+)
+
+const (
+	maxBatch = 1 << 20 // bytes of a batch: read line by line, never held as a whole
+	maxNames = 1000    // topics that the answer to a batch names
+)
+
+// publisher publishes the readings of one request.
+type publisher struct {
+	hub    *node.Hub
+	sess   *node.Session
+	turn   *node.Turn
+	n      int             // readings taken
+	topics map[string]bool // where they went, up to maxNames
+}
+
+// publish charges a reading to the session and stores it.
+func (p *publisher) publish(topic []byte, b node.Body, size int) (node.Published, *codec.Error) {
+	if err := p.sess.Spend(1, size, p.turn.Now); err != nil {
+		return node.Published{}, err
+	}
+	done, err := p.sess.Publish(topic, b, 0, p.turn)
+	if err != nil {
+		return done, err
+	}
+	p.n++
+	if len(p.topics) < maxNames && !p.topics[string(topic)] {
+		p.topics[string(topic)] = true
+	}
+	return done, nil
+}
+
+// split publishes each record of a SenML pack to a topic of its own.
+func (p *publisher) split(topic []byte, b node.Body) *codec.Error {
+	parts, err := codec.Split(b.Enc, b.Data, p.turn.Now)
+	if err != nil {
+		return asError(err)
+	}
+	for _, part := range parts {
+		name := append(append(append([]byte(nil), topic...), '/'), part.Name...)
+		if _, err := p.publish(name, node.Body{Enc: b.Enc, Data: part.Data}, len(part.Data)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// frame publishes {"topic","data"}, or an array of them.
+func (p *publisher) frame(enc codec.Encoding, data []byte) *codec.Error {
+	var d codec.Decoder
+	d.Reset(enc, data)
+	d.Imply(codec.OpPub)
+	for {
+		var m codec.Message
+		err := d.Next(&m)
+		switch {
+		case err == io.EOF:
+			return nil
+		case err != nil:
+			return asError(err)
+		case m.Op != codec.OpPub || m.IsAlias:
+			return errNoPub
+		}
+		if _, err := p.publish(m.Topic, node.Body{Enc: enc, Data: m.Data}, len(m.Data)); err != nil {
+			return err
+		}
+	}
+}
+
+var errNoPub = &codec.Error{Code: codec.CodeMalformed, Msg: `a reading is {"topic","data"}`}
+
+// batch publishes lines: each the data of a reading of topic, or, where that is
+// nil, {"topic","data"}. Empty lines are left out. It ends at the first
+// refusal, which names its line.
+func (p *publisher) batch(r io.Reader, topic []byte) *codec.Error {
+	limit := p.hub.Options().MaxBody
+	// A line of this length and its end just fit; the reader's own error tells
+	// of a longer one before it is held.
+	br := bufio.NewReaderSize(&capped{r: r, left: maxBatch}, min(limit, 64<<10)+2)
+	for n := 1; ; n++ {
+		line, err := readLine(br, limit)
+		if err != nil && err != io.EOF {
+			return atLine(n, readLineError(err))
+		}
+		if text := bytes.TrimSpace(line); len(text) > 0 {
+			if bad := p.line(topic, text); bad != nil {
+				return atLine(n, bad)
+			}
+		}
+		if err == io.EOF {
+			return nil
+		}
+	}
+}
+
+func (p *publisher) line(topic, text []byte) *codec.Error {
+	if topic == nil {
+		return p.frame(codec.JSON, text)
+	}
+	if err := codec.Validate(codec.JSON, text); err != nil {
+		return asError(err)
+	}
+	_, err := p.publish(topic, node.Body{Enc: codec.JSON, Data: text}, len(text))
+	return err
+}
+
+// readLine reads up to and with the end of a line. The line is good until the
+// next call.
+func readLine(br *bufio.Reader, limit int) ([]byte, error) {
+	line, err := br.ReadSlice('\n')
+	if err != bufio.ErrBufferFull {
+		return line, err
+	}
+	long := append([]byte(nil), line...) // only where one reading may be longer than the reader's buffer
+	for err == bufio.ErrBufferFull {
+		if len(long) > limit+2 {
+			return nil, errLong
+		}
+		line, err = br.ReadSlice('\n')
+		long = append(long, line...)
+	}
+	return long, err
+}
+
+var (
+	errLong  = &codec.Error{Code: codec.CodeTooLarge, Msg: "the line is longer than this hub takes"}
+	errBatch = &codec.Error{Code: codec.CodeTooLarge, Msg: "a batch has at most 1 MiB: send the rest in another"}
+)
+
+func readLineError(err error) *codec.Error {
+	if e, ok := err.(*codec.Error); ok {
+		return e
+	}
+	return readError(err)
+}
+
+// atLine tells where in the batch the refusal is.
+func atLine(n int, e *codec.Error) *codec.Error {
+	at := codec.Errorf(e.Code, "line %d: %s", n, e.Msg)
+	at.Retry = e.Retry
+	return at
+}
+
+// capped reads at most left bytes; one more is an error.
+type capped struct {
+	r    io.Reader
+	left int
+}
+
+func (c *capped) Read(b []byte) (int, error) {
+	if len(b) > c.left+1 {
+		b = b[:c.left+1]
+	}
+	n, err := c.r.Read(b)
+	if n > c.left {
+		n, err = c.left, errBatch
+	}
+	c.left -= n
+	return n, err
+}

@@ -1,0 +1,144 @@
+package web
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"net"
+	"net/http"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"topicd/node"
+)
+
+// hub is a hub behind a real socket.
+type hub struct {
+	t    testing.TB
+	hub  *node.Hub
+	web  *Server
+	http *http.Server
+	url  string
+}
+
+// start serves a hub on a port of its own. When the test ends nothing of it may
+// be left.
+func start(t testing.TB, o node.Options, cfg Config) *hub {
+	return startAt(t, "127.0.0.1:0", o, cfg)
+}
+
+func startAt(t testing.TB, addr string, o node.Options, cfg Config) *hub {
+	t.Helper()
+	before := runtime.NumGoroutine()
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if o.Name == "" {
+		o.Name = "test"
+	}
+	cfg.Hub = node.New(o)
+	if cfg.Version == "" {
+		cfg.Version = "1.0"
+	}
+	h := &hub{t: t, hub: cfg.Hub, web: New(cfg), url: "http://" + l.Addr().String()}
+	h.http = &http.Server{Handler: h.web, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: time.Minute}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		h.http.Serve(l)
+	}()
+	t.Cleanup(func() {
+		h.stop()
+		<-done
+		h.hub.Close()
+		http.DefaultClient.CloseIdleConnections()
+		for end := time.Now().Add(5 * time.Second); runtime.NumGoroutine() > before; time.Sleep(5 * time.Millisecond) {
+			if time.Now().After(end) {
+				b := make([]byte, 1<<20)
+				t.Fatalf("%d goroutines, %d before\n%s", runtime.NumGoroutine(), before, b[:runtime.Stack(b, true)])
+			}
+		}
+	})
+	return h
+}
+
+func (h *hub) stop() {
+	h.web.Close()
+	h.http.Close()
+	h.web.Wait()
+	if n := h.hub.Counts().Sessions; n != 0 {
+		h.t.Errorf("%d sessions are left", n)
+	}
+}
+
+// answer is what came back.
+type answer struct {
+	status int
+	header http.Header
+	body   string
+}
+
+// do asks; path is what follows the address. header is "Name: value".
+func (h *hub) do(method, path, body string, header ...string) answer {
+	h.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	r, err := http.NewRequestWithContext(ctx, method, h.url+path, strings.NewReader(body))
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	for _, line := range header {
+		name, v, _ := strings.Cut(line, ": ")
+		r.Header.Set(name, v)
+	}
+	res, err := http.DefaultClient.Do(r)
+	if err != nil {
+		h.t.Fatalf("%s %s: %v", method, path, err)
+	}
+	defer res.Body.Close()
+	b, err := io.ReadAll(res.Body)
+	if err != nil {
+		h.t.Fatalf("%s %s: %v", method, path, err)
+	}
+	return answer{res.StatusCode, res.Header, string(b)}
+}
+
+// want asks and expects that status and, unless it is "", that body.
+func (h *hub) want(status int, want, method, path, body string, header ...string) answer {
+	h.t.Helper()
+	a := h.do(method, path, body, header...)
+	if a.status != status || want != "" && strings.TrimSuffix(a.body, "\n") != want {
+		h.t.Errorf("%s %s %.200q\n got %d %s\nwant %d %s", method, path, body, a.status, a.body, status, want)
+	}
+	return a
+}
+
+// get decodes a JSON answer.
+func (h *hub) get(path string, v any) {
+	h.t.Helper()
+	if a := h.do("GET", path, ""); a.status != 200 {
+		h.t.Fatalf("GET %s: %d %s", path, a.status, a.body)
+	} else if err := json.Unmarshal([]byte(a.body), v); err != nil {
+		h.t.Fatalf("GET %s: %v: %s", path, err, a.body)
+	}
+}
+
+// newest is the newest reading's data, "" when there is none.
+func (h *hub) newest(topic string) string {
+	h.t.Helper()
+	t := h.hub.Find([]byte(topic))
+	if t == nil {
+		return ""
+	}
+	var raw []byte
+	data := ""
+	from, to := h.hub.Span(t, 1, false, 0, 0)
+	h.hub.Read(t, from, to, &raw, func(r *node.Reading) bool {
+		data = string(r.Data)
+		return true
+	})
+	return data
+}

@@ -1,0 +1,151 @@
+package web
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"topicd/node"
+)
+
+const (
+	ndjson    = "Content-Type: application/x-ndjson"
+	ofJSON    = "Content-Type: application/json"
+	ofCBOR    = "Content-Type: application/cbor"
+	senmlText = "Content-Type: application/senml+json"
+	plain     = "Content-Type: text/plain"
+	form      = "Content-Type: application/x-www-form-urlencoded" // curl -d
+)
+
+func TestPublish(t *testing.T) {
+	h := start(t, node.Options{}, Config{})
+	for _, c := range []struct {
+		body, kind, stored string
+	}{
+		{`21.5`, ofJSON, `21.5`},
+		{`{"a": [1, 2]}`, ofJSON, `{"a": [1, 2]}`},
+		{"21.5", "", `21.5`},
+		{"hello", "", `"hello"`},
+		{"01", form, `"01"`},
+		{"21.5", form, `21.5`},
+		{"21.5", plain, `"21.5"`},
+		{"21.5\n", plain + "; charset=UTF-8", `"21.5\n"`},
+		{"", plain, `""`},
+		{"\xa1\x61v\xf9\x4d\x60", ofCBOR, "\xa1\x61v\xf9\x4d\x60"},
+	} {
+		name := fmt.Sprintf("%q as %s", c.body, c.kind)
+		header := []string{}
+		if c.kind != "" {
+			header = append(header, c.kind)
+		}
+		h.want(200, "", "POST", "/api/pub/a/b?retain", c.body, header...)
+		if got := h.newest("a/b"); got != c.stored {
+			t.Errorf("%s: stored %q", name, got)
+		}
+	}
+	h.want(200, `{"topic":"a/b","seq":11}`, "POST", "/api/pub/a%2Fb", `1`, ofJSON)
+	h.want(200, `{"topic":"Grüße/x y","seq":1}`, "POST", "/api/pub/Gr%C3%BC%C3%9Fe/x%20y", `1`, ofJSON)
+	h.want(200, "\xa2\x65topic\x63a/b\x63seq\x0c", "POST", "/api/pub/a/b", `1`, ofJSON, "Accept: application/cbor")
+}
+
+func TestPublishRefused(t *testing.T) {
+	h := start(t, node.Options{MaxBody: 1000}, Config{})
+	for _, c := range []struct {
+		status           int
+		path, body, kind string
+	}{
+		{400, "/api/pub/a", `{"a":1`, ofJSON},
+		{400, "/api/pub/a", `{"a":1`, form},
+		{400, "/api/pub/a", ``, ofJSON},
+		{400, "/api/pub/a", ``, form},
+		{400, "/api/pub/a", "\xff", plain},
+		{400, "/api/pub/a", "\xa1", ofCBOR},
+		{400, "/api/pub/a", `{"v":1}`, senmlText}, // no name to split by
+		{400, "/api/pub/a//b", `1`, ofJSON},
+		{400, "/api/pub/a/%2e%2e/b/", `1`, ofJSON},
+		{400, "/api/pub/a%00", `1`, ofJSON},
+		{400, "/api/pub/a/+", `1`, ofJSON},
+		{400, "/api/pub/" + strings.Repeat("x", 129), `1`, ofJSON},
+		{403, "/api/pub/$sys/stats", `1`, ofJSON},
+		{413, "/api/pub/a", `"` + strings.Repeat("x", 1000) + `"`, ofJSON},
+		{415, "/api/pub/a", `1`, "Content-Type: image/png"},
+		{415, "/api/pub/a", `1`, "Content-Type: text/plain; charset=latin1"},
+		{415, "/api/pub", `1`, plain},
+		{405, "/api/topics", `1`, ofJSON},
+		{404, "/api/nothing", `1`, ofJSON},
+	} {
+		a := h.want(c.status, "", "POST", c.path, c.body, c.kind)
+		if !strings.HasPrefix(a.body, fmt.Sprintf(`{"error":{"code":%d,"msg":"`, c.status)) {
+			t.Errorf("%s: %s", c.path, a.body)
+		}
+		for _, name := range []string{"X-Content-Type-Options", "Content-Security-Policy", "Referrer-Policy"} {
+			if a.header.Get(name) == "" {
+				t.Errorf("%s: no %s", c.path, name)
+			}
+		}
+	}
+	if n := h.hub.Stats.Get(node.Stored); n != 0 {
+		t.Errorf("%d readings were stored", n)
+	}
+	if n := h.hub.Counts().Topics; n != 0 {
+		t.Errorf("%d topics were made", n)
+	}
+}
+
+func TestBatch(t *testing.T) {
+	h := start(t, node.Options{MaxBody: 100, Rate: -1}, Config{})
+	h.want(200, `{"published":3,"topics":["a/b"]}`, "POST", "/api/pub/a/b", "1\n\n2\r\n3", ndjson)
+	h.want(200, `{"published":2,"topics":["x","y/z"]}`, "POST", "/api/pub", `{"topic":"x","data":1}`+"\n"+`{"data":{"a":[]},"topic":"y/z"}`+"\n", ndjson)
+	h.want(200, `{"published":2,"topics":["x","y"]}`, "POST", "/api/pub", `[{"topic":"x","data":1},{"topic":"y","data":2}]`, ofJSON)
+	h.want(200, `{"published":1,"topics":["x"]}`, "POST", "/api/pub", "\xa2\x65topic\x61x\x64data\x01", ofCBOR)
+	h.want(200, `{"published":0,"topics":[]}`, "POST", "/api/pub", "", ndjson)
+	h.want(200, `{"published":2,"topics":["s/g/h","s/g/t"]}`, "POST", "/api/pub/s", `[{"bn":"g/","n":"t","u":"Cel","v":1},{"n":"h","v":2}]`, senmlText)
+	if got := h.newest("s/g/t"); got != `{"n":"g/t","u":"Cel","v":1}` {
+		t.Error(got)
+	}
+	for _, c := range []struct {
+		status int
+		want   string
+		body   string
+	}{
+		{400, `{"error":{"code":400,"msg":"line 2: `, `{"topic":"x","data":1}` + "\n{"},
+		{400, `{"error":{"code":400,"msg":"line 1: pub needs data`, `{"topic":"x"}`},
+		{400, `{"error":{"code":400,"msg":"line 1: a reading is`, `{"op":"sub","topic":"x"}`},
+		{413, `{"error":{"code":413,"msg":"line 1: `, `{"topic":"x","data":"` + strings.Repeat("x", 200) + `"}`},
+		{413, `{"error":{"code":413,"msg":"line 11916: a batch has at most 1 MiB`, strings.Repeat(`{"topic":"x","data":"`+strings.Repeat("x", 64)+`"}`+"\n", 20000)},
+	} {
+		a := h.want(c.status, "", "POST", "/api/pub", c.body, ndjson)
+		if !strings.HasPrefix(a.body, c.want) || !strings.Contains(a.body, `"published":`) {
+			t.Errorf("%.60s: %s", c.body, a.body)
+		}
+	}
+}
+
+// What is refused in the middle of a batch tells how much was taken before.
+func TestBatchRate(t *testing.T) {
+	h := start(t, node.Options{Rate: 10}, Config{})
+	a := h.want(429, "", "POST", "/api/pub/x", strings.Repeat("1\n", 1000), ndjson)
+	n := h.hub.Stats.Get(node.Stored)
+	if want := fmt.Sprintf(`"published":%d}`, n); !strings.Contains(a.body, want) || n < 10 || n > 30 || a.header.Get("Retry-After") != "1" {
+		t.Errorf("%d stored, %v, %s", n, a.header, a.body)
+	}
+	if n := h.hub.Stats.Get(node.RefusedRate); n != 1 {
+		t.Error(n)
+	}
+}
+
+func TestSessionsAreBounded(t *testing.T) {
+	h := start(t, node.Options{Sessions: 1}, Config{})
+	res, err := http.Get(h.url + "/api/stream?topic=%23")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	a := h.want(507, "", "POST", "/api/pub/x", "1", ofJSON)
+	if a.header.Get("Retry-After") == "" {
+		t.Error(a)
+	}
+	h.want(503, "", "GET", "/readyz", "")
+	h.want(200, "", "GET", "/healthz", "")
+}

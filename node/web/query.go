@@ -1,0 +1,79 @@
+package web
+
+import (
+	"math"
+	"net/url"
+	"strconv"
+
+	"topicd/codec"
+)
+
+// query are the parameters of a request that say which readings are meant.
+type query struct {
+	topics         []string // patterns
+	last, since    int64
+	hasLast, hasIt bool // hasIt: since was given
+	ep             uint64
+	rate           float64
+	latest         bool
+}
+
+// parseQuery reads last, since, ep, rate and latest, and topic, repeatable.
+// Parameters that it does not know are another's.
+func parseQuery(v url.Values) (q query, bad *codec.Error) {
+	number := func(name string, low int64) (n int64, has bool) {
+		text := v.Get(name)
+		if text == "" {
+			return 0, false
+		}
+		n, err := strconv.ParseInt(text, 10, 64)
+		if err != nil || n < low || n > codec.MaxUint {
+			bad = codec.Errorf(codec.CodeMalformed, "%s=%s: that is a whole number, %d or more", name, text, low)
+		}
+		return n, true
+	}
+	q.last, q.hasLast = number("last", 0)
+	q.since, q.hasIt = number("since", -maxAge)
+	ep, _ := number("ep", 0)
+	q.ep = uint64(ep)
+	if text := v.Get("rate"); text != "" {
+		var err error
+		if q.rate, err = strconv.ParseFloat(text, 64); err != nil || math.IsNaN(q.rate) || q.rate < 1e-3 || q.rate > 1000 {
+			bad = codec.Errorf(codec.CodeMalformed, "rate=%s: that is 0.001 to 1000 readings per second and topic", text)
+		}
+	}
+	latest, err := flag(v, "latest")
+	if q.latest = latest; err != nil {
+		bad = err
+	}
+	q.topics = v["topic"]
+	if len(q.topics) > maxPatterns {
+		bad = codec.Errorf(codec.CodeTooLarge, "more than %d topics: use a pattern", maxPatterns)
+	}
+	for _, p := range q.topics {
+		if err := codec.CheckPattern([]byte(p)); err != nil {
+			bad = err
+		}
+	}
+	return q, bad
+}
+
+const (
+	maxAge      = 10 * 365 * 86400 // seconds: more does not fit a clock's milliseconds twice
+	maxPatterns = 64               // of one request
+)
+
+// flag is a parameter that is yes or no; "latest" alone is yes.
+func flag(v url.Values, name string) (bool, *codec.Error) {
+	if !v.Has(name) {
+		return false, nil
+	}
+	switch text := v.Get(name); text {
+	case "", "1", "true":
+		return true, nil
+	case "0", "false":
+		return false, nil
+	default:
+		return false, codec.Errorf(codec.CodeMalformed, "%s=%s: that is 1 or 0", name, text)
+	}
+}

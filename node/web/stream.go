@@ -1,0 +1,280 @@
+package web
+
+import (
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"topicd/codec"
+	"topicd/node"
+)
+
+// The event stream (HTML Living Standard, section 9.2) of GET /api/stream is a
+// session like a WebSocket's: the hub wakes it, and it fills a buffer from its
+// cursors on the goroutine that its request has anyway.
+//
+//	retry: 2000                                  how long a browser waits before it comes back
+//	event: live    data: {"topic":…,"count":n}   the stored readings of that pattern are through
+//	id: …          data: {"topic","seq","ts","data","from"?,"drop"?}
+//	event: bye     data: {"code","msg","retry"?} why the hub ends it
+//	:              a sign of life
+//
+// A browser that comes back says the last id it saw (Last-Event-ID) and goes on
+// there. With one topic's exact name the id is epoch and number of the reading:
+// nothing stored is lost or repeated, and what is gone shows as a gap in seq.
+// With patterns it is "t" and a time of the hub: everything up to then has been
+// sent. Readings are drained topic by topic, so a number or a time on each of
+// them would not be true of the others; the id comes by itself after each round,
+// and what a break cuts off between two of them, and the second before, is sent
+// again. Whoever minds knows a repeated reading by topic and seq.
+
+const (
+	pingEvery = 15 * time.Second // proxies cut idle streams at 60 s, some at 30
+	retryIn   = "retry: 2000\n\n"
+	// A publisher's turn has one time, a little older than the moment in which
+	// its last reading is stored.
+	turnSlack = 1000 // milliseconds
+)
+
+// subscriber is the sink of an event stream.
+type subscriber struct {
+	wake chan struct{}
+	cut  chan *codec.Error
+}
+
+// Wake implements node.Sink.
+func (b *subscriber) Wake() {
+	select {
+	case b.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Cut implements node.Sink.
+func (b *subscriber) Cut(why *codec.Error) {
+	select {
+	case b.cut <- why:
+	default:
+	}
+}
+
+// fill is what a stream needs only while it writes; all streams share a few.
+type fill struct {
+	buf     []byte
+	scratch node.Scratch
+}
+
+// stream is one event stream.
+type stream struct {
+	s    *server
+	w    http.ResponseWriter
+	rc   *http.ResponseController
+	sess *node.Session
+	sink *subscriber
+
+	time bool  // ids are times
+	slow int64 // milliseconds that a rate may hold a reading back
+
+	wrote time.Time // when something was written last
+	began int64     // of the round that is under way, 0 = none
+	sent  bool      // something was, in it
+}
+
+// serveStream sends readings as they come: GET /api/stream?topic=PATTERN.
+func (s *server) serveStream(w http.ResponseWriter, r *http.Request) {
+	q, err := parseQuery(r.URL.Query())
+	if err == nil && len(q.topics) == 0 {
+		err = codec.Errorf(codec.CodeMalformed, "topic is missing: /api/stream?topic=greenhouse/%%23")
+	}
+	if err != nil {
+		writeError(w, err)
+		return
+	}
+	sink := &subscriber{wake: make(chan struct{}, 1), cut: make(chan *codec.Error, 1)}
+	sess, err := s.open(r, sink)
+	if err != nil {
+		writeError(w, err)
+		return
+	}
+	turn := s.Hub.Turn()
+	defer func() {
+		turn := s.Hub.Turn()
+		sess.Close(turn)
+		turn.Wake()
+	}()
+	st := &stream{s: s, w: w, rc: http.NewResponseController(w), sess: sess, sink: sink}
+	sess.Describe("sse", "json", turn)
+	resume := r.Header.Get("Last-Event-ID")
+	if resume == "" {
+		resume = r.URL.Query().Get("lastEventId")
+	}
+	err = st.subscribe(&q, resume, turn)
+	turn.Wake()
+	if err != nil {
+		writeError(w, err)
+		return
+	}
+	w.Header().Set("Content-Type", "text/event-stream")
+	w.Header().Set("X-Accel-Buffering", "no") // nginx would hold it back
+	if r.Method == "HEAD" {
+		return
+	}
+	st.run(r.Context().Done())
+}
+
+// subscribe subscribes to each pattern, from where the peer left off if it says so.
+func (st *stream) subscribe(q *query, resume string, turn *node.Turn) *codec.Error {
+	st.time = len(q.topics) > 1 || codec.HasWildcard(q.topics[0])
+	if q.rate > 0 {
+		st.slow = int64(1000/q.rate) + 1
+	}
+	o := node.SubOptions{Last: 1, Since: q.since, HasSince: q.hasIt, Ep: q.ep, Rate: q.rate, Latest: q.latest}
+	if q.hasLast {
+		o.Last = q.last
+	}
+	if ep, seq, ok := parseID(resume); ok && !st.time {
+		o.HasSince, o.Since, o.Ep = true, seq, ep
+	} else if at, ok := parseTimeID(resume); ok && st.time {
+		o.HasSince, o.Since, o.After = true, 0, at
+	}
+	o.Format = events{ids: !st.time}
+	for _, p := range q.topics {
+		if _, err := st.sess.Subscribe([]byte(p), o, turn); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// parseID reads "epoch-number".
+func parseID(id string) (ep uint64, seq int64, ok bool) {
+	a, b, cut := strings.Cut(id, "-")
+	ep, err1 := strconv.ParseUint(a, 10, 53)
+	n, err2 := strconv.ParseUint(b, 10, 53)
+	return ep, int64(n), cut && err1 == nil && err2 == nil
+}
+
+// parseTimeID reads "t" and milliseconds since 1970.
+func parseTimeID(id string) (int64, bool) {
+	if !strings.HasPrefix(id, "t") {
+		return 0, false
+	}
+	n, err := strconv.ParseUint(id[1:], 10, 53)
+	return int64(n), err == nil && n > 0
+}
+
+// run sends until the peer is gone, is cut, or the hub goes away.
+func (st *stream) run(gone <-chan struct{}) {
+	if !st.write([]byte(retryIn)) {
+		return
+	}
+	timer := time.NewTimer(pingEvery)
+	defer timer.Stop()
+	next := node.Again
+	for {
+		if next == node.Again { // a busy stream comes to nothing else
+			select {
+			case why := <-st.sink.cut:
+				st.bye(why)
+				return
+			case <-st.s.quit:
+				st.bye(errGoing)
+				return
+			default:
+			}
+			var ok bool
+			if next, ok = st.step(); !ok {
+				return
+			}
+			continue
+		}
+		wait := pingEvery - time.Since(st.wrote)
+		if next > 0 {
+			wait = min(wait, time.Duration(next-st.s.Hub.Now())*time.Millisecond)
+		}
+		timer.Reset(max(wait, time.Millisecond))
+		select {
+		case <-gone:
+			return
+		case <-st.s.quit:
+			st.bye(errGoing)
+			return
+		case why := <-st.sink.cut:
+			st.bye(why)
+			return
+		case <-st.sink.wake:
+			next = node.Again
+		case <-timer.C:
+			if time.Since(st.wrote) >= pingEvery && !st.ping() {
+				return
+			}
+			if next > 0 {
+				next = node.Again
+			}
+		}
+	}
+}
+
+// step sends a piece of what there is to read, and tells when to come back.
+func (st *stream) step() (next int64, ok bool) {
+	f := st.s.fills.Get().(*fill)
+	defer st.s.fills.Put(f)
+	now := st.s.Hub.Now()
+	if st.began == 0 {
+		st.began = now
+	}
+	f.buf, next = st.sess.Fill(f.buf[:0], chunk, now, bare{}, &f.scratch)
+	st.sent = st.sent || len(f.buf) > 0
+	if next != node.Again { // the end of a round
+		if st.sent {
+			f.buf = st.mark(f.buf, st.began)
+		}
+		st.began, st.sent = 0, false
+	}
+	return next, len(f.buf) == 0 || st.write(f.buf)
+}
+
+// mark appends the id of a round that began at that time: everything older has
+// been sent, but for what a rate holds back.
+func (st *stream) mark(b []byte, began int64) []byte {
+	if !st.time {
+		return b
+	}
+	b = append(b, "id: t"...)
+	return append(strconv.AppendInt(b, began-turnSlack-st.slow, 10), "\n\n"...)
+}
+
+// ping is a comment, and with ids by time the peer learns how far it is.
+func (st *stream) ping() bool {
+	return st.write(st.mark([]byte(":\n\n"), st.s.Hub.Now()))
+}
+
+func (st *stream) bye(why *codec.Error) {
+	b := strconv.AppendInt([]byte(`event: bye`+"\n"+`data: {"code":`), int64(why.Code), 10)
+	b = codec.AppendString(append(b, `,"msg":`...), codec.JSON, why.Msg)
+	if why.Retry > 0 {
+		b = strconv.AppendInt(append(b, `,"retry":`...), int64(why.Retry), 10)
+	}
+	st.write(append(b, "}\n\n"...))
+}
+
+// write sends at once; a peer that does not take it in time is gone.
+func (st *stream) write(b []byte) bool {
+	if _, err := send(st.w, b); err != nil {
+		return st.lost(err)
+	}
+	if err := st.rc.Flush(); err != nil {
+		return st.lost(err)
+	}
+	st.wrote = time.Now()
+	st.sess.Heard(st.s.Hub.Now())
+	return true
+}
+
+func (st *stream) lost(err error) bool {
+	if isTimeout(err) {
+		st.s.Hub.Stats.Add(node.CutSlow, 1)
+	}
+	return false
+}

@@ -1,0 +1,249 @@
+package web
+
+import (
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+
+	"topicd/codec"
+	"topicd/node"
+)
+
+// serveTopics lists topics: GET /api/topics?match=PATTERN&data=1.
+func (s *server) serveTopics(w http.ResponseWriter, r *http.Request) {
+	s.api(w, r, func(sess *node.Session) *codec.Error {
+		match := r.URL.Query().Get("match")
+		if match != "" {
+			if err := codec.CheckPattern([]byte(match)); err != nil {
+				return err
+			}
+		}
+		data, err := flag(r.URL.Query(), "data")
+		if err != nil {
+			return err
+		}
+		turn := s.Hub.Turn()
+		s.Hub.ShowAll(match, turn)
+		turn.Wake()
+		l := newList(w, []byte("{}"), "topics")
+		var row, raw []byte
+		for _, t := range s.Hub.Topics(match) {
+			if !sess.MayRead(t.Name()) {
+				continue
+			}
+			row = appendTopic(row[:0], s.Hub.Info(t, turn.Now))
+			if !s.topicRow(l, t, row, data, &raw) {
+				return nil
+			}
+		}
+		l.end()
+		return nil
+	})
+}
+
+// topicRow writes a topic, with its newest reading where that is wanted.
+func (s *server) topicRow(l *list, t *node.Topic, row []byte, data bool, raw *[]byte) bool {
+	if !data {
+		return l.row(row, nil, 0)
+	}
+	found, more := false, true
+	from, to := s.Hub.Span(t, 1, false, 0, 0)
+	s.Hub.Read(t, from, to, raw, func(g *node.Reading) bool {
+		found = true
+		if len(g.From) > 0 {
+			row = append(codec.AppendString(append(row[:len(row)-1], `,"from":`...), codec.JSON, string(g.From)), '}')
+		}
+		more = l.row(row, g.Data, dataEnc(g))
+		return false
+	})
+	if !found {
+		return l.row(row, nil, 0)
+	}
+	return more
+}
+
+func dataEnc(r *node.Reading) codec.Encoding {
+	if r.CBOR {
+		return codec.CBOR
+	}
+	return codec.JSON
+}
+
+func appendTopic(b []byte, t node.TopicInfo) []byte {
+	b = codec.AppendString(append(b, `{"topic":`...), codec.JSON, t.Topic)
+	b = strconv.AppendBool(append(b, `,"static":`...), t.Static)
+	b = strconv.AppendUint(append(b, `,"seq":`...), t.Seq, 10)
+	b = strconv.AppendInt(append(b, `,"ts":`...), t.TS, 10)
+	b = strconv.AppendInt(append(b, `,"readings":`...), int64(t.Readings), 10)
+	b = strconv.AppendInt(append(b, `,"bytes":`...), t.Bytes, 10)
+	b = strconv.AppendInt(append(b, `,"cap":`...), t.Cap, 10)
+	b = strconv.AppendInt(append(b, `,"subscribers":`...), int64(t.Subscribers), 10)
+	b = strconv.AppendBool(append(b, `,"stale":`...), t.Stale)
+	b = strconv.AppendUint(append(b, `,"ep":`...), t.Epoch, 10)
+	return append(b, '}')
+}
+
+// serveReadings answers stored readings: GET /api/topics/<topic>?last=&since=&ep=.
+func (s *server) serveReadings(w http.ResponseWriter, r *http.Request) {
+	s.api(w, r, func(sess *node.Session) *codec.Error {
+		name := []byte(r.PathValue("topic"))
+		if err := codec.CheckTopic(name); err != nil {
+			return err
+		}
+		if err := sess.MaySubscribe(name); err != nil {
+			return err
+		}
+		q, err := parseQuery(r.URL.Query())
+		if err != nil {
+			return err
+		}
+		turn := s.Hub.Turn()
+		s.Hub.ShowAll(string(name), turn)
+		turn.Wake()
+		t := s.Hub.Find(name)
+		if t == nil {
+			return codec.Errorf(codec.CodeNotFound, "no topic %q", name)
+		}
+		ep := s.Hub.Info(t, turn.Now).Epoch
+		from, to, gap := s.span(t, &q, ep, turn.Now)
+		head := codec.AppendString([]byte(`{"topic":`), codec.JSON, t.Name())
+		head = strconv.AppendUint(append(head, `,"ep":`...), ep, 10)
+		head = strconv.AppendUint(append(head, `,"gap":`...), gap, 10)
+		l := newList(w, append(head, '}'), "readings")
+		var row, raw []byte
+		s.Hub.Read(t, from, to, &raw, func(g *node.Reading) bool {
+			row = appendReading(row[:0], g)
+			return l.row(row, g.Data, dataEnc(g))
+		})
+		l.end()
+		return nil
+	})
+}
+
+// span is the numbers of the readings that are asked for, and how many of them
+// are gone. Numbers of another epoch say nothing: then all that is stored is meant.
+func (s *server) span(t *node.Topic, q *query, ep uint64, now int64) (from, to, gap uint64) {
+	last := q.last
+	switch {
+	case q.hasLast && last == 0:
+		from, to = s.Hub.Span(t, 0, false, 0, now)
+		return to, to, 0
+	case !q.hasLast && !q.hasIt:
+		last = 1
+	}
+	since := q.hasIt && (q.since < 0 || q.ep == 0 || q.ep == ep)
+	if first, _ := s.Hub.Span(t, 0, since, q.since, now); since && q.since >= 0 && first > uint64(q.since)+1 {
+		gap = first - uint64(q.since) - 1
+	}
+	from, to = s.Hub.Span(t, last, since, q.since, now)
+	return from, to, gap
+}
+
+// appendReading appends a reading of a known topic without its data.
+func appendReading(b []byte, g *node.Reading) []byte {
+	b = strconv.AppendUint(append(b, `{"seq":`...), g.Seq, 10)
+	b = strconv.AppendInt(append(b, `,"ts":`...), g.TS, 10)
+	if len(g.From) > 0 {
+		b = codec.AppendString(append(b, `,"from":`...), codec.JSON, string(g.From))
+	}
+	return append(b, '}')
+}
+
+// serveMake makes a topic or changes it: PUT /api/topics/<topic> {static,cap,stale}.
+func (s *server) serveMake(w http.ResponseWriter, r *http.Request) {
+	s.api(w, r, func(sess *node.Session) *codec.Error {
+		name, err := mayManage(sess, r)
+		if err != nil {
+			return err
+		}
+		o, err := s.makeOptions(w, r)
+		if err != nil {
+			return err
+		}
+		old := s.Hub.Find(name)
+		if old != nil && o.Has&codec.OptStatic != 0 && !o.Static && s.Hub.Info(old, 0).Static {
+			return codec.Errorf(codec.CodeConflict, "%s is static: DELETE it to make it dynamic", name)
+		}
+		t, err := s.Hub.Make(name, node.MakeOptions{Static: o.Static, Cap: o.Cap, Stale: o.Stale})
+		if err != nil {
+			return err
+		}
+		status := http.StatusOK
+		if old == nil {
+			status = http.StatusCreated
+		}
+		writeBody(w, status, appendTopic(nil, s.Hub.Info(t, s.Hub.Now())))
+		return nil
+	})
+}
+
+// makeOptions are what the body says of a topic; none is fine.
+func (s *server) makeOptions(w http.ResponseWriter, r *http.Request) (o codec.Opts, bad *codec.Error) {
+	k, bad := kindOf(r)
+	if bad != nil {
+		return o, bad
+	}
+	if k != guess && k != asJSON && k != asCBOR {
+		return o, codec.Errorf(http.StatusUnsupportedMediaType, "send application/json or application/cbor")
+	}
+	data, bad := s.body(w, r)
+	if bad != nil || len(data) == 0 {
+		return o, bad
+	}
+	if err := codec.Validate(k.enc(), data); err != nil {
+		return o, asError(err)
+	}
+	if err := codec.ParseOpts(k.enc(), data, &o); err != nil {
+		return o, asError(err)
+	}
+	if o.Durable {
+		return o, codec.Errorf(codec.CodeMalformed, "this hub has no durable topics")
+	}
+	return o, nil
+}
+
+// serveDelete ends a topic and its readings: DELETE /api/topics/<topic>.
+func (s *server) serveDelete(w http.ResponseWriter, r *http.Request) {
+	s.api(w, r, func(sess *node.Session) *codec.Error {
+		name, err := mayManage(sess, r)
+		if err != nil {
+			return err
+		}
+		if err := s.Hub.Delete(name); err != nil {
+			return err
+		}
+		writeJSON(w, http.StatusOK, map[string]string{"topic": string(name)})
+		return nil
+	})
+}
+
+func mayManage(sess *node.Session, r *http.Request) ([]byte, *codec.Error) {
+	name := []byte(r.PathValue("topic"))
+	if err := codec.CheckTopic(name); err != nil {
+		return nil, err
+	}
+	if codec.IsReserved(name) {
+		return nil, errReserved
+	}
+	return name, sess.MayManage(name)
+}
+
+// found are the topics that fit the patterns and that the session may read.
+func (s *server) found(sess *node.Session, patterns []string) ([]*node.Topic, *codec.Error) {
+	turn := s.Hub.Turn()
+	defer turn.Wake()
+	var ts []*node.Topic
+	for _, p := range patterns {
+		if err := sess.MaySubscribe([]byte(p)); err != nil {
+			return nil, err
+		}
+		s.Hub.ShowAll(p, turn)
+		ts = append(ts, s.Hub.Topics(p)...)
+	}
+	if len(patterns) > 1 {
+		slices.SortFunc(ts, func(a, b *node.Topic) int { return strings.Compare(a.Name(), b.Name()) })
+		ts = slices.Compact(ts)
+	}
+	return ts, nil
+}
