@@ -101,3 +101,33 @@ func Match(pattern, topic string) bool {
 		pattern, topic = morePattern, moreTopic
 	}
 }
+
+// Covers reports whether every topic that fits pattern fits granted too. Both
+// must have passed CheckPattern. It ignores that names are at most MaxLevels
+// long: what only that would cover is not covered.
+func Covers(granted, pattern string) bool {
+	first := func(p string) bool { return p[0] == '$' }
+	if granted == "" || pattern == "" || first(granted) != first(pattern) {
+		return false // a wildcard in the first level does not fit $ names
+	}
+	if pattern == "#" {
+		pattern = "+/#" // a name has one level at least
+	}
+	for {
+		if granted == "#" {
+			return true
+		}
+		g, moreGranted, gMore := strings.Cut(granted, "/")
+		p, morePattern, pMore := strings.Cut(pattern, "/")
+		if p == "#" || g != p && g != "+" {
+			return false
+		}
+		if !pMore {
+			return !gMore || moreGranted == "#"
+		}
+		if !gMore {
+			return false
+		}
+		granted, pattern = moreGranted, morePattern
+	}
+}

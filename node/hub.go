@@ -87,7 +87,7 @@ func (h *Hub) Turn() *Turn { return &Turn{Now: h.opt.Now()} }
 
 // Open begins a session. The caller calls Close when the peer is gone.
 func (h *Hub) Open(sink Sink, addr, url string, now int64) (*Session, *codec.Error) {
-	s := &Session{hub: h, sink: sink, addr: addr, url: url, since: now}
+	s := &Session{hub: h, sink: sink, addr: addr, url: redact(url), since: now}
 	s.budget.fill(&h.opt, now)
 	s.heard.Store(now)
 	h.mu.Lock()

@@ -71,7 +71,11 @@ func (s *Session) MayAdmin() *codec.Error {
 func (s *Session) MayRead(topic string) bool { return s.rights == nil || s.rights.MayRead(topic) }
 
 func (s *Session) counted(err *codec.Error) *codec.Error {
-	if err != nil {
+	switch {
+	case err == nil:
+	case err.Code == codec.CodeUnauthorized:
+		s.hub.Stats.Add(RefusedNoToken, 1)
+	default:
 		s.hub.Stats.Add(RefusedForbidden, 1)
 	}
 	return err

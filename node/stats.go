@@ -24,6 +24,10 @@ const (
 	RefusedRoom      // arena full
 	RefusedMalformed // frames that say nothing the hub understands
 	RefusedForbidden // not allowed
+	RefusedNoToken   // a token is needed, or the one given is not known
+	RefusedGuesses   // tokens not looked at: too many wrong ones from that address
+	RefusedHost      // requests for a name that is not the hub's
+	RefusedOrigin    // requests of pages of another origin
 
 	CutBehind    // ended: no room for the list of unread topics
 	CutSlow      // ended: the socket took nothing for too long
@@ -31,6 +35,7 @@ const (
 	CutMalformed // ended: ten malformed frames in a row
 	CutProtocol  // ended: broke RFC 6455
 	CutReplies   // ended: asked on without reading the answers
+	CutEnded     // ended: the token was revoked or expired
 
 	Opened  // sessions begun
 	Closed  // sessions ended
@@ -42,8 +47,8 @@ const (
 var counterNames = [numCounters]string{
 	"published", "delivered", "evicted", "duplicates",
 	"drop_overrun", "drop_conflated", "drop_formless",
-	"refused_sessions", "refused_topics", "refused_subscriptions", "refused_tasks", "refused_rate", "refused_large", "refused_room", "refused_malformed", "refused_forbidden",
-	"cut_behind", "cut_slow", "cut_dead", "cut_malformed", "cut_protocol", "cut_replies",
+	"refused_sessions", "refused_topics", "refused_subscriptions", "refused_tasks", "refused_rate", "refused_large", "refused_room", "refused_malformed", "refused_forbidden", "refused_no_token", "refused_guesses", "refused_host", "refused_origin",
+	"cut_behind", "cut_slow", "cut_dead", "cut_malformed", "cut_protocol", "cut_replies", "cut_ended",
 	"sessions_opened", "sessions_closed", "topics_expired",
 }
 

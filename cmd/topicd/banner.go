@@ -52,7 +52,8 @@ func (s *server) announce(w io.Writer) {
 	m := s.worst()
 	if s.set.logFormat == "json" {
 		s.log.Info("serving", "version", version, "urls", urls, "state", s.set.state, "config", s.set.config,
-			"memory_worst", m.total(), "mdns", bool(s.set.mdns), "sense", bool(s.set.sense))
+			"memory_worst", m.total(), "mdns", bool(s.set.mdns), "sense", bool(s.set.sense),
+			"access", s.gate.Mode(), "admin_token_file", s.admin.file)
 		return
 	}
 	var b strings.Builder
@@ -63,6 +64,10 @@ func (s *server) announce(w io.Writer) {
 	fmt.Fprintf(&b, "state     %s\nconfig    %s\n", s.set.state, s.set.config)
 	if s.set.sense {
 		fmt.Fprintf(&b, "sensors   this board's own, as gateway/%s/…\n", hostName())
+	}
+	fmt.Fprintf(&b, "access    %s\n", s.describeAccess())
+	if s.admin.made {
+		fmt.Fprintf(&b, "admin     %s (this once; it is kept in %s)\n", s.admin.token, s.admin.file)
 	}
 	fmt.Fprintf(&b, "memory    at most %s with every limit reached at once:\n", human(m.total()))
 	fmt.Fprintf(&b, "          readings %s, topics %s, connections %s, subscriptions %s, unread lists %s, program %s\n",

@@ -61,6 +61,10 @@ func (s *settings) load(flags *pflag.FlagSet, getenv func(string) string, root b
 	if s.limits == "bench" {
 		s.bench()
 	}
+	s.adminToken = getenv("TOPICD_ADMIN_TOKEN")
+	if s.adminToken == "" {
+		s.adminToken = getenv("SECURITY_TOKEN") // as Managed WebSocket has it
+	}
 	return s.check()
 }
 
@@ -73,10 +77,12 @@ func (s setter) UnmarshalTOML(v any) error { return s(v) }
 type table = map[string]toml.Primitive
 
 // file takes the settings that neither the command line nor the environment
-// gave. Its keys are the flags, [limits] and one [topic."NAME"] per static topic.
+// gave. Its keys are the flags, [limits], [join] and one [topic."NAME"] per static topic.
 func (s *settings) file(text string, flags *pflag.FlagSet) error {
 	limits := pflag.NewFlagSet("limits", pflag.ContinueOnError)
 	s.limitFlags(limits)
+	join := pflag.NewFlagSet("join", pflag.ContinueOnError)
+	s.joinFlags(join)
 	var top table
 	md, err := toml.Decode(text, &top)
 	if err != nil {
@@ -87,6 +93,10 @@ func (s *settings) file(text string, flags *pflag.FlagSet) error {
 		case "limits":
 			err = tableInto(md, top[key], func(name string, p toml.Primitive) error {
 				return md.PrimitiveDecode(p, flagSetter(limits, name))
+			})
+		case "join":
+			err = tableInto(md, top[key], func(name string, p toml.Primitive) error {
+				return md.PrimitiveDecode(p, flagSetter(join, name))
 			})
 		case "topic":
 			err = tableInto(md, top[key], func(name string, p toml.Primitive) error {

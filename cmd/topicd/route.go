@@ -26,6 +26,7 @@ type dialects struct {
 func (s *server) newDialects() *dialects {
 	d := &dialects{native: &dialect.NativeConfig{
 		Hub: s.hub, Version: version, Ping: int(pingEvery.Milliseconds()), MaxFrame: int(s.set.maxFrame), Retry: 1000,
+		Door: &door{s.gate},
 	}}
 	d.first = &dialect.First{Native: func() node.Dialect { return d.native.New("") }}
 	return d

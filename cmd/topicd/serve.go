@@ -14,6 +14,7 @@ import (
 
 	"topicd/discovery"
 	"topicd/node"
+	"topicd/node/access"
 	"topicd/node/dialect"
 	"topicd/node/web"
 	"topicd/node/wsock"
@@ -45,6 +46,9 @@ type server struct {
 	set       *settings
 	log       *slog.Logger
 	hub       *node.Hub
+	gate      *access.Gate
+	names     access.Names
+	admin     adminToken
 	dialects  *dialects
 	ws        *wsock.Server
 	web       *web.Server
@@ -92,19 +96,24 @@ func (s *server) start() error {
 	if err := s.declare(); err != nil {
 		return err
 	}
+	if err := s.openGate(); err != nil {
+		s.unbind()
+		return err
+	}
 	s.dialects = s.newDialects()
 	o := s.set.wsock()
 	o.Ping, o.Log = pingEvery, s.log
 	o.Reader = os.Getenv("TOPICD_READER") // poll, wait or gorilla, to measure and to rule one out; default the best
 	o.Subprotocols = []string{dialect.ProtocolJSON, dialect.ProtocolCBOR}
+	o.CheckOrigin = func(*http.Request) bool { return true } // guard has
 	o.Dialect = func(r *http.Request, proto string) node.Dialect { return s.dialects.route(r)(proto) }
 	var err error
 	if s.ws, err = wsock.New(s.hub, o); err != nil {
 		return err
 	}
-	s.web = web.New(web.Config{Hub: s.hub, Version: version, Listeners: &s.endpoints})
+	s.web = web.New(web.Config{Hub: s.hub, Version: version, Listeners: &s.endpoints, Access: &webAccess{s}})
 	s.http = &http.Server{
-		Handler:           s.handler(),
+		Handler:           s.guard(s.handler()),
 		BaseContext:       baseContext,
 		ReadHeaderTimeout: 5 * time.Second,
 		IdleTimeout:       time.Minute,

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -8,7 +9,9 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"topicd/codec"
 	"topicd/node"
+	"topicd/node/access"
 	"topicd/node/wsock"
 )
 
@@ -32,6 +35,14 @@ type settings struct {
 	logLevel  string
 	pprof     string
 
+	access     string
+	hosts      []string
+	origins    []string
+	lan        []string
+	adminFile  string
+	adminToken string // of the environment
+	joined     access.Patterns
+
 	sessions, topics, subs, rate int
 	byteRate                     size
 	keep, stale                  time.Duration
@@ -52,6 +63,7 @@ func newSettings() *settings {
 		limits: "default", logFormat: "text", logLevel: "info",
 		sessions: 1024, subs: 256, rate: 10_000, byteRate: 8 << 20,
 		keep: 10 * time.Minute, stale: time.Minute,
+		access: access.LAN, joined: access.Patterns{Publish: []string{"#"}, Subscribe: []string{"#"}},
 		static: map[string]*topicSetting{},
 	}
 }
@@ -64,6 +76,11 @@ func (s *settings) flags(fs *pflag.FlagSet) {
 	fs.Var(&s.mdns, "mdns", "tell the local network where this hub is")
 	fs.Var(&s.sense, "sense", "publish this board's own sensors under gateway/<hostname>/")
 	fs.Var(&list{v: &s.iface}, "iface", "network interface `NAME` for --mdns, repeatable (default all that look like a LAN)")
+	fs.Var(choice{&s.access, "lan|token|join"}, "access", "who needs a token: all but the LAN's, everybody, or everybody while devices may join to get theirs")
+	fs.Var(&list{v: &s.lan, check: checkPrefix}, "lan", "`PREFIX` of addresses that count as the LAN's too, repeatable: 2001:db8:7::/48, 100.64.0.0/10")
+	fs.Var(&list{v: &s.hosts}, "host", "`NAME` of this hub beside its addresses, localhost and *.local, repeatable")
+	fs.Var(&list{v: &s.origins, check: checkOrigin}, "origin", "`ORIGIN` of pages elsewhere that may use this hub, repeatable: https://app.example")
+	fs.StringVar(&s.adminFile, "admin-token-file", "", "`FILE` with the admin token (env TOPICD_ADMIN_TOKEN is the token itself; default STATE/admin-token, made at first start)")
 	fs.Var(&s.memory, "memory", "budget of all stored readings together")
 	fs.Var(&s.topicCap, "topic-cap", "bytes that one topic may hold")
 	fs.Var(&s.maxFrame, "max-frame", "largest message taken from a client")
@@ -83,6 +100,19 @@ func (s *settings) limitFlags(fs *pflag.FlagSet) {
 	fs.Var(&s.byteRate, "byte-rate", "bytes of requests per second and connection")
 	fs.Var(span{&s.keep}, "keep", "an unused dynamic topic lives so long")
 	fs.Var(span{&s.stale}, "stale", "a connection not heard of for so long is stale")
+}
+
+// joinFlags are the keys of the file's [join]: what a device that joined may do.
+func (s *settings) joinFlags(fs *pflag.FlagSet) {
+	pattern := func(text string) error {
+		if err := codec.CheckPattern([]byte(strings.ReplaceAll(text, "{dev}", "x"))); err != nil {
+			return errors.New(err.Msg)
+		}
+		return nil
+	}
+	fs.Var(&list{v: &s.joined.Publish, check: pattern}, "publish", "patterns that it may publish to")
+	fs.Var(&list{v: &s.joined.Subscribe, check: pattern}, "subscribe", "patterns that it may read")
+	fs.Var(&list{v: &s.joined.Manage, check: pattern}, "manage", "patterns that it may make and delete topics of")
 }
 
 func checkListen(text string) error {

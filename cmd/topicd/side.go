@@ -17,6 +17,7 @@ import (
 func (s *server) startSide() {
 	ctx, stop := context.WithCancel(context.Background())
 	s.stopSide = stop
+	s.side.Go(func() { s.accessLoop(ctx) })
 	if s.set.sense {
 		s.side.Go(func() { s.senseLoop(ctx) })
 	}
@@ -30,7 +31,7 @@ func (s *server) startSide() {
 	}
 	slog.SetDefault(s.log) // zeroconf writes to the standard logger
 	s.adv = discovery.Advertise(ctx, discovery.Service{
-		Port: port, Version: version, Ifaces: s.set.iface, Auth: "none", ID: s.hubID(),
+		Port: port, Version: version, Ifaces: s.set.iface, Auth: s.gate.Mode(), ID: s.hubID(),
 	}, s.log)
 }
 

@@ -32,7 +32,15 @@ type NativeConfig struct {
 	Version  string
 	Ping     int // milliseconds between the hub's pings
 	MaxFrame int
-	Retry    int // milliseconds before a lost connection is tried again
+	Retry    int  // milliseconds before a lost connection is tried again
+	Door     Door // nil: nobody needs a token
+}
+
+// Door judges who says hello. It must not wait: a poll loop calls it.
+type Door interface {
+	// Hello gives the rights of a peer that has the rights now. It may change
+	// dev and name to what the peer may go by. A device that joins gets a token.
+	Hello(now node.Rights, addr string, o *codec.Opts) (rights node.Rights, token string, err *codec.Error)
 }
 
 // Subprotocols of the native grammar (RFC 6455 1.9).
@@ -69,7 +77,7 @@ const maxBad = 10
 func (n *Native) Open(p node.Peer, turn *node.Turn) {
 	if n.greet {
 		n.describe(p, n.enc(), turn)
-		n.welcome(p, n.enc(), &codec.Message{}, turn)
+		n.welcome(p, n.enc(), &codec.Message{}, "", turn)
 	}
 }
 
@@ -161,7 +169,29 @@ func (n *Native) ok(p node.Peer, enc codec.Encoding, req, m *codec.Message, turn
 	n.send(p, enc, m, turn)
 }
 
-func (n *Native) welcome(p node.Peer, enc codec.Encoding, req *codec.Message, turn *node.Turn) {
+// hello lets the peer in by what it says of itself.
+func (n *Native) hello(p node.Peer, enc codec.Encoding, m *codec.Message, o *codec.Opts, turn *node.Turn) *codec.Error {
+	s, token := p.Session(), ""
+	if n.cfg.Door != nil {
+		now := s.Rights()
+		r, given, err := n.cfg.Door.Hello(now, s.Info().Addr, o)
+		if err != nil {
+			return err
+		}
+		if r != now {
+			s.SetRights(r)
+		}
+		token = given
+	}
+	if err := s.Hello(o.Dev, o.Name, turn); err != nil {
+		return err
+	}
+	n.welcome(p, enc, m, token, turn)
+	return nil
+}
+
+// welcome tells who the hub is, and a device that joined its token.
+func (n *Native) welcome(p node.Peer, enc codec.Encoding, req *codec.Message, token string, turn *node.Turn) {
 	c := n.cfg
 	b := append(make([]byte, 0, 128), `{"hub":`...)
 	b = codec.AppendString(b, codec.JSON, c.Hub.Options().Name)
@@ -171,6 +201,9 @@ func (n *Native) welcome(p node.Peer, enc codec.Encoding, req *codec.Message, tu
 	b = strconv.AppendInt(append(b, `,"ping":`...), int64(c.Ping), 10)
 	b = strconv.AppendInt(append(b, `,"maxFrame":`...), int64(c.MaxFrame), 10)
 	b = strconv.AppendInt(append(b, `,"retry":`...), int64(c.Retry), 10)
+	if token != "" {
+		b = codec.AppendString(append(b, `,"token":`...), codec.JSON, token)
+	}
 	n.send(p, enc, &codec.Message{
 		Op: codec.OpWelcome, ID: req.ID, Data: append(b, '}'), Ep: c.Hub.Epoch(),
 		Has: req.Has&codec.Fields(0).With(codec.KeyID) | codec.Fields(0).With(codec.KeyData).With(codec.KeyEp),
@@ -190,10 +223,7 @@ func (n *Native) handle(p node.Peer, enc codec.Encoding, m *codec.Message, turn 
 	}
 	switch m.Op {
 	case codec.OpHello:
-		if err := p.Session().Hello(o.Dev, o.Name, turn); err != nil {
-			return err
-		}
-		n.welcome(p, enc, m, turn)
+		return n.hello(p, enc, m, &o, turn)
 	case codec.OpSub:
 		return n.sub(p, enc, m, &o, turn)
 	case codec.OpUnsub:

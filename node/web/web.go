@@ -28,6 +28,7 @@ type Config struct {
 	Version   string
 	Listeners Listeners // nil: they cannot be changed at run time
 	Relay     Relay     // nil: there are no rooms
+	Access    Access    // nil: there are no tokens
 }
 
 // Server is the handler of everything that is not a WebSocket.
@@ -64,6 +65,12 @@ func New(cfg Config) *Server {
 	s.handle("/api/relay", methods{"GET": s.serveRelay})
 	s.handle("/api/broadcast", methods{"POST": s.serveBroadcast})
 	s.handle("/api/stats", methods{"GET": s.serveStats})
+	if cfg.Access != nil {
+		s.handle("/api/me", methods{"GET": s.serveMe})
+		s.handle("/api/tokens", methods{"GET": s.serveTokens, "POST": s.serveCreate})
+		s.handle("/api/tokens/{id}", methods{"DELETE": s.serveRevoke})
+		s.handle("/api/join", methods{"GET": s.serveJoin, "POST": s.serveJoin, "DELETE": s.serveJoin})
+	}
 	s.mux.HandleFunc("/api/", s.serveNothing)
 	return s
 }

@@ -1,0 +1,179 @@
+package main
+
+import (
+	"encoding/json"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"topicd/codec"
+	"topicd/node"
+	"topicd/node/access"
+)
+
+// guard stands before everything that is behind the port: Host, Origin, token,
+// and then the request goes on with its rights.
+func (s *server) guard(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := s.names.Host(r); err != nil {
+			s.hub.Stats.Add(node.RefusedHost, 1)
+			refuse(w, r, err)
+			return
+		}
+		grant, err := s.judge(r)
+		if err == nil {
+			err = s.judgeOrigin(r, grant)
+		}
+		if s.names.Foreign(r) || judgesItself(r) && err == nil {
+			allowOrigin(w, r)
+		}
+		if err != nil {
+			refuse(w, r, err)
+			return
+		}
+		if r.Method == http.MethodOptions && r.Header.Get("Access-Control-Request-Method") != "" {
+			w.WriteHeader(http.StatusOK)
+			return
+		}
+		r = r.WithContext(node.WithRights(r.Context(), grant))
+		if judgesItself(r) && r.Header.Get("Upgrade") == "" {
+			s.watchGuesses(w, r, next)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// judge is who asks.
+func (s *server) judge(r *http.Request) (*access.Grant, *codec.Error) {
+	from := parseAddr(r.RemoteAddr)
+	for _, h := range []string{"Forwarded", "X-Forwarded-For", "X-Real-Ip"} {
+		if r.Header.Get(h) != "" { // a proxy's address is not its client's
+			if token := tokenOf(r); token == "" {
+				return s.gate.Anonymous(), nil
+			}
+		}
+	}
+	if judgesItself(r) {
+		return s.gate.Look(from, tokenOf(r)), nil
+	}
+	return s.gate.Judge(from, tokenOf(r))
+}
+
+// judgeOrigin refuses what pages elsewhere may not ask for: sockets, and
+// whatever changes something.
+func (s *server) judgeOrigin(r *http.Request, g *access.Grant) *codec.Error {
+	upgrade := r.Header.Get("Upgrade") != ""
+	switch r.Method {
+	case http.MethodGet, http.MethodHead, http.MethodOptions:
+		if !upgrade && !judgesItself(r) {
+			return nil // without CORS no page elsewhere can read the answer
+		}
+		if r.Method == http.MethodOptions {
+			return nil
+		}
+	}
+	if judgesItself(r) && (upgrade || g.Known()) {
+		return nil
+	}
+	err := s.names.Origin(r)
+	if err != nil {
+		s.hub.Stats.Add(node.RefusedOrigin, 1)
+	}
+	return err
+}
+
+// judgesItself tells whether Managed WebSocket judges the request: its REST by
+// tokens that may be others than ours, its sockets by one that works once.
+func judgesItself(r *http.Request) bool {
+	path := r.URL.Path
+	if r.Header.Get("Upgrade") == "" {
+		return path == "/v1" || strings.HasPrefix(path, "/v1/")
+	}
+	return knownDialect("mws") && r.URL.Query().Get("token") != "" && (path == "/" || path == "/mws" || dialectAt(r.Context()) == "mws")
+}
+
+// isAdmin tells whether a token is the admin's.
+func (s *server) isAdmin(token string) bool { return s.gate.IsAdmin(token) }
+
+// watchGuesses counts tokens that were refused behind it.
+func (s *server) watchGuesses(w http.ResponseWriter, r *http.Request, next http.Handler) {
+	from := parseAddr(r.RemoteAddr)
+	if tokenOf(r) == "" {
+		next.ServeHTTP(w, r)
+		return
+	}
+	if err := s.gate.Blocked(from); err != nil {
+		refuse(w, r, err)
+		return
+	}
+	watched := &statusWriter{ResponseWriter: w}
+	next.ServeHTTP(watched, r)
+	if watched.status == http.StatusUnauthorized || watched.status == http.StatusForbidden {
+		s.gate.Failed(from)
+	}
+}
+
+// statusWriter notes the status.
+type statusWriter struct {
+	http.ResponseWriter
+	status int
+}
+
+func (w *statusWriter) WriteHeader(status int) {
+	w.status = status
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// Unwrap is for http.ResponseController.
+func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// tokenOf is the request's token. Browsers cannot give a WebSocket or an event
+// stream a header.
+func tokenOf(r *http.Request) string {
+	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	if strings.EqualFold(scheme, "Bearer") && token != "" {
+		return strings.TrimSpace(token)
+	}
+	if r.URL.RawQuery == "" {
+		return ""
+	}
+	return r.URL.Query().Get("access_token")
+}
+
+// allowOrigin is CORS (Fetch 3.2): for configured origins, and for clients of
+// Managed WebSocket that brought a token.
+func allowOrigin(w http.ResponseWriter, r *http.Request) {
+	origin := r.Header.Get("Origin")
+	if origin == "" {
+		return
+	}
+	h := w.Header()
+	h.Set("Access-Control-Allow-Origin", origin)
+	h.Add("Vary", "Origin")
+	if r.Method == http.MethodOptions {
+		h.Set("Access-Control-Allow-Methods", "GET, POST, PUT, DELETE, OPTIONS")
+		h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, Last-Event-ID")
+		h.Set("Access-Control-Max-Age", "7200")
+	}
+}
+
+// refuse answers a request that goes no further.
+func refuse(w http.ResponseWriter, r *http.Request, e *codec.Error) {
+	h := w.Header()
+	h.Set("Content-Type", "application/json; charset=utf-8")
+	h.Set("Connection", "close")
+	if e.Code == codec.CodeUnauthorized {
+		h.Set("WWW-Authenticate", "Bearer")
+	}
+	if e.Retry > 0 {
+		h.Set("Retry-After", strconv.Itoa((e.Retry+999)/1000))
+	}
+	body := any(map[string]any{"code": e.Code, "msg": e.Msg})
+	if judgesItself(r) {
+		body = e.Msg // as Managed WebSocket says it
+	}
+	b, _ := json.Marshal(map[string]any{"error": body})
+	w.WriteHeader(e.Code)
+	_, _ = w.Write(append(b, '\n'))
+}

@@ -1,0 +1,308 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gorilla/websocket"
+)
+
+const testAdmin = "the-admin-token-of-tests"
+
+// guarded is a hub inside this process and its admin token.
+type guarded struct {
+	t        *testing.T
+	ws, http string
+}
+
+func serveGuarded(t *testing.T, flags ...string) *guarded {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "admin")
+	if err := os.WriteFile(file, []byte(testAdmin+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	url := serveInside(t, append([]string{"--admin-token-file", file}, flags...)...)
+	return &guarded{t, url, "http" + strings.TrimSuffix(strings.TrimPrefix(url, "ws"), "/ws")}
+}
+
+// ask makes a request with headers "Name: value" and returns status and body.
+func (g *guarded) ask(method, path, body string, headers ...string) (int, string, http.Header) {
+	g.t.Helper()
+	req, err := http.NewRequest(method, g.http+path, strings.NewReader(body))
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	for _, h := range headers {
+		k, v, _ := strings.Cut(h, ": ")
+		if k == "Host" {
+			req.Host = v
+		} else {
+			req.Header.Set(k, v)
+		}
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	text, _ := io.ReadAll(resp.Body)
+	return resp.StatusCode, string(text), resp.Header
+}
+
+// dial opens a WebSocket; status is what a refusal says.
+func (g *guarded) dial(path string, headers ...string) (*websocket.Conn, int) {
+	g.t.Helper()
+	h := http.Header{}
+	for _, l := range headers {
+		k, v, _ := strings.Cut(l, ": ")
+		h.Set(k, v)
+	}
+	ws, resp, err := websocket.DefaultDialer.Dial(strings.TrimSuffix(g.ws, "/ws")+path, h)
+	if err != nil {
+		if resp == nil {
+			g.t.Fatal(err)
+		}
+		return nil, resp.StatusCode
+	}
+	g.t.Cleanup(func() { ws.Close() })
+	return ws, 101
+}
+
+// say sends a frame and returns the answer.
+func say(t *testing.T, ws *websocket.Conn, frame string) string {
+	t.Helper()
+	if err := ws.WriteMessage(websocket.TextMessage, []byte(frame)); err != nil {
+		t.Fatal(err)
+	}
+	_ = ws.SetReadDeadline(time.Now().Add(10 * time.Second))
+	_, m, err := ws.ReadMessage()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(m)
+}
+
+func wants(t *testing.T, got, want string) {
+	t.Helper()
+	if !strings.Contains(got, want) {
+		t.Errorf("%s\nhas no %s", got, want)
+	}
+}
+
+const bearer = "Authorization: Bearer "
+
+func (g *guarded) token(body string) (id, token string) {
+	g.t.Helper()
+	status, text, _ := g.ask("POST", "/api/tokens", body, bearer+testAdmin)
+	var made struct{ ID, Token string }
+	if err := json.Unmarshal([]byte(text), &made); err != nil || status != 201 || made.Token == "" {
+		g.t.Fatal(status, text, err)
+	}
+	return made.ID, made.Token
+}
+
+func TestGuardHostAndOrigin(t *testing.T) {
+	g := serveGuarded(t, "--host", "hub.example", "--origin", "https://app.example")
+	own := g.http
+	for _, c := range []struct {
+		method, path string
+		headers      []string
+		want         int
+	}{
+		{"GET", "/", nil, 200},
+		{"GET", "/", []string{"Host: evil.example"}, 421},
+		{"GET", "/", []string{"Host: hub.example:80"}, 200},
+		{"GET", "/api/me", []string{"Origin: https://evil.example"}, 200}, // no CORS: the page cannot read it
+		{"DELETE", "/api/join", []string{bearer + testAdmin}, 200},
+		{"DELETE", "/api/join", []string{bearer + testAdmin, "Origin: " + own}, 200},
+		{"DELETE", "/api/join", []string{bearer + testAdmin, "Origin: https://evil.example"}, 403},
+		{"DELETE", "/api/join", []string{bearer + testAdmin, "Origin: null"}, 403},
+		{"DELETE", "/api/join", []string{bearer + testAdmin, "Sec-Fetch-Site: cross-site"}, 403},
+		{"DELETE", "/api/join", []string{bearer + testAdmin, "Origin: https://app.example", "Sec-Fetch-Site: cross-site"}, 200},
+		{"DELETE", "/api/join", []string{bearer + "wrong"}, 401},
+		{"DELETE", "/api/join", nil, 401},
+		{"OPTIONS", "/api/join", []string{"Origin: https://evil.example", "Access-Control-Request-Method: DELETE"}, 200},
+	} {
+		status, body, h := g.ask(c.method, c.path, "", c.headers...)
+		if status != c.want {
+			t.Errorf("%s %s %q: %d %s", c.method, c.path, c.headers, status, body)
+		}
+		if allowed := h.Get("Access-Control-Allow-Origin"); (allowed != "") != strings.Contains(strings.Join(c.headers, " "), "app.example") {
+			t.Errorf("%s %s %q: allows %q", c.method, c.path, c.headers, allowed)
+		}
+	}
+	for _, c := range []struct {
+		headers []string
+		want    int
+	}{
+		{nil, 101}, {[]string{"Origin: file://"}, 101}, {[]string{"Origin: " + own}, 101}, {[]string{"Origin: https://app.example"}, 101},
+		{[]string{"Origin: null"}, 403}, {[]string{"Origin: http://evil.example"}, 403}, {[]string{"Origin: " + own + ".evil.example"}, 403},
+		{[]string{"Origin: " + strings.Replace(own, "http", "https", 1)}, 403}, {[]string{"Host: evil.example"}, 421}, {[]string{bearer + "wrong"}, 401},
+	} {
+		if _, status := g.dial("/ws", c.headers...); status != c.want {
+			t.Errorf("WebSocket with %q: %d", c.headers, status)
+		}
+	}
+}
+
+func TestGuardTokens(t *testing.T) {
+	g := serveGuarded(t, "--access", "token")
+	id, token := g.token(`{"name":"pump","publish":["pump/#"],"subscribe":["pump/#"]}`)
+	ws, _ := g.dial("/ws")
+	wants(t, say(t, ws, `{"op":"pub","id":1,"topic":"pump/1","data":1}`), `"code":401,"msg":"a token is needed"`)
+	wants(t, say(t, ws, `{"op":"sub","id":2,"topic":"#"}`), `"code":401`)
+	wants(t, say(t, ws, `{"op":"get","id":2,"topic":"#"}`), `"code":401`)
+	wants(t, say(t, ws, `{"op":"make","id":2,"topic":"x"}`), `"code":401`)
+	wants(t, say(t, ws, `{"op":"list","id":2,"opts":{"what":"clients"}}`), `"code":401`)
+	wants(t, say(t, ws, `{"op":"ping","id":3}`), `"pong"`)
+	wants(t, say(t, ws, `{"op":"hello","id":4,"opts":{"token":"tpd_wrong"}}`), `"code":401`)
+	wants(t, say(t, ws, `{"op":"hello","id":5,"opts":{"token":"`+token+`","dev":"p1"}}`), `"welcome"`)
+	wants(t, say(t, ws, `{"op":"pub","id":6,"topic":"pump/1","data":1}`), `"seq":1`)
+	wants(t, say(t, ws, `{"op":"pub","id":7,"topic":"other","data":1}`), `"code":403,"msg":"this token may publish to pump/#, not \"other\""`)
+	wants(t, say(t, ws, `{"op":"sub","id":8,"topic":"#"}`), `"code":403`)
+	wants(t, say(t, ws, `{"op":"make","id":9,"topic":"pump/2"}`), `"code":403`)
+
+	byHeader, _ := g.dial("/ws", bearer+token)
+	wants(t, say(t, byHeader, `{"op":"pub","id":6,"topic":"pump/1","data":2}`), `"seq":2`)
+	byQuery, _ := g.dial("/ws?access_token=" + token)
+	wants(t, say(t, byQuery, `{"op":"pub","id":6,"topic":"pump/1","data":3}`), `"seq":3`)
+	_, me, _ := g.ask("GET", "/api/me", "", bearer+token)
+	wants(t, me, `"name":"pump","admin":false,"access":"token","publish":["pump/#"],"subscribe":["pump/#"],"manage":[]`)
+	// No list shows a token.
+	admin, _ := g.dial("/ws", bearer+testAdmin)
+	clients := say(t, admin, `{"op":"list","id":1,"opts":{"what":"clients"}}`)
+	wants(t, clients, `"url":"/ws?access_token=…"`)
+	if strings.Contains(clients, token) {
+		t.Error("a list shows a token")
+	}
+	_, list, _ := g.ask("GET", "/api/tokens", "", bearer+testAdmin)
+	wants(t, list, `"id":"`+id+`","name":"pump"`)
+	if strings.Contains(list, token) {
+		t.Error("a list shows a token")
+	}
+	if status, body, _ := g.ask("POST", "/api/tokens", `{"name":"x","publish":["#"]}`, bearer+token); status != 403 {
+		t.Error(status, body)
+	}
+	// Revoking cuts those it let in, however they gave it.
+	status, body, _ := g.ask("DELETE", "/api/tokens/"+id, "", bearer+testAdmin)
+	wants(t, body, `"cut":3`)
+	if status != 200 {
+		t.Error(status)
+	}
+	for _, c := range []*websocket.Conn{ws, byHeader, byQuery} {
+		_, m, err := c.ReadMessage()
+		if wants(t, string(m), `"op":"bye"`); err != nil {
+			t.Error(err)
+		}
+		if _, _, err = c.ReadMessage(); err == nil {
+			t.Error("not closed")
+		}
+	}
+	if _, status := g.dial("/ws", bearer+token); status != 401 {
+		t.Error("revoked, and let in")
+	}
+	wants(t, say(t, admin, `{"op":"ping","id":3}`), `"pong"`)
+}
+
+func TestGuardExpiry(t *testing.T) {
+	g := serveGuarded(t)
+	expires, _ := json.Marshal(time.Now().Add(700 * time.Millisecond).UnixMilli())
+	_, token := g.token(`{"name":"guest","subscribe":["#"],"expires":` + string(expires) + `}`)
+	ws, _ := g.dial("/ws", bearer+token)
+	wants(t, say(t, ws, `{"op":"sub","id":1,"topic":"#","opts":{"last":0}}`), `"id":1`)
+	_ = ws.SetReadDeadline(time.Now().Add(10 * time.Second))
+	for {
+		_, m, err := ws.ReadMessage()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if bytes.Contains(m, []byte(`"bye"`)) {
+			wants(t, string(m), "expired")
+			break
+		}
+	}
+}
+
+func TestGuardGuesses(t *testing.T) {
+	g := serveGuarded(t)
+	for range 10 {
+		if status, _, _ := g.ask("GET", "/api/me", "", bearer+"tpd_wrong"); status != 401 {
+			t.Fatal(status)
+		}
+		ws, _ := g.dial("/ws")
+		wants(t, say(t, ws, `{"op":"hello","id":4,"opts":{"token":"tpd_wrong"}}`), `"code":401`)
+		ws.Close()
+	}
+	status, body, h := g.ask("GET", "/api/me", "", bearer+testAdmin)
+	if status != 429 || h.Get("Retry-After") == "" {
+		t.Error(status, body, h)
+	}
+	ws, _ := g.dial("/ws") // without a token nothing has changed
+	wants(t, say(t, ws, `{"op":"hello","id":4,"opts":{"token":"`+testAdmin+`"}}`), `"code":429`)
+	wants(t, say(t, ws, `{"op":"pub","id":6,"topic":"a","data":1}`), `"seq":1`)
+}
+
+func TestGuardJoin(t *testing.T) {
+	g := serveGuarded(t, "--access", "join")
+	ws, _ := g.dial("/ws")
+	wants(t, say(t, ws, `{"op":"hello","id":1,"opts":{"dev":"d1"}}`), `nobody lets devices join at the moment`)
+	wants(t, say(t, ws, `{"op":"pub","id":6,"topic":"a","data":1}`), `"code":401`)
+	status, body, _ := g.ask("POST", "/api/join", `{"seconds":60}`, bearer+testAdmin)
+	if status != 200 || !strings.Contains(body, `"open":true`) {
+		t.Fatal(status, body)
+	}
+	welcome := say(t, ws, `{"op":"hello","id":2,"opts":{"dev":"d1"}}`)
+	var w struct{ Data struct{ Token string } }
+	if err := json.Unmarshal([]byte(welcome), &w); err != nil || w.Data.Token == "" {
+		t.Fatal(welcome, err)
+	}
+	wants(t, say(t, ws, `{"op":"pub","id":6,"topic":"a","data":1}`), `"seq":1`)
+	g.ask("DELETE", "/api/join", "", bearer+testAdmin)
+	again, _ := g.dial("/ws")
+	wants(t, say(t, again, `{"op":"hello","id":2,"opts":{"dev":"d2","token":"`+w.Data.Token+`"}}`), `"code":403`)
+	wants(t, say(t, again, `{"op":"hello","id":2,"opts":{"dev":"d1","token":"`+w.Data.Token+`"}}`), `"welcome"`)
+	wants(t, say(t, again, `{"op":"pub","id":6,"topic":"a","data":1}`), `"seq":2`)
+}
+
+// A proxy on this machine does not make its clients the LAN's.
+func TestGuardProxy(t *testing.T) {
+	g := serveGuarded(t)
+	_, me, _ := g.ask("GET", "/api/me", "", "X-Forwarded-For: 8.8.8.8")
+	wants(t, me, `"publish":[]`)
+	_, me, _ = g.ask("GET", "/api/me", "")
+	wants(t, me, `"publish":["#"],"subscribe":["#","$sys/#"]`)
+}
+
+// The admin token is made once, for its owner's eyes only.
+func TestAdminTokenIsMade(t *testing.T) {
+	state := t.TempDir()
+	serveInside(t, "--state", state)
+	file := filepath.Join(state, adminFile)
+	text, err := os.ReadFile(file)
+	if err != nil || !strings.HasPrefix(string(text), "tpd_") {
+		t.Fatal(string(text), err)
+	}
+	if i, _ := os.Stat(file); i.Mode().Perm() != 0o600 {
+		t.Error(i.Mode())
+	}
+	s := &server{set: newSettings()}
+	s.set.state = state
+	if a, err := s.findAdmin(); err != nil || a.made || a.token+"\n" != string(text) {
+		t.Error(a, err)
+	}
+	s.set.adminToken = "from the environment"
+	if a, err := s.findAdmin(); err != nil || a.token != "from the environment" {
+		t.Error(a, err)
+	}
+	s.set.adminFile = file
+	if a, err := s.findAdmin(); err != nil || a.token+"\n" != string(text) {
+		t.Error(a, err)
+	}
+}

@@ -1,0 +1,213 @@
+// Package access says who may do what: tokens with patterns, the classes of
+// addresses, the join window, and which Host and Origin are the hub's own.
+//
+//	a request ──► Known host? own origin? ──► Gate.Judge(address, token) ──► Grant, the rights of its session
+//
+// A Gate knows people by their token, else by where they come from. It never
+// waits: tokens are looked up in memory, and what must outlive a restart is
+// written by Save, which its owner calls when Changed says so.
+package access
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	"topicd/codec"
+)
+
+// Modes of a Gate.
+const (
+	LAN   = "lan"   // loopback, private and link-local addresses need no token
+	Token = "token" // everybody needs one
+	Join  = "join"  // everybody needs one, and devices get it while a window is open
+)
+
+// Options configure a Gate.
+type Options struct {
+	Mode    string         // default LAN
+	Admin   string         // the admin token; "" = nobody is admin
+	File    string         // where tokens are kept; "" = in memory only
+	LAN     []netip.Prefix // addresses beyond the private ones that count as the LAN's
+	Joined  Patterns       // what a device that joined may do; {dev} stands for its id
+	Now     func() time.Time
+	Refused func(code int) // counts those not let in, by 401, 403 or 429
+}
+
+// Patterns are what a grant allows. # and + in the first level do not fit
+// names that begin with $, as in subscriptions.
+type Patterns struct {
+	Publish   []string `json:"publish"`
+	Subscribe []string `json:"subscribe"`
+	Manage    []string `json:"manage"`
+}
+
+func (p Patterns) clone() Patterns {
+	c := func(s []string) []string { return append([]string{}, s...) }
+	return Patterns{c(p.Publish), c(p.Subscribe), c(p.Manage)}
+}
+
+// Everything are the rights of the LAN and of the admin: all topics, and the
+// hub's own to be read.
+var everything = Patterns{Publish: []string{"#"}, Subscribe: []string{"#", "$sys/#"}, Manage: []string{"#"}}
+
+// Gate decides.
+type Gate struct {
+	// static after construction
+	opt     Options
+	admin   [sha256.Size]byte
+	lan     *Grant
+	nobody  *Grant
+	root    *Grant
+	changed chan struct{}
+
+	saving sync.Mutex // held while the file is written
+
+	// guarded by mu
+	mu     sync.Mutex
+	tokens []*Grant
+	until  time.Time // the join window is open till then
+	failed failures
+}
+
+// New makes a Gate with the tokens of its file.
+func New(o Options) (*Gate, error) {
+	if o.Mode == "" {
+		o.Mode = LAN
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Refused == nil {
+		o.Refused = func(int) {}
+	}
+	g := &Gate{
+		opt:     o,
+		changed: make(chan struct{}, 1),
+		lan:     &Grant{Patterns: everything.clone(), open: true},
+		nobody:  &Grant{open: true},
+		root:    &Grant{Patterns: everything.clone(), Admin: true},
+	}
+	if o.Admin != "" {
+		g.admin = sha256.Sum256([]byte(o.Admin))
+	}
+	return g, g.load()
+}
+
+// Mode is lan, token or join.
+func (g *Gate) Mode() string { return g.opt.Mode }
+
+// Changed gets a value when tokens were made or revoked, or expire at another
+// time: whoever keeps them then calls Save.
+func (g *Gate) Changed() <-chan struct{} { return g.changed }
+
+func (g *Gate) noteChange() {
+	select {
+	case g.changed <- struct{}{}:
+	default:
+	}
+}
+
+// Judge returns the rights of who comes from an address with a token, "" for
+// without. One that is not known is refused: 401, and 429 after too many.
+func (g *Gate) Judge(from netip.Addr, token string) (*Grant, *codec.Error) {
+	if token == "" {
+		if g.opt.Mode == LAN && g.Local(from) {
+			return g.lan, nil
+		}
+		return g.nobody, nil
+	}
+	now := g.opt.Now()
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if wait := g.failed.wait(from, now); wait > 0 {
+		g.opt.Refused(codec.CodeTooFast)
+		return nil, tooMany(wait)
+	}
+	if t := g.findLocked(token); t != nil && !t.over(now) {
+		t.used.Store(now.UnixMilli())
+		return t, nil
+	}
+	g.failed.add(from, now)
+	g.opt.Refused(codec.CodeUnauthorized)
+	return nil, errUnknown
+}
+
+func tooMany(wait time.Duration) *codec.Error {
+	return &codec.Error{Code: codec.CodeTooFast, Msg: "too many wrong tokens from this address: wait", Retry: int(wait.Milliseconds()) + 1}
+}
+
+var errUnknown = &codec.Error{Code: codec.CodeUnauthorized, Msg: "the token is not known here: it is wrong, expired or revoked"}
+
+// findLocked looks a token up. Every hash is compared over its full length,
+// whether one fitted or not.
+func (g *Gate) findLocked(token string) *Grant {
+	sum := sha256.Sum256([]byte(token))
+	var found *Grant
+	if subtle.ConstantTimeCompare(sum[:], g.admin[:]) == 1 && g.opt.Admin != "" {
+		found = g.root
+	}
+	for _, t := range g.tokens {
+		if subtle.ConstantTimeCompare(sum[:], t.hash[:]) == 1 {
+			found = t
+		}
+	}
+	return found
+}
+
+// Look is Judge for doors that judge tokens of their own: one that is not known
+// counts as none.
+func (g *Gate) Look(from netip.Addr, token string) *Grant {
+	g.mu.Lock()
+	t := g.findLocked(token)
+	g.mu.Unlock()
+	if t == nil || t.over(g.opt.Now()) {
+		t, _ = g.Judge(from, "")
+	}
+	return t
+}
+
+// IsAdmin tells whether the token is the admin's. Its caller says Failed for
+// one that was refused, and asks Blocked before.
+func (g *Gate) IsAdmin(token string) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.findLocked(token) == g.root
+}
+
+// Blocked refuses addresses that gave too many wrong tokens.
+func (g *Gate) Blocked(from netip.Addr) *codec.Error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if wait := g.failed.wait(from, g.opt.Now()); wait > 0 {
+		g.opt.Refused(codec.CodeTooFast)
+		return tooMany(wait)
+	}
+	return nil
+}
+
+// Failed counts a wrong token.
+func (g *Gate) Failed(from netip.Addr) {
+	g.mu.Lock()
+	g.failed.add(from, g.opt.Now())
+	g.mu.Unlock()
+	g.opt.Refused(codec.CodeUnauthorized)
+}
+
+// Local tells whether an address is loopback, private (RFC 1918, RFC 4193) or
+// link-local, or one that the configuration adds. Those of a carrier's NAT
+// (RFC 6598) are other people's.
+func (g *Gate) Local(a netip.Addr) bool {
+	a = a.Unmap().WithZone("")
+	if a.IsLoopback() || a.IsPrivate() || a.IsLinkLocalUnicast() {
+		return true
+	}
+	return slices.ContainsFunc(g.opt.LAN, func(p netip.Prefix) bool { return p.Contains(a) })
+}
+
+// Anonymous are the rights that a session without a token begins with where
+// its address is not known to be the LAN's.
+func (g *Gate) Anonymous() *Grant { return g.nobody }

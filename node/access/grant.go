@@ -1,0 +1,105 @@
+package access
+
+import (
+	"crypto/sha256"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"topicd/codec"
+)
+
+// Grant is what somebody may do. Its methods are what node.Rights wants. It is
+// not changed after it was made; revoking it ends it.
+type Grant struct {
+	Patterns
+	ID      string // of the token, "" without
+	Name    string
+	Dev     string // the one device that may use it, "" = any
+	Admin   bool
+	Created time.Time
+	Expires time.Time // zero = never
+
+	open bool // without a token: one would help
+	hash [sha256.Size]byte
+
+	revoked atomic.Bool
+	used    atomic.Int64 // when last, milliseconds since 1970; forgotten with a restart
+}
+
+// MayPublish tells whether the topic may be published to.
+func (g *Grant) MayPublish(topic []byte) *codec.Error {
+	return g.may("publish to", g.Publish, string(topic))
+}
+
+// MaySubscribe tells whether all that fits the pattern may be read.
+func (g *Grant) MaySubscribe(pattern []byte) *codec.Error {
+	return g.may("subscribe to", g.Subscribe, string(pattern))
+}
+
+// MayManage tells whether the topic may be made, changed and deleted.
+func (g *Grant) MayManage(topic []byte) *codec.Error {
+	return g.may("manage", g.Manage, string(topic))
+}
+
+// MayAdmin tells whether what concerns everybody may be done.
+func (g *Grant) MayAdmin() *codec.Error {
+	switch {
+	case g.Admin:
+		return nil
+	case g.open:
+		return errAdminToken
+	}
+	return errNotAdmin
+}
+
+// MayRead tells whether the topic is shown in lists.
+func (g *Grant) MayRead(topic string) bool {
+	for _, p := range g.Subscribe {
+		if codec.Match(p, topic) {
+			return true
+		}
+	}
+	return false
+}
+
+var (
+	errNeedToken  = &codec.Error{Code: codec.CodeUnauthorized, Msg: "a token is needed"}
+	errAdminToken = &codec.Error{Code: codec.CodeUnauthorized, Msg: "the admin token is needed"}
+	errNotAdmin   = &codec.Error{Code: codec.CodeForbidden, Msg: "only the admin token may do that"}
+)
+
+func (g *Grant) may(what string, granted []string, asked string) *codec.Error {
+	for _, p := range granted {
+		if codec.Covers(p, asked) {
+			return nil
+		}
+	}
+	switch {
+	case g.open && len(granted) == 0:
+		return errNeedToken
+	case g.open:
+		return codec.Errorf(codec.CodeUnauthorized, "a token is needed to %s %q", what, asked)
+	case len(granted) == 0:
+		return codec.Errorf(codec.CodeForbidden, "this token may not %s anything", what)
+	}
+	return codec.Errorf(codec.CodeForbidden, "this token may %s %s, not %q", what, strings.Join(granted, ", "), asked)
+}
+
+// Known tells whether it is a token's.
+func (g *Grant) Known() bool { return !g.open }
+
+func (g *Grant) over(now time.Time) bool {
+	return g.revoked.Load() || !g.Expires.IsZero() && !now.Before(g.Expires)
+}
+
+// Over tells whether the grant has ended: its token was revoked or expired.
+func (g *Grant) Over(now time.Time) bool { return g.over(now) }
+
+// Used is when the token was used last, zero = not since the hub started.
+func (g *Grant) Used() time.Time {
+	if ms := g.used.Load(); ms > 0 {
+		return time.UnixMilli(ms)
+	}
+	return time.Time{}
+}

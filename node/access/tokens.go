@@ -1,0 +1,236 @@
+package access
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"topicd/codec"
+)
+
+// Prefix begins every token, so that one that leaked can be searched for.
+const Prefix = "tpd_"
+
+// NewToken makes one: 256 random bits, printable.
+func NewToken() string {
+	var b [32]byte
+	_, _ = rand.Read(b[:]) // never fails: crypto/rand.Read
+	return Prefix + base64.RawURLEncoding.EncodeToString(b[:])
+}
+
+// Limits of what is kept.
+const (
+	maxTokens   = 2048
+	maxPatterns = 32 // of a kind
+	maxName     = 64
+)
+
+// Create makes a token and returns it; it is not shown again.
+func (g *Gate) Create(name, dev string, p Patterns, expires time.Time) (string, *Grant, *codec.Error) {
+	if err := checkToken(name, p); err != nil {
+		return "", nil, err
+	}
+	now := g.opt.Now()
+	if !expires.IsZero() && !expires.After(now) {
+		return "", nil, codec.Errorf(codec.CodeMalformed, "the token would have expired already")
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if len(g.tokens) >= maxTokens {
+		return "", nil, codec.Errorf(codec.CodeNoRoom, "there are %d tokens already: revoke some", maxTokens)
+	}
+	token := NewToken()
+	t := &Grant{Patterns: p.clone(), ID: g.newIDLocked(), Name: name, Dev: dev, Created: now, Expires: expires, hash: sha256.Sum256([]byte(token))}
+	g.tokens = append(g.tokens, t)
+	g.noteChange()
+	return token, t, nil
+}
+
+func (g *Gate) newIDLocked() string {
+	for {
+		var b [4]byte
+		_, _ = rand.Read(b[:])
+		id := hex.EncodeToString(b[:])
+		if !slices.ContainsFunc(g.tokens, func(t *Grant) bool { return t.ID == id }) {
+			return id
+		}
+	}
+}
+
+func checkToken(name string, p Patterns) *codec.Error {
+	if name == "" || len(name) > maxName || !utf8.ValidString(name) || strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || r == 0x7f }) {
+		return codec.Errorf(codec.CodeMalformed, "a token's name is 1 to %d bytes without control characters", maxName)
+	}
+	for _, list := range [][]string{p.Publish, p.Subscribe, p.Manage} {
+		if len(list) > maxPatterns {
+			return codec.Errorf(codec.CodeMalformed, "%d patterns, at most %d are allowed", len(list), maxPatterns)
+		}
+		for _, pattern := range list {
+			if err := codec.CheckPattern([]byte(pattern)); err != nil {
+				return err
+			}
+		}
+	}
+	if len(p.Publish)+len(p.Subscribe)+len(p.Manage) == 0 {
+		return codec.Errorf(codec.CodeMalformed, "a token that may do nothing: name patterns to publish, subscribe or manage")
+	}
+	return nil
+}
+
+// Tokens are those that have not ended, oldest first.
+func (g *Gate) Tokens() []*Grant {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.dropLocked()
+	return slices.Clone(g.tokens)
+}
+
+// Revoke ends the token with that id or name; false: there is none. The
+// sessions that it let in are its caller's to cut.
+func (g *Gate) Revoke(id string) *codec.Error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	var found []*Grant
+	for _, t := range g.tokens {
+		if t.ID == id {
+			found = []*Grant{t}
+			break
+		}
+		if t.Name == id {
+			found = append(found, t)
+		}
+	}
+	switch len(found) {
+	case 0:
+		return codec.Errorf(codec.CodeNotFound, "no token %q", id)
+	case 1:
+		found[0].revoked.Store(true)
+		g.dropLocked()
+		g.noteChange()
+		return nil
+	}
+	return codec.Errorf(codec.CodeConflict, "%d tokens are named %q: revoke by id", len(found), id)
+}
+
+func (g *Gate) dropLocked() {
+	now := g.opt.Now()
+	g.tokens = slices.DeleteFunc(g.tokens, func(t *Grant) bool { return t.over(now) })
+}
+
+// NextEnd is when the next token expires, zero = never.
+func (g *Gate) NextEnd() (next time.Time) {
+	for _, t := range g.Tokens() {
+		if !t.Expires.IsZero() && (next.IsZero() || t.Expires.Before(next)) {
+			next = t.Expires
+		}
+	}
+	return next
+}
+
+// kept is the file of tokens.
+type kept struct {
+	Version int         `json:"version"`
+	Tokens  []keptToken `json:"tokens"`
+}
+
+type keptToken struct {
+	ID   string `json:"id"`
+	Name string `json:"name"`
+	Hash string `json:"sha256"`
+	Dev  string `json:"dev,omitempty"`
+	Patterns
+	Created time.Time  `json:"created"`
+	Expires *time.Time `json:"expires,omitempty"`
+}
+
+func (g *Gate) load() error {
+	if g.opt.File == "" {
+		return nil
+	}
+	text, err := os.ReadFile(g.opt.File)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	var k kept
+	if err == nil {
+		err = json.Unmarshal(text, &k)
+	}
+	if err == nil && k.Version != 1 {
+		err = fmt.Errorf("version %d is not known", k.Version)
+	}
+	if err != nil {
+		return fmt.Errorf("the tokens in %s cannot be read: %w", g.opt.File, err)
+	}
+	for _, t := range k.Tokens {
+		n := &Grant{Patterns: t.Patterns, ID: t.ID, Name: t.Name, Dev: t.Dev, Created: t.Created}
+		if t.Expires != nil {
+			n.Expires = *t.Expires
+		}
+		sum, err := hex.DecodeString(t.Hash)
+		if err != nil || len(sum) != len(n.hash) {
+			return fmt.Errorf("the token %s in %s has no SHA-256", t.ID, g.opt.File)
+		}
+		if bad := checkToken(t.Name, t.Patterns); bad != nil {
+			return fmt.Errorf("the token %s in %s: %w", t.ID, g.opt.File, bad)
+		}
+		copy(n.hash[:], sum)
+		g.tokens = append(g.tokens, n)
+	}
+	g.dropLocked()
+	return nil
+}
+
+// Save writes the tokens where they outlive a restart. It waits for the disk.
+func (g *Gate) Save() error {
+	if g.opt.File == "" {
+		return nil
+	}
+	g.saving.Lock()
+	defer g.saving.Unlock()
+	k := kept{Version: 1, Tokens: []keptToken{}}
+	for _, t := range g.Tokens() {
+		n := keptToken{ID: t.ID, Name: t.Name, Hash: hex.EncodeToString(t.hash[:]), Dev: t.Dev, Patterns: t.Patterns, Created: t.Created}
+		if !t.Expires.IsZero() {
+			n.Expires = &t.Expires
+		}
+		k.Tokens = append(k.Tokens, n)
+	}
+	text, err := json.MarshalIndent(k, "", "\t")
+	if err != nil {
+		return err
+	}
+	return WriteSecret(g.opt.File, append(text, '\n'))
+}
+
+// WriteSecret replaces a file that only its owner may read, whole or not at all.
+func WriteSecret(file string, text []byte) error {
+	f, err := os.CreateTemp(filepath.Dir(file), ".new-") // mode 0600
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(text)
+	err = errors.Join(err, f.Sync(), f.Close())
+	if err == nil {
+		err = os.Rename(f.Name(), file)
+	}
+	if err != nil {
+		_ = os.Remove(f.Name())
+		return err
+	}
+	if d, err := os.Open(filepath.Dir(file)); err == nil {
+		_ = d.Sync() // so that the name outlives a power cut too
+		_ = d.Close()
+	}
+	return nil
+}

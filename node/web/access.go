@@ -1,0 +1,116 @@
+package web
+
+import (
+	"math"
+	"net/http"
+	"time"
+
+	"topicd/codec"
+	"topicd/node"
+)
+
+// Access keeps the tokens and the join window. An error of Create and Revoke
+// may mean that the disk is full: they wait for it.
+type Access interface {
+	Mode() string // lan, token or join
+	Me(node.Rights) Me
+	Tokens() []Token
+	Create(Token) (Token, *codec.Error)
+	Revoke(id string) (cut int, err *codec.Error)
+	JoinLeft() time.Duration // 0 = closed
+	OpenJoin(time.Duration) *codec.Error
+	CloseJoin()
+}
+
+// Patterns are what somebody may do.
+type Patterns struct {
+	Publish   []string `json:"publish"`
+	Subscribe []string `json:"subscribe"`
+	Manage    []string `json:"manage"`
+}
+
+// Me is what the hub knows of whoever asks.
+type Me struct {
+	Hub     string `json:"hub"`
+	Version string `json:"version"`
+	Name    string `json:"name"` // of the token
+	Dev     string `json:"dev,omitempty"`
+	Admin   bool   `json:"admin"`
+	Access  string `json:"access"`
+	Patterns
+}
+
+// Token is one token. The text itself is there once, when it is made.
+type Token struct {
+	ID    string `json:"id"`
+	Name  string `json:"name"`
+	Dev   string `json:"dev,omitempty"` // the one device that may use it
+	Token string `json:"token,omitempty"`
+	Patterns
+	Created int64 `json:"created,omitempty"` // milliseconds since 1970
+	Expires int64 `json:"expires,omitempty"`
+	Used    int64 `json:"used,omitempty"` // since the hub started
+}
+
+// serveMe says who asks, and what that may do: GET /api/me.
+func (s *server) serveMe(w http.ResponseWriter, r *http.Request) {
+	me := s.Access.Me(node.RightsOf(r.Context()))
+	me.Hub, me.Version, me.Access = s.Hub.Options().Name, s.Version, s.Access.Mode()
+	writeJSON(w, http.StatusOK, me)
+}
+
+// serveTokens lists tokens: GET /api/tokens.
+func (s *server) serveTokens(w http.ResponseWriter, r *http.Request) {
+	s.administer(w, r, func() *codec.Error {
+		writeJSON(w, http.StatusOK, map[string]any{"tokens": s.Access.Tokens()})
+		return nil
+	})
+}
+
+// serveCreate makes a token: POST /api/tokens {name,publish,subscribe,manage,expires,dev}.
+func (s *server) serveCreate(w http.ResponseWriter, r *http.Request) {
+	s.administer(w, r, func() *codec.Error {
+		var t Token
+		if err := s.request(w, r, &t); err != nil {
+			return err
+		}
+		made, err := s.Access.Create(t)
+		if err == nil {
+			writeJSON(w, http.StatusCreated, made)
+		}
+		return err
+	})
+}
+
+// serveRevoke ends a token and the sessions that it let in: DELETE /api/tokens/<id or name>.
+func (s *server) serveRevoke(w http.ResponseWriter, r *http.Request) {
+	s.administer(w, r, func() *codec.Error {
+		cut, err := s.Access.Revoke(r.PathValue("id"))
+		if err == nil {
+			writeJSON(w, http.StatusOK, map[string]int{"cut": cut})
+		}
+		return err
+	})
+}
+
+// serveJoin shows, opens and closes the join window: GET, POST {seconds} and
+// DELETE /api/join.
+func (s *server) serveJoin(w http.ResponseWriter, r *http.Request) {
+	s.administer(w, r, func() *codec.Error {
+		switch r.Method {
+		case http.MethodPost:
+			var q struct{ Seconds float64 }
+			if err := s.request(w, r, &q); err != nil {
+				return err
+			}
+			if err := s.Access.OpenJoin(time.Duration(min(max(q.Seconds, 0), 1e6) * float64(time.Second))); err != nil {
+				return err
+			}
+		case http.MethodDelete:
+			s.Access.CloseJoin()
+		}
+		left := s.Access.JoinLeft()
+		writeJSON(w, http.StatusOK, map[string]any{"open": left > 0, "seconds": int(math.Ceil(left.Seconds()))})
+		return nil
+	})
+}
