@@ -27,6 +27,13 @@ type Format interface {
 	Text() bool
 }
 
+// Mixed is a Format whose messages are not all of one kind: it is asked for
+// each reading, and Text is for the live marker.
+type Mixed interface {
+	Format
+	IsText(r *Reading) bool
+}
+
 // Framer puts messages into the transport's frames.
 type Framer interface {
 	Begin(dst []byte) []byte                     // makes room for a frame's head
@@ -296,6 +303,7 @@ func (v *visit) encode(dst []byte, t *Topic, from, to uint64, f Framer, sc *Scra
 	raw := sc.raw
 	format := v.view.format
 	text := format.Text()
+	mixed, _ := format.(Mixed)
 	r := &sc.reading // not on the stack: a Format could keep it
 	*r = Reading{Topic: t.name, Ep: v.s.hub.epoch + uint64(t.gen), Drop: v.drop}
 	var n int64
@@ -312,6 +320,9 @@ func (v *visit) encode(dst []byte, t *Topic, from, to uint64, f Framer, sc *Scra
 			dst = out[:at]
 			v.s.hub.Stats.Add(DropFormless, 1)
 			continue
+		}
+		if mixed != nil {
+			text = mixed.IsText(r)
 		}
 		dst = f.End(out, at, text)
 		r.Drop = 0

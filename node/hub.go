@@ -2,7 +2,6 @@ package node
 
 import (
 	"hash/maphash"
-	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -232,106 +231,6 @@ type MakeOptions struct {
 	Cap    int64 // bytes
 	Stale  int64 // seconds
 	Keep   *int  // seconds that the topic outlives its last user
-}
-
-// Delete ends a topic and its readings. Where somebody is subscribed to its
-// exact name it is born again at once, empty and dynamic.
-func (h *Hub) Delete(name []byte) *codec.Error {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	t := h.byName.get(&h.topics, string(name))
-	if t == nil {
-		return codec.Errorf(codec.CodeNotFound, "no topic %q", name)
-	}
-	var exact []*Subscription
-	t.mu.Lock()
-	if t.declared().static {
-		h.declaredChanged()
-	}
-	if t.aud != nil {
-		for _, b := range t.aud.subs {
-			if b.exact {
-				exact = append(exact, b)
-			}
-		}
-	}
-	t.mu.Unlock()
-	h.killLocked(t)
-	h.reapLocked(map[*Topic]bool{t: true})
-	if len(exact) == 0 {
-		return nil
-	}
-	heir, err := h.topicLocked(t.name)
-	if err != nil {
-		return nil // cannot be: its place has just become free
-	}
-	heir.mu.Lock()
-	subs := heir.aud.listeners()
-	for _, b := range exact {
-		subs = withSub(subs, b)
-	}
-	h.setAudience(heir, h.auds.get(subs))
-	heir.mu.Unlock()
-	return nil
-}
-
-// killLocked takes the topic out of the hub; its number lives until reapLocked.
-func (h *Hub) killLocked(t *Topic) {
-	t.mu.Lock()
-	t.dead = true
-	t.log.clear(h.arena)
-	h.setAudience(t, nil)
-	t.mu.Unlock()
-	h.byName.remove(&h.topics, t)
-	h.names -= int64(sizeClass(len(t.name)))
-	h.shareLocked()
-	h.deleted++
-}
-
-// reapLocked takes dead topics out of all sessions, then frees their numbers:
-// a number must not mean another topic while a cursor still holds it.
-func (h *Hub) reapLocked(dead map[*Topic]bool) {
-	if len(dead) == 0 {
-		return
-	}
-	for _, s := range h.sessions {
-		s.mu.Lock()
-		s.forgetLocked(dead)
-		s.mu.Unlock()
-	}
-	for t := range dead {
-		h.topics.remove(t.idx)
-	}
-}
-
-// forgetLocked drops every trace of dead topics from the session.
-func (s *Session) forgetLocked(dead map[*Topic]bool) {
-	gone := func(topic uint32) bool { return topic != liveMark && dead[s.hub.topics.at(topic)] }
-	keep := int32(0)
-	for i := range s.ready.n {
-		e := *s.ready.at(i)
-		if gone(e.topic()) {
-			s.subs[e.slot()].setMarkLocked(s.hub.topics.at(e.topic()), false)
-			continue
-		}
-		*s.ready.at(keep) = e
-		keep++
-	}
-	s.hub.readyBytes.Add(-int64(s.ready.truncate(keep)))
-	if s.nheld == 0 {
-		return
-	}
-	for _, b := range s.subs {
-		if b == nil {
-			continue
-		}
-		for _, w := range slices.Clone(b.held.waiting()) {
-			if gone(w.topic) {
-				b.setMarkLocked(s.hub.topics.at(w.topic), false)
-				b.unholdLocked(w.topic)
-			}
-		}
-	}
 }
 
 // Sweep does what time asks for: unused topics go, silent sessions become

@@ -36,6 +36,14 @@ func (h *Hub) tellLocked(name string, json []byte, turn *Turn) {
 	h.tell(t, seq, nil, turn)
 }
 
+// Tell publishes a JSON value to one of the hub's own topics: what a dialect has
+// to say to everybody who wants to know. name begins with $sys/.
+func (h *Hub) Tell(name string, json []byte, turn *Turn) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.tellLocked(name, json, turn)
+}
+
 // statsLocked publishes the hub's figures once in statsEvery.
 func (h *Hub) statsLocked(turn *Turn) {
 	if turn.Now-h.statsAt < statsEvery {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -48,6 +49,16 @@ func baseContext(l net.Listener) context.Context {
 func dialectAt(ctx context.Context) string {
 	if e, ok := ctx.Value(endpointKey{}).(*endpoint); ok {
 		return e.dialect
+	}
+	return ""
+}
+
+// portAt is the port of the endpoint that the request came in by.
+func portAt(ctx context.Context) string {
+	if e, ok := ctx.Value(endpointKey{}).(*endpoint); ok {
+		if a, ok := e.Addr().(*net.TCPAddr); ok {
+			return strconv.Itoa(a.Port)
+		}
 	}
 	return ""
 }

@@ -10,7 +10,7 @@ import (
 )
 
 // dialectNames are what an endpoint can be given to itself.
-var dialectNames = []string{"native"}
+var dialectNames = []string{"native", "scd", "echo", "relay"}
 
 func knownDialect(name string) bool { return slices.Contains(dialectNames, name) }
 
@@ -20,6 +20,8 @@ type speaks func(subprotocol string) node.Dialect
 // dialects are what the hub speaks.
 type dialects struct {
 	native *dialect.NativeConfig
+	scd    *dialect.SCDConfig
+	relay  *dialect.Relay
 	first  *dialect.First
 }
 
@@ -28,7 +30,12 @@ func (s *server) newDialects() *dialects {
 		Hub: s.hub, Version: version, Ping: int(pingEvery.Milliseconds()), MaxFrame: int(s.set.maxFrame), Retry: 1000,
 		Door: &door{s.gate},
 	}}
-	d.first = &dialect.First{Native: func() node.Dialect { return d.native.New("") }}
+	d.scd = &dialect.SCDConfig{Hub: s.hub}
+	d.relay = &dialect.Relay{Hub: s.hub}
+	d.first = &dialect.First{
+		Native: func() node.Dialect { return d.native.New("") },
+		SCD:    func() node.Dialect { return d.scd.New() },
+	}
 	return d
 }
 
@@ -39,8 +46,23 @@ func (d *dialects) route(r *http.Request) speaks {
 	switch name := dialectAt(r.Context()); name {
 	case "native":
 		return native
+	case "scd":
+		return d.newSCD
+	case "echo":
+		return newEcho
+	case "relay": // one room, named by its port; the path says who somebody is
+		return d.room(portAt(r.Context()))
 	}
-	switch path := strings.TrimSuffix(r.URL.Path, "/"); path {
+	path := strings.TrimSuffix(r.URL.Path, "/")
+	if rest, ok := strings.CutPrefix(path, "/relay/"); ok {
+		room, _, _ := strings.Cut(rest, "/")
+		return d.room(room)
+	}
+	switch path {
+	case "/scd":
+		return d.newSCD
+	case "/echo":
+		return newEcho
 	case "/ws":
 		return native
 	case "":
@@ -52,6 +74,18 @@ func (d *dialects) route(r *http.Request) speaks {
 		}
 	}
 	return nil
+}
+
+func (d *dialects) newSCD(string) node.Dialect { return d.scd.New() }
+
+func newEcho(string) node.Dialect { return dialect.Echo{} }
+
+// room speaks to the others in that room; nil where no room can have the name.
+func (d *dialects) room(name string) speaks {
+	if dialect.CheckRoom(name) != nil {
+		return nil
+	}
+	return func(string) node.Dialect { return d.relay.New(name) }
 }
 
 // handler is what is behind the port.

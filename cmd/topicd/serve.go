@@ -111,7 +111,7 @@ func (s *server) start() error {
 	if s.ws, err = wsock.New(s.hub, o); err != nil {
 		return err
 	}
-	s.web = web.New(web.Config{Hub: s.hub, Version: version, Listeners: &s.endpoints, Access: &webAccess{s}})
+	s.web = web.New(web.Config{Hub: s.hub, Version: version, Listeners: &s.endpoints, Access: &webAccess{s}, Relay: rooms{s.dialects.relay}})
 	s.http = &http.Server{
 		Handler:           s.guard(s.handler()),
 		BaseContext:       baseContext,

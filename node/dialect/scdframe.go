@@ -1,0 +1,125 @@
+package dialect
+
+import (
+	"bytes"
+	"strconv"
+	"unicode/utf8"
+
+	"topicd/codec"
+)
+
+// scdRequest is one parsed frame:
+//
+//	frame   = header [ LF body ]
+//	header  = "SCDTMH:" version TAB CMD ":" topic *( TAB field )
+//
+// Blanks round names and values do not count, nor do empty fields.
+type scdRequest struct {
+	cmd   string
+	topic []byte
+	body  []byte // all behind the first LF; nil without one
+	long  bool   // the header is longer than it may be
+}
+
+// scdHeader is how long a header may be, as in the original (which cuts it
+// there and takes the rest for body).
+const scdHeader = 1024
+
+// parseSCD takes a frame apart; its parts lie in the frame. ok is false for
+// what the original does not answer.
+func parseSCD(frame []byte) (q scdRequest, ok bool) {
+	header := frame
+	if i := bytes.IndexByte(frame, '\n'); i >= 0 {
+		header, q.body = frame[:i], frame[i+1:]
+	}
+	if len(header) > scdHeader {
+		header, q.long = header[:scdHeader], true
+	}
+	magic, rest := scdField(header)
+	name, _, colon := bytes.Cut(magic, []byte(":"))
+	if !colon || string(bytes.TrimSpace(name)) != "SCDTMH" {
+		return q, false
+	}
+	command, _ := scdField(rest)
+	cmd, topic, colon := bytes.Cut(command, []byte(":"))
+	if !colon {
+		return q, false
+	}
+	q.cmd, q.topic = string(bytes.TrimSpace(cmd)), bytes.TrimSpace(topic)
+	return q, true
+}
+
+// scdField is the first field that is not empty, and what follows it.
+func scdField(header []byte) (field, rest []byte) {
+	for len(header) > 0 && len(field) == 0 {
+		field, header, _ = bytes.Cut(header, []byte("\t"))
+	}
+	return field, header
+}
+
+var (
+	errNoName    = &codec.Error{Code: codec.CodeMalformed, Msg: "Undefined topic name"} // the original's words
+	errSCDName   = &codec.Error{Code: codec.CodeMalformed, Msg: "a topic's name may not hold a bar, an at sign, a closing bracket or a colon here"}
+	errSCDHeader = &codec.Error{Code: codec.CodeMalformed, Msg: "the header is longer than 1024 bytes"}
+)
+
+// check refuses what this dialect cannot carry.
+func (q *scdRequest) check() *codec.Error {
+	switch {
+	case q.long:
+		return errSCDHeader
+	case len(q.topic) == 0:
+		return errNoName
+	case bytes.ContainsAny(q.topic, "|@]:\t\n"):
+		return errSCDName
+	}
+	return codec.CheckTopic(q.topic)
+}
+
+// refusal is the code that the command has for "no".
+func (q *scdRequest) refusal() int {
+	if q.cmd == "TDL" {
+		return -1
+	}
+	return 0
+}
+
+type scdAnswer struct {
+	code int
+	text string
+}
+
+// appendSCDReply appends a reply: the client splits it at | and needs one @ in
+// the brackets and the LF at the end.
+func appendSCDReply(dst []byte, cmd string, topic []byte, a scdAnswer) []byte {
+	dst = append(dst, "[server@notify]:"...)
+	dst = append(appendSafe(dst, cut(cmd, 16)), '|')
+	dst = append(appendSafe(dst, cut(string(topic), codec.MaxTopic)), '|')
+	dst = append(strconv.AppendInt(dst, int64(a.code), 10), '|')
+	return append(appendSafe(dst, a.text), '\n')
+}
+
+// cut shortens a foreign text to n bytes or a little less.
+func cut(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	for !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return s[:n]
+}
+
+// appendSafe appends what may hold anything, without what would take a frame
+// apart.
+func appendSafe(dst []byte, s string) []byte {
+	for i := range len(s) {
+		c := s[i]
+		switch {
+		case c == '|' || c == '@' || c == ']' || c < ' ' || c == 0x7f:
+			c = '_'
+		}
+		dst = append(dst, c)
+	}
+	return dst
+}
