@@ -265,7 +265,7 @@ func (h *Hub) expired(t *Topic, now int64) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	d := t.declared()
-	if d.static || t.dead || t.aud.named() || h.sessions[t.by[0]] != nil || h.sessions[t.by[1]] != nil {
+	if d.static || t.dead || t.aud.named() || h.usedByLocked(t.by[0]) || h.usedByLocked(t.by[1]) {
 		t.idle = 0
 		return false
 	}
@@ -287,6 +287,13 @@ func (h *Hub) expired(t *Topic, now int64) bool {
 		keep = uint32(h.opt.Keep.Seconds())
 	}
 	return at >= since && at-since >= keep
+}
+
+// usedByLocked: a session that is there keeps what it published. The caller
+// holds mu.
+func (h *Hub) usedByLocked(id uint32) bool {
+	s := h.sessions[id]
+	return s != nil && !s.passing
 }
 
 // reapIfDue ends a topic whose keep time is 0 the moment its last user leaves.

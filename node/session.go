@@ -69,7 +69,9 @@ type Session struct {
 	// written under mu, read without it: topics marked for a pattern
 	bits atomic.Pointer[[]*bitPage]
 
-	id    uint32       // static after construction
+	id      uint32 // static after construction
+	passing bool   // it keeps no topic; guarded by the hub's mu
+
 	in    atomic.Int64 // readings taken from the peer
 	heard atomic.Int64 // milliseconds: last sign of life
 
@@ -133,6 +135,14 @@ func (s *Session) Hub() *Hub { return s.hub }
 
 // Heard notes a sign of life of the peer.
 func (s *Session) Heard(now int64) { s.heard.Store(now) }
+
+// Passing says that the session publishes for others, who come and go: that it
+// is there does not keep the topics that it published to.
+func (s *Session) Passing() {
+	s.hub.mu.Lock()
+	s.passing = true
+	s.hub.mu.Unlock()
+}
 
 // LastHeard is the time of the last sign of life.
 func (s *Session) LastHeard() int64 { return s.heard.Load() }

@@ -24,6 +24,9 @@ func (s *settings) load(flags *pflag.FlagSet, getenv func(string) string, root b
 	if err := s.env(flags, getenv); err != nil {
 		return err
 	}
+	if err := s.mws.env(getenv); err != nil {
+		return err
+	}
 	if s.state == "" {
 		s.state = stateDir(getenv, root)
 	}
@@ -97,6 +100,11 @@ func (s *settings) file(text string, flags *pflag.FlagSet) error {
 		case "join":
 			err = tableInto(md, top[key], func(name string, p toml.Primitive) error {
 				return md.PrimitiveDecode(p, flagSetter(join, name))
+			})
+		case "eds":
+			eds := s.mws.edsFlags()
+			err = tableInto(md, top[key], func(name string, p toml.Primitive) error {
+				return md.PrimitiveDecode(p, flagSetter(eds, name))
 			})
 		case "topic":
 			err = tableInto(md, top[key], func(name string, p toml.Primitive) error {

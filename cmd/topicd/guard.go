@@ -73,7 +73,7 @@ func (s *server) judgeOrigin(r *http.Request, g *access.Grant) *codec.Error {
 			return nil
 		}
 	}
-	if judgesItself(r) && (upgrade || g.Known()) {
+	if judgesItself(r) && (upgrade || g.Known() || s.set.mws.access != "none") { // with those nothing goes without a token
 		return nil
 	}
 	err := s.names.Origin(r)
@@ -90,7 +90,8 @@ func judgesItself(r *http.Request) bool {
 	if r.Header.Get("Upgrade") == "" {
 		return path == "/v1" || strings.HasPrefix(path, "/v1/")
 	}
-	return knownDialect("mws") && r.URL.Query().Get("token") != "" && (path == "/" || path == "/mws" || dialectAt(r.Context()) == "mws")
+	at := dialectAt(r.Context())
+	return r.URL.Query().Has("token") && (at == "mws" || at == "" && (path == "/" || path == "/mws"))
 }
 
 // isAdmin tells whether a token is the admin's.
@@ -109,7 +110,7 @@ func (s *server) watchGuesses(w http.ResponseWriter, r *http.Request, next http.
 	}
 	watched := &statusWriter{ResponseWriter: w}
 	next.ServeHTTP(watched, r)
-	if watched.status == http.StatusUnauthorized || watched.status == http.StatusForbidden {
+	if watched.status == http.StatusUnauthorized { // 403 is a good token that may not
 		s.gate.Failed(from)
 	}
 }

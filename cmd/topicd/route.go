@@ -10,7 +10,7 @@ import (
 )
 
 // dialectNames are what an endpoint can be given to itself.
-var dialectNames = []string{"native", "scd", "echo", "relay"}
+var dialectNames = []string{"native", "scd", "echo", "relay", "mws"}
 
 func knownDialect(name string) bool { return slices.Contains(dialectNames, name) }
 
@@ -23,6 +23,7 @@ type dialects struct {
 	scd    *dialect.SCDConfig
 	relay  *dialect.Relay
 	first  *dialect.First
+	mws    *dialect.MWS
 }
 
 func (s *server) newDialects() *dialects {
@@ -32,6 +33,7 @@ func (s *server) newDialects() *dialects {
 	}}
 	d.scd = &dialect.SCDConfig{Hub: s.hub}
 	d.relay = &dialect.Relay{Hub: s.hub}
+	d.mws = dialect.NewMWS(s.hub)
 	d.first = &dialect.First{
 		Native: func() node.Dialect { return d.native.New("") },
 		SCD:    func() node.Dialect { return d.scd.New() },
@@ -52,6 +54,8 @@ func (d *dialects) route(r *http.Request) speaks {
 		return newEcho
 	case "relay": // one room, named by its port; the path says who somebody is
 		return d.room(portAt(r.Context()))
+	case "mws":
+		return d.managed(r)
 	}
 	path := strings.TrimSuffix(r.URL.Path, "/")
 	if rest, ok := strings.CutPrefix(path, "/relay/"); ok {
@@ -65,10 +69,17 @@ func (d *dialects) route(r *http.Request) speaks {
 		return newEcho
 	case "/ws":
 		return native
+	case "/mws":
+		return d.managed(r)
 	case "":
+		managed := d.managed(r)
+		hasToken := r.URL.Query().Has("token")
 		return func(proto string) node.Dialect {
 			if proto == dialect.ProtocolJSON || proto == dialect.ProtocolCBOR {
 				return native(proto)
+			}
+			if hasToken {
+				return managed(proto)
 			}
 			return d.first
 		}
@@ -88,10 +99,18 @@ func (d *dialects) room(name string) speaks {
 	return func(string) node.Dialect { return d.relay.New(name) }
 }
 
+// managed is a Managed WebSocket with the token of its URI.
+func (d *dialects) managed(r *http.Request) speaks {
+	token := r.URL.Query().Get("token")
+	return func(string) node.Dialect { return d.mws.Connect(token) }
+}
+
 // handler is what is behind the port.
 func (s *server) handler() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
+		case r.Header.Get("Upgrade") == "" && dialectAt(r.Context()) == "mws":
+			s.web.ServeManaged(w, r)
 		case r.Header.Get("Upgrade") == "":
 			s.web.ServeHTTP(w, r)
 		case s.dialects.route(r) == nil:

@@ -111,7 +111,10 @@ func (s *server) start() error {
 	if s.ws, err = wsock.New(s.hub, o); err != nil {
 		return err
 	}
-	s.web = web.New(web.Config{Hub: s.hub, Version: version, Listeners: &s.endpoints, Access: &webAccess{s}, Relay: rooms{s.dialects.relay}})
+	s.web = web.New(web.Config{
+		Hub: s.hub, Version: version, Listeners: &s.endpoints, Access: &webAccess{s},
+		Relay: rooms{s.dialects.relay}, Managed: s.newManaged(),
+	})
 	s.http = &http.Server{
 		Handler:           s.guard(s.handler()),
 		BaseContext:       baseContext,
@@ -194,6 +197,7 @@ func (s *server) shutdown() {
 		s.profiles.Close()
 	}
 	s.side.Wait()
+	s.dialects.mws.Close()
 	s.hub.Close()
 	s.log.Info("stopped")
 }

@@ -12,6 +12,7 @@ import (
 	"topicd/codec"
 	"topicd/node"
 	"topicd/node/access"
+	"topicd/node/web"
 	"topicd/node/wsock"
 )
 
@@ -48,6 +49,8 @@ type settings struct {
 	keep, stale                  time.Duration
 
 	static map[string]*topicSetting
+
+	mws mwsSettings
 }
 
 // topicSetting declares a static topic.
@@ -65,6 +68,7 @@ func newSettings() *settings {
 		keep: 10 * time.Minute, stale: time.Minute,
 		access: access.LAN, joined: access.Patterns{Publish: []string{"#"}, Subscribe: []string{"#"}},
 		static: map[string]*topicSetting{},
+		mws:    mwsSettings{access: "none", eds: web.EDSConfig{Read: []string{"*"}, Write: []string{"*"}}},
 	}
 }
 
@@ -88,6 +92,8 @@ func (s *settings) flags(fs *pflag.FlagSet) {
 	fs.Var(choice{&s.limits, "default|bench"}, "limits", "bench lifts the limits on counts and rates, for load tests on loopback")
 	fs.Var(choice{&s.logFormat, "text|json"}, "log-format", "how the log on stderr is written")
 	fs.Var(choice{&s.logLevel, "debug|info|warn|error"}, "log-level", "what is left out of it")
+	fs.Var(choice{&s.mws.access, "none|custom|eds"}, "mws-access", "who may use the Managed WebSocket's REST: the hub's own rights, the admin token, or a token that EDS knows")
+	fs.StringVar(&s.mws.url, "mws-url", "", "`URL` that Managed WebSockets connect to, where a proxy stands before the hub: wss://hub.example.org (default as the request came)")
 	fs.StringVar(&s.pprof, "pprof", "", "serve profiles at http://`ADDR`/debug/pprof/; a bare port is loopback only (default off)")
 }
 
@@ -129,6 +135,9 @@ func (s *settings) env(fs *pflag.FlagSet, getenv func(string) string) (err error
 		}
 		name := "TOPICD_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
 		v := getenv(name)
+		if v == "" && f.Name == "mws-access" {
+			name, v = "ACCESS_CONTROL", getenv("ACCESS_CONTROL")
+		}
 		if v == "" && f.Name == "listen" {
 			if name, v = "PORT", getenv("PORT"); v != "" {
 				v = ":" + v
@@ -198,5 +207,5 @@ func (s *settings) check() error {
 	case s.pace > 10*time.Second:
 		return usage("pace: %v is more than 10s", s.pace)
 	}
-	return nil
+	return s.mws.check()
 }

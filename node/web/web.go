@@ -29,6 +29,8 @@ type Config struct {
 	Listeners Listeners // nil: they cannot be changed at run time
 	Relay     Relay     // nil: there are no rooms
 	Access    Access    // nil: there are no tokens
+
+	Managed http.Handler // the Managed WebSocket's REST; nil: none
 }
 
 // Server is the handler of everything that is not a WebSocket.
@@ -72,6 +74,10 @@ func New(cfg Config) *Server {
 		s.handle("/api/join", methods{"GET": s.serveJoin, "POST": s.serveJoin, "DELETE": s.serveJoin})
 	}
 	s.mux.HandleFunc("/api/", s.serveNothing)
+	if s.Managed != nil {
+		s.mux.Handle("/v1", s.Managed)
+		s.mux.Handle("/v1/", s.Managed)
+	}
 	return s
 }
 
@@ -107,7 +113,12 @@ const (
 )
 
 // ServeHTTP implements http.Handler.
-func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.serve(w, r, s.mux) }
+
+// ServeManaged serves a port that the Managed WebSocket has to itself.
+func (s *server) ServeManaged(w http.ResponseWriter, r *http.Request) { s.serve(w, r, s.Managed) }
+
+func (s *server) serve(w http.ResponseWriter, r *http.Request, next http.Handler) {
 	h := w.Header()
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("X-Frame-Options", "DENY")
@@ -132,7 +143,7 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		writeError(w, codec.Errorf(codec.CodeMalformed, "the path has an empty level, . or .."))
 		return
 	}
-	s.mux.ServeHTTP(w, r)
+	next.ServeHTTP(w, r)
 }
 
 var errGoing = &codec.Error{Code: codec.CodeGoingAway, Msg: "the hub is going away", Retry: 1000}
@@ -172,6 +183,12 @@ func (s *server) Close() {
 func (s *server) Wait() { s.requests.Wait() }
 
 func (s *server) serveRoot(w http.ResponseWriter, r *http.Request) {
+	// People and their tools get the hub's page; who asks for JSON, as the
+	// Managed WebSocket's clients do, gets its answer.
+	if s.Managed != nil && strings.HasPrefix(r.Header.Get("Accept"), "application/json") {
+		s.Managed.ServeHTTP(w, r)
+		return
+	}
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	_, _ = w.Write([]byte("topicd " + s.Version + "\nA hub for sensor readings. Connect with a WebSocket to ws://" + r.Host + "/ws\n"))
 }
