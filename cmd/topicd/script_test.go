@@ -22,7 +22,8 @@ import (
 //	? no topic                       its errors contain that
 //	! 1                              its exit code, when it is not 0
 //
-// HUB stands for the URL of a hub that is started for each script.
+// HUB stands for the URL of a hub that is started for each script, TOPICS for
+// an SCD-TopicServer's list of topics.
 func TestScripts(t *testing.T) {
 	files, err := filepath.Glob("testdata/script/*.txt")
 	if err != nil || len(files) == 0 {
@@ -35,9 +36,13 @@ func TestScripts(t *testing.T) {
 				t.Fatal(err)
 			}
 			hub := serveInside(t)
+			topics, err := filepath.Abs("testdata/topics-scd")
+			if err != nil {
+				t.Fatal(err)
+			}
 			t.Chdir(t.TempDir())
 			for _, s := range parseScript(string(text)) {
-				s.run(t, hub)
+				s.run(t, hub, topics)
 			}
 		})
 	}
@@ -87,12 +92,12 @@ func fields(l string) []string {
 	return out
 }
 
-func (s step) run(t *testing.T, hub string) {
+func (s step) run(t *testing.T, hub, topics string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	for i := range s.args {
-		s.args[i] = strings.ReplaceAll(s.args[i], "HUB", hub)
+		s.args[i] = strings.NewReplacer("HUB", hub, "TOPICS", topics).Replace(s.args[i])
 	}
 	var out, errs bytes.Buffer
 	a := &app{in: strings.NewReader(s.in), out: &out, err: &errs, getenv: func(k string) string {

@@ -49,6 +49,7 @@ type server struct {
 	gate      *access.Gate
 	names     access.Names
 	admin     adminToken
+	keeper    *keeper
 	dialects  *dialects
 	ws        *wsock.Server
 	web       *web.Server
@@ -93,6 +94,8 @@ func (s *server) start() error {
 	debug.SetGCPercent(25)
 	debug.SetMemoryLimit(s.worst().heap())
 	s.hub = node.New(s.set.hub(hostName()))
+	s.keeper = s.newKeeper()
+	s.keeper.load()
 	if err := s.declare(); err != nil {
 		return err
 	}
@@ -198,6 +201,7 @@ func (s *server) shutdown() {
 	}
 	s.side.Wait()
 	s.dialects.mws.Close()
+	s.keeper.save()
 	s.hub.Close()
 	s.log.Info("stopped")
 }

@@ -17,6 +17,7 @@ import (
 func (s *server) startSide() {
 	ctx, stop := context.WithCancel(context.Background())
 	s.stopSide = stop
+	s.side.Go(func() { s.keeper.keepLoop(ctx) })
 	s.side.Go(func() { s.accessLoop(ctx) })
 	if s.set.sense {
 		s.side.Go(func() { s.senseLoop(ctx) })

@@ -1,0 +1,200 @@
+package main
+
+import (
+	"encoding/json"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gorilla/websocket"
+
+	"topicd/node"
+)
+
+// scdAsk sends one SCD request and returns the next frame.
+func scdAsk(t *testing.T, ws *websocket.Conn, request string) string {
+	t.Helper()
+	if err := ws.WriteMessage(websocket.TextMessage, []byte("SCDTMH:1.0\t"+request)); err != nil {
+		t.Fatal(err)
+	}
+	return nextText(t, ws)
+}
+
+func nextText(t *testing.T, ws *websocket.Conn) string {
+	t.Helper()
+	_ = ws.SetReadDeadline(time.Now().Add(20 * time.Second))
+	_, b, err := ws.ReadMessage()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+// Static topics outlive a hub that is killed; dynamic ones do not.
+func TestStaticTopicsSurviveKill(t *testing.T) {
+	processes(t)
+	state := t.TempDir()
+	h := serveProcess(t, nil, binary(t, "amd64"), "--sense=off", "--state", state)
+	ws := rawDial(t, "ws://"+h.addr)
+	for _, r := range [][2]string{
+		{"TMK:Chat\n", "TMK|Chat|1|no error"}, {"TMK:Küche|\n", "TMK|Küche_|0|"}, {"TMK:Küche\n", "TMK|Küche|1|no error"}, {"TMK:gone\n", "TMK|gone|1|"},
+		{"TRN:talk\n", "TRN|talk|3|no error"}, {"TDL:gone\n", "TDL|gone|1|no error"}, {"TSM:Chat\nhello", "TSM|Chat|1|"},
+	} {
+		if got := scdAsk(t, ws, r[0]); !strings.HasPrefix(got, "[server@notify]:"+r[1]) {
+			t.Errorf("%q: got %q", r[0], got)
+		}
+	}
+	native := rawDial(t, h.url)
+	if err := native.WriteMessage(websocket.TextMessage, []byte(`{"op":"make","id":1,"topic":"a/b","opts":{"static":true,"cap":9000,"stale":60}}`)); err != nil {
+		t.Fatal(err)
+	}
+	nextText(t, native)
+	file := filepath.Join(state, "topics.json")
+	const want = "[\n{\"topic\":\"Chat\"},\n{\"topic\":\"Küche\"},\n{\"topic\":\"a/b\",\"cap\":9000,\"stale\":60}\n]\n"
+	for end := time.Now().Add(10 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		if b, _ := os.ReadFile(file); string(b) == want {
+			break
+		} else if time.Now().After(end) {
+			t.Fatalf("the file holds %q", b)
+		}
+	}
+	if i, err := os.Stat(file); err != nil || i.Mode().Perm() != 0o600 {
+		t.Error(i, err)
+	}
+	_ = h.cmd.Process.Kill()
+	<-h.end
+	h.end <- nil
+
+	h = serveProcess(t, nil, binary(t, "amd64"), "--sense=off", "--state", state)
+	ws = rawDial(t, "ws://"+h.addr)
+	for _, r := range [][2]string{
+		{"TMK:Chat\n", "TMK|Chat|2|"}, {"TRC:Küche\n", "TRC|Küche|1|"}, {"TRC:talk\n", "TRC|talk|0|"}, {"TRC:gone\n", "TRC|gone|0|"}, {"TMK:last\n", "TMK|last|1|"},
+	} {
+		if got := scdAsk(t, ws, r[0]); !strings.HasPrefix(got, "[server@notify]:"+r[1]) {
+			t.Errorf("after the restart %q: got %q", r[0], got)
+		}
+	}
+	if code, _ := h.stop(t); code != 0 { // one that ends in order keeps what has just been made
+		t.Errorf("exit code %d\n%s", code, h.errs.String())
+	}
+	if b, _ := os.ReadFile(file); !strings.Contains(string(b), `{"topic":"last"}`) || !strings.Contains(string(b), `"cap":9000,"stale":60`) {
+		t.Errorf("the file holds %q", b)
+	}
+}
+
+// newTestKeeper keeps the topics of a hub of its own.
+func newTestKeeper(t *testing.T, file string, log *strings.Builder) *keeper {
+	t.Helper()
+	h := node.New(node.Options{Topics: 100})
+	t.Cleanup(h.Close)
+	return &keeper{hub: h, file: file, log: slog.New(slog.NewTextHandler(log, nil)), config: map[string]*topicSetting{"conf": {}}}
+}
+
+// A file that cannot be read is set aside, with a line in the log; what it holds
+// that cannot be is left out.
+func TestKeeperDamage(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "topics.json")
+	for _, text := range []string{"", "[", "nonsense", `{"topic":"a"}`, `[{"topic":7}]`, "[{\"topic\":\"a\"}\n", "\x00\x00\x00"} {
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		var log strings.Builder
+		k := newTestKeeper(t, file, &log)
+		k.load()
+		if n := len(k.hub.Statics()); n != 0 {
+			t.Errorf("%q: %d topics", text, n)
+		}
+		if !strings.Contains(log.String(), "set aside") {
+			t.Errorf("%q: the log says %q", text, log.String())
+		}
+		if b, err := os.ReadFile(file + ".damaged"); err != nil || string(b) != text {
+			t.Errorf("%q is kept as %q, %v", text, b, err)
+		}
+		k.save()
+		if _, err := os.Stat(file); err == nil {
+			t.Errorf("%q: a file of no topics", text)
+		}
+	}
+	var log strings.Builder
+	k := newTestKeeper(t, file, &log)
+	if err := os.WriteFile(file, []byte(`[{"topic":"a"},{"topic":"a//b"},{"topic":"conf","cap":5},{"topic":"b","cap":-1,"stale":-1}]`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	k.load()
+	k.save()
+	if b, _ := os.ReadFile(file); string(b) != "[\n{\"topic\":\"a\"},\n{\"topic\":\"b\"}\n]\n" {
+		t.Errorf("it holds %s", b)
+	}
+	if !strings.Contains(log.String(), "a//b") {
+		t.Errorf("the log says %q", log.String())
+	}
+}
+
+// A disk that takes nothing is told of once, and again when it does.
+func TestKeeperDisk(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "later")
+	var log strings.Builder
+	k := newTestKeeper(t, filepath.Join(dir, "topics.json"), &log)
+	k.load()
+	k.save()
+	if log.Len() > 0 {
+		t.Errorf("with nothing to keep the log says %s", log.String())
+	}
+	if _, err := k.hub.Make([]byte("a"), node.MakeOptions{Static: true}); err != nil {
+		t.Fatal(err)
+	}
+	k.save()
+	k.save()
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	k.save()
+	k.save()
+	if l := log.String(); strings.Count(l, "\n") != 2 || !strings.Contains(l, "cannot be kept") || !strings.Contains(l, "kept again") {
+		t.Errorf("the log says %s", l)
+	}
+}
+
+// The relay over HTTP: who is there, and the operator's word.
+func TestRelayOverHTTP(t *testing.T) {
+	token := filepath.Join(t.TempDir(), "token")
+	if err := os.WriteFile(token, []byte("a-token-for-this-test"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	hub := serveInside(t, "--admin-token-file", token)
+	base := strings.TrimSuffix(strings.Replace(hub, "ws://", "http://", 1), "/ws")
+	alice := rawDial(t, strings.TrimSuffix(hub, "/ws")+"/relay/kitchen/alice")
+	call := func(method, path, body string) string {
+		t.Helper()
+		r, err := http.NewRequest(method, base+path, strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Authorization", "Bearer a-token-for-this-test")
+		r.Header.Set("Content-Type", "application/json")
+		res, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		var v any
+		if err := json.NewDecoder(res.Body).Decode(&v); err != nil || res.StatusCode != 200 {
+			t.Fatal(res.Status, v, err)
+		}
+		b, _ := json.Marshal(v)
+		return string(b)
+	}
+	if got := call("GET", "/api/relay", ""); !strings.Contains(got, `"room":"kitchen"`) || !strings.Contains(got, `"url":"/relay/kitchen/alice"`) || !strings.Contains(got, `"what":"join"`) {
+		t.Errorf("rooms: %s", got)
+	}
+	if got := call("POST", "/api/broadcast", `{"room":"kitchen","text":"dinner"}`); !strings.Contains(got, "1") {
+		t.Errorf("broadcast: %s", got)
+	}
+	if got := nextText(t, alice); got != "dinner" {
+		t.Errorf("alice heard %q", got)
+	}
+}
