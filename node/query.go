@@ -38,6 +38,14 @@ func (h *Hub) Topics(pattern string) []*Topic {
 	return ts
 }
 
+// Listing is a number that changes whenever a topic comes or goes: who shows
+// the list need not read it to know that it is the same.
+func (h *Hub) Listing() uint64 {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	return uint64(h.byName.n) + 2*uint64(h.deleted) // each birth adds one, so does each death
+}
+
 // Info describes a topic.
 func (h *Hub) Info(t *Topic, now int64) TopicInfo {
 	t.mu.Lock()

@@ -7,10 +7,11 @@ import (
 
 	"topicd/node"
 	"topicd/node/dialect"
+	"topicd/node/dialect/webchannel"
 )
 
 // dialectNames are what an endpoint can be given to itself.
-var dialectNames = []string{"native", "scd", "echo", "relay", "mws"}
+var dialectNames = []string{"native", "scd", "webchannel", "echo", "relay", "mws"}
 
 func knownDialect(name string) bool { return slices.Contains(dialectNames, name) }
 
@@ -19,11 +20,12 @@ type speaks func(subprotocol string) node.Dialect
 
 // dialects are what the hub speaks.
 type dialects struct {
-	native *dialect.NativeConfig
-	scd    *dialect.SCDConfig
-	relay  *dialect.Relay
-	first  *dialect.First
-	mws    *dialect.MWS
+	native     *dialect.NativeConfig
+	scd        *dialect.SCDConfig
+	webchannel *webchannel.Server
+	relay      *dialect.Relay
+	first      *dialect.First
+	mws        *dialect.MWS
 }
 
 func (s *server) newDialects() *dialects {
@@ -32,11 +34,13 @@ func (s *server) newDialects() *dialects {
 		Door: &door{s.gate},
 	}}
 	d.scd = &dialect.SCDConfig{Hub: s.hub}
+	d.webchannel = webchannel.New(s.hub)
 	d.relay = &dialect.Relay{Hub: s.hub}
 	d.mws = dialect.NewMWS(s.hub)
 	d.first = &dialect.First{
-		Native: func() node.Dialect { return d.native.New("") },
-		SCD:    func() node.Dialect { return d.scd.New() },
+		Native:     func() node.Dialect { return d.native.New("") },
+		SCD:        func() node.Dialect { return d.scd.New() },
+		WebChannel: d.webchannel.Dialect,
 	}
 	return d
 }
@@ -56,6 +60,8 @@ func (d *dialects) route(r *http.Request) speaks {
 		return d.room(portAt(r.Context()))
 	case "mws":
 		return d.managed(r)
+	case "webchannel":
+		return d.channel
 	}
 	path := strings.TrimSuffix(r.URL.Path, "/")
 	if rest, ok := strings.CutPrefix(path, "/relay/"); ok {
@@ -71,6 +77,8 @@ func (d *dialects) route(r *http.Request) speaks {
 		return native
 	case "/mws":
 		return d.managed(r)
+	case "/webchannel":
+		return d.channel
 	case "":
 		managed := d.managed(r)
 		hasToken := r.URL.Query().Has("token")
@@ -88,6 +96,8 @@ func (d *dialects) route(r *http.Request) speaks {
 }
 
 func (d *dialects) newSCD(string) node.Dialect { return d.scd.New() }
+
+func (d *dialects) channel(string) node.Dialect { return d.webchannel.Dialect() }
 
 func newEcho(string) node.Dialect { return dialect.Echo{} }
 

@@ -19,6 +19,7 @@ func (s *server) startSide() {
 	s.stopSide = stop
 	s.side.Go(func() { s.keeper.keepLoop(ctx) })
 	s.side.Go(func() { s.accessLoop(ctx) })
+	s.side.Go(func() { s.dialects.webchannel.Run(ctx) })
 	if s.set.sense {
 		s.side.Go(func() { s.senseLoop(ctx) })
 	}

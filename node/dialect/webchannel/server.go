@@ -1,0 +1,218 @@
+package webchannel
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"topicd/codec"
+	"topicd/node"
+)
+
+// Server is what all WebChannel connections of a hub share. Run keeps its time.
+type Server struct {
+	// static after construction
+	hub   *node.Hub
+	zone  *time.Location
+	now   func() int64 // milliseconds; never runs backwards
+	wake  chan struct{}
+	heard [allBits + 1]*heard // the formats, by what they write
+
+	mu    sync.Mutex
+	pages map[*page]struct{} // that have asked for init
+	chat  chat
+	list  listing
+
+	// When to do what, milliseconds of now; 0 = nothing to do. Guarded by mu.
+	flushAt int64 // tell the pages of changed properties
+	aliveAt int64 // ask who is still there
+	checkAt int64 // and drop who has not said so
+	listAt  int64 // look whether topics came or went
+}
+
+const (
+	flushAfter = 50     // property changes are gathered so long, as Qt does
+	aliveEvery = 10_000 // as Qt's chat server
+	checkAfter = 2_000  // as Qt's chat server
+	listEvery  = 2_000  // a property with every topic's name is not told more often
+)
+
+// New makes the state of a hub's WebChannel connections.
+func New(h *node.Hub) *Server {
+	start := time.Now()
+	s := &Server{
+		hub:   h,
+		zone:  time.Local,
+		now:   func() int64 { return int64(time.Since(start)/time.Millisecond) + 1 },
+		wake:  make(chan struct{}, 1),
+		pages: make(map[*page]struct{}),
+		chat:  chat{users: make(map[string]*user), json: nobody},
+		list:  listing{json: nobody},
+	}
+	for bits := range s.heard {
+		s.heard[bits] = &heard{s, uint8(bits)}
+	}
+	return s
+}
+
+// Dialect is the dialect of one connection.
+func (s *Server) Dialect() node.Dialect { return &page{srv: s} }
+
+// Run does what is due until ctx ends. It sleeps while there is nothing to come.
+func (s *Server) Run(ctx context.Context) {
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	for {
+		turn := s.hub.Turn()
+		next := s.tick(turn)
+		turn.Wake()
+		var due <-chan time.Time
+		if next > 0 {
+			timer.Reset(time.Duration(max(1, next-s.now())) * time.Millisecond)
+			due = timer.C
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-due:
+		case <-s.wake:
+		}
+	}
+}
+
+// atLocked sets a time, unless it is set already.
+func (s *Server) atLocked(when *int64, after int64) {
+	if *when != 0 {
+		return
+	}
+	*when = s.now() + after
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
+
+// tick does what is due and returns when the next thing is, 0 = nothing.
+func (s *Server) tick(turn *node.Turn) (next int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := s.now()
+	due := func(when *int64) bool {
+		if *when == 0 || now < *when {
+			return false
+		}
+		*when = 0
+		return true
+	}
+	if due(&s.listAt) {
+		s.lookLocked()
+	}
+	if due(&s.checkAt) {
+		s.dropSilentLocked()
+	}
+	if due(&s.aliveAt) {
+		s.askLocked(turn)
+	}
+	if due(&s.flushAt) {
+		for p := range s.pages {
+			p.updateLocked(turn)
+		}
+	}
+	for _, when := range []int64{s.flushAt, s.aliveAt, s.checkAt, s.listAt} {
+		if when != 0 && (next == 0 || when < next) {
+			next = when
+		}
+	}
+	return next
+}
+
+// Properties that pages are told of.
+const (
+	propUsers = 1 << iota
+	propTopics
+)
+
+// changedLocked notes that a property has another value: pages are told once
+// the changes of the next 50 ms are in.
+func (s *Server) changedLocked(prop uint8) {
+	for p := range s.pages {
+		if prop == propTopics && !p.caresLocked() {
+			continue
+		}
+		p.dirty |= prop
+	}
+	s.atLocked(&s.flushAt, flushAfter)
+}
+
+// emitLocked sends a signal without arguments to the pages connected to it.
+func (s *Server) emitLocked(bit uint8, object string, signal int, turn *node.Turn) {
+	frame := plainSignal(object, signal)
+	for p := range s.pages {
+		if p.signals&bit != 0 {
+			p.peer.Send(true, frame, turn)
+		}
+	}
+}
+
+// listing is the property topicList: the names of topics, the first of them
+// where there are many.
+type listing struct {
+	at    uint64   // the hub's number of the list
+	when  int64    // it was read
+	names []string // all of them; nil while no page is there
+	json  []byte   // for those who may read everything
+}
+
+const (
+	maxListed   = 500      // names in topicList; the method list tells of all
+	listedBytes = 16 << 10 // and their bytes
+	relistAfter = 1_000    // a full hub is not listed for each page that asks for init
+)
+
+// lookLocked reads the hub's topics when they have changed.
+func (s *Server) lookLocked() {
+	if len(s.pages) == 0 {
+		return
+	}
+	now := s.now()
+	at := s.hub.Listing()
+	if l := &s.list; l.names == nil || at != l.at && now-l.when >= relistAfter {
+		ts := s.hub.Topics("")
+		names := make([]string, 0, len(ts))
+		for _, t := range ts {
+			names = append(names, t.Name())
+		}
+		json := appendNames(nil, names, nil)
+		same := slices.Equal(json, l.json)
+		l.at, l.when, l.names, l.json = at, now, names, json
+		if !same {
+			s.changedLocked(propTopics)
+		}
+	}
+	for p := range s.pages {
+		if p.caresLocked() {
+			s.atLocked(&s.listAt, listEvery)
+			return
+		}
+	}
+}
+
+// appendNames is the value of topicList for somebody with rights r.
+func appendNames(b []byte, names []string, r node.Rights) []byte {
+	b = append(b, '[')
+	n, from := 0, len(b)
+	for _, name := range names {
+		if r != nil && !r.MayRead(name) {
+			continue
+		}
+		if n == maxListed || len(b)-from > listedBytes {
+			break
+		}
+		if n++; n > 1 {
+			b = append(b, ',')
+		}
+		b = codec.AppendString(b, codec.JSON, name)
+	}
+	return append(b, ']')
+}
