@@ -53,7 +53,7 @@ func (s *server) announce(w io.Writer) {
 	if s.set.logFormat == "json" {
 		s.log.Info("serving", "version", version, "urls", urls, "state", s.set.state, "config", s.set.config,
 			"memory_worst", m.total(), "mdns", bool(s.set.mdns), "sense", bool(s.set.sense),
-			"access", s.gate.Mode(), "admin_token_file", s.admin.file)
+			"access", s.gate.Mode(), "admin_token_file", s.admin.file, "tls_fingerprint", s.fingerprint())
 		return
 	}
 	var b strings.Builder
@@ -69,6 +69,12 @@ func (s *server) announce(w io.Writer) {
 	if s.admin.made {
 		fmt.Fprintf(&b, "admin     %s (this once; it is kept in %s)\n", s.admin.token, s.admin.file)
 	}
+	if s.cert != nil {
+		fmt.Fprintf(&b, "tls       certificate SHA-256 %s\n", s.cert.fingerprint)
+		if isTerminal(w) {
+			b.WriteString(drawQR(s.pageURL(urls)))
+		}
+	}
 	fmt.Fprintf(&b, "memory    at most %s with every limit reached at once:\n", human(m.total()))
 	fmt.Fprintf(&b, "          readings %s, topics %s, connections %s, subscriptions %s, unread lists %s, program %s\n",
 		human(m.Arena), human(m.Topics), human(m.Sessions+m.connections), human(m.Subscriptions), human(m.Ready), human(m.program))
@@ -76,6 +82,17 @@ func (s *server) announce(w io.Writer) {
 		fmt.Fprintf(&b, "try       topicd sub '#'%s\n", hubFlag(urls[0]))
 	}
 	io.WriteString(w, b.String())
+}
+
+// pageURL is where a phone finds the hub, with the fingerprint to compare.
+func (s *server) pageURL(urls []string) string {
+	at := ""
+	for _, u := range urls { // the network's come behind loopback
+		if strings.HasPrefix(u, "wss://") {
+			at = u
+		}
+	}
+	return "https" + strings.TrimSuffix(strings.TrimPrefix(at, "wss"), "ws") + "#fp=" + s.cert.fingerprint
 }
 
 // hubFlag is the flag that a command on this machine needs to find the hub.
@@ -100,7 +117,11 @@ func (s *server) urls() []string {
 			ips = append([]net.IP{net.IPv4(127, 0, 0, 1)}, networkIPs()...)
 		}
 		for _, ip := range ips {
-			urls = append(urls, fmt.Sprintf("ws://%s/ws", net.JoinHostPort(ip.String(), fmt.Sprint(a.Port))))
+			scheme := "ws"
+			if l.tls {
+				scheme = "wss"
+			}
+			urls = append(urls, fmt.Sprintf("%s://%s/ws", scheme, net.JoinHostPort(ip.String(), fmt.Sprint(a.Port))))
 		}
 	}
 	return urls

@@ -22,13 +22,14 @@ const defaultHub = "ws://127.0.0.1:" + defaultPort + "/ws"
 
 // remote is how a command reaches a hub.
 type remote struct {
-	hub, token, dev string
-	cbor            bool
+	hub, token, dev, pin string
+	cbor                 bool
 }
 
 func (r *remote) addFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&r.hub, "hub", "", "`HUB`: ws://gateway:22345/ws, a host, or a name that `topicd discover` shows (env TOPICD_HUB; default this machine's, else the only one on the network)")
 	fs.StringVar(&r.token, "token", "", "token that the hub wants (env TOPICD_TOKEN)")
+	addPin(fs, &r.pin)
 	fs.BoolVar(&r.cbor, "cbor", false, "speak CBOR with the hub instead of JSON")
 }
 
@@ -46,6 +47,9 @@ func (a *app) dial(ctx context.Context, r *remote) (*client.Client, error) {
 		return nil, err
 	}
 	o := client.Options{URL: u, Token: r.token, Dev: r.dev, OnError: func(err error) { a.note("the hub says: %v", err) }}
+	if parsed, err := url.Parse(u); err == nil && parsed.Scheme == "wss" {
+		o.TLS = a.tlsConfig(parsed.Host, r.pin)
+	}
 	if r.cbor {
 		o.Encoding = codec.CBOR
 	}
@@ -120,7 +124,10 @@ func hubURL(s string) (string, error) {
 // dialError says what kept us from the hub.
 func dialError(u string, err error) error {
 	var dns *net.DNSError
+	var known *failure
 	switch {
+	case errors.As(err, &known):
+		return known
 	case errors.Is(err, context.Canceled):
 		return err
 	case errors.As(err, &dns):

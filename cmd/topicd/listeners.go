@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -22,6 +23,7 @@ type endpoint struct {
 	dialect string // what is spoken there; "" = everything, by path and first frame
 	since   time.Time
 	fixed   bool // from the configuration
+	tls     bool
 
 	closed bool // by somebody, not by a failure; guarded by endpoints.mu
 }
@@ -32,6 +34,7 @@ type endpoints struct {
 	http *http.Server
 	wg   *sync.WaitGroup
 	errs chan<- error // of those that ended by themselves
+	tls  *tls.Config  // nil: plain
 
 	mu   sync.Mutex
 	list []*endpoint
@@ -90,7 +93,18 @@ func (e *endpoints) bind(addr, dialect string, fixed bool) (*endpoint, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &endpoint{Listener: l, dialect: dialect, since: time.Now(), fixed: fixed}, nil
+	p := &endpoint{Listener: l, dialect: dialect, since: time.Now(), fixed: fixed}
+	if e.tls != nil {
+		p.encrypt(e.tls)
+	}
+	return p, nil
+}
+
+// encrypt makes it serve TLS.
+func (p *endpoint) encrypt(c *tls.Config) {
+	if !p.tls {
+		p.Listener, p.tls = tls.NewListener(p.Listener, c), true
+	}
 }
 
 // serve begins to serve on an endpoint.

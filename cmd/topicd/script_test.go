@@ -159,7 +159,7 @@ func bannerURL(t *testing.T, r io.Reader) string {
 	url := make(chan string, 1)
 	go func() {
 		for s := bufio.NewScanner(r); s.Scan(); {
-			if l := strings.TrimSpace(s.Text()); strings.HasPrefix(l, "ws://") {
+			if l := strings.TrimSpace(s.Text()); strings.HasPrefix(l, "ws://") || strings.HasPrefix(l, "wss://") {
 				select {
 				case url <- l:
 				default:

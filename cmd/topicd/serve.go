@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -50,6 +51,7 @@ type server struct {
 	names     access.Names
 	admin     adminToken
 	keeper    *keeper
+	cert      *certificate // nil: no TLS
 	dialects  *dialects
 	ws        *wsock.Server
 	web       *web.Server
@@ -81,6 +83,9 @@ func (a *app) runHub(ctx context.Context, set *settings) error {
 
 // start brings up the hub in an order in which nothing half made is reachable.
 func (s *server) start() error {
+	if err := s.openTLS(); err != nil {
+		return err
+	}
 	if err := s.openListeners(); err != nil {
 		return err
 	}
@@ -126,7 +131,7 @@ func (s *server) start() error {
 		MaxHeaderBytes:    16 << 10,
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}
-	s.endpoints = endpoints{http: s.http, wg: &s.side, errs: s.errs}
+	s.endpoints.http, s.endpoints.wg, s.endpoints.errs = s.http, &s.side, s.errs
 	for _, e := range s.bound {
 		s.endpoints.serve(e)
 	}
@@ -139,11 +144,17 @@ const pingEvery = 50 * time.Second
 
 // openListeners takes every address or none.
 func (s *server) openListeners() error {
-	for _, addr := range s.set.listen {
+	if s.cert != nil && len(s.set.tlsListen) == 0 {
+		s.endpoints.tls = s.cert.config
+	}
+	for i, addr := range append(slices.Clone(s.set.listen), s.set.tlsListen...) {
 		addr, dialect, err := splitListen(addr)
 		var e *endpoint
 		if err == nil {
 			e, err = s.endpoints.bind(addr, dialect, true)
+		}
+		if err == nil && i >= len(s.set.listen) {
+			e.encrypt(s.cert.config)
 		}
 		if err != nil {
 			s.unbind()

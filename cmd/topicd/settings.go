@@ -43,6 +43,8 @@ type settings struct {
 	adminFile  string
 	adminToken string // of the environment
 	joined     access.Patterns
+	tls        string
+	tlsListen  []string
 
 	sessions, topics, subs, rate int
 	byteRate                     size
@@ -66,7 +68,7 @@ func newSettings() *settings {
 		limits: "default", logFormat: "text", logLevel: "info",
 		sessions: 1024, subs: 256, rate: 10_000, byteRate: 8 << 20,
 		keep: 10 * time.Minute, stale: time.Minute,
-		access: access.LAN, joined: access.Patterns{Publish: []string{"#"}, Subscribe: []string{"#"}},
+		access: access.LAN, tls: "off", joined: access.Patterns{Publish: []string{"#"}, Subscribe: []string{"#"}},
 		static: map[string]*topicSetting{},
 		mws:    mwsSettings{access: "none", eds: web.EDSConfig{Read: []string{"*"}, Write: []string{"*"}}},
 	}
@@ -84,6 +86,8 @@ func (s *settings) flags(fs *pflag.FlagSet) {
 	fs.Var(&list{v: &s.lan, check: checkPrefix}, "lan", "`PREFIX` of addresses that count as the LAN's too, repeatable: 2001:db8:7::/48, 100.64.0.0/10")
 	fs.Var(&list{v: &s.hosts}, "host", "`NAME` of this hub beside its addresses, localhost and *.local, repeatable")
 	fs.Var(&list{v: &s.origins, check: checkOrigin}, "origin", "`ORIGIN` of pages elsewhere that may use this hub, repeatable: https://app.example")
+	fs.Var(checked{&s.tls, checkTLS}, "tls", "off, auto (a certificate of its own, made at first start, that clients pin) or `CERT,KEY` files")
+	fs.Var(&list{v: &s.tlsListen, check: checkListen}, "tls-listen", "`ADDR` to serve TLS on, repeatable, while --listen stays plain")
 	fs.StringVar(&s.adminFile, "admin-token-file", "", "`FILE` with the admin token (env TOPICD_ADMIN_TOKEN is the token itself; default STATE/admin-token, made at first start)")
 	fs.Var(&s.memory, "memory", "budget of all stored readings together")
 	fs.Var(&s.topicCap, "topic-cap", "bytes that one topic may hold")

@@ -26,13 +26,14 @@ func (s *server) startSide() {
 	if !s.set.mdns {
 		return
 	}
-	port := s.publicPort()
+	port, encrypted := s.publicPort()
 	if port == 0 {
 		s.log.Info("not advertised: only this machine can reach the hub")
 		return
 	}
 	slog.SetDefault(s.log) // zeroconf writes to the standard logger
 	s.adv = discovery.Advertise(ctx, discovery.Service{
+		TLS: encrypted, Fingerprint: s.fingerprint(),
 		Port: port, Version: version, Ifaces: s.set.iface, Auth: s.gate.Mode(), ID: s.hubID(),
 	}, s.log)
 }
@@ -55,11 +56,11 @@ func (s *server) hubID() string {
 }
 
 // publicPort is the port of the first listener that others can reach.
-func (s *server) publicPort() int {
+func (s *server) publicPort() (port int, encrypted bool) {
 	for _, l := range s.bound {
 		if a, ok := l.Addr().(*net.TCPAddr); ok && !a.IP.IsLoopback() {
-			return a.Port
+			return a.Port, l.tls
 		}
 	}
-	return 0
+	return 0, false
 }

@@ -96,6 +96,23 @@ func (c choice) Set(text string) error {
 func (c choice) Type() string   { return c.of }
 func (c choice) String() string { return *c.v }
 
+// checked is a text that must pass a check.
+type checked struct {
+	v     *string
+	check func(string) error
+}
+
+func (c checked) Set(text string) error {
+	err := c.check(text)
+	if err == nil {
+		*c.v = text
+	}
+	return err
+}
+
+func (c checked) Type() string   { return "TEXT" }
+func (c checked) String() string { return *c.v }
+
 // span is a duration; a bare number is seconds.
 type span struct {
 	v *time.Duration

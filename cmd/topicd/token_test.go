@@ -1,0 +1,129 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// command runs topicd in this process.
+func runCommand(t *testing.T, env map[string]string, args ...string) (code int, out, errs string) {
+	t.Helper()
+	var o, e bytes.Buffer
+	a := &app{in: strings.NewReader(""), out: &o, err: &e, getenv: func(k string) string { return env[k] }}
+	code = a.run(t.Context(), args)
+	return code, o.String(), e.String()
+}
+
+func TestTokenCommands(t *testing.T) {
+	state := t.TempDir()
+	hub := serveInside(t, "--state", state, "--access", "join")
+	env := map[string]string{"TOPICD_HUB": hub, "TOPICD_STATE": state}
+	expect := func(want int, wantOut, wantErr string, args ...string) string {
+		t.Helper()
+		code, out, errs := runCommand(t, env, args...)
+		if code != want || !strings.Contains(out, wantOut) || !strings.Contains(errs, wantErr) {
+			t.Errorf("topicd %s: %d\n%s\n%s", strings.Join(args, " "), code, out, errs)
+		}
+		return strings.TrimSpace(out)
+	}
+	expect(4, "", "401 a token is needed\nhint: give a token with --token", "pub", "pump/1", "5")
+	token := expect(0, "tpd_", "it is shown this once", "token", "create", "pump", "--publish", "pump/#", "--subscribe", "pump/#", "--expires", "30d")
+	expect(0, "", "", "pub", "pump/1", "5", "--token", token)
+	expect(4, "", "403 this token may publish to pump/#, not \"x\"", "pub", "x", "5", "--token", token)
+	expect(4, "", "only the admin token may do that", "token", "list", "--token", token)
+	expect(0, "pump/#", "", "token", "list")
+	expect(0, `"name":"pump"`, "", "token", "list", "--json")
+	expect(0, "revoked; 0 connections", "", "token", "revoke", "pump")
+	expect(1, "", `404 no token "pump"`, "token", "revoke", "pump")
+	expect(4, "", "the token is not known here", "pub", "pump/1", "5", "--token", token)
+	expect(1, "", "a token that may do nothing", "token", "create", "x")
+	expect(2, "", "usage: topicd token create NAME", "token", "create")
+	expect(2, "", `"make" is none of create, list, revoke`, "token", "make")
+	expect(2, "", `--expires "1970-01-01" is neither`, "token", "create", "x", "--subscribe", "#", "--expires", "1970-01-01")
+	expect(0, "closed: no device can join", "", "join")
+	expect(0, "open: devices may join for 5m0s", "", "join", "--open", "5m")
+	expect(0, `{"open":true,"seconds":`, "", "join", "--json")
+	expect(0, "closed", "", "join", "--close")
+	expect(1, "", "open for at most 1h0m0s", "join", "--open", "2h")
+	delete(env, "TOPICD_STATE")
+	expect(4, "", "no admin token", "token", "list", "--state", t.TempDir())
+	expect(4, "", "the admin token of the hub at 192.0.2.1 is needed", "token", "list", "--hub", "192.0.2.1")
+}
+
+// The certificate is made once, pinned by clients, and TLS carries everything.
+func TestTLS(t *testing.T) {
+	state, home := t.TempDir(), t.TempDir()
+	hub := serveInside(t, "--state", state, "--tls=auto")
+	if !strings.HasPrefix(hub, "wss://") {
+		t.Fatal(hub)
+	}
+	env := map[string]string{"TOPICD_HUB": hub, "TOPICD_STATE": home}
+	run := func(want int, wantErr string, args ...string) string {
+		t.Helper()
+		code, out, errs := runCommand(t, env, args...)
+		if code != want || !strings.Contains(errs, wantErr) {
+			t.Errorf("topicd %s: %d\n%s\n%s", strings.Join(args, " "), code, out, errs)
+		}
+		return out
+	}
+	run(0, "is a new hub; its certificate has the SHA-256 fingerprint", "pub", "a/b", "1")
+	if out := run(0, "", "get", "a/b", "--raw"); out != "1\n" {
+		t.Error(out)
+	}
+	text, err := os.ReadFile(filepath.Join(home, "known_hubs"))
+	f := strings.Fields(string(text))
+	if err != nil || len(f) != 2 {
+		t.Fatal(string(text), err)
+	}
+	fp := f[1]
+	run(0, "", "get", "a/b", "--pin", strings.ToUpper(fp[:2]+":"+fp[2:]))
+	run(4, "not 00", "get", "a/b", "--pin", "00")
+	admin, err := os.ReadFile(filepath.Join(state, adminFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	run(0, "", "token", "list", "--token", strings.TrimSpace(string(admin)))
+	_ = os.WriteFile(filepath.Join(home, "known_hubs"), []byte(f[0]+" "+strings.Repeat("0", 64)+"\n"), 0o600)
+	run(4, "has changed: it was 0000", "get", "a/b")
+	run(4, "hint: somebody may be listening in", "token", "list", "--token", "x")
+
+	for name, mode := range map[string]os.FileMode{keyFile: 0o600, certFile: 0o600} {
+		if i, err := os.Stat(filepath.Join(state, name)); err != nil || i.Mode().Perm() != mode {
+			t.Error(name, i, err)
+		}
+	}
+	s := &server{set: newSettings()}
+	s.set.state, s.set.tls = state, "auto"
+	if err := s.openTLS(); err != nil || s.cert.fingerprint != fp {
+		t.Error("a second start has another certificate:", err)
+	}
+	_ = os.Remove(filepath.Join(state, certFile))
+	if err := s.openTLS(); err == nil {
+		t.Error("a key without its certificate is replaced silently")
+	}
+}
+
+func TestQR(t *testing.T) {
+	code := drawQR("https://192.0.2.7:22345/#fp=" + strings.Repeat("0123456789abcdef", 4))
+	lines := strings.Split(strings.TrimSuffix(code, "\n"), "\n")
+	if len(lines) < 20 || len(lines) > 30 {
+		t.Errorf("%d lines\n%s", len(lines), code)
+	}
+}
+
+func TestExpiry(t *testing.T) {
+	now := time.Date(2026, 11, 25, 12, 0, 0, 0, time.Local)
+	for text, want := range map[string]time.Time{
+		"24h": now.Add(24 * time.Hour), "30d": now.AddDate(0, 0, 30), "2027-01-31": time.Date(2027, 1, 31, 0, 0, 0, 0, time.Local),
+		"2026-11-25T12:30": now.Add(30 * time.Minute), "-1h": {}, "0d": {}, "tomorrow": {}, "2020-01-01": {},
+	} {
+		ms, err := parseExpiry(text, now)
+		if (err != nil) != want.IsZero() || err == nil && ms != want.UnixMilli() {
+			t.Errorf("%q: %d, %v", text, ms, err)
+		}
+	}
+}
