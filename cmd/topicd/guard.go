@@ -90,6 +90,9 @@ func judgesItself(r *http.Request) bool {
 	if r.Header.Get("Upgrade") == "" {
 		return path == "/v1" || strings.HasPrefix(path, "/v1/")
 	}
+	if strings.Contains(strings.Join(r.Header.Values("Sec-Websocket-Protocol"), ","), "topicd.") {
+		return false // that is native, whatever the URL says
+	}
 	at := dialectAt(r.Context())
 	return r.URL.Query().Has("token") && (at == "mws" || at == "" && (path == "/" || path == "/mws"))
 }

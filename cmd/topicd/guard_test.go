@@ -143,11 +143,18 @@ func TestGuardHostAndOrigin(t *testing.T) {
 		want    int
 	}{
 		{nil, 101}, {[]string{"Origin: file://"}, 101}, {[]string{"Origin: " + own}, 101}, {[]string{"Origin: https://app.example"}, 101},
+		{[]string{"Sec-WebSocket-Protocol: topicd.v1.json", "Origin: http://evil.example"}, 403},
 		{[]string{"Origin: null"}, 403}, {[]string{"Origin: http://evil.example"}, 403}, {[]string{"Origin: " + own + ".evil.example"}, 403},
 		{[]string{"Origin: " + strings.Replace(own, "http", "https", 1)}, 403}, {[]string{"Host: evil.example"}, 421}, {[]string{bearer + "wrong"}, 401},
 	} {
-		if _, status := g.dial("/ws", c.headers...); status != c.want {
-			t.Errorf("WebSocket with %q: %d", c.headers, status)
+		for _, path := range []string{"/ws", "/", "/echo", "/scd", "/?token=x"} {
+			want := c.want
+			if path == "/?token=x" && (want == 403 || want == 401) && !strings.Contains(c.headers[0], "Protocol") {
+				want = 101 // Managed WebSocket: the token is the right, and it is none
+			}
+			if _, status := g.dial(path, c.headers...); status != want {
+				t.Errorf("WebSocket %s with %q: %d", path, c.headers, status)
+			}
 		}
 	}
 }
