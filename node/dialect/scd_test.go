@@ -452,7 +452,7 @@ func TestSCDSender(t *testing.T) {
 		want   string
 	}{
 		{"", 0, "hub"}, {"", 12, "c12"}, {"esp-1", 3, "esp-1"}, {"7F000001:BB1C", 3, "7F000001:BB1C"},
-		{"a@b]:|c[", 3, "a_b___c_"}, {"Grün", 3, "Grün"}, {"a:b:c", 3, "a_b_c"}, {":", 3, "_"},
+		{"a@b]:|c[", 3, "a_b___c_"}, {"Grün", 3, "Grün"}, {"a:b:c", 3, "a_b_c"}, {":", 3, "_"}, {"server", 3, "server_"},
 	} {
 		got := string(appendSender(nil, &node.Reading{From: []byte(tt.from), Origin: tt.origin}))
 		if got != tt.want || strings.ContainsAny(got, "@]|[") {

@@ -39,6 +39,9 @@ func appendSender(dst []byte, r *node.Reading) []byte {
 			dst[at+i] = '_'
 		}
 	}
+	if string(dst[at:]) == "server" { // replies come from server@notify
+		dst = append(dst, '_')
+	}
 	return dst
 }
 
