@@ -54,6 +54,8 @@ func newEDS(cfg EDSConfig) *eds {
 		EDSConfig: cfg,
 		client: &http.Client{
 			Timeout: edsTimeout,
+			// A question now and then: no connection, and nothing of ours, waits for the next.
+			Transport: &http.Transport{Proxy: http.ProxyFromEnvironment, DisableKeepAlives: true, MaxResponseHeaderBytes: 16 << 10},
 			// A token is for that address and nobody that it points to.
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
