@@ -139,8 +139,8 @@ func (s *server) start() error {
 	return nil
 }
 
-// pingEvery: proxies cut idle sockets at 60 s.
-const pingEvery = 50 * time.Second
+// pingEvery: proxies cut idle sockets at 60 s, and Managed WebSocket promises 45.
+const pingEvery = 45 * time.Second
 
 // openListeners takes every address or none.
 func (s *server) openListeners() error {

@@ -190,7 +190,7 @@ int main(int argc, char **argv)
 	memcpy(&to.sin_addr, hub.ip, 4);
 	to.sin_port = htons(hub.port);
 	sock = socket(AF_INET, SOCK_STREAM, 0);
-	timeout(sock, 70); /* the hub pings each 50 s: it is gone when nothing comes for longer */
+	timeout(sock, 70); /* the hub pings each 45 s: it is gone when nothing comes for longer */
 	if (sock < 0 || connect(sock, (void *)&to, sizeof to) != 0)
 		fail(host);
 	td_handshake(&out, host, hub.path);

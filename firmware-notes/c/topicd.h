@@ -10,7 +10,7 @@
  * and this way lwIP, TLS, an AT modem or a UART bridge fit without glue.
  *
  * A session: td_handshake, then td_poll gives TD_ACCEPTED. Say hello with your device's
- * name; publish; answer TD_WS_PING, the hub's question whether you live, each 50 s. Nothing
+ * name; publish; answer TD_WS_PING, the hub's question whether you live, each 45 s. Nothing
  * heard for 70 s, or td_poll < 0: close, wait a random while, connect again, set all aliases
  * to 0. The grammar, its errors and what to do on each: ../protocol.md.
  *

@@ -32,7 +32,7 @@ OPS = ("hello", "welcome", "pub", "msg", "sub", "unsub", "ok", "err", "ping", "p
        "list", None, "live", "bye", "make", "delete")
 KEYS = ("op", "id", "topic", "data", "ts", "seq", "ack", "err", "opts", "from", "ep", "drop")
 
-SILENCE = 70000  # ms: the hub pings each 50 s and gives 20 for the answer
+SILENCE = 70000  # ms: the hub pings each 45 s and gives 25 for the answer
 MAX_FRAME = 65536
 
 if hasattr(time, "ticks_ms"):

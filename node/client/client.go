@@ -44,7 +44,7 @@ func (o Options) withDefaults() Options {
 	}
 	def(&o.MinBackoff, 200*time.Millisecond)
 	def(&o.MaxBackoff, 30*time.Second)
-	def(&o.quiet, 30*time.Second) // the hub pings every 50 s at most: two silent pings are a sign
+	def(&o.quiet, 30*time.Second) // the hub pings every 45 s at most: two silent pings are a sign
 	def(&o.dead, 20*time.Second)
 	o.MaxBackoff = max(o.MaxBackoff, o.MinBackoff)
 	if o.MaxFrame <= 0 {

@@ -37,7 +37,7 @@ func startHub(t *testing.T, addr string, o node.Options) *testHub {
 		return err == nil
 	})
 	h := &testHub{t: t, addr: l.Addr().String(), hub: node.New(o)}
-	native := &dialect.NativeConfig{Hub: h.hub, Version: "test", Ping: 50_000, MaxFrame: 64 << 10}
+	native := &dialect.NativeConfig{Hub: h.hub, Version: "test", Ping: 45_000, MaxFrame: 64 << 10}
 	var err error
 	h.ws, err = wsock.New(h.hub, wsock.Options{
 		Subprotocols: []string{dialect.ProtocolJSON, dialect.ProtocolCBOR},

@@ -28,8 +28,8 @@ type Options struct {
 	Subprotocols []string
 	MaxFrame     int           // bytes of a message, fragments together; default 64 KiB
 	Pace         time.Duration // between writes to a busy connection; default 2 ms, negative = none
-	Ping         time.Duration // between pings; default 50 s: proxies cut idle sockets at 60 s
-	Dead         time.Duration // without a sign of life; default 70 s: a ping and 20 s for its pong
+	Ping         time.Duration // between pings; default 45 s, as Managed WebSocket has it: proxies cut idle sockets at 60 s
+	Dead         time.Duration // without a sign of life; default 70 s: a ping and 25 s for its pong
 	Stall        time.Duration // a full socket may take nothing for so long; default 30 s
 	Partials     int64         // bytes of unfinished messages of all connections; default 4 MiB
 	Unread       int64         // bytes of answers that all connections together may leave unread; default 8 MiB
@@ -48,7 +48,7 @@ func (o Options) withDefaults() Options {
 		o.MaxFrame = 64 << 10
 	}
 	def(&o.Pace, 2*time.Millisecond)
-	def(&o.Ping, 50*time.Second)
+	def(&o.Ping, 45*time.Second)
 	def(&o.Dead, 70*time.Second)
 	def(&o.Stall, 30*time.Second)
 	if o.Partials == 0 {

@@ -26,7 +26,7 @@ static const char *DEVICE = "greenhouse-1"; // its name at the hub: another one 
 static const char *HUB_ID = NULL;           // TXT id of your hub, when there are several
 static const int LED = 2;
 static const unsigned long EVERY = 10000;  // ms between readings
-static const unsigned long SILENCE = 70000; // the hub pings each 50 s and gives 20 for the pong
+static const unsigned long SILENCE = 70000; // the hub pings each 45 s and gives 25 for the pong
 
 static WiFiClient client;
 static uint32_t tx[48];

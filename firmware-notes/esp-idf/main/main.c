@@ -31,7 +31,7 @@
 #define PASSWORD "your password"
 #define DEVICE "greenhouse-2" /* its name at the hub: another one on each board */
 #define EVERY 10000           /* ms between readings */
-#define SILENCE 70000         /* the hub pings each 50 s and gives 20 for the pong */
+#define SILENCE 70000         /* the hub pings each 45 s and gives 25 for the pong */
 
 static const char *TAG = "topicd";
 static EventGroupHandle_t wifi;

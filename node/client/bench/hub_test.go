@@ -37,7 +37,7 @@ func hubAt(addr string, o node.Options) (at string, stop func() *node.Hub, err e
 		return "", nil, err
 	}
 	hub := node.New(o)
-	native := &dialect.NativeConfig{Hub: hub, Version: "test", Ping: 50_000, MaxFrame: 64 << 10}
+	native := &dialect.NativeConfig{Hub: hub, Version: "test", Ping: 45_000, MaxFrame: 64 << 10}
 	ws, err := wsock.New(hub, wsock.Options{Dialect: func(_ *http.Request, p string) node.Dialect { return native.New(p) }})
 	if err != nil {
 		return "", nil, err
