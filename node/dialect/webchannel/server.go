@@ -167,7 +167,7 @@ type listing struct {
 const (
 	maxListed   = 500      // names in topicList; the method list tells of all
 	listedBytes = 16 << 10 // and their bytes
-	relistAfter = 1_000    // a full hub is not listed for each page that asks for init
+	relistAfter = 100      // a full hub (5 ms) is not listed for each page that asks for init
 )
 
 // lookLocked reads the hub's topics when they have changed.
