@@ -26,15 +26,26 @@ BENCHCOUNT  ?= 6
 BENCHTIME   ?= 200ms
 TARGETS     := linux-armv6 linux-armv7 linux-arm64 linux-amd64 linux-riscv64
 
-.PHONY: build run test check fmt vet staticcheck walls size release fuzz bench perf perf-page tools clean
+.PHONY: build plot run test check fmt vet staticcheck walls size release fuzz bench perf perf-page tools clean
 
-build:
+build: plot
 	$(BUILD) -o bin/topicd ./cmd/topicd
+
+# The dashboard's plots: uPlot by npm, embedded. Without npm or network the
+# binary goes without, and the page says so.
+PLOT := node/web/plot
+plot: $(PLOT)/dist/uPlot.js
+
+$(PLOT)/dist/uPlot.js: $(PLOT)/package-lock.json
+	@if command -v npm >/dev/null && (cd $(PLOT) && npm ci --no-audit --no-fund --loglevel=error >/dev/null); then \
+	  cd $(PLOT) && cp node_modules/uplot/LICENSE dist/LICENSE && cp node_modules/uplot/dist/uPlot.min.css dist/uPlot.css && \
+	  cp node_modules/uplot/dist/uPlot.iife.min.js dist/uPlot.js; \
+	else echo "no plots in this build: npm could not bring uPlot"; fi
 
 run: build
 	bin/topicd serve
 
-test: tools check
+test: plot tools check
 	@echo "== go test -race"
 	$(GO) test -race -timeout 10m ./...
 	@echo "== go test, 32 bit"
@@ -69,7 +80,7 @@ size:
 	@n=$$(stat -c %s .build/topicd-armv6); echo "armv6 binary: $$n bytes of $(SIZE_BUDGET)"; \
 	  [ $$n -le $(SIZE_BUDGET) ] || { echo "over the budget"; exit 1; }
 
-release: $(TARGETS:%=dist/topicd-%)
+release: plot $(TARGETS:%=dist/topicd-%)
 	cd dist && sha256sum $(TARGETS:%=topicd-%) > SHA256SUMS && cat SHA256SUMS
 
 dist/topicd-linux-armv%: .always

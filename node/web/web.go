@@ -52,7 +52,7 @@ type server = Server
 func New(cfg Config) *Server {
 	s := &server{Config: cfg, mux: http.NewServeMux(), quit: make(chan struct{})}
 	s.fills.New = func() any { return new(fill) }
-	s.mux.HandleFunc("GET /{$}", s.serveRoot)
+	s.dashboard()
 	s.handle("/healthz", methods{"GET": s.serveHealth})
 	s.handle("/readyz", methods{"GET": s.serveReady})
 	s.handle("/metrics", methods{"GET": s.serveMetrics})
@@ -181,17 +181,6 @@ func (s *server) Close() {
 // when the connections are closed: nobody can then keep a request waiting. The
 // hub may be closed after it.
 func (s *server) Wait() { s.requests.Wait() }
-
-func (s *server) serveRoot(w http.ResponseWriter, r *http.Request) {
-	// People and their tools get the hub's page; who asks for JSON, as the
-	// Managed WebSocket's clients do, gets its answer.
-	if s.Managed != nil && strings.HasPrefix(r.Header.Get("Accept"), "application/json") {
-		s.Managed.ServeHTTP(w, r)
-		return
-	}
-	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	_, _ = w.Write([]byte("topicd " + s.Version + "\nA hub for sensor readings. Connect with a WebSocket to ws://" + r.Host + "/ws\n"))
-}
 
 func (s *server) serveNothing(w http.ResponseWriter, r *http.Request) {
 	writeError(w, codec.Errorf(codec.CodeNotFound, "there is no %s: /api/openapi.json tells what there is", r.URL.Path))

@@ -1,0 +1,35 @@
+// The hub's plain HTTP.
+
+import { token } from "./layout.js";
+
+/** api asks and resolves to the JSON answer; a refusal is thrown as {code, msg}. */
+export async function api(method, path, body) {
+  const headers = {};
+  if (token()) headers.Authorization = "Bearer " + token();
+  if (body !== undefined) headers["Content-Type"] = "application/json";
+  let r;
+  try {
+    r = await fetch(path, { method, headers, body: body === undefined ? undefined : JSON.stringify(body) });
+  } catch {
+    throw { code: 0, msg: "the hub cannot be reached" };
+  }
+  let v = null;
+  try { v = await r.json(); } catch { /* no body, or none of ours */ }
+  if (!r.ok) throw v?.error || { code: r.status, msg: r.status === 404 ? "this hub has no " + path.split("?")[0] : r.statusText || "refused" };
+  return v;
+}
+
+/** save has the browser keep what is at path as a file. */
+export async function save(path, name) {
+  const r = await fetch(path, { headers: token() ? { Authorization: "Bearer " + token() } : {} });
+  if (!r.ok) throw { code: r.status, msg: r.status === 404 ? "this hub has no export" : r.statusText };
+  saveText(await r.blob(), name);
+}
+
+export function saveText(blob, name) {
+  const a = document.createElement("a");
+  a.href = URL.createObjectURL(blob);
+  a.download = name;
+  a.click();
+  setTimeout(() => URL.revokeObjectURL(a.href), 10000);
+}

@@ -1,0 +1,108 @@
+// Who is connected: name, URL, dialect, encoding, rates, losses; cut.
+
+import { api } from "./api.js";
+import { button, el, fill, put } from "./dom.js";
+import { rate, span } from "./reading.js";
+import { refusal } from "./me.js";
+
+const heads = ["Client", "Dialect", "Address", "URL", "Subs", "In", "Out", "Lost", "For", ""];
+
+export class ClientsView {
+  id = "clients";
+  title = "Clients";
+  #rows = new Map(); // key → {tr, cells, at, in, out}
+  #timer = 0;
+
+  constructor(page) {
+    this.page = page;
+    this.filter = el("input", { type: "search", placeholder: "Filter clients", "aria-label": "Filter clients", oninput: () => this.#paint() });
+    this.count = el("span", { class: "count" });
+    this.body = el("tbody");
+    this.wall = el("div", { hidden: true });
+    this.table = el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Clients" }, el("table", { class: "list" }, el("thead", null, el("tr", null, heads.map((h) => el("th", { scope: "col" }, h || el("span", { class: "hide" }, "Cut"))))), this.body));
+    this.root = el("div", { class: "view clients" }, el("h1", { class: "hide" }, "Clients"), el("div", { class: "bar" }, this.filter, this.count), this.wall, this.table);
+    this.list = [];
+  }
+
+  show() { this.#poll(); }
+  hide() { clearTimeout(this.#timer); }
+  access() { if (this.root.isConnected) this.show(); }
+
+  async #poll() {
+    clearTimeout(this.#timer);
+    try {
+      this.list = await this.#fetch();
+      this.wall.hidden = true;
+      this.table.hidden = false;
+      this.#paint();
+    } catch (e) {
+      if (e.code === 401 || e.code === 403) {
+        if (this.wall.hidden) fill(this.wall, this.page.me.wall("who is connected", e));
+        this.wall.hidden = false;
+        this.table.hidden = true;
+      }
+    }
+    if (this.root.isConnected) this.#timer = setTimeout(() => this.#poll(), 2000);
+  }
+
+  // The API tells more; the link's own list is what a hub without it has.
+  async #fetch() {
+    if (!this.bare) {
+      try {
+        return (await api("GET", "api/clients")).clients || [];
+      } catch (e) {
+        if (e.code !== 404) throw e;
+        this.bare = true;
+      }
+    }
+    return (await this.page.link.request({ op: "list", opts: { what: "clients" } })).data;
+  }
+
+  #paint() {
+    const f = this.filter.value.toLowerCase(), now = performance.now(), ms = Date.now() + this.page.link.skew, seen = new Set();
+    for (const c of this.list) {
+      const key = (c.id ?? c.client) + " " + c.since;
+      let r = this.#rows.get(key);
+      if (!r) this.#rows.set(key, (r = this.#row(c)));
+      seen.add(key);
+      if (r.at !== this.list) {
+        const dt = (now - r.when) / 1000;
+        r.rin = r.at ? (c.in - r.in) / dt : 0;
+        r.rout = r.at ? (c.out - r.out) / dt : 0;
+        Object.assign(r, { at: this.list, when: now, in: c.in, out: c.out });
+      }
+      r.dot.className = "dot " + (c.state === "stale" ? "stale" : "live");
+      r.dot.title = c.state || "online";
+      [c.client, [c.dialect, c.enc].filter(Boolean).join(" · "), c.addr, c.url, String(c.subs), rate(r.rin) || "–", rate(r.rout) || "–", c.drop ? String(c.drop) : "–", span((ms - c.since) / 1000)].forEach((t, i) => put(r.cells[i], t || "–"));
+      r.tr.classList.toggle("lossy", c.drop > 0);
+      r.tr.hidden = Boolean(f) && !(c.client + " " + c.url + " " + c.addr + " " + c.dialect).toLowerCase().includes(f);
+    }
+    for (const [key, r] of this.#rows) if (!seen.has(key)) r.tr.remove(), this.#rows.delete(key);
+    this.count.textContent = this.list.length + (this.list.length === 1 ? " connection" : " connections");
+  }
+
+  #row(c) {
+    const cells = heads.slice(0, -1).map(() => document.createTextNode("")), dot = el("i", { class: "dot" });
+    const tr = el("tr", null, el("th", { scope: "row" }, dot, el("bdi", null, cells[0]), c.client === this.page.name() ? el("small", null, "this page") : null),
+      cells.slice(1).map((t, i) => el("td", { class: i > 2 ? "n" : "" , "data-label": heads[i + 1]}, el("bdi", null, t))),
+      el("td", null, c.id !== undefined && this.page.me.admin ? button("Cut " + c.client, () => this.#cut(c), { icon: "close", kind: "danger" }) : null));
+    this.body.append(tr);
+    return { tr, cells, dot, at: null, when: 0, in: 0, out: 0 };
+  }
+
+  async #cut(c) {
+    try {
+      await api("DELETE", "api/clients/" + c.id);
+      this.page.say(c.client + " was cut.");
+      this.#poll();
+    } catch (e) {
+      this.page.say(refusal(e), true);
+    }
+  }
+
+  key(e) {
+    if (e.key !== "/") return false;
+    this.filter.focus();
+    return true;
+  }
+}

@@ -1,0 +1,155 @@
+// The hub itself: where it listens, relay rooms and broadcast, who may come in, its figures.
+
+import { api } from "./api.js";
+import { button, el, fill } from "./dom.js";
+import { field } from "./actions.js";
+import { refusal } from "./me.js";
+import { Invite } from "./invite.js";
+import { clock, span } from "./reading.js";
+
+const dialects = [["", "all, told apart"], ["native", "native"], ["scd", "SCD"], ["webchannel", "QWebChannel"], ["echo", "echo"], ["relay", "relay"], ["mws", "Managed WebSocket"]];
+
+export class HubView {
+  id = "hub";
+  title = "Hub";
+  #timer = 0;
+  #figures = null;
+
+  constructor(page) {
+    this.page = page;
+    this.who = el("div");
+    this.about = el("dl", { class: "parts" });
+    this.losses = el("dl", { class: "parts" });
+    this.listeners = el("tbody");
+    this.rooms = el("div", { class: "rooms" });
+    this.invite = new Invite(page);
+    this.addr = el("input", { required: true, placeholder: "0.0.0.0:8000", spellcheck: "false", autocomplete: "off" });
+    this.dialect = el("select", null, dialects.map(([v, t]) => el("option", { value: v }, t)));
+    this.text = el("textarea", { rows: "2", required: true, placeholder: "What everybody in the room should read" });
+    this.room = el("select", null, el("option", { value: "" }, "all rooms"));
+    const links = [["api/openapi.json", "OpenAPI"], ["api/asyncapi.json", "AsyncAPI"], ["api/topicd.cddl", "CDDL"], [".well-known/wot", "Thing Description"], ["metrics", "Metrics"], ["api/stats", "Stats"]];
+    this.cards = {
+      listeners: this.#card("Listeners", el("table", { class: "list" }, el("thead", null, el("tr", null, ["Address", "Speaks", "Open for", ""].map((h) => el("th", { scope: "col" }, h || el("span", { class: "hide" }, "Close"))))), this.listeners),
+        el("form", { class: "bar wrap", onsubmit: (e) => this.#listen(e) }, field("IP and port", this.addr), field("Dialect", this.dialect), el("button", { class: "button primary" }, "Open"))),
+      relay: this.#card("Relay and broadcast", this.rooms, el("form", { class: "stack", onsubmit: (e) => this.#broadcast(e) }, field("Text", this.text), el("div", { class: "bar wrap" }, field("To", this.room), el("button", { class: "button primary" }, "Broadcast")))),
+      invite: this.#card("Who may come in", this.invite.root),
+    };
+    this.root = el("div", { class: "view hub" }, el("h1", { class: "hide" }, "Hub"),
+      el("section", { class: "card", "aria-label": "This hub" }, el("h2", null, "This hub"), this.who, this.about, el("p", { class: "links" }, links.map(([h, t]) => el("a", { href: h, target: "_blank", rel: "noopener" }, t)))),
+      this.cards.listeners.root, this.cards.relay.root, this.cards.invite.root,
+      el("section", { class: "card", "aria-label": "Losses and refusals" }, el("h2", null, "Losses and refusals"), this.losses));
+  }
+
+  #card(title, ...inside) {
+    const body = el("div", null, inside), wall = el("div", { hidden: true });
+    return { root: el("section", { class: "card", "aria-label": title }, el("h2", null, title), wall, body), body, wall };
+  }
+
+  show() {
+    fill(this.who, this.page.me.line());
+    this.#poll();
+  }
+
+  hide() { clearTimeout(this.#timer); }
+  access() { if (this.root.isConnected) this.show(); }
+
+  async #poll() {
+    clearTimeout(this.#timer);
+    await Promise.all([
+      this.#load("listeners", "the listeners", "api/listeners", (a) => this.#listed(a.listeners || [])),
+      this.#load("relay", "the relay rooms", "api/relay", (a) => this.#relay(a.rooms || [])),
+      this.#invite(),
+    ]);
+    if (this.root.isConnected) this.#timer = setTimeout(() => this.#poll(), 3000);
+  }
+
+  async #load(card, what, path, done) {
+    try {
+      done(await api("GET", path));
+      this.#wall(card, what, null);
+    } catch (e) {
+      if (e.code) this.#wall(card, what, e);
+    }
+  }
+
+  async #invite() {
+    try {
+      await this.invite.load();
+      this.#wall("invite", "tokens", null);
+    } catch (e) {
+      if (e.code) this.#wall("invite", "tokens", e);
+    }
+  }
+
+  #wall(card, what, e) {
+    const c = this.cards[card];
+    if (e && c.wall.hidden) fill(c.wall, this.page.me.wall(what, e));
+    c.wall.hidden = !e;
+    c.body.hidden = Boolean(e);
+  }
+
+  #listed(list) {
+    const now = Date.now() + this.page.link.skew, key = JSON.stringify(list);
+    if (this.#figures !== key) {
+      this.#figures = key;
+      fill(this.listeners, list.map((l) => el("tr", null, el("th", { scope: "row" }, l.addr), el("td", null, (dialects.find((d) => d[0] === l.dialect) || [0, l.dialect])[1]), el("td", null, span((now - l.since) / 1000)),
+        el("td", null, button("Close " + l.addr, () => this.#close(l), { icon: "close", kind: "danger" })))));
+    }
+  }
+
+  async #listen(e) {
+    e.preventDefault();
+    await this.#do(async () => {
+      const l = await api("POST", "api/listeners", { addr: this.addr.value.trim(), dialect: this.dialect.value });
+      this.page.say("Listening on " + (l?.addr || this.addr.value) + ".");
+      this.addr.value = "";
+    });
+  }
+
+  async #close(l) {
+    await this.#do(async () => {
+      await api("DELETE", "api/listeners?addr=" + encodeURIComponent(l.addr));
+      this.page.say(l.addr + " is closed.");
+    });
+  }
+
+  async #broadcast(e) {
+    e.preventDefault();
+    await this.#do(async () => {
+      await api("POST", "api/broadcast", { text: this.text.value, ...(this.room.value ? { room: this.room.value } : {}) });
+      this.page.say("Sent to " + (this.room.value || "all rooms") + ".");
+      this.text.value = "";
+    });
+  }
+
+  async #do(what) {
+    try {
+      await what();
+      this.#poll();
+    } catch (e) {
+      this.page.say(refusal(e), true);
+    }
+  }
+
+  #relay(rooms) {
+    const key = JSON.stringify(rooms);
+    if (this.was === key) return;
+    this.was = key;
+    const now = Date.now() + this.page.link.skew, chosen = this.room.value;
+    fill(this.room, el("option", { value: "" }, "all rooms"), rooms.map((r) => el("option", { value: r.room }, r.room)));
+    this.room.value = rooms.some((r) => r.room === chosen) ? chosen : "";
+    fill(this.rooms, rooms.length ? rooms.map((r) => el("details", { open: rooms.length < 4 }, el("summary", null, el("bdi", null, r.room), " ", el("small", null, (r.members || []).length + " online")),
+      el("ul", { class: "members" }, (r.members || []).map((m) => el("li", null, el("i", { class: "dot live" }), el("bdi", null, m.url || m.addr), el("small", null, span((now - m.since) / 1000))))),
+      el("ol", { class: "lines small" }, (r.log || []).slice(-20).reverse().map((l) => el("li", { class: "notice" }, el("time", null, clock(l.ts)), el("bdi", { class: "t" }, l.url), el("span", { class: "x" }, l.what === "join" ? "came" : "went")))))) : el("p", { class: "dim" }, "Nobody is in a room. A room is a path: ws://" + location.host + "/relay/NAME; what one says there, the others hear."));
+  }
+
+  paint() {
+    const s = this.page.topics.all.get("$sys/stats")?.data, hub = this.page.link.hub;
+    if (!s || this.stats === s) return;
+    this.stats = s;
+    const pair = (n, v) => el("div", null, el("dt", null, n), el("dd", null, v));
+    fill(this.about, pair("Name", hub?.hub || "–"), pair("Version", hub?.version || "–"), pair("Up for", span(s.uptime)), pair("Topics", String(s.topics)), pair("Connections", String(s.sessions)), pair("Readings taken", String(s.published)), pair("Delivered", String(s.delivered)));
+    const bad = Object.entries(s).filter(([k, v]) => v > 0 && /^(drop|refused|cut)_/.test(k));
+    fill(this.losses, bad.length ? bad.map(([k, v]) => pair(k.replaceAll("_", " "), String(v))) : pair("Nothing lost, nothing refused", ""));
+  }
+}

@@ -1,0 +1,44 @@
+// What a person has chosen, kept in this browser.
+
+const key = "topicd";
+
+let kept = {};
+try { kept = JSON.parse(localStorage.getItem(key)) || {}; } catch { /* a browser that keeps nothing */ }
+
+/** recall is what was kept under a name. */
+export function recall(name, otherwise) {
+  return Object.hasOwn(kept, name) ? kept[name] : otherwise;
+}
+
+/** keep notes it for the next time. */
+export function keep(name, value) {
+  kept[name] = value;
+  try { localStorage.setItem(key, JSON.stringify(kept)); } catch { /* private mode */ }
+}
+
+/** token is the one this browser was given, for this visit or for good. */
+export function token() {
+  try { return sessionStorage.getItem(key + ".token") || localStorage.getItem(key + ".token") || ""; } catch { return ""; }
+}
+
+/** setToken keeps it; "" forgets it. */
+export function setToken(text, forGood) {
+  try {
+    sessionStorage.removeItem(key + ".token");
+    localStorage.removeItem(key + ".token");
+    if (text) (forGood ? localStorage : sessionStorage).setItem(key + ".token", text);
+  } catch { /* private mode */ }
+}
+
+/** theme is "", "dark" or "light"; "" follows the system. */
+export function setTheme(theme) {
+  keep("theme", theme);
+  if (theme) document.documentElement.dataset.theme = theme;
+  else delete document.documentElement.dataset.theme;
+}
+
+/** isDark: what is in force now. */
+export function isDark() {
+  const t = recall("theme", "");
+  return t ? t === "dark" : !matchMedia("(prefers-color-scheme: light)").matches;
+}

@@ -1,0 +1,195 @@
+// The one WebSocket: requests with answers, subscriptions that outlive it.
+
+const first = 500, longest = 15000; // milliseconds of back-off
+
+/**
+ * Link keeps a connection to the hub. What is wanted (want) is asked for again
+ * after each reconnect; exact names go on behind the last number that came.
+ */
+export class Link {
+  #ws = null;
+  #url;
+  #name;
+  #id = 0;
+  #pending = new Map(); // id → {resolve, reject, rows}
+  #wants = new Map(); // pattern → [{owner, opts, on}], the newest rules
+  #tries = 0;
+  #timer = 0;
+  #heard = 0;
+  #poke = 0;
+  #ep = 0; // the hub's epoch
+  state = "connecting"; // connecting, live, waiting, refused
+  lost = 0; // when the connection went, 0 = it is there
+  retryAt = 0;
+  skew = 0; // hub's clock − ours, ms
+  hub = null; // the welcome's data
+  why = "";
+
+  /** on.state(), on.reading(m), on.epoch() are the page's. */
+  constructor(url, name, on) {
+    this.#url = url;
+    this.#name = name;
+    this.on = on;
+  }
+
+  open() {
+    clearTimeout(this.#timer);
+    this.#set(this.lost || this.#tries ? "waiting" : "connecting");
+    let ws;
+    try { ws = new WebSocket(this.#url(), "topicd.v1.json"); } catch (e) { return this.#again(String(e)); }
+    this.#ws = ws;
+    // A host that does not answer at all would keep us for minutes.
+    const patience = setTimeout(() => ws.close(), 8000);
+    ws.onmessage = (e) => {
+      if (ws !== this.#ws || typeof e.data !== "string") return;
+      this.#heard = performance.now();
+      let m;
+      try { m = JSON.parse(e.data); } catch { return; }
+      if (Array.isArray(m)) for (const one of m) this.#take(one);
+      else this.#take(m);
+    };
+    ws.onopen = () => clearTimeout(patience);
+    ws.onclose = (e) => { clearTimeout(patience); if (ws === this.#ws) this.#down(e); };
+  }
+
+  /** reopen is for a new token, and for those who do not want to wait. */
+  reopen() {
+    const ws = this.#ws;
+    this.#ws = null;
+    this.#tries = 0;
+    if (ws) { ws.close(); this.#drop("the connection was opened anew"); }
+    this.open();
+  }
+
+  #down(e) {
+    this.#ws = null;
+    this.lost ||= Date.now();
+    this.#drop("the connection was lost");
+    this.#again(e.reason || this.why);
+  }
+
+  #drop(why) {
+    clearInterval(this.#poke);
+    for (const p of this.#pending.values()) p.reject({ code: 0, msg: why });
+    this.#pending.clear();
+  }
+
+  #again(why) {
+    const wait = Math.min(longest, first * 2 ** this.#tries++) * (0.75 + Math.random() / 2);
+    this.why = why;
+    this.retryAt = Date.now() + wait;
+    this.#timer = setTimeout(() => this.open(), wait);
+    this.#set("waiting");
+  }
+
+  #set(state) {
+    this.state = state;
+    this.on.state(this);
+  }
+
+  #take(m) {
+    switch (m.op) {
+      case "msg": return this.#reading(m);
+      case "ok": case "err": case "pong": return this.#answer(m);
+      case "welcome": return this.#welcome(m);
+      case "bye": this.why = m.err ? m.err.msg : ""; return;
+      case "ping": this.#send({ op: "pong", data: m.data }); return;
+      case "live": { const w = this.#wants.get(m.topic); if (w) w.at(-1).on?.live?.(m); }
+    }
+  }
+
+  #reading(m) {
+    const w = this.#wants.get(m.topic);
+    if (w && m.seq > (w.seq || 0)) w.seq = m.seq;
+    this.on.reading(m);
+  }
+
+  #welcome(m) {
+    if (this.hub && this.state === "live") return; // the answer to our hello
+    this.hub = m.data;
+    this.skew = m.data.now - Date.now();
+    this.#tries = 0;
+    const restarted = this.#ep !== 0 && this.#ep !== m.ep;
+    this.#ep = m.ep;
+    if (restarted) {
+      for (const w of this.#wants.values()) w.seq = 0;
+      this.on.epoch();
+    }
+    this.#send({ op: "hello", opts: { name: this.#name } });
+    for (const pattern of this.#wants.keys()) this.#ask(pattern);
+    this.#heard = performance.now();
+    this.#poke = setInterval(() => this.#watch(), 5000);
+    this.#set("live");
+    this.lost = 0;
+  }
+
+  // A phone that changed its network hears nothing and is told nothing.
+  #watch() {
+    const quiet = performance.now() - this.#heard;
+    if (quiet > 20000) this.#ws?.close(4000), this.#down({ reason: "the hub was not heard for 20 s" });
+    else if (quiet > 9000) this.request({ op: "ping" }).catch(() => {});
+  }
+
+  #answer(m) {
+    const p = this.#pending.get(m.id);
+    if (!p) return;
+    if (m.op === "err") {
+      this.#pending.delete(m.id);
+      p.reject(m.err);
+    } else if (m.opts?.more) {
+      p.rows.push(...m.data);
+    } else {
+      this.#pending.delete(m.id);
+      if (p.rows.length && Array.isArray(m.data)) m.data = p.rows.concat(m.data);
+      p.resolve(m);
+    }
+  }
+
+  #send(m) {
+    if (this.#ws?.readyState === WebSocket.OPEN) this.#ws.send(JSON.stringify(m));
+  }
+
+  /** request sends and resolves to the answer, whole; a refusal is {code, msg}. */
+  request(m) {
+    return new Promise((resolve, reject) => {
+      if (this.#ws?.readyState !== WebSocket.OPEN) return reject({ code: 0, msg: "the hub is not connected" });
+      m.id = ++this.#id;
+      this.#pending.set(m.id, { resolve, reject, rows: [] });
+      this.#send(m);
+    });
+  }
+
+  /**
+   * want subscribes for an owner until drop. Two owners of one pattern share
+   * it: the last one's options hold. on: {live(m), refused(err)}.
+   */
+  want(pattern, owner, opts, on) {
+    const list = this.#wants.get(pattern) || [];
+    const at = list.findIndex((w) => w.owner === owner);
+    if (at >= 0) list.splice(at, 1);
+    list.push({ owner, opts, on });
+    list.seq = opts.since === undefined ? list.seq : 0;
+    this.#wants.set(pattern, list);
+    if (this.state === "live") this.#ask(pattern);
+  }
+
+  drop(pattern, owner) {
+    const list = this.#wants.get(pattern);
+    const at = list ? list.findIndex((w) => w.owner === owner) : -1;
+    if (at < 0) return;
+    list.splice(at, 1);
+    if (list.length === 0) {
+      this.#wants.delete(pattern);
+      if (this.state === "live") this.request({ op: "unsub", topic: pattern }).catch(() => {});
+    } else if (at === list.length && this.state === "live") {
+      this.#ask(pattern);
+    }
+  }
+
+  #ask(pattern) {
+    const list = this.#wants.get(pattern), { opts, on } = list.at(-1);
+    const o = { ...opts };
+    if (list.seq && list.ep && o.since !== undefined) { o.since = list.seq; o.ep = list.ep; }
+    this.request({ op: "sub", topic: pattern, opts: o }).then((m) => { list.ep = m.ep; on?.ok?.(m); }, (e) => { if (e.code) on?.refused?.(e); });
+  }
+}

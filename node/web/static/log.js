@@ -1,0 +1,151 @@
+// The log: readings as they come, with their times, and what happened at the hub.
+
+import { button, el, fill } from "./dom.js";
+import { clock, measure, plain } from "./reading.js";
+import { keep, recall } from "./layout.js";
+import { refusal } from "./me.js";
+
+const most = 2000, shown = 300; // lines kept, lines on the page
+
+export class LogView {
+  id = "log";
+  title = "Log";
+  #lines = [];
+  #n = 0;
+  #painted = 0;
+  #paused = false;
+  #open = false;
+  #present = new Map();
+
+  constructor(page) {
+    this.page = page;
+    this.patterns = recall("patterns", ["#"]);
+    this.filter = el("input", { type: "search", placeholder: "Filter the log", "aria-label": "Filter the log", oninput: () => this.#again() });
+    this.what = el("select", { "aria-label": "What is shown", onchange: () => this.#again() }, el("option", { value: "" }, "Readings and notices"), el("option", { value: "reading" }, "Readings"), el("option", { value: "notice" }, "Notices"));
+    this.pause = button("Pause", () => this.#stop(!this.#paused), { kind: "toggle" });
+    this.pattern = el("input", { "aria-label": "Pattern to subscribe to", placeholder: "greenhouse/# or +/temp", spellcheck: "false", autocomplete: "off", maxlength: "128" });
+    this.chips = el("ul", { class: "chips", "aria-label": "Subscriptions" });
+    this.list = el("ol", { class: "lines", tabindex: "0", "aria-label": "Log, newest first" });
+    this.root = el("div", { class: "view log" }, el("h1", { class: "hide" }, "Log"),
+      el("div", { class: "bar" }, this.filter, this.what, this.pause, button("Clear", () => { this.#lines = []; this.#again(); }, { text: true }), button("Publish", () => page.actions.publish(), { icon: "send", kind: "primary", text: true })),
+      el("form", { class: "bar subs", onsubmit: (e) => { e.preventDefault(); this.#subscribe(this.pattern.value.trim()); } }, el("span", { class: "dim" }, "Subscribed to"), this.chips, this.pattern, el("button", { class: "button" }, "Subscribe")),
+      this.list);
+    this.#chips();
+  }
+
+  #chips() {
+    fill(this.chips, this.patterns.map((p) => el("li", null, el("bdi", null, p), button("Unsubscribe from " + p, () => this.#unsubscribe(p), { icon: "close" }))));
+  }
+
+  #subscribe(p) {
+    if (!p || this.patterns.includes(p)) return;
+    this.patterns.push(p);
+    this.pattern.value = "";
+    this.#kept();
+    this.#want(p);
+  }
+
+  #unsubscribe(p) {
+    this.patterns = this.patterns.filter((x) => x !== p);
+    this.#kept();
+    this.page.link.drop(p, "log");
+  }
+
+  #kept() {
+    keep("patterns", this.patterns);
+    this.#chips();
+  }
+
+  // At most twenty a second of each topic: what a person can follow, and more.
+  #want(p) {
+    this.page.link.want(p, "log", { last: 1, rate: 20 }, {
+      refused: (e) => { this.page.say(p + ": " + refusal(e), true); this.#unsubscribe(p); },
+    });
+  }
+
+  show() {
+    this.#open = true;
+    for (const p of this.patterns) this.#want(p);
+    this.#again();
+  }
+
+  hide() {
+    this.#open = false;
+    for (const p of this.patterns) this.page.link.drop(p, "log");
+  }
+
+  #stop(on) {
+    this.#paused = on;
+    this.pause.setAttribute("aria-pressed", on);
+    if (!on) this.#again();
+  }
+
+  take(m, fresh) {
+    if (m.topic.startsWith("$sys/presence/")) return this.#presence(m, fresh);
+    if (!this.#open || m.topic === "$sys/stats") return;
+    this.#push({ ts: m.ts, kind: "reading", topic: m.topic, m });
+  }
+
+  // The hub tells who is there; only changes are news.
+  #presence(m, fresh) {
+    const d = m.data;
+    if (!d || !fresh) return;
+    const before = this.#present.get(d.client);
+    this.#present.set(d.client, d.state);
+    if (this.#present.size > 5000) this.#present.clear();
+    if (before !== d.state && (before !== undefined || d.state !== "offline")) this.#push({ ts: m.ts, kind: "notice", topic: d.client, text: "is " + d.state + (d.dialect ? ", " + d.dialect : "") + (d.addr ? ", " + d.addr : "") });
+  }
+
+  listed(gone) {
+    for (const name of gone.slice(0, 20)) this.#push({ ts: Date.now() + this.page.link.skew, kind: "notice", topic: name, text: "is gone" });
+  }
+
+  notice(text) { this.#push({ ts: Date.now() + this.page.link.skew, kind: "notice", topic: "", text }); }
+
+  #push(line) {
+    line.n = ++this.#n;
+    this.#lines.push(line);
+    if (this.#lines.length > most * 1.2) this.#lines.splice(0, this.#lines.length - most);
+  }
+
+  #fits(l) {
+    if (this.what.value && l.kind !== this.what.value) return false;
+    const f = this.filter.value.toLowerCase();
+    if (!f) return true;
+    l.text ??= this.#text(l.m);
+    return l.topic.toLowerCase().includes(f) || l.text.toLowerCase().includes(f);
+  }
+
+  #text(m) {
+    const f = this.page.fields(m.data);
+    return f.length === 1 ? measure(f[0].value, f[0].unit).join(" ").trim() : plain(m.data, 400);
+  }
+
+  #again() {
+    this.#painted = 0;
+    this.list.replaceChildren();
+    this.page.soon();
+  }
+
+  paint() {
+    if (this.#paused || this.#painted === this.#n) return;
+    const rows = [];
+    for (let i = this.#lines.length - 1; i >= 0 && this.#lines[i].n > this.#painted && rows.length < shown; i--) if (this.#fits(this.#lines[i])) rows.push(this.#row(this.#lines[i]));
+    this.#painted = this.#n;
+    this.list.prepend(...rows);
+    while (this.list.children.length > shown) this.list.lastChild.remove();
+  }
+
+  #row(l) {
+    l.text ??= this.#text(l.m);
+    return el("li", { class: l.kind }, el("time", null, clock(l.ts, true)), el("bdi", { class: "t" }, l.topic), el("bdi", { class: "x" }, l.text),
+      l.m?.drop ? el("span", { class: "drop", title: "readings in between that were not shown" }, "+" + l.m.drop) : null);
+  }
+
+  key(e) {
+    if (e.key === "/") this.filter.focus();
+    else if (e.key === " ") this.#stop(!this.#paused);
+    else return false;
+    return true;
+  }
+}

@@ -1,0 +1,245 @@
+// The pane beside the tree: a plot of the chosen topics, their figures, and the topic itself.
+
+import { button, el, fill, icon, put } from "./dom.js";
+import { load, Plot } from "./plot.js";
+import { bytes, clock, measure, pretty, rate, sign, span, stamp } from "./reading.js";
+import { Series } from "./series.js";
+import { keep, recall } from "./layout.js";
+import { save, saveText } from "./api.js";
+
+const spans = [[60, "1 min"], [300, "5 min"], [900, "15 min"], [3600, "1 h"], [21600, "6 h"], [86400, "24 h"]];
+const palettes = {
+  dark: ["#4fd1b0", "#7cb7ff", "#f2b45c", "#f08aa8", "#b59cff", "#9bd86f", "#5cc9e6", "#e8976d"],
+  light: ["#0b7560", "#1d5fb8", "#a35f00", "#b3345c", "#6a45c4", "#3f7a1d", "#0a7489", "#a24a22"],
+};
+
+/** Pane holds at most eight topics. page = {link, topics, table, actions, dirty, say}. */
+export class Pane {
+  names = [];
+  #series = new Map(); // name → {lines: Map(field → Series), asked, colour}
+  #hover = null;
+  #have = null; // is there uPlot?
+  #drawn = "";
+  #detail = "";
+
+  constructor(page) {
+    this.page = page;
+    this.box = el("div", { class: "plot", tabindex: "0", role: "img", "aria-label": "Plot" });
+    this.missing = el("div", { class: "noplot", hidden: true });
+    this.plot = new Plot(this.box, { range: () => this.#ranged(), hover: (x) => { this.#hover = x; page.dirty(); } });
+    this.plot.span = recall("span", 300);
+    this.title = el("h2", { tabindex: "-1" });
+    this.spans = el("div", { class: "choice", role: "group", "aria-label": "Time shown" }, spans.map(([s, text]) => el("button", { type: "button", "data-span": s, onclick: () => this.plot.move(s, this.plot.to) }, text)));
+    this.follow = button("Live", () => this.plot.move(this.plot.span, this.plot.to ? 0 : this.plot.now()), { kind: "follow" });
+    this.when = el("span", { class: "when" });
+    this.figures = el("tbody");
+    this.detail = el("section", { class: "detail", "aria-label": "Topic" });
+    this.root = el("section", { class: "pane", "aria-label": "Plot of the chosen topics", hidden: true },
+      el("header", null, this.title, button("Save as CSV", () => this.#csv(), { icon: "down" }), button("Close the plot", () => this.close(), { icon: "close" })),
+      el("div", { class: "bar" }, this.spans, this.follow, this.when),
+      this.box, this.missing,
+      el("table", { class: "figures" }, el("thead", null, el("tr", null, ["Topic", "Value", "Min", "Mean", "Max", ""].map((t) => el("th", { scope: "col" }, t || el("span", { class: "hide" }, "Remove"))))), this.figures),
+      this.detail);
+  }
+
+  colour(i) { return palettes[this.page.dark() ? "dark" : "light"][i % 8]; }
+
+  /** open shows a topic, alone or with the others. */
+  async open(topic, add) {
+    const name = topic.name;
+    if (add && this.names.includes(name)) return this.remove(name);
+    if (!add) for (const n of this.names) if (n !== name) this.#drop(n);
+    if (!add) this.names = this.names.filter((n) => n === name);
+    if (this.names.length === 8) return this.page.say("A plot takes eight topics.");
+    if (!this.names.includes(name)) {
+      this.names.push(name);
+      this.#want(name);
+    }
+    this.#changed();
+    if (this.#have === null) {
+      this.#have = await load();
+      this.#noPlot(this.#have ? "" : "This topicd was built without plots. Build it where npm can be reached (make build) to get them; everything else works.");
+      this.page.dirty();
+    }
+  }
+
+  #noPlot(text) {
+    this.missing.hidden = !text;
+    fill(this.missing, text);
+    this.box.hidden = Boolean(text);
+  }
+
+  remove(name) {
+    this.#drop(name);
+    this.names = this.names.filter((n) => n !== name);
+    this.#changed();
+  }
+
+  close() {
+    for (const n of this.names) this.#drop(n);
+    this.names = [];
+    this.#changed();
+    this.page.table.root.focus();
+  }
+
+  #drop(name) {
+    this.page.link.drop(name, "plot");
+    this.#series.delete(name);
+  }
+
+  #want(name) {
+    const far = Math.max(900, this.plot.span);
+    this.#series.set(name, { lines: new Map(), far });
+    this.page.link.want(name, "plot", { since: -far }, {
+      ok: (m) => { if (m.data.gap) this.page.say(m.data.gap + " readings of " + name + " are no longer stored."); },
+      refused: (e) => this.page.say(name + ": " + e.msg),
+    });
+  }
+
+  #changed() {
+    const open = this.names.length > 0;
+    this.root.hidden = !open;
+    document.body.classList.toggle("split", open);
+    this.page.table.picked = new Map(this.names.map((n, i) => [n, this.colour(i)]));
+    keep("plots", this.names);
+    fill(this.title, this.names.length === 1 ? el("bdi", null, this.names[0]) : this.names.length + " topics");
+    this.#drawn = "";
+    this.#detail = "";
+    this.#ranged();
+  }
+
+  #ranged() {
+    keep("span", this.plot.span);
+    for (const b of this.spans.children) b.setAttribute("aria-pressed", Math.abs(b.dataset.span - this.plot.span) < 1);
+    this.follow.setAttribute("aria-pressed", this.plot.to === 0);
+    const start = (Date.now() / 1000) - (this.plot.end - this.plot.span);
+    for (const [name, s] of this.#series) {
+      if (start < s.far * 1.02) continue;
+      this.#series.set(name, { lines: new Map(), far: Math.ceil(start * 1.5) }); // asked for again, from further back
+      this.page.link.want(name, "plot", { since: -Math.ceil(start * 1.5) });
+    }
+    this.page.dirty();
+  }
+
+  /** take adds a reading of a topic that is plotted. */
+  take(m, topicFields) {
+    const s = this.#series.get(m.topic);
+    if (!s) return;
+    for (const f of topicFields(m.data)) {
+      let line = s.lines.get(f.name);
+      if (!line) s.lines.set(f.name, (line = new Series(m.topic, s.lines.size ? f.name : f.name && "", f.unit)));
+      if (m.seq > line.last) line.add(m.seq, m.ts, f.value);
+    }
+  }
+
+  /** restart: numbers begin again; what is drawn stays, with a gap. */
+  restart() {
+    for (const s of this.#series.values()) for (const line of s.lines.values()) line.last = -1;
+  }
+
+  #lines() {
+    const list = [];
+    this.names.forEach((n, i) => {
+      let k = 0;
+      for (const line of this.#series.get(n)?.lines.values() || []) {
+        line.colour = this.colour(i + (this.names.length === 1 ? k : 0));
+        if (k++ < 4) list.push(line);
+      }
+    });
+    return list;
+  }
+
+  /** paint is called once a frame at most. */
+  paint(ms) {
+    if (this.root.hidden) return;
+    const lines = this.#lines(), dark = this.page.dark();
+    this.plot.skew = this.page.link.skew;
+    const change = lines.map((l) => l.change).join();
+    if (this.#have) {
+      this.#noPlot(lines.length || !this.page.topics.all.get(this.names[0])?.text ? "" : "These readings are no numbers.");
+      if (lines.length) {
+        this.plot.paint(lines, { name: dark, ink: dark ? "#9aa4ae" : "#51605b", grid: dark ? "#232a32" : "#e6eae8", colour: (l) => l.colour }, change !== this.#drawn);
+        this.#drawn = change;
+        this.box.setAttribute("aria-label", "Plot of " + lines.map((l) => l.label).join(", ") + ", the last " + span(this.plot.span));
+      } else this.plot.destroy();
+    }
+    const to = this.plot.end, from = to - this.plot.span;
+    put(this.when.firstChild || this.when.appendChild(document.createTextNode("")), this.#hover !== null ? stamp(this.#hover * 1000) : this.plot.to ? "to " + stamp(to * 1000) : "");
+    this.#table(lines, from, to);
+    this.#topic(ms);
+  }
+
+  #table(lines, from, to) {
+    while (this.figures.children.length > lines.length) this.figures.lastChild.remove();
+    lines.forEach((l, i) => {
+      let tr = this.figures.children[i];
+      if (!tr || tr.line !== l || tr.colour !== l.colour) {
+        const cells = Array.from({ length: 4 }, () => document.createTextNode(""));
+        const next = el("tr", null, el("th", { scope: "row" }, el("i", { class: "swatch" }), el("bdi", null, l.label)), cells.map((c) => el("td", null, c)),
+          el("td", null, button("Remove " + l.label, () => this.remove(l.name), { icon: "close" })));
+        next.style.setProperty("--series", l.colour);
+        Object.assign(next, { line: l, texts: cells, colour: l.colour });
+        if (tr) tr.replaceWith(next);
+        else this.figures.append(next);
+        tr = next;
+      }
+      const s = l.stats(from, to), write = (v) => (Number.isFinite(v) ? measure(v, l.unit).join(" ").trim() : "–");
+      put(tr.texts[0], write(this.#hover !== null ? l.at(this.#hover) : l.v.at(-1) ?? NaN));
+      put(tr.texts[1], write(s.min));
+      put(tr.texts[2], write(s.mean));
+      put(tr.texts[3], write(s.max));
+    });
+  }
+
+  // What the hub knows of the topic, and what can be done with it.
+  #topic(ms) {
+    const t = this.names.length === 1 ? this.page.topics.all.get(this.names[0]) : null;
+    if (!t) { this.detail.hidden = true; return; }
+    this.detail.hidden = false;
+    const i = t.info || {}, key = t.name + i.static + i.cap;
+    if (this.#detail !== key) {
+      this.#detail = key;
+      const fact = (name) => { const n = document.createTextNode(""); return [n, el("div", null, el("dt", null, name), el("dd", null, n))]; };
+      this.facts = {};
+      const rows = ["Kind", "Readings", "Memory", "Rate", "Last", "From", "Number", "Heard by"].map((n) => { const [node, row] = fact(n); this.facts[n] = node; return row; });
+      this.raw = document.createTextNode("");
+      const a = this.page.actions;
+      fill(this.detail, el("dl", null, rows), el("pre", { tabindex: "0", "aria-label": "Last reading" }, el("bdi", null, this.raw)),
+        el("div", { class: "bar" }, button("Publish", () => a.publish(t.name), { icon: "send", text: true }),
+          t.name[0] !== "$" && button(i.static ? "Change" : "Keep it (static)", () => a.make(t), { text: true }),
+          t.name[0] !== "$" && button("Delete", () => a.remove(t), { icon: "trash", text: true, kind: "danger" })));
+    }
+    const f = this.facts;
+    put(f.Kind, i.static ? "static" : "dynamic");
+    put(f.Readings, String(i.readings ?? "–"));
+    put(f.Memory, i.cap ? bytes(i.bytes) + " of " + bytes(i.cap) : "–");
+    put(f.Rate, rate(t.now(ms)) || "–");
+    put(f.Last, t.ts ? stamp(t.ts) : "–");
+    put(f.From, t.from || "–");
+    put(f.Number, String(t.seq));
+    put(f["Heard by"], i.subscribers === undefined ? "–" : String(i.subscribers));
+    if (this.raw.seen !== t.change) {
+      this.raw.seen = t.change;
+      put(this.raw, pretty(t.data).slice(0, 8192));
+    }
+  }
+
+  // From the hub when it exports, else what is drawn.
+  async #csv() {
+    const name = this.names.length === 1 ? this.names[0].replaceAll("/", "-") : "topics";
+    const since = Math.ceil(Date.now() / 1000 - (this.plot.end - this.plot.span));
+    try {
+      await save("api/export?format=csv&since=-" + since + this.names.map((n) => "&topic=" + encodeURIComponent(n)).join(""), name + ".csv");
+    } catch {
+      const rows = ["time,topic,value,unit"];
+      for (const l of this.#lines()) l.t.forEach((x, i) => { if (x >= this.plot.end - this.plot.span && x <= this.plot.end) rows.push([new Date(x * 1000).toISOString(), quote(l.label), l.v[i], quote(sign(l.unit))].join(",")); });
+      saveText(new Blob([rows.join("\n") + "\n"], { type: "text/csv" }), name + ".csv");
+    }
+  }
+}
+
+// A cell that begins with = + - @ would be a formula to a spreadsheet.
+function quote(s) {
+  if (/^[=+\-@\t\r]/.test(s)) s = "'" + s;
+  return /[",\n\r]/.test(s) ? '"' + s.replaceAll('"', '""') + '"' : s;
+}

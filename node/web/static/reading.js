@@ -1,0 +1,147 @@
+// What a reading says: SenML (RFC 8428), a number, or anything else as text.
+
+// SenML's units as people write them.
+const signs = {
+  Cel: "°C", K: "K", "/100": "%", "%": "%", "%RH": "% RH", "%EL": "%", "/": "", m: "m", mm: "mm", "m/s": "m/s", "km/h": "km/h", kn: "kn",
+  "m/s2": "m/s²", deg: "°", rad: "rad", lat: "°", lon: "°", V: "V", mV: "mV", A: "A", mA: "mA", W: "W", kW: "kW", Wh: "Wh", kWh: "kWh", Hz: "Hz",
+  "1/s": "/s", "1/min": "/min", Pa: "Pa", hPa: "hPa", bar: "bar", lx: "lx", l: "l", "l/s": "l/s", "l/min": "l/min", m3: "m³", "m3/s": "m³/s", kg: "kg", g: "g",
+  ppm: "ppm", pH: "pH", "S/m": "S/m", "ug/m3": "µg/m³", dB: "dB", dBm: "dBm", dBW: "dBW", "B/s": "B/s", "bit/s": "bit/s", beat: "", "beat/m": "bpm", count: "", ohm: "Ω", Ohm: "Ω", s: "s", ms: "ms", min: "min", h: "h", rpm: "rpm",
+};
+
+/** sign is a unit as it is shown. */
+export function sign(unit) {
+  return Object.hasOwn(signs, unit) ? signs[unit] : unit;
+}
+
+const none = [];
+
+/**
+ * fields are the numbers in a reading: [{name, unit, value}]. A pack or an
+ * object has several, at most eight are taken.
+ */
+export function fields(data) {
+  if (typeof data === "number") return [{ name: "", unit: "", value: data }];
+  if (typeof data === "boolean") return [{ name: "", unit: "", value: data ? 1 : 0 }];
+  if (data === null || typeof data !== "object") return none;
+  if (Array.isArray(data)) return pack(data);
+  const one = record(data, "");
+  if (one) return [one];
+  const list = [];
+  for (const [name, value] of Object.entries(data)) {
+    if (typeof value === "number" && list.length < 8) list.push({ name, unit: "", value });
+  }
+  return list;
+}
+
+function record(r, bu) {
+  const unit = typeof r.u === "string" ? r.u : bu;
+  if (typeof r.v === "number") return { name: typeof r.n === "string" ? r.n : "", unit, value: r.v };
+  if (typeof r.vb === "boolean") return { name: typeof r.n === "string" ? r.n : "", unit, value: r.vb ? 1 : 0 };
+  return null;
+}
+
+function pack(list) {
+  const out = [];
+  let bu = "", bv = 0;
+  for (const r of list) {
+    if (r === null || typeof r !== "object" || Array.isArray(r)) return none;
+    if (typeof r.bu === "string") bu = r.bu;
+    if (typeof r.bv === "number") bv = r.bv;
+    const f = record(r, bu);
+    if (f && out.length < 8) out.push({ ...f, value: f.value + bv });
+  }
+  return out;
+}
+
+/** plain is a reading without a number as one short line. */
+export function plain(data, most = 160) {
+  if (data === undefined) return "";
+  if (data !== null && typeof data === "object" && !Array.isArray(data)) {
+    if (typeof data.vs === "string") return cut(data.vs, most);
+    if (typeof data.user === "string" && typeof data.text === "string") return cut(data.user + ": " + data.text, most);
+  }
+  return cut(typeof data === "string" ? data : JSON.stringify(data), most);
+}
+
+function cut(s, most) {
+  return s.length > most ? s.slice(0, most) + "…" : s;
+}
+
+/** pretty is a reading as a person would write it down, at most 64 Ki characters. */
+export function pretty(data) {
+  if (data === undefined) return "";
+  return cut(typeof data === "string" ? data : JSON.stringify(data, null, 1), 65536);
+}
+
+/** decimals is how many a value came with, four at most. */
+export function decimals(v) {
+  for (let d = 0, m = 1; d < 4; d++, m *= 10) if (Math.abs(v * m - Math.round(v * m)) < 1e-7 * m) return d;
+  return 4;
+}
+
+/** number writes a value: with so many decimals, or about four digits that matter. */
+export function number(v, digits) {
+  if (!Number.isFinite(v)) return "–";
+  const a = Math.abs(v);
+  if (digits !== undefined && a < 1e7 && (digits < 4 || a >= 1)) return group(v.toFixed(digits === 4 ? 3 : digits));
+  if (Number.isInteger(v) && a < 1e7) return group(v.toFixed(0));
+  if (a >= 1e7 || a > 0 && a < 1e-3) return v.toExponential(2).replace("e", "·10^").replace("^+", "^").replace("^", "");
+  return group(v.toFixed(a >= 1000 ? 0 : a >= 100 ? 1 : a >= 1 ? 2 : a >= 0.1 ? 3 : 4));
+}
+
+function group(s) {
+  const dot = s.indexOf("."), end = dot < 0 ? s.length : dot;
+  let out = s.slice(end);
+  for (let i = end; i > 0; i -= 3) out = s.slice(Math.max(0, i - 3), i) + (i < end && s[i - 1] !== "-" ? "," : "") + out;
+  return out.startsWith("-,") ? "-" + out.slice(2) : out;
+}
+
+/** measure is a value and its unit, as two texts: bytes and seconds in their larger units. */
+export function measure(v, unit, digits) {
+  if (unit === "B") return scaled(v, 1024, ["B", "KiB", "MiB", "GiB", "TiB"]);
+  if (unit === "B/s") return scaled(v, 1024, ["B/s", "KiB/s", "MiB/s", "GiB/s"]);
+  if (unit === "s" && Math.abs(v) >= 180) return [span(v), ""];
+  if (unit === "Pa" && v > 50000 && v < 120000) return [group((v / 100).toFixed(1)), "hPa"];
+  return [number(v, digits), sign(unit)];
+}
+
+function scaled(v, by, names) {
+  let i = 0, a = Math.abs(v);
+  for (; a >= by && i < names.length - 1; i++) { a /= by; v /= by; }
+  return [i === 0 ? number(v) : v.toFixed(a < 10 ? 2 : a < 100 ? 1 : 0), names[i]];
+}
+
+/** bytes is a size as one text. */
+export function bytes(n) {
+  return measure(n, "B").join(" ");
+}
+
+/** span is a time in its two largest units: 3 d 4 h. */
+export function span(s) {
+  s = Math.max(0, Math.floor(s));
+  if (s < 60) return s + " s";
+  if (s < 3600) return Math.floor(s / 60) + " min";
+  if (s < 86400) return Math.floor(s / 3600) + " h" + (s < 36000 ? " " + Math.floor(s % 3600 / 60) + " min" : "");
+  return Math.floor(s / 86400) + " d" + (s < 864000 ? " " + Math.floor(s % 86400 / 3600) + " h" : "");
+}
+
+/** rate is so many a second. */
+export function rate(r) {
+  if (!(r > 0)) return "";
+  if (r >= 0.95) return r < 10 ? r.toFixed(1) + " /s" : group(r.toFixed(0)) + " /s";
+  return r * 60 >= 0.95 ? (r * 60).toFixed(r * 60 < 9.95 ? 1 : 0) + " /min" : (r * 3600).toFixed(0) + " /h";
+}
+
+const two = (n) => (n < 10 ? "0" + n : "" + n);
+
+/** clock is a time of day of milliseconds since 1970. */
+export function clock(ms, milli) {
+  const d = new Date(ms), s = two(d.getHours()) + ":" + two(d.getMinutes()) + ":" + two(d.getSeconds());
+  return milli ? s + "." + String(d.getMilliseconds()).padStart(3, "0") : s;
+}
+
+/** stamp is clock with the day, where that is not today. */
+export function stamp(ms) {
+  const d = new Date(ms);
+  return (d.toDateString() === new Date().toDateString() ? "" : d.getFullYear() + "-" + two(d.getMonth() + 1) + "-" + two(d.getDate()) + " ") + clock(ms);
+}

@@ -1,0 +1,222 @@
+// The topic tree on the screen: only the rows that are seen have elements.
+
+import { el, fill, icon, put } from "./dom.js";
+import { measure, rate, span } from "./reading.js";
+import { draw } from "./spark.js";
+
+const states = { live: "live", quiet: "quiet: nothing for a while", stale: "stale: overdue", offline: "its sender is offline", empty: "no reading yet" };
+
+/**
+ * Table paints rows of tree.js. on.open(topic, add), on.fold(row, open),
+ * on.seen(topics) tell what the person did and what is on the screen.
+ */
+export class Table {
+  #rows = [];
+  #slots = [];
+  #at = -1; // the active row's place, for the keyboard
+  #path = "";
+  #first = -1;
+  #scroll = 0;
+  colours = { line: "#888", accent: "#4fd1b0" };
+  picked = new Map(); // topic name → colour of its plot
+
+  constructor(on) {
+    this.on = on;
+    this.space = el("div", { class: "space", role: "rowgroup" });
+    this.body = el("div", { class: "rows" }, this.space);
+    const head = el("div", { role: "rowgroup" }, el("div", { class: "row head", role: "row", "aria-rowindex": "1" },
+      ["Topic", "Value", "Trend", "Rate", "Age"].map((t, i) => el("span", { role: "columnheader", class: "c" + i }, t))));
+    this.root = el("div", { class: "table", role: "treegrid", "aria-label": "Topics", tabindex: "0", onkeydown: (e) => this.#key(e), onfocus: () => this.#move(Math.max(0, this.#at)) }, head, this.body);
+    this.body.addEventListener("scroll", () => { this.#first = -1; this.on.dirty(); }, { passive: true });
+    this.space.addEventListener("click", (e) => this.#click(e));
+    new ResizeObserver(() => { this.#measure(); this.on.dirty(); }).observe(this.body);
+  }
+
+  #measure() {
+    this.tall = parseFloat(getComputedStyle(this.body).getPropertyValue("--row")) || 32;
+    this.view = this.body.clientHeight;
+    const w = this.body.clientWidth;
+    this.sparkWidth = w < 640 ? 64 : w < 900 ? 96 : w < 1300 ? 180 : 280;
+    this.root.style.setProperty("--spark", this.sparkWidth + "px");
+    this.#first = -1;
+    this.space.style.height = this.#rows.length * this.tall + "px";
+  }
+
+  /** show takes new rows; the active one stays the same topic where it can. */
+  show(rows) {
+    this.#rows = rows;
+    this.root.setAttribute("aria-rowcount", rows.length + 1);
+    this.#at = rows.findIndex((r) => r.path === this.#path);
+    this.#first = -1;
+    if (!this.tall) this.#measure();
+    this.space.style.height = rows.length * this.tall + "px";
+    for (const s of this.#slots) s.row = null;
+  }
+
+  /** paint brings the rows that are seen up to date; ms is the hub's time. */
+  paint(ms, offline) {
+    if (!this.view) this.#measure();
+    if (!this.view) return;
+    const first = Math.max(0, Math.floor(this.body.scrollTop / this.tall) - 2);
+    const n = Math.min(this.#rows.length - first, Math.ceil(this.view / this.tall) + 5);
+    const want = Math.ceil(this.view / this.tall) + 5;
+    while (this.#slots.length < want) this.#slots.push(this.#slot());
+    for (let i = 0; i < this.#slots.length; i++) {
+      const at = first + ((i - first % this.#slots.length + this.#slots.length) % this.#slots.length);
+      const s = this.#slots[i];
+      if (at >= first + n || at >= this.#rows.length) {
+        if (!s.root.hidden) s.root.hidden = true, s.row = null;
+        continue;
+      }
+      this.#bind(s, this.#rows[at], at);
+      if (s.row.topic) this.#live(s, s.row.topic, ms, offline);
+    }
+    if (this.#first !== first) {
+      this.#first = first;
+      this.on.seen(this.#rows.slice(first, first + n).filter((r) => r.topic).map((r) => r.topic));
+    }
+  }
+
+  /** again has what is on the screen told once more. */
+  again() {
+    this.#first = -1;
+    this.on.dirty();
+  }
+
+  #slot() {
+    const text = (c) => { const t = document.createTextNode(""); return [t, el("span", { class: c, role: "gridcell" }, t)]; };
+    const s = { row: null, at: -1, change: -1 };
+    s.label = document.createTextNode("");
+    s.dot = el("span", { class: "dot" });
+    s.note = document.createTextNode("");
+    s.add = el("button", { type: "button", class: "add", tabindex: "-1", "data-add": "", title: "Add to the plot" }, icon("plus"));
+    s.name = el("span", { class: "name", dir: "auto" }, el("bdi", null, s.label));
+    const name = el("span", { class: "c0", role: "gridcell" }, el("span", { class: "fold" }, icon("open")), s.dot, s.name, el("span", { class: "note" }, s.note), s.add);
+    s.number = document.createTextNode("");
+    s.unit = document.createTextNode("");
+    s.value = el("span", { class: "c1", role: "gridcell" }, el("bdi", { class: "v" }, s.number), el("span", { class: "u" }, s.unit));
+    s.canvas = el("canvas", { class: "spark", "aria-hidden": "true" });
+    const trend = el("span", { class: "c2", role: "gridcell" }, s.canvas);
+    const [rateText, rateCell] = text("c3"), [ageText, ageCell] = text("c4");
+    s.rate = rateText;
+    s.age = ageText;
+    s.root = el("div", { class: "row", role: "row" }, name, s.value, trend, rateCell, ageCell);
+    this.space.append(s.root);
+    return s;
+  }
+
+  #bind(s, row, at) {
+    const active = at === this.#at;
+    if (s.row !== row || s.at !== at) {
+      s.row = row;
+      s.at = at;
+      s.change = -1;
+      s.root.hidden = false;
+      s.root.style.transform = "translateY(" + at * this.tall + "px)";
+      s.root.style.setProperty("--depth", row.depth);
+      s.root.id = "row" + at;
+      s.root.setAttribute("aria-rowindex", at + 2);
+      s.root.setAttribute("aria-level", row.depth + 1);
+      s.root.classList.toggle("folder", !row.topic);
+      put(s.label, row.label);
+      s.name.title = row.path;
+      put(s.note, row.topic ? "" : row.topics + (row.topics === 1 ? " topic" : " topics"));
+      if (row.topic) s.root.removeAttribute("aria-expanded");
+      else {
+        s.root.setAttribute("aria-expanded", row.open);
+        for (const t of [s.number, s.unit, s.rate, s.age]) put(t, "");
+        s.state = "";
+        s.dot.className = "dot";
+        s.root.classList.remove("old");
+        s.canvas.width = 0;
+      }
+      s.add.hidden = !row.topic;
+    }
+    const colour = row.topic ? this.picked.get(row.path) || "" : "";
+    if (s.colour !== colour) {
+      s.colour = colour;
+      s.root.style.setProperty("--series", colour);
+      s.change = -1;
+    }
+    s.root.classList.toggle("picked", colour !== "");
+    s.root.setAttribute("aria-selected", colour !== "");
+    s.root.classList.toggle("active", active);
+  }
+
+  #live(s, t, ms, offline) {
+    const state = t.state(ms, offline);
+    if (s.state !== state) {
+      s.state = state;
+      s.dot.className = "dot " + state;
+      s.dot.title = states[state];
+      s.root.classList.toggle("old", state !== "live");
+    }
+    const age = Math.max(0, ms - t.ts);
+    s.dot.classList.toggle("beat", age < 400);
+    put(s.age, t.seq ? age < 1500 ? "now" : span(age / 1000) : "–");
+    put(s.rate, rate(t.now(ms)));
+    if (s.change === t.change) return;
+    s.change = t.change;
+    if (t.fields.length) {
+      const [v, u] = measure(t.value, t.unit, t.digits);
+      put(s.number, v);
+      put(s.unit, t.fields.length > 1 ? u + " +" + (t.fields.length - 1) : u);
+    } else {
+      put(s.number, t.text);
+      put(s.unit, "");
+    }
+    s.value.classList.toggle("words", t.fields.length === 0);
+    draw(s.canvas, t, this.sparkWidth, 24, s.colour || this.colours.line);
+  }
+
+  #click(e) {
+    const root = e.target.closest(".row"), s = this.#slots.find((x) => x.root === root);
+    if (!s || !s.row) return;
+    this.#activate(s.at);
+    if (!s.row.topic) this.on.fold(s.row, !s.row.open);
+    else this.on.open(s.row.topic, Boolean(e.target.closest("[data-add]")) || e.shiftKey || e.ctrlKey || e.metaKey);
+  }
+
+  #activate(at) {
+    this.#at = at;
+    this.#path = this.#rows[at]?.path ?? "";
+    this.root.setAttribute("aria-activedescendant", "row" + at);
+    this.on.dirty();
+  }
+
+  #move(at) {
+    if (this.#rows.length === 0) return;
+    at = Math.max(0, Math.min(this.#rows.length - 1, at));
+    this.#activate(at);
+    const top = at * this.tall;
+    if (top < this.body.scrollTop) this.body.scrollTop = top;
+    else if (top + this.tall > this.body.scrollTop + this.view) this.body.scrollTop = top + this.tall - this.view;
+  }
+
+  #key(e) {
+    if (e.target !== this.root || e.ctrlKey || e.metaKey || e.altKey) return;
+    const row = this.#rows[this.#at], page = Math.max(1, Math.floor(this.view / this.tall) - 1);
+    switch (e.key) {
+      case "ArrowDown": case "j": this.#move(this.#at + 1); break;
+      case "ArrowUp": case "k": this.#move(this.#at - 1); break;
+      case "PageDown": this.#move(this.#at + page); break;
+      case "PageUp": this.#move(this.#at - page); break;
+      case "Home": this.#move(0); break;
+      case "End": this.#move(this.#rows.length - 1); break;
+      case "ArrowRight": if (row && !row.topic && !row.open) this.on.fold(row, true); else this.#move(this.#at + 1); break;
+      case "ArrowLeft":
+        if (row && !row.topic && row.open) this.on.fold(row, false);
+        else if (row) for (let i = this.#at - 1; i >= 0; i--) if (this.#rows[i].depth < row.depth) { this.#move(i); break; }
+        break;
+      case "Enter": if (row?.topic) this.on.open(row.topic, e.shiftKey); else if (row) this.on.fold(row, !row.open); break;
+      case " ": if (row?.topic) this.on.open(row.topic, true); else if (row) this.on.fold(row, !row.open); break;
+      default: return;
+    }
+    e.preventDefault();
+  }
+}
+
+/** empty says why there are no rows. */
+export function empty(title, ...more) {
+  return fill(el("div", { class: "blank" }), el("p", { class: "big" }, title), more.map((m) => (typeof m === "string" ? el("p", null, m) : m)));
+}

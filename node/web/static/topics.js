@@ -1,0 +1,119 @@
+// The topics as the hub tells of them: one entry each, no element of the page.
+
+import { decimals, fields, plain } from "./reading.js";
+
+export const ringSize = 64; // values of a sparkline
+
+/** Topic is what is known of one. */
+export class Topic {
+  constructor(name) {
+    this.name = name;
+    this.seq = 0;
+    this.ts = 0; // of the newest reading, the hub's clock
+    this.data = undefined;
+    this.fields = [];
+    this.text = "";
+    this.from = "";
+    this.rate = 0; // readings a second, smoothed
+    this.drop = 0;
+    this.info = null; // the last row of `list`
+    this.ring = null;
+    this.at = 0; // values put into the ring so far
+    this.filled = false; // its history was asked for
+    this.digits = 0; // decimals that its values come with
+    this.change = 0; // counts what there is to paint
+  }
+
+  get value() { return this.fields.length ? this.fields[0].value : NaN; }
+  get unit() { return this.fields.length ? this.fields[0].unit : ""; }
+
+  /** push adds to the sparkline. */
+  push(v) {
+    this.ring ||= new Float32Array(ringSize);
+    this.ring[this.at++ % ringSize] = v;
+  }
+
+  /** now is the rate as of now: a topic that fell silent slows down. */
+  now(ms) {
+    if (this.rate === 0) return 0;
+    const quiet = (ms - this.ts) / 1000;
+    return quiet * this.rate > 3 ? 1 / quiet : this.rate;
+  }
+
+  /** state is live, quiet, stale, offline or empty. */
+  state(ms, offline) {
+    if (this.seq === 0) return "empty";
+    if (this.info?.stale) return "stale";
+    if (this.from && offline.has(this.from)) return "offline";
+    const age = ms - this.ts;
+    return age > 60000 && age > 6000 / Math.max(this.rate, 1e-6) ? "quiet" : "live";
+  }
+}
+
+/** Topics are all of them. */
+export class Topics {
+  all = new Map();
+  offline = new Set(); // devices by name
+  count = 0; // readings that the hub took since the page is open, by their numbers
+  births = 0; // changes with every topic that comes or goes
+
+  /** take notes a reading; false: it is older than what is known. */
+  take(m) {
+    let t = this.all.get(m.topic);
+    if (!t) {
+      this.all.set(m.topic, (t = new Topic(m.topic)));
+      this.births++;
+    }
+    if (m.seq <= t.seq && !(m.seq < t.seq && m.ts > t.ts)) return false; // else: made anew under the same name
+    const steps = t.seq && m.seq > t.seq ? m.seq - t.seq : 0;
+    if (steps) {
+      this.count += steps;
+      const r = (steps * 1000) / Math.max(1, m.ts - t.ts);
+      t.rate = t.rate && steps < 3 ? t.rate * 0.8 + Math.min(r, t.rate * 20) * 0.2 : r;
+    }
+    t.seq = m.seq;
+    t.ts = m.ts;
+    t.data = m.data;
+    t.from = m.from || "";
+    t.fields = fields(m.data);
+    t.text = t.fields.length ? "" : plain(m.data);
+    if (t.fields.length) {
+      t.push(t.fields[0].value);
+      if (t.digits < 4) t.digits = Math.max(t.digits, decimals(t.fields[0].value));
+    }
+    t.change++;
+    return true;
+  }
+
+  /** list takes the hub's whole list: what is not in it is gone. Returns the names. */
+  list(rows) {
+    const here = new Set(), gone = [];
+    for (const r of rows) {
+      here.add(r.topic);
+      let t = this.all.get(r.topic);
+      if (!t) {
+        this.all.set(r.topic, (t = new Topic(r.topic)));
+        this.births++;
+      }
+      if (r.seq < t.seq) t.seq = 0; // another topic of that name
+      if (t.info?.stale !== r.stale) t.change++;
+      t.info = r;
+    }
+    for (const [name, t] of this.all) {
+      if (here.has(name) || t.info === null) continue; // not listed yet: it was born meanwhile
+      this.all.delete(name);
+      this.births++;
+      gone.push(name);
+    }
+    return gone;
+  }
+
+  /** restart: the hub began anew, its numbers too. */
+  restart() {
+    for (const t of this.all.values()) {
+      t.seq = 0;
+      t.rate = 0;
+      t.info = {};
+    }
+  }
+}

@@ -1,0 +1,145 @@
+// The first view: the tree, its filter, and the pane with the plot.
+
+import { button, el, fill } from "./dom.js";
+import { keep, recall } from "./layout.js";
+import { Pane } from "./pane.js";
+import { empty, Table } from "./table.js";
+import { rowsOf } from "./tree.js";
+
+export class TopicsView {
+  id = "topics";
+  title = "Topics";
+  #births = -1;
+  #rowsAt = 0;
+  #asked = 0; // histories on their way
+  #recalled = false;
+
+  constructor(page) {
+    this.page = page;
+    this.closed = new Set(recall("closed", []));
+    this.table = page.table = new Table({
+      open: (t, add) => this.pane.open(t, add),
+      fold: (row, open) => this.#fold(row.path, open),
+      seen: (list) => this.#seen(list),
+      dirty: page.soon,
+    });
+    this.pane = new Pane(page);
+    this.filter = el("input", { type: "search", id: "filter", placeholder: "Filter topics", "aria-label": "Filter topics", autocomplete: "off", spellcheck: "false", oninput: () => this.rows() });
+    this.flat = button("List", () => this.#toggle("flat"), { kind: "toggle", title: "All topics as one list" });
+    this.late = button("Late", () => this.#toggle("late"), { kind: "toggle", title: "Only topics that are stale, quiet or whose sender is offline" });
+    this.system = button("$sys", () => this.#toggle("system"), { kind: "toggle", title: "The hub's own topics too" });
+    this.count = el("span", { class: "count" });
+    this.none = el("div", { class: "none", hidden: true });
+    this.root = el("div", { class: "view topics" },
+      el("h1", { class: "hide" }, "Topics"),
+      el("section", { class: "tree", "aria-label": "All topics" },
+        el("div", { class: "bar" }, this.filter, this.flat, this.late, this.system, this.count, button("New topic", () => page.actions.make(), { icon: "plus" }), button("Publish", () => page.actions.publish(this.pane.names[0]), { icon: "send", kind: "primary", text: true })),
+        this.table.root, this.none),
+      this.pane.root);
+    this.#pressed();
+    this.themed();
+  }
+
+  themed() {
+    this.table.colours = { line: this.page.dark() ? "#7f8c98" : "#7a8782" };
+    this.table.picked = new Map(this.pane.names.map((n, i) => [n, this.pane.colour(i)]));
+    this.rows();
+  }
+
+  show() { this.rows(); }
+
+  #toggle(what) {
+    keep(what, !recall(what, false));
+    this.#pressed();
+    this.rows();
+  }
+
+  #pressed() {
+    for (const what of ["flat", "late", "system"]) this[what].setAttribute("aria-pressed", recall(what, false));
+  }
+
+  #fold(path, open) {
+    open ? this.closed.delete(path) : this.closed.add(path);
+    keep("closed", [...this.closed].slice(-500));
+    this.rows();
+  }
+
+  /** rows makes the rows anew: after births, a filter, a fold. */
+  rows() {
+    const { topics, link } = this.page;
+    this.#births = topics.births;
+    this.#rowsAt = performance.now();
+    const late = recall("late", false), sys = recall("system", false), ms = Date.now() + link.skew;
+    const rows = rowsOf(topics.all.values(), {
+      filter: this.filter.value, closed: this.closed, flat: recall("flat", false),
+      only: (t) => (sys || t.name[0] !== "$") && (!late || !["live", "empty"].includes(t.state(ms, topics.offline))),
+    });
+    this.table.show(rows);
+    const n = rows.reduce((n, r) => n + (r.topic ? 1 : 0), 0);
+    let all = 0;
+    for (const name of topics.all.keys()) if (sys || name[0] !== "$") all++;
+    this.count.textContent = this.filter.value || late ? n + " of " + all : all + (all === 1 ? " topic" : " topics");
+    this.none.hidden = rows.length > 0;
+    if (!rows.length) {
+      fill(this.none, all && (this.filter.value || late) ? empty(late && !this.filter.value ? "Nothing is late" : "No topic fits", late ? "Every topic had a reading in its time." : "Try fewer letters; words are looked for one by one.")
+        : empty("No topics yet", "A topic appears with its first reading. From a terminal:", el("pre", null, "curl -d 21.5 " + location.origin + "/api/pub/greenhouse/1/temp")));
+    }
+    this.page.soon();
+  }
+
+  take(m, fresh) {
+    this.pane.take(m, this.page.fields);
+    if (fresh && m.topic.startsWith("$sys/presence/") && m.data) {
+      const { client, state } = m.data, set = this.page.topics.offline;
+      state === "offline" ? set.add(client) : set.delete(client);
+    }
+  }
+
+  restart() { this.pane.restart(); }
+
+  listed() {
+    if (!this.#recalled) {
+      this.#recalled = true;
+      for (const name of recall("plots", [])) {
+        const t = this.page.topics.all.get(name);
+        if (t) this.pane.open(t, true);
+      }
+    }
+    if (recall("late", false)) this.rows();
+  }
+
+  paint(ms) {
+    const { topics } = this.page;
+    if (this.#births !== topics.births && performance.now() - this.#rowsAt > Math.min(2000, 150 + topics.all.size / 8)) this.rows();
+    this.table.paint(ms, topics.offline);
+    this.pane.paint(ms);
+  }
+
+  // A sparkline begins with what the hub has stored: asked once for what is on the screen.
+  #seen(list) {
+    const { link } = this.page;
+    if (link.state !== "live") return;
+    for (const t of list) {
+      if (t.filled || this.#asked >= 4 || t.seq < 2) continue;
+      t.filled = true;
+      this.#asked++;
+      link.request({ op: "get", topic: t.name, opts: { last: 64 } }).then((a) => {
+        const values = [];
+        for (const r of a.data || []) { const f = this.page.fields(r.data); if (f.length) values.push(f[0].value); }
+        if (values.length > t.at) {
+          t.ring = null;
+          t.at = 0;
+          for (const v of values) t.push(v);
+          t.change++;
+        }
+      }, () => {}).finally(() => { this.#asked--; this.table.again(); });
+    }
+  }
+
+  key(e) {
+    if (e.key === "/") this.filter.focus();
+    else if (e.key === "Escape" && this.pane.names.length) this.pane.close();
+    else return false;
+    return true;
+  }
+}
