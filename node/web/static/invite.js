@@ -29,9 +29,10 @@ export class Invite {
     const patterns = (p) => (Array.isArray(p) ? p.join(" ") : p || "–");
     fill(this.list, list.map((t) => el("tr", null, el("th", { scope: "row" }, el("bdi", null, t.name || t.id), t.admin ? el("small", null, "admin") : null), el("td", null, el("bdi", null, patterns(t.publish))), el("td", null, el("bdi", null, patterns(t.subscribe))),
       el("td", null, button("Withdraw " + (t.name || t.id), () => this.#do(() => api("DELETE", "api/tokens/" + encodeURIComponent(t.id))), { icon: "trash", kind: "danger" })))));
-    const open = join.open || join.until > Date.now();
-    fill(this.join, el("div", { class: "bar wrap" }, el("span", null, open ? "Devices may join" + (join.until ? " for another " + span((join.until - Date.now()) / 1000) : "") + (join.code ? ", code " : ".") : "Devices need a token to come in."), join.code ? el("code", { class: "code" }, join.code) : null,
-      open ? button("Close the window", () => this.#do(() => api("DELETE", "api/join"))) : button("Let devices join for 5 minutes", () => this.#do(() => api("POST", "api/join", { seconds: 300 })))));
+    const mode = this.page.me.data?.access;
+    fill(this.join, mode === "join" ? el("div", { class: "bar wrap" }, el("span", null, join.open ? "Devices may join for another " + span(join.seconds) + "." : "Devices need a token to come in."),
+      join.open ? button("Close the window", () => this.#do(() => api("DELETE", "api/join"))) : button("Let devices join for 5 minutes", () => this.#do(() => api("POST", "api/join", { seconds: 300 }))))
+      : el("p", { class: "dim" }, mode === "lan" ? "Whoever is on the local network may read and publish (--access lan). A token is for who comes from elsewhere, and for the admin." : "Everybody needs a token (--access token)."));
   }
 
   async #make(e) {

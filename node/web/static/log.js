@@ -19,7 +19,7 @@ export class LogView {
 
   constructor(page) {
     this.page = page;
-    this.patterns = recall("patterns", ["#"]);
+    this.patterns = recall("patterns", ["#"]).slice(0, 32);
     this.filter = el("input", { type: "search", placeholder: "Filter the log", "aria-label": "Filter the log", oninput: () => this.#again() });
     this.what = el("select", { "aria-label": "What is shown", onchange: () => this.#again() }, el("option", { value: "" }, "Readings and notices"), el("option", { value: "reading" }, "Readings"), el("option", { value: "notice" }, "Notices"));
     this.pause = button("Pause", () => this.#stop(!this.#paused), { kind: "toggle" });

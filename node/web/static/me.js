@@ -34,10 +34,10 @@ export class Me {
 
   /** wall is what stands in the place of what only an admin may see. */
   wall(what, err) {
-    const input = el("input", { type: "password", autocomplete: "current-password", "aria-label": "Admin token", placeholder: "Admin token", required: true });
+    const input = el("input", { type: "password", autocomplete: "current-password", "aria-label": "Token", placeholder: "Token", required: true });
     const keep = el("input", { type: "checkbox", checked: true });
     const form = el("form", { class: "wall", onsubmit: (e) => { e.preventDefault(); this.enter(input.value, keep.checked); } },
-      el("p", null, err && err.code === 404 ? "This hub does not offer " + what + "." : "Only an admin may see " + what + ". The token is in the hub's state directory and was printed at its first start."),
+      el("p", null, err && err.code === 404 ? "This hub does not offer " + what + "." : err?.code === 401 ? "A token is needed for " + what + ": one that was made for you, or the admin's." : "Your token does not allow " + what + ". The admin's does."),
       err && err.code === 404 ? null : [el("div", { class: "bar" }, input, el("button", { class: "button primary" }, "Unlock")), el("label", { class: "check" }, keep, "Remember on this device")]);
     return form;
   }
@@ -45,8 +45,9 @@ export class Me {
   async enter(text, forGood) {
     setToken(text.trim(), forGood);
     await this.ask();
-    if (this.refused || !this.admin) this.page.say("The hub does not know that as an admin's token.", true);
+    if (this.refused) this.page.say("The hub does not know that token.", true);
     this.page.link.reopen();
+    this.page.pace();
     for (const v of Object.values(this.page.views)) v.access?.();
   }
 

@@ -80,8 +80,10 @@ export class TopicsView {
     for (const name of topics.all.keys()) if (sys || name[0] !== "$") all++;
     this.count.textContent = this.filter.value || late ? n + " of " + all : all + (all === 1 ? " topic" : " topics");
     this.none.hidden = rows.length > 0;
-    if (!rows.length) {
-      fill(this.none, all && (this.filter.value || late) ? empty(late && !this.filter.value ? "Nothing is late" : "No topic fits", late ? "Every topic had a reading in its time." : "Try fewer letters; words are looked for one by one.")
+    const why = this.wall ? "wall" : all ? "filter" + late : "nothing";
+    if (!rows.length && (this.why !== why || !this.none.firstChild)) {
+      this.why = why;
+      fill(this.none, this.wall ? this.page.me.wall("this hub's topics", this.wall) : all && (this.filter.value || late) ? empty(late && !this.filter.value ? "Nothing is late" : "No topic fits", late ? "Every topic had a reading in its time." : "Try fewer letters; words are looked for one by one.")
         : empty("No topics yet", "A topic appears with its first reading. From a terminal:", el("pre", null, "curl -d 21.5 " + location.origin + "/api/pub/greenhouse/1/temp")));
     }
     this.page.soon();
@@ -93,6 +95,12 @@ export class TopicsView {
       const { client, state } = m.data, set = this.page.topics.offline;
       state === "offline" ? set.add(client) : set.delete(client);
     }
+  }
+
+  /** refused: who looks may not read everything; a token may help. */
+  refused(e) {
+    this.wall = e && (e.code === 401 || e.code === 403) ? e : null;
+    this.rows();
   }
 
   restart() { this.pane.restart(); }
