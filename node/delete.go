@@ -93,7 +93,7 @@ func (l leftover) of(h *Hub, t *Topic, b *Subscription) []Reading {
 		return nil
 	}
 	if first := t.log.first(); from < first {
-		h.Stats.Add(DropOverrun, int64(first-from))
+		b.lost(first - from)
 		from = first
 	}
 	all, known := l[from]
@@ -106,9 +106,18 @@ func (l leftover) of(h *Hub, t *Topic, b *Subscription) []Reading {
 		}
 		l[from] = all
 	}
-	h.Stats.Add(DropOverrun, int64(t.log.next-from)-int64(len(all)))
+	b.lost(t.log.next - from - uint64(len(all)))
 	not := b.notOf()
-	return slices.DeleteFunc(slices.Clone(all), func(r Reading) bool { return not != 0 && r.Origin == not })
+	all = slices.DeleteFunc(slices.Clone(all), func(r Reading) bool { return not != 0 && r.Origin == not })
+	b.s.out.Add(int64(len(all)))
+	h.Stats.Add(Delivered, int64(len(all)))
+	return all
+}
+
+// lost counts readings that b will not be given any more.
+func (b *Subscription) lost(n uint64) {
+	b.s.drop.Add(int64(n))
+	b.s.hub.Stats.Add(DropOverrun, int64(n))
 }
 
 // cursor is where b stands on t, if it has something to read there.

@@ -18,6 +18,18 @@ func reservedPattern(p string) bool { return strings.HasPrefix(p, "$sys/") }
 // it the device's numbers are recognised after a reconnect; name is what a
 // person would call the client. Called by the peer's reader only.
 func (s *Session) Hello(dev, name string, turn *Turn) *codec.Error {
+	return s.rename(dev, name, true, turn)
+}
+
+// Name gives the peer a name that its dialect has for it: readings carry it, but
+// like the nameless it is shown only while somebody may be watching. A peer that
+// comes, says one thing and goes, again and again, leaves no topic each time.
+// Called by the peer's reader only.
+func (s *Session) Name(name string, turn *Turn) *codec.Error {
+	return s.rename("", name, false, turn)
+}
+
+func (s *Session) rename(dev, name string, show bool, turn *Turn) *codec.Error {
 	client := dev
 	if client == "" {
 		client = name
@@ -48,7 +60,9 @@ func (s *Session) Hello(dev, name string, turn *Turn) *codec.Error {
 		}
 		x.window = w
 	}
-	h.showLocked(s, turn)
+	if show || shown || h.watched > 0 {
+		h.showLocked(s, turn)
+	}
 	return nil
 }
 

@@ -106,7 +106,7 @@ func (r *Relay) Broadcast(room, text string) (members int, err *codec.Error) {
 	defer turn.Wake()
 	defer s.Close(turn)
 	s.Describe("relay", "", turn)
-	if err := s.Hello("", Operator, turn); err != nil {
+	if err := s.Name(Operator, turn); err != nil {
 		return 0, err
 	}
 	for _, t := range topics {

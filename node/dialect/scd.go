@@ -40,7 +40,7 @@ func (d *SCD) Open(p node.Peer, turn *node.Turn) {
 	s.Describe("scd", "text", turn)
 	// The original names its clients by address; readings carry it as from.
 	if i := s.Info(); !i.Named {
-		_ = s.Hello("", scdName(i.Addr), turn) // hexadecimal and short: never refused
+		_ = s.Name(scdName(i.Addr), turn) // hexadecimal and short: never refused
 	}
 }
 

@@ -1,0 +1,101 @@
+package node
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// told is the format of a dialect that tells of a topic's end.
+type told struct{ *lines }
+
+func (p *peer) subTold(t *testing.T, notOwn bool, turn *Turn) {
+	t.Helper()
+	if _, err := p.s.Subscribe([]byte("a"), SubOptions{Format: told{}, NotOwn: notOwn}, turn); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestRetire: who reads a topic in the dialect that ends it is given what it had
+// not read, and hears it no more; others' subscriptions stay.
+func TestRetire(t *testing.T) {
+	h := newClocked(t, Options{TopicCap: 64 << 10})
+	mine := told{}
+	p, reader, stuck, self, other := open(t, h.Hub), open(t, h.Hub), open(t, h.Hub), open(t, h.Hub), open(t, h.Hub)
+	for _, s := range []*peer{reader, stuck} {
+		s.subTold(t, false, h.turn)
+		s.fill(h.now, 0)
+	}
+	self.subTold(t, true, h.turn)
+	self.fill(h.now, 0)
+	other.sub(t, "a", SubOptions{}, h.turn)
+	other.fill(h.now, 0)
+	if n := len(h.Listeners([]byte("a"), mine)); n != 3 {
+		t.Fatalf("%d listeners", n)
+	}
+	big := strings.Repeat("x", 2000)
+	for i := range 9 { // more than farewellQuota
+		p.pub(t, "a", fmt.Sprintf(`"%d%s"`, i, big), h.turn)
+	}
+	reader.fill(h.now, 0)
+	self.fill(h.now, 0)
+	self.pub(t, "a", `"own"`, h.turn)
+	p.pub(t, "a", `"last"`, h.turn)
+	got := map[*Session][]string{}
+	if err := h.Retire([]byte("a"), mine, func(s *Session, unread []Reading) {
+		list := []string{}
+		for _, r := range unread {
+			list = append(list, fmt.Sprintf("%d %.5s", r.Seq, r.Data))
+		}
+		got[s] = list
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if err := h.Check(); err != nil {
+		t.Fatal(err)
+	}
+	if len(got) != 3 || !slices.Equal(got[reader.s], []string{`10 "own"`, `11 "last`}) || !slices.Equal(got[self.s], []string{`11 "last`}) {
+		t.Errorf("got %v", got)
+	}
+	if l := got[stuck.s]; len(l) != 9 || l[0] != `1 "0xxx` {
+		t.Errorf("who was behind got %q", l)
+	}
+	if d := stuck.s.drop.Load(); d != 2 {
+		t.Errorf("it lost %d", d)
+	}
+	if n := len(h.Listeners([]byte("a"), mine)); n != 0 {
+		t.Errorf("%d listeners", n)
+	}
+	p.pub(t, "a", `"anew"`, h.turn)
+	for _, s := range []*peer{reader, stuck, self} {
+		want(t, s.fill(h.now, 0))
+	}
+	if f := other.fill(h.now, 0); len(f) != 1 || !strings.Contains(f[0], "anew") {
+		t.Errorf("another dialect's subscriber got %q", f)
+	}
+	if err := h.Retire([]byte("none"), mine, nil); err == nil || err.Code != 404 {
+		t.Error(err)
+	}
+}
+
+// TestName: a name that the dialect gives is carried, and shown to who watches.
+func TestName(t *testing.T) {
+	h := newClocked(t, Options{})
+	p, s := open(t, h.Hub), open(t, h.Hub)
+	s.sub(t, "a", SubOptions{}, h.turn)
+	if err := p.s.Name("7F000001:BB1C", h.turn); err != nil {
+		t.Fatal(err)
+	}
+	if h.Find([]byte("$sys/presence/7F000001:BB1C")) != nil {
+		t.Error("it is shown to nobody")
+	}
+	p.pub(t, "a", "1", h.turn)
+	if i := p.s.Info(); !i.Named || i.Client != "7F000001:BB1C" {
+		t.Errorf("%+v", i)
+	}
+	s.sub(t, "$sys/presence/#", SubOptions{Last: 1}, h.turn)
+	if f := strings.Join(s.fill(h.now, 0), "\n"); !strings.Contains(f, "$sys/presence/7F000001:BB1C") {
+		t.Errorf("who watches got %s", f)
+	}
+}
