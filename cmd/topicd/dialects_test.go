@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/gorilla/websocket"
 )
 
 // echoClient is Debian's build of Qt's example, which only knows ws://localhost:1234.
@@ -48,4 +50,58 @@ func TestNodeEchoAndRelay(t *testing.T) {
 			t.Errorf("%v: %s", tt, strings.Join(out, "\n"))
 		}
 	}
+}
+
+// Ports of their own: nothing is told by the first frame there, and the hub's
+// other clients are on the same topics.
+func TestDialectEndpoints(t *testing.T) {
+	free := func() string {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		return l.Addr().String()
+	}
+	scd, echo, relay := free(), free(), free()
+	hub := serveInside(t, "--listen", scd+",dialect=scd", "--listen", echo+",dialect=echo", "--listen", relay+",dialect=relay")
+	_, room, _ := net.SplitHostPort(relay)
+	s, e := rawDial(t, "ws://"+scd+"/any/path"), rawDial(t, "ws://"+echo)
+	alice, bob := rawDial(t, "ws://"+relay+"/alice"), rawDial(t, strings.TrimSuffix(hub, "ws")+"relay/"+room+"/bob")
+	say := func(ws *websocket.Conn, text string) {
+		t.Helper()
+		if err := ws.WriteMessage(websocket.TextMessage, []byte(text)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	expect := func(ws *websocket.Conn, want string) {
+		t.Helper()
+		if got := nextText(t, ws); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+	say(e, "SCDTMH:1.0\tTRN:x\n")
+	expect(e, "SCDTMH:1.0\tTRN:x\n")
+	say(s, `{"op":"ping"}`) // malformed here: no answer
+	say(s, " SCDTMH:1.0\tTRN:relay/"+room)
+	if got := nextText(t, s); !strings.HasPrefix(got, "[server@notify]:TRN|relay/"+room+"|") {
+		t.Errorf("got %q", got)
+	}
+	native := rawDial(t, hub)
+	say(native, `{"op":"sub","id":1,"topic":"relay/#","opts":{"last":0}}`)
+	nextText(t, native)
+	nextText(t, native)
+	say(alice, "here")
+	expect(bob, "here")
+	if got := nextText(t, native); !strings.Contains(got, `"data":"here"`) {
+		t.Errorf("got %q", got)
+	}
+	if got := nextText(t, s); !strings.HasSuffix(got, "@relay/"+room+"]:here") {
+		t.Errorf("got %q", got)
+	}
+	say(bob, `"quoted"`)
+	expect(alice, `"quoted"`)
+	say(s, "SCDTMH:1.0\tTSM:relay/"+room+"\n{\"v\":1}")
+	expect(alice, `{"v":1}`)
+	expect(bob, `{"v":1}`)
 }

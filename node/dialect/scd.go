@@ -232,15 +232,20 @@ func (d *SCD) unsubscribe(p node.Peer, q *scdRequest, turn *node.Turn) (scdAnswe
 }
 
 func (d *SCD) publish(p node.Peer, q *scdRequest, turn *node.Turn) (scdAnswer, *codec.Error) {
-	if d.cfg.Hub.Find(q.topic) == nil {
+	t := d.cfg.Hub.Find(q.topic)
+	if t == nil {
 		return q.missing(0), nil
 	}
 	body := node.Body{Enc: codec.JSON, Data: q.body}
 	if !scdValue(q.body) {
 		body = textBody(q.body)
 	}
-	if _, err := p.Session().Publish(q.topic, body, 0, turn); err != nil {
+	done, err := p.Session().Publish(q.topic, body, 0, turn)
+	if err != nil {
 		return scdAnswer{}, err
+	}
+	if done.Topic != t { // it ended meanwhile and was made again: not to stay
+		_, _ = d.cfg.Hub.Make(q.topic, node.MakeOptions{Keep: noKeep})
 	}
 	return scdAnswer{1, scdNoError}, nil
 }
