@@ -109,7 +109,7 @@ bench: .build/bin/benchstat
 	@GOBIN=$(CURDIR)/.build/bin $(GO) install golang.org/x/perf/cmd/benchstat@$(BENCHSTAT)
 
 clean:
-	rm -rf bin dist .build cmd/topicd/testdata/js/node_modules
+	rm -rf bin dist .build cmd/topicd/testdata/js/node_modules node/web/testdata/js/node_modules
 
 perf:
 	firmware-notes/performance/measure.sh

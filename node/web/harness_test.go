@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -21,6 +22,8 @@ type hub struct {
 	web  *Server
 	http *http.Server
 	url  string
+
+	rights atomic.Pointer[rights] // of all requests; nil = all
 }
 
 // start serves a hub on a port of its own. When the test ends nothing of it may
@@ -44,7 +47,7 @@ func startAt(t testing.TB, addr string, o node.Options, cfg Config) *hub {
 		cfg.Version = "1.0"
 	}
 	h := &hub{t: t, hub: cfg.Hub, web: New(cfg), url: "http://" + l.Addr().String()}
-	h.http = &http.Server{Handler: h.web, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: time.Minute}
+	h.http = &http.Server{Handler: http.HandlerFunc(h.serve), ReadHeaderTimeout: 5 * time.Second, IdleTimeout: time.Minute}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -63,6 +66,16 @@ func startAt(t testing.TB, addr string, o node.Options, cfg Config) *hub {
 		}
 	})
 	return h
+}
+
+// as gives all requests from now on these rights.
+func (h *hub) as(r rights) { h.rights.Store(&r) }
+
+func (h *hub) serve(w http.ResponseWriter, r *http.Request) {
+	if have := h.rights.Load(); have != nil {
+		r = r.WithContext(node.WithRights(r.Context(), *have))
+	}
+	h.web.ServeHTTP(w, r)
 }
 
 func (h *hub) stop() {

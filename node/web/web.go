@@ -12,8 +12,10 @@
 package web
 
 import (
+	"maps"
 	"net/http"
 	"path"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -37,8 +39,9 @@ type Config struct {
 type Server struct {
 	Config
 	mux   *http.ServeMux
-	quit  chan struct{} // closed when the hub goes away: streams end
-	fills sync.Pool     // *fill: what streams need only while they write
+	paths map[string][]string // the methods of each path of the API
+	quit  chan struct{}       // closed when the hub goes away: streams end
+	fills sync.Pool           // *fill: what streams need only while they write
 
 	mu       sync.Mutex
 	closing  bool
@@ -50,7 +53,7 @@ type server = Server
 
 // New makes the handler of everything that is not a WebSocket.
 func New(cfg Config) *Server {
-	s := &server{Config: cfg, mux: http.NewServeMux(), quit: make(chan struct{})}
+	s := &server{Config: cfg, mux: http.NewServeMux(), paths: map[string][]string{}, quit: make(chan struct{})}
 	s.fills.New = func() any { return new(fill) }
 	s.dashboard()
 	s.handle("/healthz", methods{"GET": s.serveHealth})
@@ -61,6 +64,12 @@ func New(cfg Config) *Server {
 	s.handle("/api/topics", methods{"GET": s.serveTopics})
 	s.handle("/api/topics/{topic...}", methods{"GET": s.serveReadings, "PUT": s.serveMake, "DELETE": s.serveDelete})
 	s.handle("/api/stream", methods{"GET": s.serveStream})
+	s.handle("/api/export", methods{"GET": s.serveExport})
+	s.handle("/api/qr.svg", methods{"GET": s.serveQR})
+	s.handle("/api/openapi.json", methods{"GET": document("application/json", openAPI)})
+	s.handle("/api/asyncapi.json", methods{"GET": document("application/json", asyncAPI)})
+	s.handle("/api/topicd.cddl", methods{"GET": document("text/plain; charset=utf-8", cddl)})
+	s.handle("/.well-known/wot", methods{"GET": s.serveThing})
 	s.handle("/api/clients", methods{"GET": s.serveClients})
 	s.handle("/api/clients/{id}", methods{"DELETE": s.serveCut})
 	s.handle("/api/listeners", methods{"GET": s.serveListeners, "POST": s.serveListen, "DELETE": s.serveUnlisten})
@@ -93,6 +102,7 @@ func (s *server) handle(pattern string, m methods) {
 			allow = append(allow, name)
 		}
 	}
+	s.paths[strings.ReplaceAll(pattern, "...", "")] = slices.Sorted(maps.Keys(m))
 	s.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 		method := r.Method
 		if method == "HEAD" {

@@ -1,0 +1,55 @@
+package web
+
+import (
+	_ "embed"
+	"net"
+	"net/http"
+	"strings"
+
+	"topicd/codec"
+)
+
+// The documents are files so that other people's tools can read them where they
+// stand; tests hold them to what the hub does.
+var (
+	//go:embed specs/openapi.json
+	openAPI string
+	//go:embed specs/asyncapi.json
+	asyncAPI string
+	//go:embed specs/topicd.cddl
+	cddl string
+	//go:embed specs/wot.json
+	thing string
+)
+
+// document serves a file that is the same for everybody.
+func document(kind, text string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", kind)
+		w.Header().Set("Cache-Control", "no-cache")
+		_, _ = w.Write([]byte(text))
+	}
+}
+
+// serveThing is the hub as a thing of the Web of Things (W3C Thing Description
+// 1.1), with the address that the client used: it knows no other that works.
+func (s *server) serveThing(w http.ResponseWriter, r *http.Request) {
+	scheme, host := "http://", r.Host
+	if r.TLS != nil {
+		scheme = "https://"
+	}
+	if host == "" { // HTTP/1.0
+		if a, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr); ok {
+			host = a.String()
+		}
+	}
+	fill := strings.NewReplacer("{{base}}", inJSON(scheme+host), "{{hub}}", inJSON(s.Hub.Options().Name), "{{version}}", inJSON(s.Version))
+	w.Header().Set("Content-Type", "application/td+json")
+	_, _ = w.Write([]byte(fill.Replace(thing)))
+}
+
+// inJSON is the text as it stands between the quotes of a JSON string.
+func inJSON(text string) string {
+	b := codec.AppendString(nil, codec.JSON, strings.ToValidUTF8(text, ""))
+	return string(b[1 : len(b)-1])
+}
