@@ -3,6 +3,7 @@ package dialect
 import (
 	"cmp"
 	"encoding/json"
+	"math"
 	"slices"
 	"sync"
 	"time"
@@ -83,6 +84,7 @@ func (m *MWS) sessionLocked() (*node.Session, *codec.Error) {
 	s.Describe("mws", "text", turn)
 	_ = s.Hello("", "mws", turn)
 	turn.Wake()
+	s.Heard(math.MaxInt64) // no connection that could go stale
 	m.sess = s
 	return s, nil
 }

@@ -42,7 +42,6 @@ func (m *MWS) publish(tags []string, b node.Body, turn *node.Turn) *codec.Error 
 	if err != nil {
 		return err
 	}
-	s.Heard(turn.Now)
 	if err := s.Spend(1+len(tags), len(b.Data)*(1+len(tags)), turn.Now); err != nil {
 		return err
 	}

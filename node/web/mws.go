@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"topicd/codec"
@@ -46,7 +47,8 @@ type ManagedConfig struct {
 // its service did it: /v1/… and /v1/gateways/<id>/….
 type managed struct {
 	ManagedConfig
-	eds *eds // nil: access is not by EDS
+	eds  *eds         // nil: access is not by EDS
+	held atomic.Int64 // bytes of bodies that are being read or sent
 }
 
 // NewManaged makes the handler of /v1, which also answers GET / where the
@@ -64,12 +66,14 @@ type mwsCall struct {
 	*managed
 	w     http.ResponseWriter
 	r     *http.Request
-	admin bool // it came with the administrator's token
+	admin bool  // it came with the administrator's token
+	held  int64 // its share of managed.held
 }
 
 // ServeHTTP implements http.Handler.
 func (m *managed) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c := &mwsCall{managed: m, w: w, r: r, admin: m.isAdmin(r)}
+	defer func() { m.held.Add(-c.held) }()
 	if r.Method == http.MethodOptions {
 		writeJSON(w, http.StatusOK, struct{}{})
 		return

@@ -3,12 +3,14 @@ package web
 import (
 	"encoding/json"
 	"fmt"
+	"net"
 	"net/http"
 	"reflect"
 	"strconv"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"topicd/codec"
@@ -199,6 +201,41 @@ func TestMWSRoot(t *testing.T) {
 	h.want(200, `{"name":"MWS"}`, "GET", "/", "", "Accept: application/json")
 	if a := h.do("GET", "/", "", "Accept: text/html,*/*"); strings.Contains(a.body, "MWS") {
 		t.Error(a.body)
+	}
+}
+
+// Large bodies that do not come whole are bounded together, and hold up nobody
+// with a small one.
+func TestMWSBodies(t *testing.T) {
+	h, s := mwsServer(t, ManagedConfig{}, nil)
+	var slow []net.Conn
+	for range maxHeld/(60<<10) + 5 { // the last are refused
+		c, err := net.Dial("tcp", strings.TrimPrefix(h.url, "http://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		_, _ = fmt.Fprintf(c, "POST /v1/messages HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: %d\r\n\r\n{", 60<<10)
+		slow = append(slow, c)
+	}
+	const msg = `{"data":"x","receivers":{"sockets":null,"tags":null}}`
+	large := func() int { return h.do("POST", "/v1/messages", msg+strings.Repeat(" ", 50_000)).status }
+	for end := time.Now().Add(10 * time.Second); large() != 503; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("no end of bodies")
+		}
+	}
+	h.want(201, "", "POST", "/v1/messages", msg)
+	for _, c := range slow {
+		c.Close()
+	}
+	for end := time.Now().Add(10 * time.Second); large() != 201; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("what was held is not given back")
+		}
+	}
+	if len(s.sent) == 0 {
+		t.Error("nothing was sent")
 	}
 }
 

@@ -23,10 +23,23 @@ type mwsInput interface {
 // mwsSlack is what a body may have beside the message itself.
 const mwsSlack = 64 << 10
 
+const (
+	maxHeld = 4 << 20
+	fewHeld = 4 << 10
+)
+
 // read takes the request's body, of whatever Content-Type: the original's
 // clients send none.
 func (c *mwsCall) read(in mwsInput) bool {
 	limit := int64(c.Hub.Options().MaxBody) + mwsSlack
+	// What all bodies take together is bounded; small ones are always taken.
+	if c.held = c.r.ContentLength; c.held < 0 || c.held > limit {
+		c.held = limit
+	}
+	if c.managed.held.Add(c.held) > max(maxHeld, limit) && c.held > fewHeld {
+		c.refuse(&codec.Error{Code: codec.CodeGoingAway, Msg: "Too many large messages are on their way", Retry: 1000})
+		return false
+	}
 	b, err := io.ReadAll(http.MaxBytesReader(c.w, c.r.Body, limit))
 	var large *http.MaxBytesError
 	if errors.As(err, &large) {
