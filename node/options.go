@@ -18,6 +18,7 @@ type Options struct {
 	MaxBody  int           // bytes of one reading's data; default 64 KiB
 	Rate     int           // requests per second and session; default 10,000; negative = no limit
 	ByteRate int           // request bytes per second and session; default 8 MiB; negative = no limit
+	Made     int           // topics that one session may make in the time of Keep; 0 = no limit of its own
 	Keep     time.Duration // life of an unused dynamic topic; default 10 min
 	Stale    time.Duration // a session not heard of for so long is stale; default 60 s
 	Name     string        // the hub's own name, for welcome and statistics

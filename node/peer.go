@@ -33,6 +33,11 @@ type Dialect interface {
 	Close(p Peer, turn *Turn)
 }
 
+// Counted is a Dialect that spends its peer's budget itself (Session.Spend),
+// for a frame of it may hold many requests and its peer can be told to wait.
+// Frames of others are charged by the transport, which cuts who goes on and on.
+type Counted interface{ Counted() }
+
 // Attend makes sure that the transport fills the session soon: it has queued
 // something of its own.
 func (s *Session) Attend(turn *Turn) {

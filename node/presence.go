@@ -45,6 +45,12 @@ func (s *Session) rename(dev, name string, show bool, turn *Turn) *codec.Error {
 	defer h.mu.Unlock()
 	s.mu.Lock()
 	old, shown := s.clientLocked(), s.shown
+	if client != old && h.byName.get(&h.topics, presencePrefix+client) == nil {
+		if err := s.mayMake(turn.Now); err != nil {
+			s.mu.Unlock()
+			return err
+		}
+	}
 	x := s.extraLocked()
 	h.renamedLocked(x.client, client)
 	x.client, x.from = client, []byte(client)

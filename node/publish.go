@@ -37,7 +37,7 @@ func (s *Session) Publish(name []byte, b Body, seq uint64, turn *Turn) (Publishe
 			return Published{}, err
 		}
 		var err *codec.Error
-		if t, err = s.hub.topic(name); err != nil {
+		if t, err = s.topic(name, turn.Now); err != nil {
 			return Published{}, err
 		}
 		s.last = t
@@ -269,41 +269,6 @@ func (h *Hub) makeRoomLocked(n int, fair uint32, now int64) bool {
 func (h *Hub) shareLocked() {
 	h.fair.Store(uint32(min(h.opt.Memory*7/8/int64(max(1, h.byName.n)), 1<<30)))
 }
-
-// budget bounds what one session may ask per second: requests and bytes.
-type budget struct {
-	frames, bytes int64 // left, in thousandths
-	at            int64
-}
-
-// fill: a session may spend a second's worth at once.
-func (b *budget) fill(o *Options, now int64) {
-	b.frames, b.bytes, b.at = int64(o.Rate)*1000, int64(o.ByteRate)*1000, now
-}
-
-// Spend charges requests and their bytes to the session. Beyond its rate the
-// peer is told when to try again. Called by the peer's reader only.
-func (s *Session) Spend(requests, bytes int, now int64) *codec.Error {
-	o, b := &s.hub.opt, &s.budget
-	if o.Rate < 0 {
-		return nil
-	}
-	if d := now - b.at; d > 0 {
-		b.at = now
-		d = min(d, 1000)
-		b.frames = min(b.frames+d*int64(o.Rate), int64(o.Rate)*1000)
-		b.bytes = min(b.bytes+d*int64(o.ByteRate), int64(o.ByteRate)*1000)
-	}
-	if b.frames < 0 || b.bytes < 0 && o.ByteRate > 0 {
-		s.hub.Stats.Add(RefusedRate, int64(requests))
-		return errRate
-	}
-	b.frames -= int64(requests) * 1000
-	b.bytes -= int64(bytes) * 1000
-	return nil
-}
-
-var errRate = &codec.Error{Code: codec.CodeTooFast, Msg: "too many requests on this connection", Retry: 100}
 
 // window is the memory of a device's own numbers: a reading sent again after a
 // lost answer is recognised. On one connection the number alone decides; on a

@@ -51,8 +51,14 @@ func (s *Session) MaySubscribe(pattern []byte) *codec.Error {
 	return s.counted(s.rights.MaySubscribe(pattern))
 }
 
-// MayManage asks whether the session may make, change and delete the topic.
+// MayManage asks whether the session may make, change and delete the topic. One
+// that is not there yet counts as made.
 func (s *Session) MayManage(topic []byte) *codec.Error {
+	if s.hub.Find(topic) == nil {
+		if err := s.mayMake(s.hub.Now()); err != nil {
+			return err
+		}
+	}
 	if s.rights == nil {
 		return nil
 	}

@@ -93,7 +93,9 @@ type Session struct {
 
 	rights Rights // what it may do, nil = everything; written by the peer's reader under mu
 
-	_ [32]byte // to a size that the allocator aligns to lines of cache
+	made allowance // topics that it made; owned by the peer's reader
+
+	_ [16]byte // to a size that the allocator aligns to lines of cache
 }
 
 // extra is what named peers and those that use aliases have.

@@ -28,6 +28,7 @@ const (
 	RefusedGuesses   // tokens not looked at: too many wrong ones from that address
 	RefusedHost      // requests for a name that is not the hub's
 	RefusedOrigin    // requests of pages of another origin
+	RefusedAddress   // connections beyond those of one address
 
 	CutBehind    // ended: no room for the list of unread topics
 	CutSlow      // ended: the socket took nothing for too long
@@ -36,6 +37,8 @@ const (
 	CutProtocol  // ended: broke RFC 6455
 	CutReplies   // ended: asked on without reading the answers
 	CutEnded     // ended: the token was revoked or expired
+	CutPings     // ended: too many pings a second
+	CutFlood     // ended: went on far beyond its rate, in a dialect that cannot be told 429
 
 	Opened  // sessions begun
 	Closed  // sessions ended
@@ -47,8 +50,8 @@ const (
 var counterNames = [numCounters]string{
 	"published", "delivered", "evicted", "duplicates",
 	"drop_overrun", "drop_conflated", "drop_formless",
-	"refused_sessions", "refused_topics", "refused_subscriptions", "refused_tasks", "refused_rate", "refused_large", "refused_room", "refused_malformed", "refused_forbidden", "refused_no_token", "refused_guesses", "refused_host", "refused_origin",
-	"cut_behind", "cut_slow", "cut_dead", "cut_malformed", "cut_protocol", "cut_replies", "cut_ended",
+	"refused_sessions", "refused_topics", "refused_subscriptions", "refused_tasks", "refused_rate", "refused_large", "refused_room", "refused_malformed", "refused_forbidden", "refused_no_token", "refused_guesses", "refused_host", "refused_origin", "refused_address",
+	"cut_behind", "cut_slow", "cut_dead", "cut_malformed", "cut_protocol", "cut_replies", "cut_ended", "cut_pings", "cut_flood",
 	"sessions_opened", "sessions_closed", "topics_expired",
 }
 

@@ -54,6 +54,12 @@ func (s *Session) Subscribe(pattern []byte, opt SubOptions, turn *Turn) (Subscri
 	r := replay{b: b, opt: &opt, turn: turn}
 	r.res.Ep = h.epoch
 	if b.exact {
+		if h.byName.get(&h.topics, b.pattern) == nil {
+			if err := s.mayMake(turn.Now); err != nil {
+				h.dropSubLocked(b)
+				return Subscribed{}, err
+			}
+		}
 		t, err := h.topicLocked(b.pattern)
 		if err != nil {
 			h.dropSubLocked(b)
@@ -62,6 +68,7 @@ func (s *Session) Subscribe(pattern []byte, opt SubOptions, turn *Turn) (Subscri
 		r.res.Ep, r.res.Topic = h.epoch+uint64(t.gen), t
 		r.topic(t)
 	} else {
+		s.Charge(h.byName.n / patternCost)
 		h.showAllLocked(b.pattern, turn)
 		for t := range h.topics.all {
 			if codec.Match(b.pattern, t.name) {

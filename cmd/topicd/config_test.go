@@ -110,7 +110,7 @@ func TestFirstStart(t *testing.T) {
 	s := newSettings()
 	c := newCommand("serve", "", "")
 	s.flags(c.flags)
-	for _, f := range []string{"sessions", "topics", "subscriptions", "rate", "byte-rate", "keep", "stale"} {
+	for _, f := range []string{"sessions", "topics", "subscriptions", "rate", "byte-rate", "per-address", "requests", "loopback", "pings", "session-topics", "header", "idle", "keep", "stale"} {
 		if !strings.Contains(uncommented, "\n"+f+" = ") {
 			t.Errorf("%s is not in the file", f)
 		}

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"topicd/codec"
 	"topicd/node"
@@ -15,6 +16,10 @@ import (
 // and then the request goes on with its rights.
 func (s *server) guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := s.peers.ask(parseAddr(r.RemoteAddr).Unmap(), time.Now()); err != nil {
+			refuse(w, r, err)
+			return
+		}
 		if err := s.names.Host(r); err != nil {
 			s.hub.Stats.Add(node.RefusedHost, 1)
 			refuse(w, r, err)

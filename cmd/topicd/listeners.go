@@ -35,6 +35,7 @@ type endpoints struct {
 	wg   *sync.WaitGroup
 	errs chan<- error // of those that ended by themselves
 	tls  *tls.Config  // nil: plain
+	in   *peers
 
 	mu   sync.Mutex
 	list []*endpoint
@@ -93,7 +94,7 @@ func (e *endpoints) bind(addr, dialect string, fixed bool) (*endpoint, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &endpoint{Listener: l, dialect: dialect, since: time.Now(), fixed: fixed}
+	p := &endpoint{Listener: &turnstile{l, e.in}, dialect: dialect, since: time.Now(), fixed: fixed}
 	if e.tls != nil {
 		p.encrypt(e.tls)
 	}

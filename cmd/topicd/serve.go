@@ -52,6 +52,7 @@ type server struct {
 	admin     adminToken
 	keeper    *keeper
 	cert      *certificate // nil: no TLS
+	peers     peers
 	dialects  *dialects
 	ws        *wsock.Server
 	web       *web.Server
@@ -86,6 +87,7 @@ func (s *server) start() error {
 	if err := s.openTLS(); err != nil {
 		return err
 	}
+	s.openPeers()
 	if err := s.openListeners(); err != nil {
 		return err
 	}
@@ -111,6 +113,7 @@ func (s *server) start() error {
 	s.dialects = s.newDialects()
 	o := s.set.wsock()
 	o.Ping, o.Log = pingEvery, s.log
+	o.Gone = func(addr string) { s.peers.leave(parseAddr(addr).Unmap()) }
 	o.Reader = os.Getenv("TOPICD_READER") // poll, wait or gorilla, to measure and to rule one out; default the best
 	o.Subprotocols = []string{dialect.ProtocolJSON, dialect.ProtocolCBOR}
 	o.CheckOrigin = func(*http.Request) bool { return true } // guard has
@@ -126,8 +129,9 @@ func (s *server) start() error {
 	s.http = &http.Server{
 		Handler:           s.guard(s.handler()),
 		BaseContext:       baseContext,
-		ReadHeaderTimeout: 5 * time.Second,
-		IdleTimeout:       time.Minute,
+		ConnState:         s.peers.watch,
+		ReadHeaderTimeout: s.set.header,
+		IdleTimeout:       s.set.idle,
 		MaxHeaderBytes:    16 << 10,
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}

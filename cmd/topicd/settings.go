@@ -47,6 +47,10 @@ type settings struct {
 	tlsListen  []string
 
 	sessions, topics, subs, rate int
+	perAddress, requests, pings  int
+	sessionTopics                int
+	loopback                     switchValue
+	header, idle                 time.Duration
 	byteRate                     size
 	keep, stale                  time.Duration
 
@@ -67,6 +71,7 @@ func newSettings() *settings {
 		memory: 16 << 20, topicCap: 64 << 10, maxFrame: 64 << 10, pace: 2 * time.Millisecond,
 		limits: "default", logFormat: "text", logLevel: "info",
 		sessions: 1024, subs: 256, rate: 10_000, byteRate: 8 << 20,
+		perAddress: 64, requests: 1000, pings: 20, sessionTopics: 4096, header: 5 * time.Second, idle: 30 * time.Second,
 		keep: 10 * time.Minute, stale: time.Minute,
 		access: access.LAN, tls: "off", joined: access.Patterns{Publish: []string{"#"}, Subscribe: []string{"#"}},
 		static: map[string]*topicSetting{},
@@ -108,6 +113,13 @@ func (s *settings) limitFlags(fs *pflag.FlagSet) {
 	fs.Var(count{v: &s.subs}, "subscriptions", "subscriptions of one connection")
 	fs.Var(count{&s.rate, true}, "rate", "requests per second and connection; -1 = no limit")
 	fs.Var(&s.byteRate, "byte-rate", "bytes of requests per second and connection")
+	fs.Var(count{v: &s.perAddress}, "per-address", "connections of one address; 0 = no limit")
+	fs.Var(count{v: &s.requests}, "requests", "HTTP requests per second and address; 0 = no limit")
+	fs.Var(&s.loopback, "loopback", "count this machine's addresses too")
+	fs.Var(count{v: &s.pings}, "pings", "pings of one connection per second; 0 = no limit")
+	fs.Var(count{v: &s.sessionTopics}, "session-topics", "topics that one connection may make in the time of keep; 0 = no limit")
+	fs.Var(span{&s.header}, "header", "an HTTP request's head must be there in this time")
+	fs.Var(span{&s.idle}, "idle", "an HTTP connection may wait so long for the next request")
 	fs.Var(span{&s.keep}, "keep", "an unused dynamic topic lives so long")
 	fs.Var(span{&s.stale}, "stale", "a connection not heard of for so long is stale")
 }
@@ -174,6 +186,7 @@ func stateDir(getenv func(string) string, root bool) string {
 // 100,000 topics do not fit into 16 MiB.
 func (s *settings) bench() {
 	s.sessions, s.topics, s.subs, s.rate = 20_000, 1<<20-1, 4095, -1
+	s.perAddress, s.requests, s.pings, s.sessionTopics = 0, 0, 0, 0
 	if s.memory == newSettings().memory {
 		s.memory = 64 << 20
 	}
@@ -184,13 +197,13 @@ func (s *settings) hub(name string) node.Options {
 	return node.Options{
 		Memory: int64(s.memory), TopicCap: int(s.topicCap), MaxBody: int(s.maxFrame),
 		Topics: s.topics, Sessions: s.sessions, Subs: s.subs, Rate: s.rate, ByteRate: int(s.byteRate),
-		Keep: s.keep, Stale: s.stale, Name: name,
+		Made: s.sessionTopics, Keep: s.keep, Stale: s.stale, Name: name,
 	}
 }
 
 // wsock are the settings that the transport knows.
 func (s *settings) wsock() wsock.Options {
-	o := wsock.Options{MaxFrame: int(s.maxFrame), Pace: s.pace}
+	o := wsock.Options{MaxFrame: int(s.maxFrame), Pace: s.pace, Pings: s.pings}
 	if o.Pace == 0 {
 		o.Pace = -1
 	}

@@ -6,7 +6,8 @@ import (
 )
 
 // failures counts wrong tokens by address, in a bounded table. Of IPv6 the
-// first 64 bits count: a host may take any of the others.
+// first 64 bits count, for a host may take any of the others; but not where they
+// are the LAN's, and neighbours share them.
 type failures struct {
 	by map[netip.Addr]*tally
 }
@@ -23,7 +24,7 @@ const (
 )
 
 func origin(a netip.Addr) netip.Addr {
-	if a = a.Unmap().WithZone(""); a.Is6() {
+	if a = a.Unmap().WithZone(""); a.Is6() && !a.IsPrivate() && !a.IsLinkLocalUnicast() && !a.IsLoopback() {
 		p, _ := a.Prefix(64)
 		return p.Addr()
 	}

@@ -68,6 +68,7 @@ func (n *Native) get(p node.Peer, enc codec.Encoding, m *codec.Message, o *codec
 	pattern := string(topic)
 	n.cfg.Hub.ShowAll(pattern, turn)
 	ts := n.cfg.Hub.Topics(pattern)
+	p.Session().Charge(len(ts) / perRequest)
 	if len(ts) == 0 && !codec.HasWildcard(pattern) {
 		return codec.Errorf(codec.CodeNotFound, "no topic %q", pattern)
 	}
@@ -127,6 +128,7 @@ func (n *Native) list(p node.Peer, enc codec.Encoding, m *codec.Message, o *code
 		}
 		n.cfg.Hub.ShowAll(o.Match, turn)
 		ts := slices.DeleteFunc(n.cfg.Hub.Topics(o.Match), func(t *node.Topic) bool { return !p.Session().MayRead(t.Name()) })
+		p.Session().Charge(len(ts) / perRequest)
 		hub, now := n.cfg.Hub, turn.Now
 		s = rows{len(ts), 0, func(i int, b []byte) []byte { return appendTopic(b, hub.Info(ts[i], now)) }}
 	case "clients":
@@ -140,6 +142,10 @@ func (n *Native) list(p node.Peer, enc codec.Encoding, m *codec.Message, o *code
 	}
 	return n.page(p, enc, m, &s, turn)
 }
+
+// perRequest is how many topics are looked up, sorted and told for the price of
+// one request.
+const perRequest = 8
 
 // rows are the rows of a list; row appends one as JSON.
 type rows struct {

@@ -47,6 +47,9 @@ type conn struct {
 	part    []byte       // bytes of a frame that is not whole yet
 	msg     *fragments   // a message that is not whole yet
 	over    bool         // nothing more is read
+	charges bool         // the dialect does not spend the peer's budget: the transport does
+	pings   int32        // in this second
+	second  int64        // since 1970
 
 	counted  int32 // bytes of answers in the server's count; guarded by mu
 	idx      int32 // in the server's list; guarded by the server's mu
@@ -119,8 +122,9 @@ func (c *conn) Session() *node.Session { return c.sess }
 
 // Speak implements node.Peer.
 func (c *conn) Speak(d node.Dialect) {
+	_, counted := d.(node.Counted)
 	c.mu.Lock()
-	c.dialect = d
+	c.dialect, c.charges = d, !counted
 	c.mu.Unlock()
 }
 
@@ -309,6 +313,9 @@ func (c *conn) keep(rest []byte, turn *node.Turn) bool {
 func (c *conn) frame(h head, p []byte, turn *node.Turn) *broken {
 	switch h.op {
 	case opPing:
+		if c.tooMany(turn.Now) {
+			return errPings
+		}
 		c.mu.Lock()
 		if c.mayAnswerLocked() {
 			a := c.queueLocked()
@@ -317,6 +324,9 @@ func (c *conn) frame(h head, p []byte, turn *node.Turn) *broken {
 		c.attendUnlock(turn)
 		return nil
 	case opPong:
+		if c.tooMany(turn.Now) {
+			return errPings
+		}
 		return nil
 	case opClose:
 		code, err := checkClose(p)
@@ -328,6 +338,9 @@ func (c *conn) frame(h head, p []byte, turn *node.Turn) *broken {
 	}
 	if h.fin && c.msg == nil {
 		return c.message(h.op == opText, p, turn)
+	}
+	if !h.fin && c.sess.Overdrawn(1, 0, turn.Now) {
+		return errFlood // fragments without an end
 	}
 	if !c.srv.hold(len(p)) {
 		return errPartials
@@ -356,13 +369,33 @@ func (c *conn) message(text bool, p []byte, turn *node.Turn) *broken {
 	if ending {
 		return nil // RFC 6455 5.5.1: what comes after our close frame does not count
 	}
+	if c.charges && c.sess.Overdrawn(1, len(p), turn.Now) {
+		return errFlood
+	}
 	c.dialect.Frame(c, text, p, turn)
 	return nil
 }
 
+// tooMany counts pings and pongs. They are answered from a buffer, but each
+// costs a wake of the writer.
+func (c *conn) tooMany(now int64) bool {
+	if now/1000 != c.second {
+		c.second, c.pings = now/1000, 0
+	}
+	c.pings++
+	return c.srv.opt.Pings > 0 && int(c.pings) > c.srv.opt.Pings
+}
+
 // fail ends a connection that broke the protocol.
 func (c *conn) fail(b *broken, turn *node.Turn) {
-	c.srv.hub.Stats.Add(node.CutProtocol, 1)
+	why := node.CutProtocol
+	switch b {
+	case errPings:
+		why = node.CutPings
+	case errFlood:
+		why = node.CutFlood
+	}
+	c.srv.hub.Stats.Add(why, 1)
 	c.finish(b.code, b.reason, turn)
 }
 
@@ -400,6 +433,7 @@ func (c *conn) gone(turn *node.Turn) {
 		c.sock.release()
 	}
 	c.srv.remove(c)
+	c.srv.opt.Gone(c.sess.Info().Addr)
 }
 
 // remote is the peer's address without allocation where that is possible.

@@ -115,6 +115,8 @@ var (
 	errTooBig    = &broken{closeTooBig, "message too big"}
 	errUTF8      = &broken{closeInvalidText, "text is not UTF-8"}
 	errCloseCode = &broken{closeProtocol, "bad close frame"}
+	errPings     = &broken{closePolicy, "too many pings"}
+	errFlood     = &broken{closePolicy, "too many requests on this connection"}
 	errPartials  = &broken{closeTryLater, "the hub is busy with unfinished messages"}
 )
 

@@ -209,6 +209,7 @@ func (c *conn) control(op byte, p []byte, turn *node.Turn) error {
 	turn.Now = time.Now().UnixMilli()
 	c.sess.Heard(turn.Now)
 	if err := c.frame(head{op: op, fin: true}, p, turn); err != nil {
+		c.fail(err, turn)
 		return err
 	}
 	turn.Wake()

@@ -35,7 +35,11 @@ type Options struct {
 	Unread       int64         // bytes of answers that all connections together may leave unread; default 8 MiB
 	Reader       string        // "poll", "wait" or "gorilla"; default the best that fits
 	CheckOrigin  func(r *http.Request) bool
-	Log          *slog.Logger
+	Pings        int // pings and pongs of a connection per second; 0 = no limit
+	// Gone is called once for each connection that net/http has handed over,
+	// with its remote address, when its socket is closed or about to be.
+	Gone func(remote string)
+	Log  *slog.Logger
 }
 
 func (o Options) withDefaults() Options {
@@ -59,6 +63,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.CheckOrigin == nil {
 		o.CheckOrigin = SameOrigin
+	}
+	if o.Gone == nil {
+		o.Gone = func(string) {}
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -154,14 +161,19 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	proto, header := s.subprotocol(r)
 	wire := &tap{}
 	ws, err := s.upgrader.Upgrade(hijacker{w, wire}, r, header)
-	if err != nil {
-		return // gorilla has answered
+	if err != nil { // gorilla has answered
+		if wire.Conn != nil {
+			s.opt.Gone(remote(wire.RemoteAddr()))
+		}
+		return
 	}
-	c := &conn{srv: s, pace: s.pace(), dialect: s.opt.Dialect(r, proto), busy: true} // nobody writes before start
+	c := &conn{srv: s, pace: s.pace(), busy: true} // nobody writes before start
+	c.Speak(s.opt.Dialect(r, proto))
 	turn := &node.Turn{Now: time.Now().UnixMilli()}
 	sess, refused := s.hub.Open(c, remote(wire.RemoteAddr()), requestURI(r), turn.Now)
 	if refused != nil {
 		s.refuse(wire, refused)
+		s.opt.Gone(remote(wire.RemoteAddr()))
 		return
 	}
 	sess.SetRights(node.RightsOf(r.Context()))
