@@ -22,7 +22,7 @@ func (s *Session) Spend(requests, bytes int, now int64) *codec.Error {
 	}
 	if d := now - b.at; d > 0 {
 		b.at = now
-		d = min(d, 1000)
+		d = min(d, 60_000) // who owes for more than a second's worth has it paid off
 		b.frames = min(b.frames+d*int64(o.Rate), int64(o.Rate)*1000)
 		b.bytes = min(b.bytes+d*int64(o.ByteRate), int64(o.ByteRate)*1000)
 	}
@@ -45,8 +45,8 @@ func (s *Session) Charge(requests int) {
 	}
 }
 
-// Overdrawn charges like Spend, for dialects that cannot tell a peer to wait,
-// and reports whether it owes more than a second's worth: it is to be cut.
+// Overdrawn charges like Spend, for what nobody can answer, and reports whether
+// the peer owes more than a second's worth: it is to be cut.
 // Called by the peer's reader only.
 func (s *Session) Overdrawn(requests, bytes int, now int64) bool {
 	o, b := &s.hub.opt, &s.budget

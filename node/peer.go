@@ -24,7 +24,8 @@ type Peer interface {
 type Dialect interface {
 	// Open is called once, when the handshake is done.
 	Open(p Peer, turn *Turn)
-	// Frame handles one whole message. The payload is the dialect's until it
+	// Frame handles one whole message, and charges its peer for it
+	// (Session.Spend): each dialect knows how to say that it was too much. The payload is the dialect's until it
 	// returns, and valid UTF-8 if it is text.
 	Frame(p Peer, text bool, payload []byte, turn *Turn)
 	// Bye tells the peer why it is about to be cut. It may come at any time.
@@ -32,11 +33,6 @@ type Dialect interface {
 	// Close is called once, when the peer is gone, before its session ends.
 	Close(p Peer, turn *Turn)
 }
-
-// Counted is a Dialect that spends its peer's budget itself (Session.Spend),
-// for a frame of it may hold many requests and its peer can be told to wait.
-// Frames of others are charged by the transport, which cuts who goes on and on.
-type Counted interface{ Counted() }
 
 // Attend makes sure that the transport fills the session soon: it has queued
 // something of its own.

@@ -38,7 +38,7 @@ const (
 	CutReplies   // ended: asked on without reading the answers
 	CutEnded     // ended: the token was revoked or expired
 	CutPings     // ended: too many pings a second
-	CutFlood     // ended: went on far beyond its rate, in a dialect that cannot be told 429
+	CutFlood     // ended: fragments without an end
 
 	Opened  // sessions begun
 	Closed  // sessions ended

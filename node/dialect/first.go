@@ -20,9 +20,6 @@ type First struct {
 // Open implements node.Dialect.
 func (f *First) Open(node.Peer, *node.Turn) {}
 
-// Counted implements node.Counted: who it hands over to charges the first frame.
-func (f *First) Counted() {}
-
 // Close implements node.Dialect.
 func (f *First) Close(node.Peer, *node.Turn) {}
 

@@ -86,9 +86,6 @@ func (n *Native) describe(p node.Peer, enc codec.Encoding, turn *node.Turn) {
 	p.Session().Describe("native", enc.String(), turn)
 }
 
-// Counted implements node.Counted.
-func (n *Native) Counted() {}
-
 // Close implements node.Dialect.
 func (n *Native) Close(node.Peer, *node.Turn) {}
 

@@ -47,7 +47,6 @@ type conn struct {
 	part    []byte       // bytes of a frame that is not whole yet
 	msg     *fragments   // a message that is not whole yet
 	over    bool         // nothing more is read
-	charges bool         // the dialect does not spend the peer's budget: the transport does
 	pings   int32        // in this second
 	second  int64        // since 1970
 
@@ -122,9 +121,8 @@ func (c *conn) Session() *node.Session { return c.sess }
 
 // Speak implements node.Peer.
 func (c *conn) Speak(d node.Dialect) {
-	_, counted := d.(node.Counted)
 	c.mu.Lock()
-	c.dialect, c.charges = d, !counted
+	c.dialect = d
 	c.mu.Unlock()
 }
 
@@ -368,9 +366,6 @@ func (c *conn) message(text bool, p []byte, turn *node.Turn) *broken {
 	c.mu.Unlock()
 	if ending {
 		return nil // RFC 6455 5.5.1: what comes after our close frame does not count
-	}
-	if c.charges && c.sess.Overdrawn(1, len(p), turn.Now) {
-		return errFlood
 	}
 	c.dialect.Frame(c, text, p, turn)
 	return nil

@@ -116,7 +116,7 @@ var (
 	errUTF8      = &broken{closeInvalidText, "text is not UTF-8"}
 	errCloseCode = &broken{closeProtocol, "bad close frame"}
 	errPings     = &broken{closePolicy, "too many pings"}
-	errFlood     = &broken{closePolicy, "too many requests on this connection"}
+	errFlood     = &broken{closePolicy, "too many fragments"}
 	errPartials  = &broken{closeTryLater, "the hub is busy with unfinished messages"}
 )
 

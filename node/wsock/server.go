@@ -167,8 +167,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		return
 	}
-	c := &conn{srv: s, pace: s.pace(), busy: true} // nobody writes before start
-	c.Speak(s.opt.Dialect(r, proto))
+	c := &conn{srv: s, pace: s.pace(), dialect: s.opt.Dialect(r, proto), busy: true} // nobody writes before start
 	turn := &node.Turn{Now: time.Now().UnixMilli()}
 	sess, refused := s.hub.Open(c, remote(wire.RemoteAddr()), requestURI(r), turn.Now)
 	if refused != nil {

@@ -1,0 +1,108 @@
+package main
+
+import (
+	"bufio"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gorilla/websocket"
+)
+
+// An address may have so many connections, whatever it does with them; another
+// one hears nothing of it, and places come free again.
+func TestPerAddress(t *testing.T) {
+	g := serveGuarded(t, "--config", limitsFile(t, "per-address = 5\nloopback = \"on\"\nrequests = 50"))
+	addr := strings.TrimPrefix(g.http, "http://")
+	var held []net.Conn
+	for range 3 {
+		c, err := net.Dial("tcp", addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		held = append(held, c)
+	}
+	a, _ := g.dial("/ws")
+	b, _ := g.dial("/ws")
+	c, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.ReadResponse(bufio.NewReader(c), nil)
+	if err != nil || resp.StatusCode != 503 || resp.Header.Get("Retry-After") == "" {
+		t.Error(resp, err)
+	}
+	c.Close()
+	other := from(t, "127.0.0.2", g.ws)
+	wants(t, say(t, other, `{"op":"ping","id":1}`), "pong")
+	a.Close()
+	b.Close()
+	held[0].Close()
+	deadline := time.Now().Add(10 * time.Second)
+	for n := 0; n < 3; {
+		d := websocket.Dialer{NetDial: (&net.Dialer{}).Dial}
+		ws, _, err := d.Dial(g.ws, nil)
+		if err == nil {
+			defer ws.Close()
+			n++
+		} else if time.Now().After(deadline) {
+			t.Fatal("places do not come free: ", err)
+		}
+	}
+	wants(t, say(t, other, `{"op":"ping","id":1}`), "pong")
+}
+
+// limitsFile is a configuration with those limits.
+func limitsFile(t *testing.T, limits string) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "limits.toml")
+	if err := os.WriteFile(file, []byte("[limits]\n"+limits+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+// from dials from another of this machine's addresses.
+func from(t *testing.T, ip, url string) *websocket.Conn {
+	t.Helper()
+	d := websocket.Dialer{NetDial: (&net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(ip)}}).Dial}
+	ws, _, err := d.Dial(url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { ws.Close() })
+	return ws
+}
+
+func TestRequestRate(t *testing.T) {
+	g := serveGuarded(t, "--config", limitsFile(t, "loopback = \"on\"\nrequests = 20"))
+	codes := map[int]int{}
+	for range 60 {
+		status, _, _ := g.ask("GET", "/healthz", "")
+		codes[status]++
+	}
+	if codes[200] < 20 || codes[429] == 0 {
+		t.Error(codes)
+	}
+}
+
+func TestPingLimit(t *testing.T) {
+	g := serveGuarded(t)
+	ws, _ := g.dial("/ws")
+	var got error
+	for range 100 {
+		_ = ws.WriteControl(websocket.PingMessage, nil, time.Now().Add(time.Second))
+	}
+	_ = ws.SetReadDeadline(time.Now().Add(5 * time.Second))
+	for got == nil {
+		_, _, got = ws.ReadMessage()
+	}
+	if !websocket.IsCloseError(got, websocket.ClosePolicyViolation) {
+		t.Error(got)
+	}
+}
