@@ -10,6 +10,7 @@ type Reading struct {
 	Drop   uint64
 	Origin uint32 // session that published it, 0 = the hub
 	CBOR   bool   // encoding of Data
+	Text   bool   // what Format.Text says; a Format whose messages are not all of one kind sets it
 	From   []byte
 	Data   []byte
 }
@@ -25,13 +26,6 @@ type Format interface {
 	Live(dst []byte, pattern string, tag uint64, stored int64) (out []byte, ok bool)
 	// Text reports whether the messages are text.
 	Text() bool
-}
-
-// Mixed is a Format whose messages are not all of one kind: it is asked for
-// each reading, and Text is for the live marker.
-type Mixed interface {
-	Format
-	IsText(r *Reading) bool
 }
 
 // Framer puts messages into the transport's frames.
@@ -303,7 +297,6 @@ func (v *visit) encode(dst []byte, t *Topic, from, to uint64, f Framer, sc *Scra
 	raw := sc.raw
 	format := v.view.format
 	text := format.Text()
-	mixed, _ := format.(Mixed)
 	r := &sc.reading // not on the stack: a Format could keep it
 	*r = Reading{Topic: t.name, Ep: v.s.hub.epoch + uint64(t.gen), Drop: v.drop}
 	var n int64
@@ -314,6 +307,7 @@ func (v *visit) encode(dst []byte, t *Topic, from, to uint64, f Framer, sc *Scra
 			continue
 		}
 		r.Seq, r.TS, r.Origin, r.CBOR, r.From, r.Data = seq, rec.ts, rec.origin, rec.enc&flagCBOR != 0, rec.name, rec.data
+		r.Text = text
 		at := len(dst)
 		out, ok := format.Append(f.Begin(dst), r)
 		if !ok {
@@ -321,10 +315,7 @@ func (v *visit) encode(dst []byte, t *Topic, from, to uint64, f Framer, sc *Scra
 			v.s.hub.Stats.Add(DropFormless, 1)
 			continue
 		}
-		if mixed != nil {
-			text = mixed.IsText(r)
-		}
-		dst = f.End(out, at, text)
+		dst = f.End(out, at, r.Text)
 		r.Drop = 0
 		n++
 	}

@@ -119,23 +119,13 @@ type relayFormat struct{}
 
 // Append implements node.Format.
 func (relayFormat) Append(dst []byte, r *node.Reading) ([]byte, bool) {
-	if b, ok := bytesOf(r); ok {
-		return append(dst, b...), true
+	if r.CBOR {
+		if b, ok := codec.ByteString(r.Data); ok {
+			r.Text = false
+			return append(dst, b...), true
+		}
 	}
 	return appendPlain(dst, r), true
-}
-
-func bytesOf(r *node.Reading) ([]byte, bool) {
-	if !r.CBOR {
-		return nil, false
-	}
-	return codec.ByteString(r.Data)
-}
-
-// IsText implements node.Mixed.
-func (relayFormat) IsText(r *node.Reading) bool {
-	_, ok := bytesOf(r)
-	return !ok
 }
 
 // Text implements node.Format.
