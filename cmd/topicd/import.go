@@ -53,6 +53,9 @@ cannot be taken are told one by one, the others are taken; the exit code is then
 // maxTopicsFile is more than a hub could hold.
 const maxTopicsFile = 64 << 20
 
+// importCap is what TMK gives a topic: see dialect's burstCap.
+const importCap = 2 << 20
+
 // readTopics reads the file as UTF-8.
 func readTopics(name string) (string, error) {
 	f, err := os.Open(name)
@@ -113,7 +116,7 @@ func (j *importJob) line(ctx context.Context, n int, line string) error {
 		return nil
 	}
 	if j.conn != nil {
-		if err := j.conn.Make(ctx, name, client.MakeOptions{Static: true}); err != nil {
+		if err := j.conn.Make(ctx, name, client.MakeOptions{Static: true, Cap: importCap}); err != nil {
 			return fmt.Errorf("line %d: %q: %w", n, name, err)
 		}
 	}

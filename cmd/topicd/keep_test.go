@@ -54,7 +54,7 @@ func TestStaticTopicsSurviveKill(t *testing.T) {
 	}
 	nextText(t, native)
 	file := filepath.Join(state, "topics.json")
-	const want = "[\n{\"topic\":\"Chat\"},\n{\"topic\":\"Küche\"},\n{\"topic\":\"a/b\",\"cap\":9000,\"stale\":60}\n]\n"
+	const want = "[\n{\"topic\":\"Chat\",\"cap\":2097152},\n{\"topic\":\"Küche\",\"cap\":2097152},\n{\"topic\":\"a/b\",\"cap\":9000,\"stale\":60}\n]\n"
 	for end := time.Now().Add(10 * time.Second); ; time.Sleep(20 * time.Millisecond) {
 		if b, _ := os.ReadFile(file); string(b) == want {
 			break
@@ -81,7 +81,7 @@ func TestStaticTopicsSurviveKill(t *testing.T) {
 	if code, _ := h.stop(t); code != 0 { // one that ends in order keeps what has just been made
 		t.Errorf("exit code %d\n%s", code, h.errs.String())
 	}
-	if b, _ := os.ReadFile(file); !strings.Contains(string(b), `{"topic":"last"}`) || !strings.Contains(string(b), `"cap":9000,"stale":60`) {
+	if b, _ := os.ReadFile(file); !strings.Contains(string(b), `{"topic":"last","cap":2097152}`) || !strings.Contains(string(b), `"cap":9000,"stale":60`) {
 		t.Errorf("the file holds %q", b)
 	}
 }

@@ -49,7 +49,7 @@ func (m *relayed) Open(p node.Peer, turn *node.Turn) {
 	s.Describe("relay", "", turn)
 	err := s.MaySubscribe(m.topic)
 	if err == nil && m.relay.Hub.Find(m.topic) == nil {
-		_, err = m.relay.Hub.Make(m.topic, node.MakeOptions{Keep: noKeep}) // it ends with its last member
+		_, err = m.relay.Hub.Make(m.topic, passing(m.relay.Hub)) // it ends with its last member
 	}
 	if err == nil {
 		_, err = s.Subscribe(m.topic, node.SubOptions{NotOwn: true, Format: relayFormat{}}, turn)

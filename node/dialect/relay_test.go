@@ -190,6 +190,33 @@ func TestRelayMembers(t *testing.T) {
 	}
 }
 
+// TestBurst: what comes in one go is there for who reads, though these dialects'
+// topics are born with nobody asking for a cap.
+func TestBurst(t *testing.T) {
+	const n = 150
+	h := newHouse(t, node.Options{}, "", 0)
+	s := &session{t, h, map[string]*websocket.Conn{}}
+	for name, path := range map[string]string{"scd": "/scd", "relay": "/relay/burst"} {
+		from, to := s.peer(name+"1", path, ""), s.peer(name+"2", path, "")
+		before := ""
+		if name == "scd" {
+			tell(t, to, websocket.TextMessage, "SCDTMH:1.0\tTRN:burst\n")
+			wantHear(t, to, "[server@notify]:TRN|burst|3|no error\n")
+			before = "SCDTMH:1.0\tTSM:burst\n"
+		} else {
+			h.joined(t, "burst", 2)
+		}
+		for i := range n {
+			tell(t, from, websocket.TextMessage, fmt.Sprintf("%s%d %s", before, i, strings.Repeat("x", 10_000)))
+		}
+		for i := range n {
+			if got := hear(t, to); !strings.Contains(got, fmt.Sprintf("%d x", i)) {
+				t.Fatalf("%s: message %d is %.40q", name, i, got)
+			}
+		}
+	}
+}
+
 // TestRelayRefusals: what cannot be told in words is told by the close frame.
 func TestRelayRefusals(t *testing.T) {
 	h := newHouse(t, node.Options{Rate: 5}, "", 0)
