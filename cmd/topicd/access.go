@@ -150,6 +150,9 @@ func checkPrefix(text string) error {
 }
 
 func checkOrigin(text string) error {
+	if text == "null" { // pages that a browser opens from its disk, as Qt's examples are: who allows them knows that frames can say it too
+		return nil
+	}
 	u, err := url.Parse(text)
 	if err != nil || u.Scheme == "" || u.Host == "" || u.Path != "" || u.RawQuery != "" || u.Fragment != "" {
 		return fmt.Errorf("%q is not an origin such as https://app.example: scheme, host and port, without a path", text)

@@ -279,6 +279,7 @@ func TestJoin(t *testing.T) {
 
 func TestNames(t *testing.T) {
 	n := Names{Hosts: []string{"hub.example"}, Origins: []string{"https://app.example"}}
+	disk := Names{Origins: []string{"null"}} // pages that a browser opens from its disk
 	for host, want := range map[string]int{
 		"127.0.0.1": 0, "192.0.2.7:22345": 0, "[fd00::7]:80": 0, "[::1]": 0, "localhost:1": 0, "LOCALHOST": 0, "gw.local:80": 0, "gw.local.": 0,
 		"hub.example": 0, "HUB.example:443": 0, "evil.example": 421, "localhost.evil.example": 421, "local": 421, "127.0.0.1.evil.example": 421, "": 421,
@@ -318,7 +319,13 @@ func TestNames(t *testing.T) {
 			t.Errorf("%+v: %v", c, err)
 		}
 	}
-	r := httptest.NewRequest("POST", "/", nil)
+	r := httptest.NewRequest("GET", "/", nil)
+	r.Header.Set("Origin", "null")
+	r.Header.Set("Sec-Fetch-Site", "cross-site")
+	if n.Origin(r) == nil || disk.Origin(r) != nil {
+		t.Errorf("a page from a disk: %v, and where it is allowed %v", n.Origin(r), disk.Origin(r))
+	}
+	r = httptest.NewRequest("POST", "/", nil)
 	r.Header["Origin"] = []string{"http://example.com", "http://evil.example"}
 	if n.Origin(r) == nil {
 		t.Error("two origins")

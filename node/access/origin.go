@@ -45,13 +45,16 @@ func (n *Names) Origin(r *http.Request) *codec.Error {
 	if len(origins) > 1 {
 		return errOrigin
 	}
+	if n.Foreign(r) {
+		return nil
+	}
 	if len(origins) == 0 || origins[0] == "" || origins[0] == "file://" {
 		if site := r.Header.Get("Sec-Fetch-Site"); site == "cross-site" || site == "same-site" {
 			return errOrigin
 		}
 		return nil
 	}
-	if sameOrigin(origins[0], r) || n.Foreign(r) {
+	if sameOrigin(origins[0], r) {
 		return nil
 	}
 	return errOrigin
