@@ -85,10 +85,7 @@ func (d *SCD) Frame(p node.Peer, text bool, payload []byte, turn *node.Turn) {
 		a, err = d.handle(p, &q, turn)
 	}
 	if err != nil {
-		a = scdAnswer{q.refusal(), err.Msg}
-		if a.text == errNoName.Msg {
-			a.code = 0
-		}
+		a = q.refused(err)
 	}
 	p.Send(true, appendSCDReply(nil, q.cmd, q.topic, a), turn)
 }

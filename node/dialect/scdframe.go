@@ -76,12 +76,12 @@ func (q *scdRequest) check() *codec.Error {
 	return codec.CheckTopic(q.topic)
 }
 
-// refusal is the code that the command has for "no".
-func (q *scdRequest) refusal() int {
-	if q.cmd == "TDL" {
-		return -1
+// refused is the answer to a request that is refused: TDL has a code of its own.
+func (q *scdRequest) refused(err *codec.Error) scdAnswer {
+	if q.cmd == "TDL" && err != errNoName {
+		return scdAnswer{-1, err.Msg}
 	}
-	return 0
+	return scdAnswer{0, err.Msg}
 }
 
 type scdAnswer struct {
