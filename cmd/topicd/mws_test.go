@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -222,5 +223,33 @@ func TestManagedSettings(t *testing.T) {
 		if code != exitUsage || !strings.Contains(errs.String(), c.want) {
 			t.Errorf("%s %s: exit code %d, %s", c.name, c.value, code, errs.String())
 		}
+	}
+}
+
+// Over TLS the URI is wss://, behind a proxy what --mws-url says.
+func TestManagedURI(t *testing.T) {
+	insecure := &tls.Config{InsecureSkipVerify: true}
+	client := &http.Client{Transport: &http.Transport{TLSClientConfig: insecure, DisableKeepAlives: true}}
+	uri := func(url string) string {
+		t.Helper()
+		resp, err := client.Get("http" + strings.TrimSuffix(strings.TrimPrefix(url, "ws"), "/ws") + "/v1/websocket_uri")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		var got struct{ URI string }
+		if err := json.NewDecoder(resp.Body).Decode(&got); err != nil {
+			t.Fatal(err)
+		}
+		return got.URI
+	}
+	hub := serveInside(t, "--tls", "auto")
+	ws, _, err := (&websocket.Dialer{TLSClientConfig: insecure}).Dial(uri(hub), nil)
+	if err != nil || !strings.HasPrefix(hub, "wss://") {
+		t.Fatal(hub, err)
+	}
+	ws.Close()
+	if u := uri(serveInside(t, "--mws-url", "wss://hub.example.org/mws")); !strings.HasPrefix(u, "wss://hub.example.org/mws/?token=") {
+		t.Error(u)
 	}
 }
