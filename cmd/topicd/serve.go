@@ -209,6 +209,7 @@ func (s *server) shutdown() {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	s.ws.Shutdown(ctx)
+	s.web.Drain(ctx)
 	s.http.Close()
 	s.web.Wait()
 	if s.profiles != nil {

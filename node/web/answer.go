@@ -14,7 +14,8 @@ import (
 // writer is the answer to a request, and how its peer wants it.
 type writer struct {
 	http.ResponseWriter
-	cbor bool // Accept prefers application/cbor: what would be JSON goes out as CBOR
+	cbor     bool          // Accept prefers application/cbor: what would be JSON goes out as CBOR
+	patience time.Duration // for each write of a long answer
 }
 
 // Unwrap is for http.ResponseController.
@@ -198,7 +199,11 @@ func (l *list) end() {
 // send writes a piece of a long answer and gives the buffer back. A peer that
 // does not take it in time is gone.
 func send(w http.ResponseWriter, b []byte) ([]byte, error) {
-	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(writeTime))
+	patience := writeTime
+	if a, ok := w.(*writer); ok {
+		patience = a.patience
+	}
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(patience))
 	_, err := w.Write(b)
 	return b[:0], err
 }

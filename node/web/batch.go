@@ -91,7 +91,7 @@ func (p *publisher) batch(r io.Reader, topic []byte) *codec.Error {
 		if err != nil && err != io.EOF {
 			return atLine(n, readLineError(err))
 		}
-		if text := bytes.TrimSpace(line); len(text) > 0 {
+		if text := bytes.Trim(line, " \t\r\n"); len(text) > 0 {
 			if bad := p.line(topic, text); bad != nil {
 				return atLine(n, bad)
 			}

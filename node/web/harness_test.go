@@ -80,6 +80,9 @@ func (h *hub) serve(w http.ResponseWriter, r *http.Request) {
 
 func (h *hub) stop() {
 	h.web.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	h.web.Drain(ctx)
 	h.http.Close()
 	h.web.Wait()
 	if n := h.hub.Counts().Sessions; n != 0 {

@@ -135,6 +135,9 @@ func (st *stream) subscribe(q *query, resume string, turn *node.Turn) *codec.Err
 	}
 	if ep, seq, ok := parseID(resume); ok && !st.time {
 		o.HasSince, o.Since, o.Ep = true, seq, ep
+		if t := st.s.Hub.Find([]byte(q.topics[0])); t != nil && st.s.Hub.Info(t, turn.Now).Epoch != ep {
+			o.Since, o.Ep = 0, 0 // born again since: all that it holds
+		}
 	} else if at, ok := parseTimeID(resume); ok && st.time {
 		o.HasSince, o.Since, o.After = true, 0, at
 	}

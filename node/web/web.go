@@ -12,6 +12,7 @@
 package web
 
 import (
+	"context"
 	"maps"
 	"net/http"
 	"path"
@@ -43,6 +44,8 @@ type Server struct {
 	quit  chan struct{}       // closed when the hub goes away: streams end
 	fills sync.Pool           // *fill: what streams need only while they write
 
+	bodyTime, writeTime time.Duration // as the constants; tests have less patience
+
 	mu       sync.Mutex
 	closing  bool
 	requests sync.WaitGroup
@@ -53,7 +56,7 @@ type server = Server
 
 // New makes the handler of everything that is not a WebSocket.
 func New(cfg Config) *Server {
-	s := &server{Config: cfg, mux: http.NewServeMux(), paths: map[string][]string{}, quit: make(chan struct{})}
+	s := &server{Config: cfg, mux: http.NewServeMux(), paths: map[string][]string{}, quit: make(chan struct{}), bodyTime: bodyTime, writeTime: writeTime}
 	s.fills.New = func() any { return new(fill) }
 	s.dashboard()
 	s.handle("/healthz", methods{"GET": s.serveHealth})
@@ -137,7 +140,7 @@ func (s *server) serve(w http.ResponseWriter, r *http.Request, next http.Handler
 	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
 	h.Set("Cache-Control", "no-store")
 	h.Add("Vary", "Accept")
-	w = &writer{ResponseWriter: w, cbor: wantsCBOR(r.Header.Get("Accept"))}
+	w = &writer{ResponseWriter: w, cbor: wantsCBOR(r.Header.Get("Accept")), patience: s.writeTime}
 	if !s.begin() {
 		writeError(w, errGoing)
 		return
@@ -145,9 +148,9 @@ func (s *server) serve(w http.ResponseWriter, r *http.Request, next http.Handler
 	defer s.requests.Done()
 	deadline := http.NewResponseController(w)
 	if r.Body != nil && r.Body != http.NoBody {
-		_ = deadline.SetReadDeadline(time.Now().Add(bodyTime))
+		_ = deadline.SetReadDeadline(time.Now().Add(s.bodyTime))
 	}
-	_ = deadline.SetWriteDeadline(time.Now().Add(writeTime))
+	_ = deadline.SetWriteDeadline(time.Now().Add(s.writeTime))
 	if p := r.URL.EscapedPath(); strings.HasPrefix(p, "/api/") && cleaned(p) != p {
 		// The mux would send the client elsewhere, and most lose the body then.
 		writeError(w, codec.Errorf(codec.CodeMalformed, "the path has an empty level, . or .."))
@@ -187,9 +190,23 @@ func (s *server) Close() {
 	}
 }
 
-// Wait returns when the last request has ended. It is called after Close, and
-// when the connections are closed: nobody can then keep a request waiting. The
-// hub may be closed after it.
+// Drain waits until the requests under way have ended, or ctx has. It is called
+// after Close: streams then only say goodbye.
+func (s *server) Drain(ctx context.Context) {
+	done := make(chan struct{})
+	go func() { // ends with the last request, which Wait waits for
+		s.requests.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+	case <-ctx.Done():
+	}
+}
+
+// Wait returns when the last request has ended. It is called when the
+// connections are closed too: nobody can then keep a request waiting. The hub
+// may be closed after it.
 func (s *server) Wait() { s.requests.Wait() }
 
 func (s *server) serveNothing(w http.ResponseWriter, r *http.Request) {

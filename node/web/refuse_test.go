@@ -1,0 +1,105 @@
+package web
+
+import (
+	"encoding/hex"
+	"encoding/json"
+	"os"
+	"strings"
+	"testing"
+
+	"topicd/node"
+)
+
+// Nothing that the protocol's vectors refuse as a body is stored from HTTP.
+func TestRefuseVectors(t *testing.T) {
+	text, err := os.ReadFile("../../firmware-notes/vectors/refuse.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var vectors []struct {
+		Name, Enc, Level, Text, Hex string
+		Code                        int
+	}
+	if err := json.Unmarshal(text, &vectors); err != nil || len(vectors) < 200 {
+		t.Fatal(err, len(vectors))
+	}
+	h := start(t, node.Options{}, Config{})
+	for _, v := range vectors {
+		body, kind := v.Text, ofJSON
+		if v.Hex != "" {
+			raw, err := hex.DecodeString(v.Hex)
+			if err != nil {
+				t.Fatal(err)
+			}
+			body = string(raw)
+		}
+		if v.Enc == "cbor" {
+			kind = ofCBOR
+		}
+		path := "/api/pub"
+		if v.Level == "body" {
+			path = "/api/pub/a"
+		}
+		a := h.do("POST", path, body, kind)
+		if a.status != v.Code || !strings.HasPrefix(a.body, `{"error":{"code":`) {
+			if v.Level == "frame" && a.status == 200 { // refused for its op, which is implied here
+				t.Logf("%s is a reading here: %s", v.Name, body)
+				continue
+			}
+			t.Errorf("%s: %d %s, want %d", v.Name, a.status, a.body, v.Code)
+		}
+		if kind == ofJSON && v.Level == "body" { // as a line of a batch
+			if a := h.do("POST", path, body, ndjson); a.status != v.Code && lineCount(body) == 1 {
+				t.Errorf("%s as a line: %d %s, want %d", v.Name, a.status, a.body, v.Code)
+			}
+		}
+	}
+	if h.hub.Find([]byte("a")) != nil {
+		t.Error("something was stored")
+	}
+}
+
+func FuzzBatch(f *testing.F) {
+	for _, seed := range []string{
+		"", "\n\r\n", "1\n2", `{"topic":"a","data":1}`, `[{"topic":"a","data":1},{"topic":"b","data":[]}]` + "\n{", `{"op":"sub","topic":"a"}`,
+		`{"topic":1,"data":1}`, strings.Repeat("1", 200), "\xff", `{"topic":"$sys/stats","data":1}`, `{"topic":"a","topic":"b","data":1}`,
+	} {
+		f.Add([]byte(seed), true)
+		f.Add([]byte(seed), false)
+	}
+	h := node.New(node.Options{MaxBody: 100, Rate: -1, Memory: 1 << 20})
+	f.Fuzz(func(t *testing.T, body []byte, many bool) {
+		sess, err := h.Open(deaf{}, "", "", h.Now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		turn := h.Turn()
+		p := &publisher{hub: h, sess: sess, turn: turn, topics: map[string]bool{}}
+		var topic []byte
+		if !many {
+			topic = []byte("a/b")
+		}
+		before := h.Stats.Get(node.Stored)
+		bad := p.batch(strings.NewReader(string(body)), topic)
+		if n := h.Stats.Get(node.Stored) - before; n != int64(p.n) {
+			t.Errorf("%d stored, %d told", n, p.n)
+		}
+		if bad == nil && !many && p.n != lineCount(string(body)) {
+			t.Errorf("%d of %d lines", p.n, lineCount(string(body)))
+		}
+		if bad != nil && (bad.Code < 400 || bad.Code > 599) {
+			t.Error(bad)
+		}
+		sess.Close(turn)
+	})
+}
+
+func lineCount(body string) int {
+	n := 0
+	for l := range strings.SplitSeq(body, "\n") {
+		if strings.Trim(l, " \t\r") != "" {
+			n++
+		}
+	}
+	return n
+}
