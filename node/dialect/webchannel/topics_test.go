@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"runtime"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -334,5 +336,115 @@ func TestRunEnds(t *testing.T) {
 	}
 	if n := runtime.NumGoroutine(); n > before {
 		t.Errorf("%d goroutines, %d before", n, before)
+	}
+}
+
+// Pages come, log in, talk, subscribe and go, in no order: the state holds, and
+// those who stay hear what they should.
+func TestChurn(t *testing.T) {
+	w := newWorld(t)
+	stay := w.page()
+	stay.connect("chatserver", newMessage)
+	heard := make(chan int)
+	go func() {
+		n := 0
+		for {
+			_, b, err := stay.ReadMessage()
+			if err != nil || strings.Contains(string(b), `"the end"`) {
+				heard <- n
+				return
+			}
+			if strings.Contains(string(b), `"signal":5,`) {
+				n++
+			} else if strings.HasSuffix(string(b), `"type":2}`) {
+				stay.WriteMessage(websocket.TextMessage, []byte(`{"type":4}`))
+			}
+		}
+	}()
+	const pages, rounds = 8, 15
+	var wg sync.WaitGroup
+	var said atomic.Int64
+	for i := range pages {
+		wg.Go(func() {
+			for round := range rounds {
+				c, _, err := websocket.DefaultDialer.Dial(w.url+"/webchannel", nil)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				name := fmt.Sprintf("u%d", (i+round)%5) // they get in each other's way
+				for k, text := range []string{
+					`{"type":3,"id":0}`, `{"type":4}`,
+					`{"type":7,"object":"chatserver","signal":5}`, `{"type":7,"object":"chatserver","signal":6}`, `{"type":7,"object":"chatserver","signal":8}`,
+					`{"type":6,"object":"topics","method":"subscribe","args":["#"],"id":1}`,
+					`{"type":6,"object":"chatserver","method":"login","args":["` + name + `"],"id":2}`,
+					`{"type":6,"object":"chatserver","method":"sendMessage","args":["` + name + `","hi"],"id":3}`,
+					fmt.Sprintf(`{"type":6,"object":"topics","method":"publish","args":["churn/%d",%d],"id":4}`, round, i),
+					`{"type":8,"object":"chatserver","signal":5}`,
+					`{"type":6,"object":"chatserver","method":"logout","args":["` + name + `"],"id":5}`,
+				} {
+					if round%3 == 1 && k == 8 {
+						break // gone in the middle, still logged in
+					}
+					if err := c.WriteMessage(websocket.TextMessage, []byte(text)); err != nil {
+						t.Error(err)
+					}
+				}
+				c.SetReadDeadline(time.Now().Add(10 * time.Second))
+				for last := `"id":5,`; round%3 != 1; {
+					_, b, err := c.ReadMessage()
+					if err != nil {
+						t.Error(err)
+						break
+					}
+					if strings.Contains(string(b), `"data":true,"id":3,`) {
+						said.Add(1)
+					}
+					if strings.Contains(string(b), last) {
+						break
+					}
+				}
+				c.Close()
+			}
+		})
+	}
+	wg.Wait()
+	n := w.native("nothing")
+	n.publish("chat", `"the end"`)
+	if got := int64(<-heard); got < said.Load() || said.Load() == 0 {
+		t.Errorf("%d messages were taken, %d heard", said.Load(), got)
+	}
+	p := w.page()
+	for end := time.Now().Add(5 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		p.say(`{"type":3,"id":7}`)
+		f := p.next()
+		for strings.HasSuffix(f, `"type":2}`) {
+			f = p.next()
+		}
+		if strings.Contains(f, `"userList",[1,7],[]]`) {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatalf("somebody has stayed: %s", f)
+		}
+	}
+}
+
+// A page that reads nothing is cut, and costs nobody else anything.
+func TestPageThatDoesNotRead(t *testing.T) {
+	w := newWorld(t)
+	dead, p := w.page(), w.page()
+	go func() {
+		for i := 0; ; i++ {
+			if dead.WriteMessage(websocket.TextMessage, []byte(fmt.Sprintf(`{"type":3,"id":%d}`, i))) != nil {
+				return
+			}
+		}
+	}()
+	for end := time.Now().Add(15 * time.Second); w.hub.Stats.Get(node.CutReplies) == 0; {
+		if time.Now().After(end) {
+			t.Fatal("it is not cut")
+		}
+		p.call("core", `"receiveText"`, `["on it goes"]`, "null")
 	}
 }
