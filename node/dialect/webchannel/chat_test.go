@@ -347,3 +347,28 @@ func TestOrderOfNames(t *testing.T) {
 		t.Errorf("%q", names)
 	}
 }
+
+// With a page there the timers wake up less than once a second, and not at all
+// without one.
+func TestSleep(t *testing.T) {
+	w := newSlowWorld(t)
+	if next := w.srv.tick(w.hub.Turn()); next != 0 {
+		t.Errorf("with nobody there something is due at %d", next)
+	}
+	p := w.page()
+	p.call("chatserver", `"login"`, `["alice"]`, `true`)
+	p.connect("chatserver", keepAlive)
+	n := 0
+	for w.slow.Load() < 60_000 {
+		next := w.srv.tick(w.hub.Turn())
+		if next <= w.slow.Load() {
+			t.Fatalf("due at %d, it is %d", next, w.slow.Load())
+		}
+		w.slow.Store(next)
+		n++
+	}
+	if n > 60 {
+		t.Errorf("%d times in a minute", n)
+	}
+	t.Logf("%d times in a minute", n)
+}
