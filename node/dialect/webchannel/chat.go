@@ -71,7 +71,7 @@ func (p *page) login(name string, turn *node.Turn) bool {
 	case u != nil && u.listed:
 		return false
 	case u == nil || u.page != p:
-		if p.names >= maxPageUsers || u == nil && len(c.users) >= maxUsers {
+		if p.names >= maxPageUsers || u == nil && (len(c.users) >= maxUsers || len(c.json)+len(name) > listedBytes) {
 			return false
 		}
 		if u != nil {

@@ -13,17 +13,18 @@ import (
 
 // fake is a peer without a socket.
 type fake struct {
-	t    testing.TB
-	sess *node.Session
-	sent [][]byte
+	t     testing.TB
+	sess  *node.Session
+	sent  [][]byte
+	ended int // close code
 }
 
-func (f *fake) Session() *node.Session      { return f.sess }
-func (f *fake) End(int, string, *node.Turn) {}
-func (f *fake) SetPace(int)                 {}
-func (f *fake) Speak(node.Dialect)          {}
-func (f *fake) Wake()                       {}
-func (f *fake) Cut(*codec.Error)            {}
+func (f *fake) Session() *node.Session               { return f.sess }
+func (f *fake) End(code int, _ string, _ *node.Turn) { f.ended = code }
+func (f *fake) SetPace(int)                          {}
+func (f *fake) Speak(node.Dialect)                   {}
+func (f *fake) Wake()                                {}
+func (f *fake) Cut(*codec.Error)                     {}
 
 func (f *fake) Send(text bool, b []byte, _ *node.Turn) {
 	f.checkFrame(text, b)

@@ -60,8 +60,13 @@ func (p *page) Close(_ node.Peer, turn *node.Turn) {
 // Frame implements node.Dialect. Whatever is not understood gets no answer, as
 // with Qt; it is counted.
 func (p *page) Frame(_ node.Peer, text bool, payload []byte, turn *node.Turn) {
-	slow := p.peer.Session().Spend(1, len(payload), turn.Now)
+	sess := p.peer.Session()
+	slow := sess.Spend(1, len(payload), turn.Now)
 	m, ok := parse(payload)
+	if slow != nil && m.Type != typeInvoke && sess.Overdrawn(1, len(payload), turn.Now) {
+		p.peer.End(1013, "too many messages", turn) // there is no answer that could say so
+		return
+	}
 	if !ok || !text {
 		p.srv.hub.Stats.Add(node.RefusedMalformed, 1)
 		return
@@ -105,8 +110,12 @@ func (p *page) init(id []byte, turn *node.Turn) {
 		b = appendObject(b, &objects[i], p.valueLocked(&objects[i]))
 	}
 	p.dirty = 0
+	p.peer.Session().Charge(len(b)/initCost + p.judgedLocked()/perRequest)
 	p.peer.Send(true, appendResponse(nil, id, append(b, '}')), turn)
 }
+
+// initCost is how many bytes of a description cost as much as a request.
+const initCost = 1 << 10
 
 // valueLocked is the value of the object's own property for this page.
 func (p *page) valueLocked(o *object) []byte {
@@ -125,10 +134,10 @@ func (p *page) valueLocked(o *object) []byte {
 
 // updateLocked tells the page of changed properties, unless it has not yet
 // worked through the last update. It then gets the newest values, however
-// often they have changed.
-func (p *page) updateLocked(turn *node.Turn) {
+// often they have changed. It returns what that costs, in bytes.
+func (p *page) updateLocked(turn *node.Turn) int {
 	if p.dirty == 0 || !p.idle {
-		return
+		return 0
 	}
 	b := []byte(`{"data":[`)
 	if p.dirty&propUsers != 0 {
@@ -140,9 +149,27 @@ func (p *page) updateLocked(turn *node.Turn) {
 		}
 		b = appendUpdate(b, &topics, p.valueLocked(&topics))
 	}
+	b = append(b, `],"type":2}`...)
+	cost := len(b)
+	if p.dirty&propTopics != 0 {
+		cost += p.judgedLocked() * judgeCost
+	}
 	p.dirty, p.idle = 0, false
-	p.peer.Send(true, append(b, `],"type":2}`...), turn)
+	p.peer.Send(true, b, turn)
+	return cost
 }
+
+// judgedLocked is how many names the page's rights are asked for when it is
+// told the topics.
+func (p *page) judgedLocked() int {
+	if p.peer.Session().Rights() == nil {
+		return 0
+	}
+	return len(p.srv.list.names)
+}
+
+// judgeCost is the time to ask for one name, in bytes that could be sent in it.
+const judgeCost = 8
 
 // caresLocked tells whether topicList matters to the page. The protocol does
 // not say who reads a property; a page that only chats does not.

@@ -115,9 +115,7 @@ func (s *Server) tick(turn *node.Turn) (next int64) {
 		s.askLocked(turn)
 	}
 	if due(&s.flushAt) {
-		for p := range s.pages {
-			p.updateLocked(turn)
-		}
+		s.flushLocked(turn)
 	}
 	for _, when := range []int64{s.flushAt, s.aliveAt, s.checkAt, s.listAt} {
 		if when != 0 && (next == 0 || when < next) {
@@ -144,6 +142,21 @@ func (s *Server) changedLocked(prop uint8) {
 	}
 	s.atLocked(&s.flushAt, flushAfter)
 }
+
+// flushLocked tells pages of changed properties, so many bytes at a time: a
+// thousand pages and a long list of users must not fill the memory for answers.
+func (s *Server) flushLocked(turn *node.Turn) {
+	sent := 0
+	for p := range s.pages {
+		if sent > flushBytes {
+			s.atLocked(&s.flushAt, flushAfter)
+			return
+		}
+		sent += p.updateLocked(turn)
+	}
+}
+
+const flushBytes = 256 << 10 // in 50 ms: at most 5 MiB/s of it
 
 // emitLocked sends a signal without arguments to the pages connected to it.
 func (s *Server) emitLocked(bit uint8, object string, signal int, turn *node.Turn) {

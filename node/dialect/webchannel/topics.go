@@ -25,6 +25,9 @@ var special = [...]struct {
 // it longer. The rest is asked for with a narrower pattern or since.
 const maxAnswer = 48 << 10
 
+// perRequest is how many topics are looked at for the price of a request.
+const perRequest = 8
+
 var errString = &codec.Error{Code: codec.CodeMalformed, Msg: "the first argument is a topic or pattern: a string"}
 
 // topics calls a method of topics. Every result is an object; one that failed
@@ -199,6 +202,7 @@ func (p *page) get(pattern string, o *codec.Opts, turn *node.Turn) ([]byte, *cod
 	if len(ts) == 0 && !codec.HasWildcard(pattern) {
 		return nil, codec.Errorf(codec.CodeNotFound, "no topic %q", pattern)
 	}
+	p.peer.Session().Charge(len(ts) / perRequest)
 	hasSince := o.Has&codec.OptSince != 0
 	last := o.Last
 	if o.Has&(codec.OptLast|codec.OptSince) == 0 {
@@ -240,7 +244,9 @@ func (p *page) list(match string, turn *node.Turn) ([]byte, *codec.Error) {
 	b := []byte(`{"topics":[`)
 	begin := len(b)
 	more := false
-	for _, t := range h.Topics(match) {
+	ts := h.Topics(match)
+	p.peer.Session().Charge(len(ts) / perRequest)
+	for _, t := range ts {
 		if !p.peer.Session().MayRead(t.Name()) {
 			continue
 		}

@@ -448,3 +448,68 @@ func TestPageThatDoesNotRead(t *testing.T) {
 		p.call("core", `"receiveText"`, `["on it goes"]`, "null")
 	}
 }
+
+// Many pages and a long list are told bit by bit.
+func TestUpdatesAreBounded(t *testing.T) {
+	w := newSlowWorld(t)
+	n := w.native("nothing")
+	for i := range 300 {
+		n.publish(fmt.Sprintf("l/%03d/%s", i, strings.Repeat("n", 60)), `1`)
+	}
+	const pages = 40 // of 16 KiB each
+	var ps []*peer
+	for range pages {
+		ps = append(ps, w.page())
+	}
+	for _, p := range ps {
+		p.quietNative()
+	}
+	if err := w.hub.Delete([]byte("l/000/" + strings.Repeat("n", 60))); err != nil {
+		t.Fatal(err)
+	}
+	told := func() (n int) {
+		w.srv.mu.Lock()
+		defer w.srv.mu.Unlock()
+		for p := range w.srv.pages {
+			if !p.idle {
+				n++
+			}
+		}
+		return n
+	}
+	w.wait(2060)
+	first := told()
+	w.wait(60)
+	second := told()
+	w.wait(200)
+	if first == 0 || first > flushBytes/listedBytes+2 || second <= first || told() != pages {
+		t.Errorf("%d pages, then %d, then %d were told", first, second, told())
+	}
+}
+
+// Who says far too much that has no answer is cut.
+func TestFloodEnds(t *testing.T) {
+	h := node.New(node.Options{Rate: 100})
+	defer h.Close()
+	srv := New(h)
+	p := &fake{t: t}
+	p.sess, _ = h.Open(p, "", "", 1000)
+	d := srv.Dialect().(*page)
+	turn := &node.Turn{Now: 1000}
+	d.Open(p, turn)
+	d.Frame(p, true, []byte(`{"type":3,"id":0}`), turn)
+	for i := range 1000 {
+		d.Frame(p, true, []byte(`{"type":6,"object":"topics","method":"list","id":1}`), turn)
+		if i > 500 && !strings.Contains(string(p.sent[len(p.sent)-1]), `"code":429`) {
+			t.Fatalf("call %d is answered with %s", i, p.sent[len(p.sent)-1])
+		}
+	}
+	for i := 0; p.ended == 0; i++ {
+		if i > 1000 {
+			t.Fatal("it is not cut")
+		}
+		d.Frame(p, true, []byte(`{"type":4}`), turn)
+	}
+	d.Close(p, turn)
+	p.sess.Close(turn)
+}
