@@ -16,6 +16,7 @@ type writer struct {
 	http.ResponseWriter
 	cbor     bool          // Accept prefers application/cbor: what would be JSON goes out as CBOR
 	patience time.Duration // for each write of a long answer
+	held     int64         // bytes of its body that the hub holds; owned by its handler
 }
 
 // Unwrap is for http.ResponseController.

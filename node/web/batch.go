@@ -21,6 +21,8 @@ type publisher struct {
 	turn   *node.Turn
 	n      int             // readings taken
 	topics map[string]bool // where they went, up to maxNames
+	long   []byte          // a line that does not fit the reader's buffer
+	hold   func(int64) *codec.Error
 }
 
 // publish charges a reading to the session and stores it.
@@ -83,11 +85,9 @@ var errNoPub = &codec.Error{Code: codec.CodeMalformed, Msg: `a reading is {"topi
 // refusal, which names its line.
 func (p *publisher) batch(r io.Reader, topic []byte) *codec.Error {
 	limit := p.hub.Options().MaxBody
-	// A line of this length and its end just fit; the reader's own error tells
-	// of a longer one before it is held.
-	br := bufio.NewReaderSize(&capped{r: r, left: maxBatch}, min(limit, 64<<10)+2)
+	br := bufio.NewReaderSize(&capped{r: r, left: maxBatch}, fewHeld)
 	for n := 1; ; n++ {
-		line, err := readLine(br, limit)
+		line, err := p.readLine(br, limit)
 		if err != nil && err != io.EOF {
 			return atLine(n, readLineError(err))
 		}
@@ -115,20 +115,28 @@ func (p *publisher) line(topic, text []byte) *codec.Error {
 
 // readLine reads up to and with the end of a line. The line is good until the
 // next call.
-func readLine(br *bufio.Reader, limit int) ([]byte, error) {
+func (p *publisher) readLine(br *bufio.Reader, limit int) ([]byte, error) {
 	line, err := br.ReadSlice('\n')
 	if err != bufio.ErrBufferFull {
+		if len(line) > limit+2 {
+			return nil, errLong
+		}
 		return line, err
 	}
-	long := append([]byte(nil), line...) // only where one reading may be longer than the reader's buffer
+	if p.long == nil {
+		if err := p.hold(int64(limit)); err != nil {
+			return nil, err
+		}
+	}
+	p.long = append(p.long[:0], line...)
 	for err == bufio.ErrBufferFull {
-		if len(long) > limit+2 {
+		if len(p.long) > limit+2 {
 			return nil, errLong
 		}
 		line, err = br.ReadSlice('\n')
-		long = append(long, line...)
+		p.long = append(p.long, line...)
 	}
-	return long, err
+	return p.long, err
 }
 
 var (

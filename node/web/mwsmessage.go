@@ -23,11 +23,6 @@ type mwsInput interface {
 // mwsSlack is what a body may have beside the message itself.
 const mwsSlack = 64 << 10
 
-const (
-	maxHeld = 4 << 20
-	fewHeld = 4 << 10
-)
-
 // read takes the request's body, of whatever Content-Type: the original's
 // clients send none.
 func (c *mwsCall) read(in mwsInput) bool {

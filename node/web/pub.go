@@ -26,7 +26,7 @@ func (s *server) servePub(w http.ResponseWriter, r *http.Request) {
 		if err != nil {
 			return err
 		}
-		p := &publisher{sess: sess, turn: s.Hub.Turn(), hub: s.Hub, topics: map[string]bool{}}
+		p := s.publisher(w, sess)
 		defer p.turn.Wake()
 		if kind == lines {
 			return s.finish(w, p, p.batch(r.Body, topic))
@@ -60,7 +60,7 @@ func (s *server) servePubMany(w http.ResponseWriter, r *http.Request) {
 		if err != nil {
 			return err
 		}
-		p := &publisher{sess: sess, turn: s.Hub.Turn(), hub: s.Hub, topics: map[string]bool{}}
+		p := s.publisher(w, sess)
 		defer p.turn.Wake()
 		switch kind {
 		case lines, guess: // guess: curl -d, and a client that said nothing
@@ -77,6 +77,13 @@ func (s *server) servePubMany(w http.ResponseWriter, r *http.Request) {
 }
 
 var errMany = &codec.Error{Code: http.StatusUnsupportedMediaType, Msg: `POST /api/pub takes application/x-ndjson, application/json or application/cbor of {"topic","data"}; other types need the topic in the path`}
+
+func (s *server) publisher(w http.ResponseWriter, sess *node.Session) *publisher {
+	return &publisher{
+		hub: s.Hub, sess: sess, turn: s.Hub.Turn(), topics: map[string]bool{},
+		hold: func(n int64) *codec.Error { return s.hold(w, n) },
+	}
+}
 
 // published is the answer to one reading.
 type published struct {
@@ -175,6 +182,13 @@ func (s *server) body(w http.ResponseWriter, r *http.Request) ([]byte, *codec.Er
 		s.Hub.Stats.Add(node.RefusedLarge, 1)
 		return nil, codec.Errorf(codec.CodeTooLarge, "the body has %d bytes, this hub takes %d", r.ContentLength, limit)
 	}
+	size := r.ContentLength
+	if size < 0 {
+		size = limit
+	}
+	if err := s.hold(w, size); err != nil {
+		return nil, err
+	}
 	data, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
 	if err == nil {
 		return data, nil
@@ -185,6 +199,29 @@ func (s *server) body(w http.ResponseWriter, r *http.Request) ([]byte, *codec.Er
 	}
 	return nil, bad
 }
+
+// Bodies on their way, all together: who sends them slowly could otherwise have
+// the hub hold one of the largest for each connection. Small ones always go.
+const (
+	maxHeld = 4 << 20
+	fewHeld = 4 << 10
+)
+
+// hold counts n bytes of a body to the end of the request.
+func (s *server) hold(w http.ResponseWriter, n int64) *codec.Error {
+	a, ok := w.(*writer)
+	if !ok {
+		return nil
+	}
+	a.held += n
+	if s.held.Add(n) > max(maxHeld, int64(s.Hub.Options().MaxBody)) && n > fewHeld {
+		s.Hub.Stats.Add(node.RefusedRoom, 1)
+		return errHeld
+	}
+	return nil
+}
+
+var errHeld = &codec.Error{Code: codec.CodeGoingAway, Msg: "too many large bodies are on their way", Retry: 1000}
 
 // readError is what a body that cannot be read to its end is answered with.
 func readError(err error) *codec.Error {

@@ -3,10 +3,14 @@ package web
 import (
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
+	"net"
 	"os"
 	"strings"
 	"testing"
+	"time"
 
+	"topicd/codec"
 	"topicd/node"
 )
 
@@ -62,19 +66,19 @@ func TestRefuseVectors(t *testing.T) {
 func FuzzBatch(f *testing.F) {
 	for _, seed := range []string{
 		"", "\n\r\n", "1\n2", `{"topic":"a","data":1}`, `[{"topic":"a","data":1},{"topic":"b","data":[]}]` + "\n{", `{"op":"sub","topic":"a"}`,
-		`{"topic":1,"data":1}`, strings.Repeat("1", 200), "\xff", `{"topic":"$sys/stats","data":1}`, `{"topic":"a","topic":"b","data":1}`,
+		`{"topic":1,"data":1}`, strings.Repeat("1", 6000), "\xff", `{"topic":"$sys/stats","data":1}`, `{"topic":"a","topic":"b","data":1}`,
 	} {
 		f.Add([]byte(seed), true)
 		f.Add([]byte(seed), false)
 	}
-	h := node.New(node.Options{MaxBody: 100, Rate: -1, Memory: 1 << 20})
+	h := node.New(node.Options{MaxBody: 5000, Rate: -1, Memory: 1 << 20})
 	f.Fuzz(func(t *testing.T, body []byte, many bool) {
 		sess, err := h.Open(deaf{}, "", "", h.Now())
 		if err != nil {
 			t.Fatal(err)
 		}
 		turn := h.Turn()
-		p := &publisher{hub: h, sess: sess, turn: turn, topics: map[string]bool{}}
+		p := &publisher{hub: h, sess: sess, turn: turn, topics: map[string]bool{}, hold: func(int64) *codec.Error { return nil }}
 		var topic []byte
 		if !many {
 			topic = []byte("a/b")
@@ -102,4 +106,37 @@ func lineCount(body string) int {
 		}
 	}
 	return n
+}
+
+// Many large bodies that come slowly are bounded together; small ones go on.
+func TestBodiesAreBounded(t *testing.T) {
+	h := start(t, node.Options{}, Config{})
+	const size = 64 << 10
+	for range maxHeld / size {
+		c, err := net.Dial("tcp", h.url[len("http://"):])
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		fmt.Fprintf(c, "POST /api/pub/a HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n{", size)
+	}
+	for end := time.Now().Add(5 * time.Second); h.web.held.Load() < maxHeld; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal(h.web.held.Load())
+		}
+	}
+	large := `"` + strings.Repeat("x", 10_000) + `"`
+	a := h.want(503, "", "POST", "/api/pub/b", large, ofJSON)
+	if a.header.Get("Retry-After") != "1" {
+		t.Error(a)
+	}
+	h.want(503, "", "POST", "/api/pub/b", large+"\n", ndjson)
+	h.want(200, "", "POST", "/api/pub/b", "1", ofJSON)
+	h.want(200, "", "POST", "/api/pub/b", "1\n2\n", ndjson)
+	h.http.Close()
+	for end := time.Now().Add(5 * time.Second); h.web.held.Load() != 0; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal(h.web.held.Load(), "bytes are held for ever")
+		}
+	}
 }

@@ -32,6 +32,9 @@ import (
 const (
 	pingEvery = 15 * time.Second // proxies cut idle streams at 60 s, some at 30
 	retryIn   = "retry: 2000\n\n"
+	// Bytes of events that are made at a time. A reader that is stuck holds them:
+	// with small readings it grows to five times as much.
+	piece = 4 << 10
 	// A publisher's turn has one time, a little older than the moment in which
 	// its last reading is stored.
 	turnSlack = 1000 // milliseconds
@@ -57,12 +60,6 @@ func (b *subscriber) Cut(why *codec.Error) {
 	case b.cut <- why:
 	default:
 	}
-}
-
-// fill is what a stream needs only while it writes; all streams share a few.
-type fill struct {
-	buf     []byte
-	scratch node.Scratch
 }
 
 // stream is one event stream.
@@ -221,21 +218,26 @@ func (st *stream) run(gone <-chan struct{}) {
 
 // step sends a piece of what there is to read, and tells when to come back.
 func (st *stream) step() (next int64, ok bool) {
-	f := st.s.fills.Get().(*fill)
-	defer st.s.fills.Put(f)
 	now := st.s.Hub.Now()
 	if st.began == 0 {
 		st.began = now
 	}
-	f.buf, next = st.sess.Fill(f.buf[:0], chunk, now, bare{}, &f.scratch)
-	st.sent = st.sent || len(f.buf) > 0
+	scratch, buf := st.s.scratch.Get().(*node.Scratch), st.s.pieces.Get().(*[]byte)
+	b, next := st.sess.Fill((*buf)[:0], piece, now, bare{}, scratch)
+	st.s.scratch.Put(scratch)
+	st.sent = st.sent || len(b) > 0
 	if next != node.Again { // the end of a round
 		if st.sent {
-			f.buf = st.mark(f.buf, st.began)
+			b = st.mark(b, st.began)
 		}
 		st.began, st.sent = 0, false
 	}
-	return next, len(f.buf) == 0 || st.write(f.buf)
+	ok = len(b) == 0 || st.write(b)
+	if cap(b) <= 4*piece {
+		*buf = b
+		st.s.pieces.Put(buf)
+	}
+	return next, ok
 }
 
 // mark appends the id of a round that began at that time: everything older has

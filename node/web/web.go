@@ -19,6 +19,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"topicd/codec"
@@ -42,7 +43,10 @@ type Server struct {
 	mux   *http.ServeMux
 	paths map[string][]string // the methods of each path of the API
 	quit  chan struct{}       // closed when the hub goes away: streams end
-	fills sync.Pool           // *fill: what streams need only while they write
+	// what streams need only while they fill, and while they write
+	scratch, pieces sync.Pool
+
+	held atomic.Int64 // bytes of bodies on their way
 
 	bodyTime, writeTime time.Duration // as the constants; tests have less patience
 
@@ -57,7 +61,8 @@ type server = Server
 // New makes the handler of everything that is not a WebSocket.
 func New(cfg Config) *Server {
 	s := &server{Config: cfg, mux: http.NewServeMux(), paths: map[string][]string{}, quit: make(chan struct{}), bodyTime: bodyTime, writeTime: writeTime}
-	s.fills.New = func() any { return new(fill) }
+	s.scratch.New = func() any { return new(node.Scratch) }
+	s.pieces.New = func() any { return new([]byte) }
 	s.dashboard()
 	s.handle("/healthz", methods{"GET": s.serveHealth})
 	s.handle("/readyz", methods{"GET": s.serveReady})
@@ -140,7 +145,9 @@ func (s *server) serve(w http.ResponseWriter, r *http.Request, next http.Handler
 	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
 	h.Set("Cache-Control", "no-store")
 	h.Add("Vary", "Accept")
-	w = &writer{ResponseWriter: w, cbor: wantsCBOR(r.Header.Get("Accept")), patience: s.writeTime}
+	a := &writer{ResponseWriter: w, cbor: wantsCBOR(r.Header.Get("Accept")), patience: s.writeTime}
+	w = a
+	defer func() { s.held.Add(-a.held) }()
 	if !s.begin() {
 		writeError(w, errGoing)
 		return
