@@ -155,7 +155,7 @@ func needQML(t *testing.T) {
 	processes(t)
 	needQt(t)
 	need(t, qmlscene, "qmlscene: apt-get install qmlscene")
-	for _, m := range []string{"QtWebSockets", "QtQuick/Controls.2", "QtQuick/Dialogs", "QtQuick/Layouts", "QtQuick/Window.2"} {
+	for _, m := range []string{"QtQuick.2", "QtWebSockets", "QtQuick/Controls.2", "QtQuick/Dialogs", "QtQuick/Layouts", "QtQuick/Window.2"} {
 		need(t, "/usr/lib/x86_64-linux-gnu/qt5/qml/"+m, "QML modules: see .ci/tools")
 	}
 }
