@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -62,6 +63,7 @@ type server struct {
 	errs      chan error // of endpoints that ended by themselves
 	side      sync.WaitGroup
 	stopSide  context.CancelFunc
+	trim      trimmer
 	adv       *discovery.Advertiser // nil: not advertised
 	profiles  *http.Server          // nil: none
 }
@@ -127,9 +129,14 @@ func (s *server) start() error {
 		Relay: rooms{s.dialects.relay}, Managed: s.newManaged(),
 	})
 	s.http = &http.Server{
-		Handler:           s.guard(s.handler()),
-		BaseContext:       baseContext,
-		ConnState:         s.peers.watch,
+		Handler:     s.guard(s.handler()),
+		BaseContext: baseContext,
+		ConnState: func(c net.Conn, state http.ConnState) {
+			s.peers.watch(c, state)
+			if state != http.StateNew && state != http.StateActive {
+				s.trim.soon()
+			}
+		},
 		ReadHeaderTimeout: s.set.header,
 		IdleTimeout:       s.set.idle,
 		MaxHeaderBytes:    16 << 10,

@@ -9,8 +9,9 @@ import (
 )
 
 // trimProgram gives back the pages of the program itself that only its start
-// needed: tables of Unicode, TLS and DNS, init functions. They are read again
-// from the file when they are. 1.3 MiB of RSS on amd64 (TestMemory, 32.3 → 31.0).
+// needed, or a request by HTTP: tables of Unicode, TLS and DNS, init functions,
+// what a stack is unwound with. They are read again from the file when they are.
+// On amd64 1.3 MiB of RSS at the start, 3 MiB after a few handshakes.
 func trimProgram() {
 	maps, err := os.ReadFile("/proc/self/maps")
 	if err != nil {
