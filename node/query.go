@@ -87,6 +87,26 @@ func (h *Hub) Span(t *Topic, last int64, hasSince bool, since, now int64) (from,
 	return from, to
 }
 
+// Full tells that there is no room for readings and none can be made, because
+// each topic is down to its newest. A hub that has run for a while always has no
+// room; the oldest readings then make way.
+func (h *Hub) Full() bool {
+	if used, budget, _ := h.arena.usage(); budget-used > 4*maxChunk {
+		return false
+	}
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	for t := range h.topics.all {
+		t.mu.Lock()
+		more := t.log.count > 1
+		t.mu.Unlock()
+		if more {
+			return false
+		}
+	}
+	return true
+}
+
 // Read calls yield with stored readings of t from number from up to to, while
 // it returns true, and returns the number behind the last one accepted. raw is
 // scratch, kept for the next call.

@@ -16,27 +16,11 @@ func (s *server) serveHealth(w http.ResponseWriter, _ *http.Request) {
 func (s *server) serveReady(w http.ResponseWriter, _ *http.Request) {
 	c, o := s.Hub.Counts(), s.Hub.Options()
 	switch {
-	case s.full():
+	case s.Hub.Full():
 		writeError(w, &codec.Error{Code: codec.CodeGoingAway, Msg: "not ready: the hub's memory is full of topics' newest readings", Retry: 1000})
 	case c.Sessions >= o.Sessions:
 		writeError(w, &codec.Error{Code: codec.CodeGoingAway, Msg: "not ready: the hub serves as many connections as it may", Retry: 1000})
 	default:
 		writeJSON(w, http.StatusOK, map[string]string{"status": "ready"})
 	}
-}
-
-// full: there is no room and none can be made, because each topic is down to
-// its newest reading. A hub that has run for a while always has no room; the
-// oldest readings then make way.
-func (s *server) full() bool {
-	m := s.Hub.Memory()
-	if m.Budget-m.Readings > int64(s.Hub.Options().MaxBody) {
-		return false
-	}
-	for _, t := range s.Hub.Topics("") {
-		if s.Hub.Info(t, 0).Readings > 1 {
-			return false
-		}
-	}
-	return true
 }

@@ -4,6 +4,7 @@ import (
 	"math"
 	"net/url"
 	"strconv"
+	"strings"
 
 	"topicd/codec"
 )
@@ -46,7 +47,9 @@ func parseQuery(v url.Values) (q query, bad *codec.Error) {
 	if q.latest = latest; err != nil {
 		bad = err
 	}
-	q.topics = v["topic"]
+	for _, p := range v["topic"] {
+		q.topics = append(q.topics, pattern(p))
+	}
 	if len(q.topics) > maxPatterns {
 		bad = codec.Errorf(codec.CodeTooLarge, "more than %d topics: use a pattern", maxPatterns)
 	}
@@ -56,6 +59,18 @@ func parseQuery(v url.Values) (q query, bad *codec.Error) {
 		}
 	}
 	return q, bad
+}
+
+// pattern is a pattern as it was meant: a + that is not written %2B arrives as a
+// space, and nobody has levels of one space.
+func pattern(p string) string {
+	levels := strings.Split(p, "/")
+	for i, l := range levels {
+		if l == " " {
+			levels[i] = "+"
+		}
+	}
+	return strings.Join(levels, "/")
 }
 
 const (

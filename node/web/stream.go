@@ -94,12 +94,8 @@ func (s *server) serveStream(w http.ResponseWriter, r *http.Request) {
 		writeError(w, err)
 		return
 	}
+	defer s.close(sess)
 	turn := s.Hub.Turn()
-	defer func() {
-		turn := s.Hub.Turn()
-		sess.Close(turn)
-		turn.Wake()
-	}()
 	st := &stream{s: s, w: w, rc: http.NewResponseController(w), sess: sess, sink: sink}
 	sess.Describe("sse", "json", turn)
 	resume := r.Header.Get("Last-Event-ID")

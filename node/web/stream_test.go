@@ -165,6 +165,7 @@ func TestStreamRate(t *testing.T) {
 	began := time.Now()
 	for i := range 20 {
 		h.pub("a/1", fmt.Sprint(i))
+		time.Sleep(15 * time.Millisecond)
 	}
 	got := 0
 	for e := (event{}); !strings.Contains(e.data, `"data":19`); got++ {

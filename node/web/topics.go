@@ -13,7 +13,7 @@ import (
 // serveTopics lists topics: GET /api/topics?match=PATTERN&data=1.
 func (s *server) serveTopics(w http.ResponseWriter, r *http.Request) {
 	s.api(w, r, func(sess *node.Session) *codec.Error {
-		match := r.URL.Query().Get("match")
+		match := pattern(r.URL.Query().Get("match"))
 		if match != "" {
 			if err := codec.CheckPattern([]byte(match)); err != nil {
 				return err

@@ -25,6 +25,7 @@ func TestTopics(t *testing.T) {
 	one := `{"topic":"g/1/temp","static":false,"seq":1,"ts":1000,"readings":1,"bytes":128,"cap":65536,"subscribers":0,"stale":false,"ep":7`
 	h.want(200, `{"topics":[`+one+`}]}`, "GET", "/api/topics?match=g/1/%23", "")
 	h.want(200, `{"topics":[`+one+`,"data":21.5},`+strings.Replace(one, "g/1", "g/2", 1)+`,"data":{"v":21}}]}`, "GET", "/api/topics?match=g/%23&data=1", "")
+	h.want(200, `{"topics":[`+one+`}]}`, "GET", "/api/topics?match=+/1/temp", "")
 	h.want(200, `{"topics":[]}`, "GET", "/api/topics?match=nothing/%23", "")
 	h.want(400, "", "GET", "/api/topics?match=a%23", "")
 	h.want(400, "", "GET", "/api/topics?data=yes", "")
@@ -202,15 +203,4 @@ func TestExportLong(t *testing.T) {
 	if n := strings.Count(b.body, "\n"); n != 11 {
 		t.Error(n)
 	}
-}
-
-func TestQR(t *testing.T) {
-	h := start(t, node.Options{}, Config{})
-	a := h.want(200, "", "GET", "/api/qr.svg?text=http://192.0.2.7:22345/", "")
-	if a.header.Get("Content-Type") != "image/svg+xml" || !strings.HasPrefix(a.body, "<svg ") {
-		t.Error(a)
-	}
-	h.want(400, "", "GET", "/api/qr.svg", "")
-	h.want(400, "", "GET", "/api/qr.svg?text="+strings.Repeat("x", 513), "")
-	h.want(200, "", "GET", "/api/qr.svg?text="+strings.Repeat("x", 512), "")
 }

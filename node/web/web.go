@@ -234,14 +234,18 @@ func (s *server) open(r *http.Request, sink node.Sink) (*node.Session, *codec.Er
 func (s *server) api(w http.ResponseWriter, r *http.Request, do func(*node.Session) *codec.Error) {
 	sess, err := s.open(r, deaf{})
 	if err == nil {
+		defer s.close(sess)
 		err = do(sess)
-		turn := s.Hub.Turn()
-		sess.Close(turn)
-		turn.Wake()
 	}
 	if err != nil {
 		writeError(w, err)
 	}
+}
+
+func (s *server) close(sess *node.Session) {
+	turn := s.Hub.Turn()
+	sess.Close(turn)
+	turn.Wake()
 }
 
 // deaf is the sink of a request that does not subscribe: it can neither be
