@@ -91,6 +91,10 @@ func TestDialectEndpoints(t *testing.T) {
 	say(native, `{"op":"sub","id":1,"topic":"relay/#","opts":{"last":0}}`)
 	nextText(t, native)
 	nextText(t, native)
+	for seen, try := "", 0; !strings.Contains(seen, "/bob") && try < 5000; try++ { // he is there a little after his handshake
+		say(native, `{"op":"get","id":2,"topic":"$sys/relay/`+room+`","opts":{"last":9}}`)
+		seen = nextText(t, native)
+	}
 	say(alice, "here")
 	expect(bob, "here")
 	if got := nextText(t, native); !strings.Contains(got, `"data":"here"`) {
