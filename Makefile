@@ -109,7 +109,8 @@ bench: .build/bin/benchstat
 	@GOBIN=$(CURDIR)/.build/bin $(GO) install golang.org/x/perf/cmd/benchstat@$(BENCHSTAT)
 
 clean:
-	rm -rf bin dist .build cmd/topicd/testdata/js/node_modules node/web/testdata/js/node_modules
+	rm -rf bin dist .build cmd/topicd/testdata/js/node_modules node/web/testdata/js/node_modules node/web/testdata/browser/node_modules node/web/plot/node_modules
+	find node/web/plot/dist -type f ! -name .keep -delete
 
 perf:
 	firmware-notes/performance/measure.sh

@@ -58,6 +58,9 @@ func (s *server) announce(w io.Writer) {
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "topicd %s serves\n", version)
+	for _, u := range urls { // the dashboard, for people
+		fmt.Fprintf(&b, "  %s\n", pageOf(u))
+	}
 	for _, u := range urls {
 		fmt.Fprintf(&b, "  %s\n", u)
 	}
@@ -92,7 +95,12 @@ func (s *server) pageURL(urls []string) string {
 			at = u
 		}
 	}
-	return "https" + strings.TrimSuffix(strings.TrimPrefix(at, "wss"), "ws") + "#fp=" + s.cert.fingerprint
+	return pageOf(at) + "#fp=" + s.cert.fingerprint
+}
+
+// pageOf is the dashboard of a hub with that WebSocket.
+func pageOf(url string) string {
+	return "http" + strings.TrimSuffix(strings.TrimPrefix(url, "ws"), "ws") // ws → http, wss → https
 }
 
 // hubFlag is the flag that a command on this machine needs to find the hub.

@@ -87,6 +87,11 @@ export class Actions {
     if (t) cap.focus();
   }
 
+  /** confirm asks before something that others will notice; send does it. */
+  confirm(title, text, verb, send) {
+    this.#ask(title, [el("p", null, text)], verb, async (d) => { await send(); d.close(); }, "danger");
+  }
+
   remove(t) {
     this.#ask("Delete " + t.name + "?", [el("p", null, "Its stored readings go with it. Who publishes to it makes it anew.")], "Delete", async (d) => {
       await this.page.link.request({ op: "delete", topic: t.name });

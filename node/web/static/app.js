@@ -24,14 +24,15 @@ function name() {
   return n;
 }
 
-function url() {
-  const u = new URL("ws", location.href.split("#")[0]);
+// socket is the address of one of the hub's WebSockets, with our token.
+function socket(path) {
+  const u = new URL(path, location.href.split("#")[0]);
   u.protocol = location.protocol === "https:" ? "wss:" : "ws:";
   u.search = token() ? "?access_token=" + encodeURIComponent(token()) : "";
   return u.href;
 }
 
-const link = new Link(url, name(), {
+const link = new Link(() => socket("ws"), name(), {
   state: (l) => { showState(l); views.forEach((v) => v.state?.(l)); },
   reading: (m) => {
     const fresh = topics.take(m);
@@ -75,7 +76,7 @@ function say(text, bad) {
   views.forEach((v) => v.notice?.(text));
 }
 
-const page = { link, topics, dirty, soon, say, dark: isDark, name, fields, go: (id) => { location.hash = id; } };
+const page = { socket, link, topics, dirty, soon, say, dark: isDark, name, fields, go: (id) => { location.hash = id; } };
 page.me = new Me(page);
 page.pace = () => { paced = 0; pace(); };
 page.actions = new Actions(page);
@@ -127,14 +128,15 @@ function showState(l) {
   }
 }
 
-let counted = 0, countedAt = performance.now();
+let counted = 0, flow = 0, countedAt = performance.now();
 
 function second() {
   if (link.state !== "live") showState(link);
   const now = performance.now(), r = ((topics.count - counted) * 1000) / (now - countedAt);
   counted = topics.count;
   countedAt = now;
-  put($("flow").firstChild || $("flow").appendChild(document.createTextNode("")), link.state === "live" ? rate(r) || "0 /s" : "–");
+  flow = flow ? flow * 0.7 + r * 0.3 : r; // topics tell theirs once a second or less
+  put($("flow").firstChild || $("flow").appendChild(document.createTextNode("")), link.state === "live" ? rate(flow > 0.05 ? flow : 0) || "0 /s" : "–");
   const s = topics.all.get("$sys/stats")?.data;
   if (s && s.bytes_budget) {
     const box = $("room");
@@ -148,8 +150,8 @@ function second() {
 async function listing() {
   if (link.state === "live" && !document.hidden) {
     try {
-      const a = await link.request({ op: "list", opts: { what: "topics" } });
-      const gone = topics.list(a.data);
+      const asked = performance.now(), a = await link.request({ op: "list", opts: { what: "topics" } });
+      const gone = topics.list(a.data, asked);
       views.forEach((v) => v.listed?.(gone));
       pace();
       dirty();

@@ -4,25 +4,32 @@ import { el, fill } from "./dom.js";
 import { clock, stamp } from "./reading.js";
 import { keep, recall } from "./layout.js";
 import { refusal } from "./me.js";
+import { ChatServer } from "./webchannel.js";
 
-const topic = "chat", usersTopic = "chat/users";
+const topic = "chat";
 
 export class ChatView {
   id = "chat";
   title = "Chat";
-  #last = 0;
+  #seqs = []; // numbers of the lines, in order
+  #old = 0; // lines from before the hub was restarted
   #seen = new Map(); // user → last time
   #online = null; // the list that the hub keeps, if it does
   #open = false;
 
   constructor(page) {
     this.page = page;
-    this.lines = el("ol", { class: "talk", tabindex: "0", role: "log", "aria-label": "Chat" });
+    this.lines = el("ol");
+    this.talk = el("div", { class: "talk", tabindex: "0", role: "log", "aria-label": "Chat" }, this.lines);
     this.users = el("ul", { class: "users" });
-    this.name = el("input", { "aria-label": "Your name", maxlength: "64", value: recall("user", ""), placeholder: "Your name", autocomplete: "nickname", onchange: () => keep("user", this.name.value.trim()) });
+    this.name = el("input", { "aria-label": "Your name", maxlength: "64", value: recall("user", ""), placeholder: "Your name", autocomplete: "nickname", onchange: () => this.#named() });
+    this.server = new ChatServer(() => page.socket("webchannel"), {
+      users: (list) => { this.#online = Array.isArray(list) ? list.map(String) : null; this.#people(); },
+      refused: (name) => page.say("Somebody is called " + name + " already: take another name.", true),
+    });
     this.text = el("input", { "aria-label": "Message", maxlength: "4000", placeholder: "Message", autocomplete: "off" });
     this.root = el("div", { class: "view chat" }, el("h1", { class: "hide" }, "Chat"),
-      el("div", { class: "room" }, this.lines, el("form", { class: "bar", onsubmit: (e) => { e.preventDefault(); this.#send(); } }, this.name, this.text, el("button", { class: "button primary" }, "Send"))),
+      el("div", { class: "room" }, this.talk, el("form", { class: "bar", onsubmit: (e) => { e.preventDefault(); this.#send(); } }, this.name, this.text, el("button", { class: "button primary" }, "Send"))),
       el("aside", { "aria-label": "Users" }, el("h2", null, "Users"), this.users));
     this.#empty();
   }
@@ -35,8 +42,15 @@ export class ChatView {
   show() {
     this.#open = true;
     this.page.link.want(topic, "chat", { last: 100 }, { refused: (e) => this.page.say(refusal(e), true) });
+    this.server.open();
+    this.server.login(this.name.value.trim());
     this.#people();
-    this.lines.scrollTop = this.lines.scrollHeight;
+    this.talk.scrollTop = this.talk.scrollHeight;
+  }
+
+  #named() {
+    keep("user", this.name.value.trim());
+    this.server.login(this.name.value.trim());
   }
 
   hide() {
@@ -44,22 +58,28 @@ export class ChatView {
     this.page.link.drop(topic, "chat");
   }
 
-  restart() { this.#last = 0; }
+  restart() {
+    this.#old += this.#seqs.length;
+    this.#seqs = [];
+  }
 
   take(m) {
-    if (m.topic === usersTopic) {
-      const list = Array.isArray(m.data) ? m.data : m.data?.users;
-      if (Array.isArray(list)) this.#online = list.map(String), this.#people();
-      return;
-    }
-    if (!this.#open || m.topic !== topic || m.seq <= this.#last) return;
-    this.#last = m.seq;
+    if (!this.#open || m.topic !== topic) return;
+    let at = this.#seqs.length; // what is live may come before what is stored
+    while (at > 0 && this.#seqs[at - 1] > m.seq) at--;
+    if (at > 0 && this.#seqs[at - 1] === m.seq) return;
+    this.#seqs.splice(at, 0, m.seq);
     const d = m.data, user = typeof d?.user === "string" ? d.user : m.from || "?", text = typeof d?.text === "string" ? d.text : typeof d === "string" ? d : JSON.stringify(d);
     if (this.blank) this.lines.replaceChildren(), this.blank = false;
-    const end = this.lines.scrollHeight - this.lines.scrollTop - this.lines.clientHeight < 60, mine = user === this.name.value.trim();
-    this.lines.append(el("li", { class: mine ? "mine" : "" }, el("span", { class: "who" }, el("bdi", null, user), " ", el("time", { title: stamp(m.ts) }, clock(m.ts).slice(0, 5))), el("bdi", { class: "said" }, text)));
-    while (this.lines.children.length > 500) this.lines.firstChild.remove();
-    if (end || mine) this.lines.scrollTop = this.lines.scrollHeight;
+    const end = this.talk.scrollHeight - this.talk.scrollTop - this.talk.clientHeight < 60, mine = user === this.name.value.trim();
+    const line = el("li", { class: mine ? "mine" : "" }, el("span", { class: "who" }, el("bdi", null, user), " ", el("time", { title: stamp(m.ts) }, clock(m.ts).slice(0, 5))), el("bdi", { class: "said" }, text));
+    this.lines.insertBefore(line, this.lines.children[this.#old + at] || null);
+    while (this.lines.children.length > 500) {
+      this.lines.firstChild.remove();
+      if (this.#old) this.#old--;
+      else this.#seqs.shift();
+    }
+    if (end || mine) this.talk.scrollTop = this.talk.scrollHeight;
     this.#seen.set(user, m.ts);
     this.#people();
   }
@@ -73,9 +93,8 @@ export class ChatView {
   async #send() {
     const user = this.name.value.trim() || this.page.name(), text = this.text.value.trim();
     if (!text) return;
-    keep("user", this.name.value.trim());
     try {
-      await this.page.link.request({ op: "pub", topic, data: { user, text } });
+      if (!(this.server.user === user && (await this.server.say(text)))) await this.page.link.request({ op: "pub", topic, data: { user, text } });
       this.text.value = "";
     } catch (e) {
       this.page.say(refusal(e), true);

@@ -37,7 +37,7 @@ export class ClientsView {
       this.#paint();
     } catch (e) {
       if (e.code === 401 || e.code === 403) {
-        if (this.wall.hidden) fill(this.wall, this.page.me.wall("who is connected", e));
+        if (this.wall.hidden) fill(this.wall, this.page.me.wall("to see who is connected"));
         this.wall.hidden = false;
         this.table.hidden = true;
       }

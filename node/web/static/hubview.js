@@ -56,36 +56,26 @@ export class HubView {
   async #poll() {
     clearTimeout(this.#timer);
     await Promise.all([
-      this.#load("listeners", "the listeners", "api/listeners", (a) => this.#listed(a.listeners || [])),
-      this.#load("relay", "the relay rooms", "api/relay", (a) => this.#relay(a.rooms || [])),
-      this.#invite(),
+      this.#load("listeners", async () => this.#listed((await api("GET", "api/listeners")).listeners || [])),
+      this.#load("relay", async () => this.#relay((await api("GET", "api/relay")).rooms || [])),
+      this.#load("invite", () => this.invite.load()),
     ]);
     if (this.root.isConnected) this.#timer = setTimeout(() => this.#poll(), 3000);
   }
 
-  async #load(card, what, path, done) {
-    try {
-      done(await api("GET", path));
-      this.#wall(card, what, null);
-    } catch (e) {
-      if (e.code) this.#wall(card, what, e);
-    }
-  }
-
-  async #invite() {
-    try {
-      await this.invite.load();
-      this.#wall("invite", "tokens", null);
-    } catch (e) {
-      if (e.code) this.#wall("invite", "tokens", e);
-    }
-  }
-
-  #wall(card, what, e) {
+  // What only an admin sees is not even asked for by others.
+  async #load(card, ask) {
     const c = this.cards[card];
-    if (e && c.wall.hidden) fill(c.wall, this.page.me.wall(what, e));
-    c.wall.hidden = !e;
-    c.body.hidden = Boolean(e);
+    let why = this.page.me.admin ? "" : "The admin sees this.";
+    try {
+      if (!why) await ask();
+    } catch (e) {
+      if (!e.code) return;
+      why = e.code === 404 ? "This hub does not offer it." : refusal(e);
+    }
+    c.wall.hidden = !why;
+    c.body.hidden = Boolean(why);
+    if (c.why !== why) fill(c.wall, el("p", { class: "dim" }, (c.why = why)));
   }
 
   #listed(list) {
@@ -106,10 +96,12 @@ export class HubView {
     });
   }
 
-  async #close(l) {
-    await this.#do(async () => {
+  #close(l) {
+    const here = l.addr.endsWith(":" + (location.port || "80"));
+    this.page.actions.confirm("Close " + l.addr + "?", (here ? "This page may itself come from there. " : "") + (l.fixed ? "It is of the configuration and comes back when the hub is restarted." : "Whoever is connected there stays; nobody new gets in."), "Close", async () => {
       await api("DELETE", "api/listeners?addr=" + encodeURIComponent(l.addr));
       this.page.say(l.addr + " is closed.");
+      this.#poll();
     });
   }
 

@@ -166,11 +166,12 @@ export class Link {
   want(pattern, owner, opts, on) {
     const list = this.#wants.get(pattern) || [];
     const at = list.findIndex((w) => w.owner === owner);
-    if (at >= 0) list.splice(at, 1);
+    const known = at >= 0; // other options only: nothing is said twice
+    if (known) list.splice(at, 1);
     list.push({ owner, opts, on });
-    list.seq = opts.since === undefined ? list.seq : 0;
+    if (opts.since !== undefined) list.seq = 0;
     this.#wants.set(pattern, list);
-    if (this.state === "live") this.#ask(pattern);
+    if (this.state === "live") this.#ask(pattern, known);
   }
 
   drop(pattern, owner) {
@@ -182,14 +183,15 @@ export class Link {
       this.#wants.delete(pattern);
       if (this.state === "live") this.request({ op: "unsub", topic: pattern }).catch(() => {});
     } else if (at === list.length && this.state === "live") {
-      this.#ask(pattern);
+      this.#ask(pattern, true);
     }
   }
 
-  #ask(pattern) {
+  #ask(pattern, known) {
     const list = this.#wants.get(pattern), { opts, on } = list.at(-1);
     const o = { ...opts };
     if (list.seq && list.ep && o.since !== undefined) { o.since = list.seq; o.ep = list.ep; }
+    if (known && o.since === undefined) o.last = 0;
     this.request({ op: "sub", topic: pattern, opts: o }).then((m) => { list.ep = m.ep; on?.ok?.(m); }, (e) => { if (e.code) on?.refused?.(e); });
   }
 }

@@ -32,14 +32,13 @@ export class Me {
     }
   }
 
-  /** wall is what stands in the place of what only an admin may see. */
-  wall(what, err) {
+  /** wall is the form for a token, where something is closed without. */
+  wall(what) {
     const input = el("input", { type: "password", autocomplete: "current-password", "aria-label": "Token", placeholder: "Token", required: true });
     const keep = el("input", { type: "checkbox", checked: true });
-    const form = el("form", { class: "wall", onsubmit: (e) => { e.preventDefault(); this.enter(input.value, keep.checked); } },
-      el("p", null, err && err.code === 404 ? "This hub does not offer " + what + "." : err?.code === 401 ? "A token is needed for " + what + ": one that was made for you, or the admin's." : "Your token does not allow " + what + ". The admin's does."),
-      err && err.code === 404 ? null : [el("div", { class: "bar" }, input, el("button", { class: "button primary" }, "Unlock")), el("label", { class: "check" }, keep, "Remember on this device")]);
-    return form;
+    return el("form", { class: "wall", onsubmit: (e) => { e.preventDefault(); this.enter(input.value, keep.checked); } },
+      el("input", { type: "text", name: "username", autocomplete: "username", value: "topicd", hidden: true }),
+      el("p", null, "A token is needed " + what + "."), el("div", { class: "bar" }, input, el("button", { class: "button primary" }, "Unlock")), el("label", { class: "check" }, keep, "Remember on this device"));
   }
 
   async enter(text, forGood) {
@@ -58,10 +57,18 @@ export class Me {
 
   /** line tells who one is, for the hub's page. */
   line() {
-    const d = this.data, box = el("p", null);
-    if (!d) return fill(box, token() ? "With a token that this hub does not know. " : "Nobody in particular. ", token() && button("Forget it", () => this.leave()));
-    return fill(box, d.admin ? "You may do everything here" : "You may read and publish what your token allows", d.name ? " as " + d.name : "", ". ", token() && button("Forget my token", () => this.leave()));
+    const d = this.data, box = el("div", { class: "who-am-i" });
+    const forget = token() ? button("Forget my token", () => this.leave(), { text: true }) : null;
+    if (!d) return fill(box, this.refused ? this.wall("to see what is here") : el("p", { class: "dim" }, "This hub lets everybody do everything."), forget);
+    if (d.admin) return fill(box, el("p", null, "You are the admin", d.name ? " (" + d.name + ")" : "", "."), forget);
+    return fill(box, el("p", null, "You may read ", words(d.subscribe), " and publish to ", words(d.publish), d.name ? " as " + d.name : "", "."),
+      this.wall("for the rest: listeners, rooms, tokens, cutting clients. The admin's is in the hub's state directory, admin-token"), forget);
   }
+}
+
+function words(patterns) {
+  const list = (patterns || []).filter((p) => p[0] !== "$");
+  return list.length === 0 ? "nothing" : list.includes("#") ? "everything" : list.slice(0, 4).join(", ") + (list.length > 4 ? " …" : "");
 }
 
 /** refusal is an error as a sentence. */

@@ -128,13 +128,12 @@ export class Pane {
     for (const f of topicFields(m.data)) {
       let line = s.lines.get(f.name);
       if (!line) s.lines.set(f.name, (line = new Series(m.topic, s.lines.size ? f.name : f.name && "", f.unit)));
-      if (m.seq > line.last) line.add(m.seq, m.ts, f.value);
+      line.add(m.seq, m.ts, f.value);
     }
   }
 
-  /** restart: numbers begin again; what is drawn stays, with a gap. */
   restart() {
-    for (const s of this.#series.values()) for (const line of s.lines.values()) line.last = -1;
+    for (const s of this.#series.values()) for (const line of s.lines.values()) line.restart();
   }
 
   #lines() {
@@ -204,7 +203,7 @@ export class Pane {
       const rows = ["Kind", "Readings", "Memory", "Rate", "Last", "From", "Number", "Heard by"].map((n) => { const [node, row] = fact(n); this.facts[n] = node; return row; });
       this.raw = document.createTextNode("");
       const a = this.page.actions;
-      fill(this.detail, el("dl", null, rows), el("pre", { tabindex: "0", "aria-label": "Last reading" }, el("bdi", null, this.raw)),
+      fill(this.detail, el("dl", null, rows), el("pre", { tabindex: "0", role: "group", "aria-label": "Last reading" }, el("bdi", null, this.raw)),
         el("div", { class: "bar" }, button("Publish", () => a.publish(t.name), { icon: "send", text: true }),
           t.name[0] !== "$" && button(i.static ? "Change" : "Keep it (static)", () => a.make(t), { text: true }),
           t.name[0] !== "$" && button("Delete", () => a.remove(t), { icon: "trash", text: true, kind: "danger" })));

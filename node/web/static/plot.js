@@ -71,7 +71,7 @@ export class Plot {
     const opts = {
       width: this.box.clientWidth, height: this.box.clientHeight, legend: { show: false }, padding: [10, units.length > 1 ? 0 : 14, 0, 0],
       cursor: { drag: { x: false, y: false, setScale: false }, points: { size: 7, width: 2 }, focus: { prox: 24 } },
-      scales: { x: { time: true }, ...Object.fromEntries(units.map((u) => ["y" + u, { range: padded }])) },
+      scales: { x: { time: true }, ...Object.fromEntries(units.map((u) => ["y" + u, { range: padding() }])) },
       axes: [axis({ space: 70, size: 28, values: (u, at, _, __, step) => at.map((x) => clock(x * 1000).slice(0, step >= 60 ? 5 : 8)) })].concat(units.map((unit, i) =>
         axis({
           scale: "y" + unit, side: i % 2 ? 1 : 3, size: 62, gap: 6, space: 34, grid: { show: i === 0, stroke: look.grid, width: 1 },
@@ -130,19 +130,23 @@ export class Plot {
   }
 }
 
-function padded(u, min, max) {
-  if (min === null || max === null) return [0, 1];
-  const pad = max > min ? (max - min) * 0.08 : Math.abs(max) * 0.02 || 1;
-  return [min - pad, max + pad];
+// Room above and below; where nothing is to be seen the axis stays as it was.
+function padding() {
+  let last = [0, 1];
+  return (u, min, max) => {
+    if (min === null || max === null || !Number.isFinite(max - min)) return last;
+    const pad = max > min ? (max - min) * 0.08 : Math.abs(max) * 0.02 || 1;
+    return (last = [min - pad, max + pad]);
+  };
 }
 
 // All labels of an axis in one unit and with the same digits.
 function labels(at, unit) {
   if (!at.length) return at;
   if (unit === "B" || unit === "B/s" || unit === "s") return at.map((v) => measure(v, unit).join(" ").trim());
-  const step = at.length > 1 ? Math.abs(at[1] - at[0]) : 1;
-  const digits = Math.max(0, Math.min(6, -Math.floor(Math.log10(step) + 1e-9)));
-  const scale = unit === "Pa" && Math.abs(at[0]) > 50000 ? 100 : 1;
-  const sign = measure(at[0] || 1, unit)[1];
-  return at.map((v) => (v / scale).toFixed(scale > 1 ? Math.max(0, digits + 2 > 2 ? 1 : 0) : digits) + (sign ? " " + sign : ""));
+  const scale = unit === "Pa" && Math.abs(at[0]) > 50000 ? 100 : 1, step = at.length > 1 ? Math.abs(at[1] - at[0]) / scale : 1;
+  let digits = 0;
+  while (digits < 6 && Math.abs(step * 10 ** digits - Math.round(step * 10 ** digits)) > 1e-6 * 10 ** digits * step) digits++;
+  const sign = scale > 1 ? "hPa" : measure(at[0] || 1, unit)[1];
+  return at.map((v) => (v / scale).toFixed(digits) + (sign ? " " + sign : ""));
 }

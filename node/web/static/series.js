@@ -11,33 +11,43 @@ export class Series {
     this.label = field ? name + " " + field : name;
     this.t = []; // seconds since 1970, as uPlot wants them
     this.v = [];
-    this.hole = []; // true: something is missing before this point
-    this.last = 0;
+    this.seq = []; // their numbers; where one is missing is a gap
+    this.base = 0; // added to the hub's numbers, which a restart lets begin again
     this.change = 0;
   }
 
+  /** add puts a reading where its number belongs: what is live may come before what is stored. */
   add(seq, ts, value) {
-    const n = this.t.length;
+    seq += this.base;
+    let at = this.seq.length;
+    while (at > 0 && this.seq[at - 1] > seq) at--;
+    if (at > 0 && this.seq[at - 1] === seq) return;
     let x = ts / 1000;
-    if (n && x <= this.t[n - 1]) x = this.t[n - 1] + 1e-4; // several readings in one millisecond
-    this.hole.push(n > 0 && seq !== this.last + 1);
-    this.t.push(x);
-    this.v.push(value);
-    this.last = seq;
+    if (at > 0 && x <= this.t[at - 1]) x = this.t[at - 1] + 1e-4; // several in one millisecond
+    if (at < this.t.length && x >= this.t[at]) x = this.t[at] - 1e-5;
     this.change++;
-    if (n > most) {
-      const cut = most / 10;
-      this.t.splice(0, cut);
-      this.v.splice(0, cut);
-      this.hole.splice(0, cut);
+    if (at === this.seq.length) {
+      this.seq.push(seq);
+      this.t.push(x);
+      this.v.push(value);
+    } else {
+      this.seq.splice(at, 0, seq);
+      this.t.splice(at, 0, x);
+      this.v.splice(at, 0, value);
     }
+    if (this.t.length > most) for (const list of [this.seq, this.t, this.v]) list.splice(0, most / 10);
+  }
+
+  /** restart: what was drawn stays, with a gap behind it. */
+  restart() {
+    this.base = (this.seq.at(-1) ?? -1) + 1;
   }
 
   /** table is [times, values] with a null in each gap. */
   table() {
     const n = this.t.length, pause = this.#pause(), xs = [], ys = [];
     for (let i = 0; i < n; i++) {
-      if (i && (this.hole[i] || this.t[i] - this.t[i - 1] > pause)) {
+      if (i && (this.seq[i] !== this.seq[i - 1] + 1 || this.t[i] - this.t[i - 1] > pause)) {
         xs.push((this.t[i - 1] + this.t[i]) / 2);
         ys.push(null);
       }

@@ -40,6 +40,7 @@ export class Table {
     this.root.style.setProperty("--spark", this.sparkWidth + "px");
     this.#first = -1;
     this.space.style.height = this.#rows.length * this.tall + "px";
+    for (const s of this.#slots) s.row = null; // drawn anew, in its new width
   }
 
   /** show takes new rows; the active one stays the same topic where it can. */

@@ -19,6 +19,7 @@ export class Topic {
     this.info = null; // the last row of `list`
     this.ring = null;
     this.at = 0; // values put into the ring so far
+    this.heard = 0; // when its last reading came here
     this.filled = false; // its history was asked for
     this.digits = 0; // decimals that its values come with
     this.change = 0; // counts what there is to paint
@@ -81,12 +82,13 @@ export class Topics {
       t.push(t.fields[0].value);
       if (t.digits < 4) t.digits = Math.max(t.digits, decimals(t.fields[0].value));
     }
+    t.heard = performance.now();
     t.change++;
     return true;
   }
 
-  /** list takes the hub's whole list: what is not in it is gone. Returns the names. */
-  list(rows) {
+  /** list takes the hub's whole list, asked for at a time: what is not in it is gone. Returns the names. */
+  list(rows, asked) {
     const here = new Set(), gone = [];
     for (const r of rows) {
       here.add(r.topic);
@@ -100,7 +102,7 @@ export class Topics {
       t.info = r;
     }
     for (const [name, t] of this.all) {
-      if (here.has(name) || t.info === null) continue; // not listed yet: it was born meanwhile
+      if (here.has(name) || t.heard > asked || name[0] === "$") continue; // born meanwhile, or never listed
       this.all.delete(name);
       this.births++;
       gone.push(name);

@@ -12,7 +12,7 @@ export class TopicsView {
   #births = -1;
   #rowsAt = 0;
   #asked = 0; // histories on their way
-  #recalled = false;
+  #before = matchMedia("(max-width: 860px)").matches ? [] : recall("plots", []); // plotted when the page was left
 
   constructor(page) {
     this.page = page;
@@ -83,7 +83,7 @@ export class TopicsView {
     const why = this.wall ? "wall" : all ? "filter" + late : "nothing";
     if (!rows.length && (this.why !== why || !this.none.firstChild)) {
       this.why = why;
-      fill(this.none, this.wall ? this.page.me.wall("this hub's topics", this.wall) : all && (this.filter.value || late) ? empty(late && !this.filter.value ? "Nothing is late" : "No topic fits", late ? "Every topic had a reading in its time." : "Try fewer letters; words are looked for one by one.")
+      fill(this.none, this.wall ? this.page.me.wall("to read this hub's topics") : all && (this.filter.value || late) ? empty(late && !this.filter.value ? "Nothing is late" : "No topic fits", late ? "Every topic had a reading in its time." : "Try fewer letters; words are looked for one by one.")
         : empty("No topics yet", "A topic appears with its first reading. From a terminal:", el("pre", null, "curl -d 21.5 " + location.origin + "/api/pub/greenhouse/1/temp")));
     }
     this.page.soon();
@@ -106,12 +106,9 @@ export class TopicsView {
   restart() { this.pane.restart(); }
 
   listed() {
-    if (!this.#recalled) {
-      this.#recalled = true;
-      for (const name of recall("plots", [])) {
-        const t = this.page.topics.all.get(name);
-        if (t) this.pane.open(t, true);
-      }
+    for (const name of this.#before.splice(0)) {
+      const t = this.page.topics.all.get(name);
+      if (t && !this.pane.names.includes(name)) this.pane.open(t, true);
     }
     if (recall("late", false)) this.rows();
   }

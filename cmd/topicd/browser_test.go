@@ -1,0 +1,78 @@
+package main
+
+import (
+	"bufio"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+const browserDir = "../../node/web/testdata/browser"
+
+// The dashboard in a real Chromium, against the real binary: what is shown and
+// plotted, what must stay inert, a hub that goes and comes back, 1,000 topics at
+// ten readings a second, phones, keyboard, screen readers. Pictures of every
+// view go to .build/screens.
+//
+// CHECK=plot,heals runs only those; WAIT=300 lets the demo run for five minutes
+// before the pictures are taken.
+func TestDashboard(t *testing.T) {
+	processes(t)
+	need(t, chromium, "Chromium: apt-get install chromium")
+	need(t, "/usr/bin/node", "Node.js with npm")
+	need(t, filepath.Join(browserDir, "node_modules/playwright-core"), "npm's playwright-core: npm ci in node/web/testdata/browser")
+	need(t, "../../node/web/plot/dist/uPlot.js", "uPlot: make plot")
+	screens, err := filepath.Abs("../../.build/screens")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("node", "run.mjs", binary(t, "amd64"), screens, "20")
+	cmd.Dir = browserDir
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	cmd.Stderr = os.Stderr
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	timer := time.AfterFunc(4*time.Minute, func() { cmd.Process.Kill() })
+	defer timer.Stop()
+	var name, told string
+	n := 0
+	report := func() {
+		if name == "" {
+			return
+		}
+		n++
+		t.Run(name, func(t *testing.T) {
+			if strings.HasPrefix(told, "not ok ") {
+				t.Error(told)
+			} else {
+				t.Log(told)
+			}
+		})
+	}
+	for s := bufio.NewScanner(out); s.Scan(); {
+		l := s.Text()
+		if strings.HasPrefix(l, "\t") { // more of the same
+			told += "\n" + l
+			continue
+		}
+		report()
+		told = l
+		name, _, _ = strings.Cut(strings.TrimPrefix(strings.TrimPrefix(l, "not "), "ok "), " ")
+	}
+	report()
+	if err := cmd.Wait(); err != nil {
+		t.Errorf("after %d checks: %v", n, err)
+	}
+	if n < 11 && os.Getenv("CHECK") == "" {
+		t.Errorf("only %d checks were run", n)
+	}
+}

@@ -1,0 +1,318 @@
+// What a person relies on, each checked in a page of its own.
+
+import fs from "node:fs";
+import { createRequire } from "node:module";
+import WebSocket from "ws";
+import { load } from "./feed.mjs";
+import { assert, close, Hub, live, open, Peer, row, sleep, until } from "./stage.mjs";
+
+const axeSource = fs.readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+const views = ["topics", "log", "chat", "clients", "memory", "hub"];
+const go = (page, view) => page.evaluate((v) => { location.hash = v; }, view);
+const text = (page, topic, cell) => row(page, topic).locator(cell).innerText();
+
+export async function values({ browser, hub, peer }) {
+  await peer.pub("values/temp", { u: "Cel", v: 21.5 });
+  const page = await open(browser, hub);
+  await page.fill("#filter", "values");
+  await until("the value appears", async () => (await text(page, "values/temp", ".c1")).replace(/\s/g, "") === "21.5°C");
+  await peer.pub("values/temp", { u: "Cel", v: 22.75 });
+  await until("it follows", async () => (await text(page, "values/temp", ".v")) === "22.75");
+  await peer.pub("values/new", "hello");
+  await until("a new topic appears", async () => (await text(page, "values/new", ".v")) === "hello");
+  await page.fill("#filter", "values temp");
+  await until("the filter narrows", async () => (await page.locator(".space .row:not([hidden]):not(.folder)").count()) === 1);
+  await peer.ask({ op: "delete", topic: "values/new" });
+  await page.fill("#filter", "values");
+  await until("a deleted topic goes", async () => (await row(page, "values/new").count()) === 0, 12000);
+  await close(page);
+}
+
+// Pixels of the plot that are neither background nor grid: those near a colour.
+const painted = (page) => page.evaluate(() => {
+  const c = document.querySelector(".plot canvas"), seen = {};
+  if (!c) return seen;
+  const d = c.getContext("2d").getImageData(0, 0, c.width, c.height).data;
+  for (let i = 0; i < d.length; i += 4) {
+    if (d[i + 3] < 200) continue;
+    const max = Math.max(d[i], d[i + 1], d[i + 2]), min = Math.min(d[i], d[i + 1], d[i + 2]);
+    if (max - min < 60) continue;
+    const hue = d[i] === max ? "red" : d[i + 1] === max ? "green" : "blue";
+    seen[hue] = (seen[hue] || 0) + 1;
+  }
+  return seen;
+});
+
+export async function plot({ browser, hub, peer }) {
+  for (let i = 0; i < 40; i++) {
+    await peer.pub("plot/temp", { u: "Cel", v: 20 + Math.sin(i / 5) * 3 });
+    await peer.pub("plot/power", { u: "W", v: 400 + i * 10 });
+    await sleep(15);
+  }
+  const page = await open(browser, hub, { kept: { span: 60 } });
+  await page.fill("#filter", "plot/");
+  await row(page, "plot/temp").click();
+  await until("a line is drawn", async () => ((await painted(page)).green || 0) > 100);
+  await row(page, "plot/power").click({ modifiers: ["Shift"] });
+  await until("the second one too, with its own axis", async () => ((await painted(page)).blue || 0) > 60);
+  const figures = await page.locator(".figures tbody tr").allInnerTexts();
+  assert(figures.length === 2 && /17\.\d+ °C.*23\.00 °C|17\.\d+ °C.*22\.9\d °C/s.test(figures[0]), "min and max: " + figures[0]);
+  assert(/400 W\s+595 W\s+790 W/.test(figures[1]), "min, mean, max: " + figures[1]);
+  const box = await page.locator(".plot .u-over").boundingBox();
+  await page.mouse.move(box.x + box.width - 40, box.y + box.height / 2);
+  await until("the read-out tells the time", async () => /\d\d:\d\d:\d\d/.test(await page.locator(".when").innerText()));
+  await page.mouse.wheel(0, 200);
+  await until("the wheel zooms", async () => (await page.evaluate(() => JSON.parse(localStorage.topicd).span)) > 60);
+  await page.mouse.move(box.x + box.width / 2, box.y + box.height / 2);
+  await page.mouse.down();
+  await page.mouse.move(box.x + box.width - 40, box.y + box.height / 2, { steps: 4 });
+  await page.mouse.up();
+  await until("a drag pans and stops following", async () => (await page.locator(".follow").getAttribute("aria-pressed")) === "false");
+  await page.click(".follow");
+  const [file] = await Promise.all([page.waitForEvent("download"), page.click("[aria-label='Save as CSV']")]);
+  const csv = fs.readFileSync(await file.path(), "utf8").trim().split("\n");
+  assert(csv.length > 70 && csv.some((l) => l.includes("plot/temp")) && csv.some((l) => l.includes("plot/power")), "CSV: " + csv.length + " lines, " + csv[0]);
+  await page.reload();
+  await until("the layout is kept", async () => (await page.locator(".figures tbody tr").count()) === 2);
+  await close(page);
+}
+
+// Names and payloads of people who mean harm.
+export const hostile = [
+  ["<img src=x onerror=window.pwned=1>", '<img src=x onerror="window.pwned=1">'],
+  ["h/<script>window.pwned=1<", "</script><script>window.pwned=1</script>"],
+  ['h/"><svg onload=window.pwned=1>', { '"><svg onload=window.pwned=1>': "<b>x</b>", v: 1, u: "<img src=x onerror=window.pwned=1>", n: "<i>" }],
+  ["h/javascript:window.pwned=1", "javascript:window.pwned=1"],
+  ["h/\u202etxt.exe\u202d", "\u202e\u2066reversed\u2067"],
+  ["h/__proto__", { __proto__x: 1, constructor: { prototype: { pwned: 1 } } }],
+  ["h/constructor", JSON.parse('{"__proto__":{"pwned":1},"u":"constructor","v":3}')],
+  ["h/" + "x".repeat(126), "y".repeat(64500)],
+  ["h/{{7*7}}${7*7}", { user: "<u>", text: "{{constructor.constructor('window.pwned=1')()}}" }],
+  ["h/zalgo", "Z\u0341\u0353a\u0300\u0301\u0302".repeat(300)],
+  ["h/deep", [[[[[[[[[[1]]]]]]]]]]],
+  ["h/numbers", [1e308, -1e308, 5e-324, 12345678901234567890]],
+];
+
+export async function inert({ browser, hub, peer }) {
+  const page = await open(browser, hub);
+  await go(page, "chat");
+  await go(page, "log");
+  for (const [topic, data] of hostile) await peer.pub(topic, data);
+  await peer.pub("chat", { user: "<img src=x onerror=window.pwned=1>", text: "<script>window.pwned=1</script>" });
+  const dev = await Peer.open(hub.ws);
+  await dev.ask({ op: "hello", opts: { dev: "<img src=x onerror=window.pwned=1>" } });
+  for (const view of views) {
+    await go(page, view);
+    await sleep(250);
+    if (view === "topics") {
+      await page.fill("#filter", "h/");
+      for (const [topic] of hostile.slice(1)) {
+        const r = row(page, topic);
+        if (!(await r.count())) continue;
+        await r.first().click();
+        await sleep(30);
+      }
+      assert((await page.locator(".name").allInnerTexts()).some((n) => n.includes("<script>")), "the name is shown as it is");
+    }
+    const bad = await page.evaluate(() => [window.pwned, {}.pwned, document.querySelectorAll("main img, main script, main iframe, main b, main [onerror], main [onload]").length]);
+    assert(bad[0] === undefined && bad[1] === undefined && bad[2] === 0, view + ": " + JSON.stringify(bad));
+    assert(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), view + " scrolls sideways");
+  }
+  dev.close();
+  await close(page);
+  for (const [topic] of hostile) await peer.ask({ op: "delete", topic });
+}
+
+export async function heals({ browser, binary }) {
+  const hub = await new Hub(binary, "--sense=off").start();
+  try {
+    let peer = await Peer.open(hub.ws);
+    for (let i = 0; i < 5; i++) await peer.pub("heal/a", i);
+    const page = await open(browser, hub, { kept: { span: 60 } });
+    await row(page, "heal/a").click();
+    await until("it is plotted", () => page.locator(".figures tbody tr").count());
+    await hub.stop();
+    await page.waitForSelector("#state.lost");
+    assert(/retry|reconnect/i.test(await page.locator("#state").innerText()), "it says so");
+    assert((await page.locator("#notice").innerText()).includes("not reached"), "and what that means");
+    assert((await text(page, "heal/a", ".v")) === "4", "what was known stays");
+    await hub.start();
+    await live(page);
+    assert((await page.locator("#notice").innerText()) === "", "the notice goes");
+    peer = await Peer.open(hub.ws);
+    for (let i = 0; i < 3; i++) await peer.pub("heal/a", 90 + i);
+    await until("new values come, under new numbers", async () => (await text(page, "heal/a", ".v")) === "92");
+    await until("the plot goes on", async () => (await page.locator(".figures tbody td").first().innerText()) === "92");
+    assert((await page.locator(".figures tbody td").nth(1).innerText()) === "0", "and keeps what it had");
+    peer.close();
+    await close(page);
+  } finally {
+    await hub.end();
+  }
+}
+
+export async function busy({ browser, binary, seconds }) {
+  const hub = await new Hub(binary, "--sense=off").start();
+  const feed = await load(hub.ws, 1000, 10);
+  try {
+    const page = await open(browser, hub, { width: 1440, height: 900 });
+    await sleep(1500);
+    const cdp = await page.context().newCDPSession(page);
+    await cdp.send("Performance.enable", { timeDomain: "threadTicks" });
+    const figures = async () => {
+      const { metrics } = await cdp.send("Performance.getMetrics");
+      return Object.fromEntries(metrics.map((m) => [m.name, m.value]));
+    };
+    const heap = async () => { await cdp.send("HeapProfiler.collectGarbage"); return (await figures()).JSHeapUsedSize; };
+    const before = await heap(), a = await figures(), at = performance.now();
+    let frames = 0;
+    await page.evaluate(() => { window.n = 0; const f = () => { window.n++; requestAnimationFrame(f); }; f(); });
+    await sleep(seconds * 500);
+    await page.mouse.move(400, 500);
+    for (let i = 0; i < 10; i++) { await page.mouse.wheel(0, 300); await sleep(seconds * 50); }
+    frames = await page.evaluate(() => window.n);
+    const b = await figures(), took = (performance.now() - at) / 1000, after = await heap();
+    const share = (b.TaskDuration - a.TaskDuration) / took, rate = await page.locator("#flow").innerText();
+    const told = `main thread ${(share * 100).toFixed(0)} % busy, ${(frames / took).toFixed(0)} frames/s, heap ${(before / 1e6).toFixed(1)} → ${(after / 1e6).toFixed(1)} MB, ${rate}, ${took.toFixed(0)} s`;
+    assert(share < 0.5, told);
+    assert(after < before * 1.25 + 2e6, told);
+    assert(Number(rate.replace(/[^\d.]/g, "")) > 5000, told);
+    await close(page);
+    return told;
+  } finally {
+    feed.close();
+    await hub.end();
+  }
+}
+
+export async function phones({ browser, hub }) {
+  for (const [width, height] of [[390, 844], [360, 640]]) {
+    const page = await open(browser, hub, { width, height, phone: true });
+    for (const view of views) {
+      await go(page, view);
+      await sleep(150);
+      const w = await page.evaluate(() => Math.max(document.documentElement.scrollWidth, document.body.scrollWidth));
+      assert(w <= width, `${view} is ${w} wide on ${width}`);
+    }
+    await go(page, "topics");
+    await page.locator(".space .row:not(.folder):visible").first().tap();
+    await page.waitForSelector(".pane:visible");
+    assert(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), "the plot is too wide");
+    await page.tap("[aria-label='Close the plot']");
+    await page.waitForSelector(".tree:visible");
+    await close(page);
+  }
+}
+
+export async function accessible({ browser, hub }) {
+  const found = [];
+  for (const dark of [true, false]) {
+    const page = await open(browser, hub, { dark, token: hub.admin });
+    await page.evaluate(axeSource);
+    const run = async (where) => {
+      const v = await page.evaluate(async () => (await window.axe.run(document, { resultTypes: ["violations"], runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"] })).violations.map((v) => [v.impact, v.id, v.nodes[0].target.join(" "), v.nodes[0].failureSummary, v.nodes.length]));
+      for (const x of v) if (x[0] === "serious" || x[0] === "critical") found.push(`${dark ? "dark" : "light"} ${where}: ${x.join(" | ")}`);
+    };
+    await page.locator(".space .row:not(.folder):visible").first().click();
+    await sleep(300);
+    for (const view of views) {
+      await go(page, view);
+      await sleep(350);
+      await run(view);
+    }
+    for (const key of ["?", "p"]) {
+      await page.keyboard.press(key);
+      await page.waitForSelector("dialog[open]");
+      await run("dialog " + key);
+      await page.keyboard.press("Escape");
+    }
+    await close(page);
+  }
+  assert(found.length === 0, found.join("\n"));
+}
+
+export async function keyboard({ browser, hub, peer }) {
+  await peer.pub("keys/a", 1);
+  await peer.pub("keys/b", 2);
+  const page = await open(browser, hub);
+  const press = (...keys) => keys.reduce((p, k) => p.then(() => page.keyboard.press(k)), Promise.resolve());
+  await press("/");
+  await page.keyboard.type("keys");
+  await until("the filter has it", async () => (await page.locator(".space .row:not([hidden])").count()) === 3);
+  await row(page, "keys/b").waitFor();
+  for (let i = 0; i < 12 && !(await page.evaluate(() => document.activeElement.getAttribute("role") === "treegrid")); i++) await press("Tab");
+  await press("ArrowDown", "Enter");
+  await until("Enter plots", async () => (await page.locator(".figures tbody tr").count()) === 1);
+  await press("j", " ");
+  await until("Space adds", async () => (await page.locator(".figures tbody tr").count()) === 2);
+  await press("Escape");
+  await page.waitForSelector(".pane", { state: "hidden" });
+  await press("p");
+  await page.waitForSelector("dialog[open]");
+  await page.fill("dialog input[list]", "keys/c");
+  await page.fill("dialog textarea", "3.25");
+  await press("Control+Enter");
+  await until("it is sent", async () => (await page.locator(".outcome").innerText()).startsWith("Sent"));
+  await press("Escape");
+  await until("and there", async () => (await text(page, "keys/c", ".v")) === "3.25");
+  await press("2");
+  await page.waitForSelector(".view.log");
+  await press("1", "t");
+  assert((await page.evaluate(() => document.documentElement.dataset.theme)) === "light", "t switches");
+  await close(page);
+}
+
+export async function admin({ browser, hub }) {
+  const victim = await Peer.open(hub.ws);
+  await victim.ask({ op: "hello", opts: { dev: "victim" } });
+  const ended = new Promise((done) => victim.ws.on("close", done));
+  const room = new WebSocket(hub.ws.replace("/ws", "/relay/kitchen"));
+  const heard = new Promise((done) => room.on("message", (b) => done(String(b))));
+  await new Promise((done) => room.on("open", done));
+  const page = await open(browser, hub);
+  await go(page, "hub");
+  await page.waitForSelector("text=The admin sees this.");
+  await page.fill("input[type=password]", hub.admin);
+  await page.click("text=Unlock");
+  await page.waitForSelector("text=You are the admin");
+  await page.fill("[placeholder='0.0.0.0:8000']", "127.0.0.1:0");
+  await page.selectOption(".card select >> nth=0", "echo");
+  await page.click("button:text-is('Open')");
+  const added = page.locator("tr", { hasText: "echo" });
+  await added.waitFor();
+  const echo = new WebSocket("ws://" + (await added.locator("th").innerText()).trim() + "/");
+  await new Promise((done) => echo.on("open", () => echo.send("hi") || echo.on("message", done)));
+  echo.close();
+  await added.locator("button").click();
+  await page.click("dialog button.danger");
+  await added.waitFor({ state: "detached" });
+  await page.waitForSelector(".members >> text=relay/kitchen");
+  await page.fill("[placeholder='What everybody in the room should read']", "soup is ready");
+  await page.click("button:has-text('Broadcast')");
+  assert((await heard) === "soup is ready", "the room hears it");
+  room.close();
+  await page.fill("[placeholder='kitchen tablet']", "tablet");
+  await page.click("text=Make a token");
+  await page.waitForSelector(".fresh code");
+  await page.waitForSelector("tr:has-text('tablet')");
+  await go(page, "clients");
+  await page.click("[aria-label='Cut victim']");
+  await ended;
+  await close(page);
+}
+
+export async function people({ browser, hub }) {
+  const a = await open(browser, hub), b = await open(browser, hub);
+  for (const [p, name] of [[a, "Ada"], [b, "Grace"]]) {
+    await go(p, "chat");
+    await p.fill("[aria-label='Your name']", name);
+    await p.press("[aria-label='Your name']", "Enter");
+  }
+  await until("each sees the other", async () => /Ada\s+Grace/.test(await a.locator(".users").innerText()) && /Ada\s+Grace/.test(await b.locator(".users").innerText()));
+  await a.fill("[aria-label=Message]", "is the bilge dry?");
+  await a.press("[aria-label=Message]", "Enter");
+  await b.waitForSelector("text=is the bilge dry?");
+  await close(a);
+  await until("who goes is off the list", async () => !/Ada/.test(await b.locator(".users").innerText()));
+  await close(b);
+}

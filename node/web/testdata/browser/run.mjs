@@ -1,0 +1,40 @@
+// node run.mjs BINARY FOLDER [seconds of load]
+// Prints "ok NAME [figures]" or "not ok NAME reason" for each check, and writes
+// screenshots into the folder.
+import * as checks from "./checks.mjs";
+import { demo } from "./feed.mjs";
+import { shoot } from "./screens.mjs";
+import { Hub, launch, Peer } from "./stage.mjs";
+
+const [binary, folder, seconds = "20"] = process.argv.slice(2);
+const browser = await launch();
+const hub = await new Hub(binary).start();
+const feed = await demo(hub.ws);
+const shown = await new Hub(binary).start(); // for the pictures: nobody does harm there
+const scenery = await demo(shown.ws);
+const peer = await Peer.open(hub.ws);
+const began = Date.now();
+const stage = { browser, hub, peer, binary, folder, seconds: Number(seconds) };
+
+async function check(name, f) {
+  const at = Date.now();
+  try {
+    const told = await f(stage);
+    console.log("ok " + name + " " + ((Date.now() - at) / 1000).toFixed(1) + " s" + (told ? ", " + told : ""));
+  } catch (e) {
+    console.log("not ok " + name + " " + String(e.stack || e).replaceAll("\n", "\n\t"));
+  }
+}
+
+const only = process.env.CHECK ? process.env.CHECK.split(",") : null;
+const named = (...names) => names.filter((n) => !only || only.includes(n));
+const series = async (...names) => { for (const name of named(...names)) await check(name, checks[name]); };
+await Promise.all([series("values", "plot", "keyboard", "admin", "people", "inert"), series("phones", "accessible", "heals")]);
+if (process.env.WAIT) await new Promise((r) => setTimeout(r, process.env.WAIT * 1000));
+if (named("screens").length) await check("screens", () => shoot({ browser, hub: shown, folder }, began));
+await series("busy"); // alone: it measures
+peer.close();
+feed.close();
+scenery.close();
+await Promise.all([hub.end(), shown.end()]);
+await browser.close();

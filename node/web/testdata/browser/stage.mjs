@@ -1,0 +1,131 @@
+// What the checks stand on: a hub of their own, Chromium, a page that is watched.
+
+import { spawn } from "node:child_process";
+import fs from "node:fs";
+import os from "node:os";
+import path from "node:path";
+import { chromium } from "playwright-core";
+
+const flags = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--js-flags=--expose-gc"];
+
+export const launch = () => chromium.launch({ executablePath: "/usr/bin/chromium", args: flags });
+
+const running = new Set();
+process.on("exit", () => running.forEach((p) => p.kill("SIGKILL")));
+
+/** Hub is the real binary on a port of its own, which it keeps over a restart. */
+export class Hub {
+  constructor(binary, ...more) {
+    this.binary = binary;
+    this.more = more;
+    this.state = fs.mkdtempSync(path.join(os.tmpdir(), "topicd-browser-"));
+    this.addr = "127.0.0.1:0";
+  }
+
+  async start() {
+    this.process = spawn(this.binary, ["serve", "--listen", this.addr, "--mdns=off", "--state", this.state, ...this.more], { env: { ...process.env, PORT: "", TOPICD_HUB: "", TOPICD_MDNS: "off" }, stdio: ["ignore", "pipe", "pipe"] });
+    running.add(this.process);
+    this.ended = new Promise((done) => this.process.on("exit", done));
+    let errs = "";
+    this.process.stderr.on("data", (b) => (errs += b));
+    const ws = await new Promise((done, fail) => {
+      let out = "";
+      this.process.stdout.on("data", (b) => {
+        out += b;
+        const m = /^\s*(ws:\/\/\S+)$/m.exec(out);
+        if (m) done(m[1]);
+      });
+      this.process.on("exit", () => fail(new Error("the hub ended: " + errs)));
+    });
+    this.ws = ws;
+    this.addr = new URL(ws).host;
+    this.url = "http://" + this.addr + "/";
+    return this;
+  }
+
+  get admin() { return fs.readFileSync(path.join(this.state, "admin-token"), "utf8").trim(); }
+
+  async stop() {
+    this.process.kill("SIGTERM");
+    await this.ended;
+    running.delete(this.process);
+  }
+
+  async end() {
+    await this.stop();
+    fs.rmSync(this.state, { recursive: true, force: true });
+  }
+}
+
+/** open is a page of a browser that was never there; page.faults is what went wrong in it. */
+export async function open(browser, hub, { width = 1280, height = 800, dark = true, kept = {}, phone = false, token = "", scale = 1 } = {}) {
+  const context = await browser.newContext({ viewport: { width, height }, colorScheme: dark ? "dark" : "light", deviceScaleFactor: scale, isMobile: phone, hasTouch: phone, reducedMotion: "reduce" });
+  await context.addInitScript(({ kept, token }) => {
+    window.violations = [];
+    document.addEventListener("securitypolicyviolation", (e) => window.violations.push(e.violatedDirective + " " + e.blockedURI));
+    if (!localStorage.getItem("topicd")) localStorage.setItem("topicd", JSON.stringify(kept));
+    if (token) localStorage.setItem("topicd.token", token);
+  }, { kept, token });
+  const page = await context.newPage();
+  page.setDefaultTimeout(8000);
+  page.faults = [];
+  page.on("pageerror", (e) => page.faults.push(e.stack));
+  page.on("console", (m) => { if (m.type() === "error" && !/WebSocket|ERR_CONNECTION|status of 4/.test(m.text())) page.faults.push(m.text()); });
+  page.on("dialog", (d) => { page.faults.push("a dialog opened: " + d.message()); d.dismiss(); });
+  await page.goto(hub.url);
+  await live(page);
+  return page;
+}
+
+export const live = (page) => page.waitForSelector("#state.live");
+
+/** row is the tree's row whose topic has that path. */
+export const row = (page, topic) => page.locator(".space .row:not([hidden])", { has: page.locator(`.name[title="${topic.replace(/["\\]/g, "\\$&")}"]`) });
+
+/** close ends a page; what went wrong in it fails the check. */
+export async function close(page) {
+  page.faults.push(...(await page.evaluate(() => window.violations)));
+  await page.context().close();
+  if (page.faults.length) throw new Error(page.faults.slice(0, 3).join("\n"));
+}
+
+export function assert(good, what) {
+  if (!good) throw new Error(what);
+}
+
+/** until waits for a condition in the page or here. */
+export async function until(what, f, ms = 8000) {
+  const end = Date.now() + ms;
+  for (;;) {
+    if (await f()) return;
+    if (Date.now() > end) throw new Error("it took too long: " + what);
+    await new Promise((r) => setTimeout(r, 40));
+  }
+}
+
+export const sleep = (ms) => new Promise((r) => setTimeout(r, ms));
+
+/** Peer is a client of the hub outside of the browser. */
+export class Peer {
+  static async open(url, token = "") {
+    const { open } = await import("./feed.mjs");
+    const p = new Peer();
+    p.ws = await open(url + (token ? "?access_token=" + token : ""));
+    p.id = 0;
+    p.waiting = new Map();
+    p.ws.on("message", (b) => { for (const m of [JSON.parse(b)].flat()) if (m.id) p.waiting.get(m.id)?.(m); });
+    return p;
+  }
+
+  ask(m) {
+    m.id = ++this.id;
+    return new Promise((done) => { this.waiting.set(m.id, done); this.ws.send(JSON.stringify(m)); });
+  }
+
+  async pub(topic, data) {
+    const a = await this.ask({ op: "pub", topic, data });
+    if (a.op !== "ok") throw new Error(topic + ": " + a.err.msg);
+  }
+
+  close() { this.ws.close(); }
+}
