@@ -18,6 +18,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"topicd/codec"
+	"topicd/node/web"
 )
 
 // adminRemote is how a command reaches a hub to administer it.
@@ -63,13 +64,12 @@ func (a *app) ask(ctx context.Context, r *adminRemote, method, path string, body
 	}
 	req.Header.Set("Authorization", "Bearer "+token)
 	req.Header.Set("Content-Type", "application/json")
-	c := http.Client{Transport: &http.Transport{Proxy: http.ProxyFromEnvironment, TLSClientConfig: a.tlsConfig(u.Host, r.pin), DisableKeepAlives: true}}
-	resp, err := c.Do(req)
+	resp, err := web.Once(ctx, req, a.tlsConfig(u.Host, r.pin), 8<<20)
 	if err != nil {
 		return dialError(at, err)
 	}
 	defer resp.Body.Close()
-	text, err = io.ReadAll(io.LimitReader(resp.Body, 8<<20))
+	text, err = io.ReadAll(resp.Body)
 	if err != nil {
 		return dialError(at, err)
 	}

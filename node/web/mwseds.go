@@ -35,9 +35,8 @@ const (
 // eds asks for tokens and remembers good answers for a while.
 type eds struct {
 	EDSConfig
-	client *http.Client
-	gate   chan struct{} // of edsAtOnce
-	queue  chan struct{} // of edsWaiting
+	gate  chan struct{} // of edsAtOnce
+	queue chan struct{} // of edsWaiting
 
 	mu   sync.Mutex
 	good map[[sha256.Size]byte]*edsUser
@@ -52,16 +51,9 @@ type edsUser struct {
 func newEDS(cfg EDSConfig) *eds {
 	return &eds{
 		EDSConfig: cfg,
-		client: &http.Client{
-			Timeout: edsTimeout,
-			// A question now and then: no connection, and nothing of ours, waits for the next.
-			Transport: &http.Transport{Proxy: http.ProxyFromEnvironment, DisableKeepAlives: true, MaxResponseHeaderBytes: 16 << 10},
-			// A token is for that address and nobody that it points to.
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		},
-		gate:  make(chan struct{}, edsAtOnce),
-		queue: make(chan struct{}, edsWaiting),
-		good:  make(map[[sha256.Size]byte]*edsUser),
+		gate:      make(chan struct{}, edsAtOnce),
+		queue:     make(chan struct{}, edsWaiting),
+		good:      make(map[[sha256.Size]byte]*edsUser),
 	}
 }
 
@@ -112,7 +104,8 @@ func (e *eds) ask(ctx context.Context, token string) (*edsUser, *codec.Error) {
 	if e.Backend != "" {
 		req.Header.Set("Enginio-Backend-Id", e.Backend)
 	}
-	res, err := e.client.Do(req)
+	// A token is for that address and nobody that it points to: Once follows nothing.
+	res, err := Once(ctx, req, nil, edsAnswer+16<<10)
 	if err != nil {
 		return nil, errEDSAway
 	}
