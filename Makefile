@@ -70,6 +70,10 @@ test: plot tools check
 	@echo "== go test, 32 bit"
 	GOARCH=386 CGO_ENABLED=0 $(GO) test -short -timeout 10m ./...
 
+# The attack suite in full; make test runs a short form.
+attack:
+	TOPICD_ATTACK=full $(GO) test -v -timeout 20m -run TestAttack ./cmd/topicd
+
 # What the tests need and Go does not bring; see .ci/tools.
 tools:
 	@bash .ci/tools

@@ -17,7 +17,7 @@ type Options struct {
 	Ready    int64         // bytes of all ready lists together; default half of Memory
 	MaxBody  int           // bytes of one reading's data; default 64 KiB
 	Rate     int           // requests per second and session; default 10,000; negative = no limit
-	ByteRate int           // request bytes per second and session; default 8 MiB; negative = no limit
+	ByteRate int           // request bytes per second and session; default 16 MiB; negative = no limit
 	Made     int           // topics that one session may make in the time of Keep; 0 = no limit of its own
 	Keep     time.Duration // life of an unused dynamic topic; default 10 min
 	Stale    time.Duration // a session not heard of for so long is stale; default 60 s
@@ -45,7 +45,7 @@ func (o Options) withDefaults() Options {
 	}
 	def(&o.MaxBody, 64<<10)
 	def(&o.Rate, 10_000)
-	def(&o.ByteRate, 8<<20)
+	def(&o.ByteRate, 16<<20)
 	if o.Keep == 0 {
 		o.Keep = 10 * time.Minute
 	}

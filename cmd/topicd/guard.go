@@ -16,7 +16,7 @@ import (
 // and then the request goes on with its rights.
 func (s *server) guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if err := s.peers.ask(parseAddr(r.RemoteAddr).Unmap(), time.Now()); err != nil {
+		if err := s.peers.ask(parseAddr(r.RemoteAddr).Unmap(), weight(r), time.Now()); err != nil {
 			refuse(w, r, err)
 			return
 		}

@@ -89,8 +89,8 @@ func (p *peers) leave(a netip.Addr) {
 	}
 }
 
-// ask charges an HTTP request; a second's worth may come at once.
-func (p *peers) ask(a netip.Addr, now time.Time) *codec.Error {
+// ask charges HTTP requests; a second's worth may come at once.
+func (p *peers) ask(a netip.Addr, requests int, now time.Time) *codec.Error {
 	if p.requests <= 0 || a.IsLoopback() && !p.loopback {
 		return nil
 	}
@@ -106,8 +106,18 @@ func (p *peers) ask(a netip.Addr, now time.Time) *codec.Error {
 		p.stats().Add(node.RefusedRate, 1)
 		return errRequests
 	}
-	e.owed += time.Second / time.Duration(p.requests)
+	e.owed += time.Duration(requests) * time.Second / time.Duration(p.requests)
 	return nil
+}
+
+// weight is how many requests a request counts for: what looks at every topic or
+// client takes milliseconds where there are many.
+func weight(r *http.Request) int {
+	switch r.URL.Path {
+	case "/api/topics", "/api/clients", "/api/export", "/api/stream", "/metrics":
+		return 20
+	}
+	return 1
 }
 
 var errRequests = &codec.Error{Code: codec.CodeTooFast, Msg: "too many requests from this address", Retry: 100}

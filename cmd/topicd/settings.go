@@ -70,7 +70,7 @@ func newSettings() *settings {
 		listen: []string{":" + defaultPort}, mdns: true, sense: true,
 		memory: 16 << 20, topicCap: 64 << 10, maxFrame: 64 << 10, pace: 2 * time.Millisecond,
 		limits: "default", logFormat: "text", logLevel: "info",
-		sessions: 1024, subs: 256, rate: 10_000, byteRate: 8 << 20,
+		sessions: 1024, subs: 256, rate: 10_000, byteRate: 16 << 20,
 		perAddress: 64, requests: 1000, pings: 20, sessionTopics: 4096, header: 5 * time.Second, idle: 30 * time.Second,
 		keep: 10 * time.Minute, stale: time.Minute,
 		access: access.LAN, tls: "off", joined: access.Patterns{Publish: []string{"#"}, Subscribe: []string{"#"}},

@@ -69,6 +69,9 @@ func (p *page) Frame(_ node.Peer, text bool, payload []byte, turn *node.Turn) {
 	}
 	if !ok || !text {
 		p.srv.hub.Stats.Add(node.RefusedMalformed, 1)
+		if slow != nil { // nonsense faster than sense may come
+			p.peer.End(1008, slow.Msg, turn)
+		}
 		return
 	}
 	switch m.Type {
