@@ -391,19 +391,19 @@ func TestLimits(t *testing.T) {
 			t.Errorf("subscription %d: %v", i, err)
 		}
 	}
-	open(t, h.Hub)
+	q := open(t, h.Hub)
 	_, err := h.Open(&peer{}, "", "", h.now)
 	fails("sessions", err, codec.CodeNoRoom)
 	var spent int
 	for err = nil; err == nil; spent++ {
-		err = p.s.Spend(1, 1, h.now)
+		err = q.s.Spend(1, 1, h.now)
 	}
 	fails("rate", err, codec.CodeTooFast)
 	if spent < 10 || spent > 13 || err.Retry == 0 {
 		t.Errorf("%d requests at once at 10 a second, %v", spent, err)
 	}
 	h.wait(time.Second)
-	if err := p.s.Spend(1, 1, h.now); err != nil {
+	if err := q.s.Spend(1, 1, h.now); err != nil {
 		t.Error(err)
 	}
 }

@@ -45,6 +45,9 @@ func (s *Session) rename(dev, name string, show bool, turn *Turn) *codec.Error {
 	defer h.mu.Unlock()
 	s.mu.Lock()
 	old, shown := s.clientLocked(), s.shown
+	if named := s.ext != nil && s.ext.client != ""; named && client != old {
+		s.Charge(renameCharge)
+	}
 	if client != old && h.byName.get(&h.topics, presencePrefix+client) == nil {
 		if err := s.mayMake(turn.Now); err != nil {
 			s.mu.Unlock()

@@ -43,6 +43,7 @@ func (s *Session) Subscribe(pattern []byte, opt SubOptions, turn *Turn) (Subscri
 	h := s.hub
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	s.Charge(subCharge)
 	b, err := h.subscriptionLocked(s, string(pattern))
 	if err != nil {
 		return Subscribed{}, err
