@@ -1,7 +1,6 @@
 package web
 
 import (
-	"mime"
 	"net/http"
 	"strconv"
 	"strings"
@@ -55,8 +54,7 @@ func wantsCSV(r *http.Request) (bool, *codec.Error) {
 	case "ndjson":
 		return false, nil
 	case "":
-		name, _, _ := mime.ParseMediaType(r.Header.Get("Accept"))
-		return name == "text/csv", nil
+		return strings.Contains(r.Header.Get("Accept"), "text/csv"), nil
 	default:
 		return false, codec.Errorf(codec.CodeMalformed, "format=%s: that is ndjson or csv", format)
 	}

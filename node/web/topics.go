@@ -127,7 +127,7 @@ func (s *server) span(t *node.Topic, q *query, ep uint64, now int64) (from, to, 
 	last := q.last
 	switch {
 	case q.hasLast && last == 0:
-		from, to = s.Hub.Span(t, 0, false, 0, now)
+		_, to = s.Hub.Span(t, 0, false, 0, now)
 		return to, to, 0
 	case !q.hasLast && !q.hasIt:
 		last = 1

@@ -1,10 +1,10 @@
 // Drives a hub from its own OpenAPI document: each operation is called as it is
 // documented, and each answer must be as documented, in JSON and in CBOR.
-//   node openapi.js http://127.0.0.1:22345
+//   node openapi.js http://127.0.0.1:22345 [ADMIN-TOKEN]
 // Prints a line for what is wrong, and "N operations, N failed".
 import Ajv2020 from 'ajv/dist/2020.js'
 
-const base = process.argv[2]
+const [base, token] = process.argv.slice(2)
 const doc = await (await fetch(base + '/api/openapi.json')).json()
 const ajv = new Ajv2020({ strict: false })
 ajv.addSchema(doc, 'doc')
@@ -34,7 +34,7 @@ async function call (path, item, method, op, body, accept) {
   }
   const text = body && (typeof body[1] === 'string' && body[0] !== 'application/json' ? body[1] : JSON.stringify(body[1]))
   const r = await fetch(`${base}${p}?${query}`, {
-    method: method.toUpperCase(), headers: { Accept: accept, ...(body ? { 'Content-Type': body[0] } : {}) }, body: text,
+    method: method.toUpperCase(), headers: { Accept: accept, ...(token && { Authorization: 'Bearer ' + token }), ...(body ? { 'Content-Type': body[0] } : {}) }, body: text,
     signal: AbortSignal.timeout(5000)
   })
   const where = op.responses[r.status] ? r.status : 'default'
@@ -54,7 +54,6 @@ async function call (path, item, method, op, body, accept) {
   const value = kind === 'application/cbor' ? decode(new Uint8Array(await r.arrayBuffer())) : await r.json()
   if (accept === 'application/cbor' && answer.content[accept] && kind !== accept) fail(`${name}: ${kind}`)
   check(name, `${at}/content/${esc(kind)}/schema`, value)
-  if (process.argv[3]) console.log(name, r.status, JSON.stringify(value).slice(0, 120))
   return r.status
 }
 
