@@ -85,6 +85,7 @@ func (h *hub) stop() {
 	h.web.Drain(ctx)
 	h.http.Close()
 	h.web.Wait()
+	http.DefaultClient.CloseIdleConnections()
 	if n := h.hub.Counts().Sessions; n != 0 {
 		h.t.Errorf("%d sessions are left", n)
 	}

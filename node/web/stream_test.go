@@ -249,7 +249,7 @@ func TestStreamNeverRead(t *testing.T) {
 // A body that does not come holds nothing for long.
 func TestSlowBody(t *testing.T) {
 	h := start(t, node.Options{}, Config{})
-	h.web.bodyTime = 200 * time.Millisecond
+	h.web.bodyTime, h.web.writeTime = 200*time.Millisecond, 2*time.Second
 	for _, path := range []string{"/api/pub/a", "/api/pub", "/api/broadcast", "/api/topics/a"} {
 		method := "POST"
 		if path == "/api/topics/a" {

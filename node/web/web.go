@@ -154,10 +154,12 @@ func (s *server) serve(w http.ResponseWriter, r *http.Request, next http.Handler
 	}
 	defer s.requests.Done()
 	deadline := http.NewResponseController(w)
+	patience := s.writeTime
 	if r.Body != nil && r.Body != http.NoBody {
 		_ = deadline.SetReadDeadline(time.Now().Add(s.bodyTime))
+		patience += s.bodyTime // a body that comes too slowly is still answered
 	}
-	_ = deadline.SetWriteDeadline(time.Now().Add(s.writeTime))
+	_ = deadline.SetWriteDeadline(time.Now().Add(patience))
 	if p := r.URL.EscapedPath(); strings.HasPrefix(p, "/api/") && cleaned(p) != p {
 		// The mux would send the client elsewhere, and most lose the body then.
 		writeError(w, codec.Errorf(codec.CodeMalformed, "the path has an empty level, . or .."))
