@@ -70,6 +70,9 @@ func (a *app) dial(ctx context.Context, r *remote) (*client.Client, error) {
 	if err != nil {
 		return nil, dialError(u, err)
 	}
+	if token := c.Welcome().Token; token != "" {
+		a.note("%s has joined; give its token with --token or TOPICD_TOKEN from now on: %s", r.dev, token)
+	}
 	return c, nil
 }
 

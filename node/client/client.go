@@ -92,6 +92,7 @@ type Welcome struct {
 	Ping     int64  `json:"ping"`     // milliseconds between its pings
 	MaxFrame int64  `json:"maxFrame"` // bytes of the largest frame it takes
 	Retry    int64  `json:"retry"`    // milliseconds to wait before connecting again
+	Token    string `json:"token"`    // of its own, for a device that joined: keep it
 	Ep       uint64 `json:"-"`        // its epoch: another one means numbers began anew
 }
 

@@ -79,6 +79,9 @@ func (c *Client) connect(ctx context.Context) (*conn, error) {
 		return nil, fmt.Errorf("no welcome from %s: %w", c.opt.URL, err)
 	}
 	ws.SetReadDeadline(time.Time{})
+	if w.Token != "" {
+		c.opt.Token = w.Token // for the next connection; only this goroutine reads it
+	}
 	c.mu.Lock()
 	if c.welcome.Ep != 0 && c.welcome.Ep != w.Ep {
 		for _, s := range c.subs {
