@@ -78,6 +78,7 @@ function say(text, bad) {
 
 const page = { socket, link, topics, dirty, soon, say, dark: isDark, name, fields, go: (id) => { location.hash = id; } };
 page.me = new Me(page);
+page.rate = () => paced;
 page.pace = () => { paced = 0; pace(); };
 page.actions = new Actions(page);
 const views = [TopicsView, LogView, ChatView, ClientsView, MemoryView, HubView].map((V) => new V(page));

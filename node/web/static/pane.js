@@ -182,11 +182,13 @@ export class Pane {
         else this.figures.append(next);
         tr = next;
       }
-      const s = l.stats(from, to), write = (v) => (Number.isFinite(v) ? measure(v, l.unit).join(" ").trim() : "–");
+      const s = l.stats(from, to), digits = this.page.topics.all.get(l.name)?.digits;
+      const write = (v) => (Number.isFinite(v) ? measure(v, l.unit, digits).join(" ").trim() : "–");
+      const bare = (v) => (["B", "B/s", "s", "Pa"].includes(l.unit) ? write(v) : write(v).split(" ")[0]); // its unit stands in front
       put(tr.texts[0], write(this.#hover !== null ? l.at(this.#hover) : l.v.at(-1) ?? NaN));
-      put(tr.texts[1], write(s.min));
-      put(tr.texts[2], write(s.mean));
-      put(tr.texts[3], write(s.max));
+      put(tr.texts[1], bare(s.min));
+      put(tr.texts[2], bare(s.mean));
+      put(tr.texts[3], bare(s.max));
     });
   }
 

@@ -166,7 +166,7 @@ export class Table {
       put(s.number, t.text);
       put(s.unit, "");
     }
-    s.value.classList.toggle("words", t.fields.length === 0);
+    s.root.classList.toggle("words", t.fields.length === 0);
     draw(s.canvas, t, this.sparkWidth, 24, s.colour || this.colours.line);
   }
 

@@ -2,6 +2,7 @@
 
 import { button, el, fill } from "./dom.js";
 import { keep, recall } from "./layout.js";
+import { Focus } from "./focus.js";
 import { Pane } from "./pane.js";
 import { empty, Table } from "./table.js";
 import { rowsOf } from "./tree.js";
@@ -16,6 +17,7 @@ export class TopicsView {
 
   constructor(page) {
     this.page = page;
+    this.focus = new Focus(page.link);
     this.closed = new Set(recall("closed", []));
     this.table = page.table = new Table({
       open: (t, add) => this.pane.open(t, add),
@@ -122,8 +124,9 @@ export class TopicsView {
 
   // A sparkline begins with what the hub has stored: asked once for what is on the screen.
   #seen(list) {
-    const { link } = this.page;
+    const { link, topics } = this.page;
     if (link.state !== "live") return;
+    this.focus.see(list, topics.all, this.page.rate());
     for (const t of list) {
       if (t.filled || this.#asked >= 4 || t.seq < 2) continue;
       t.filled = true;

@@ -41,7 +41,7 @@ function walk(n, depth, closed, rows) {
       continue;
     }
     let label = k.label;
-    while (k.kids.size === 1 && !k.topic) { // one child only: a/b is one row
+    while (k.kids.size === 1) { // one child only: a/b is one row
       const [only] = k.kids.values();
       if (!only.kids || only.topic) break;
       k = only;

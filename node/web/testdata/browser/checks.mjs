@@ -56,8 +56,8 @@ export async function plot({ browser, hub, peer }) {
   await row(page, "plot/power").click({ modifiers: ["Shift"] });
   await until("the second one too, with its own axis", async () => ((await painted(page)).blue || 0) > 60);
   const figures = await page.locator(".figures tbody tr").allInnerTexts();
-  assert(figures.length === 2 && /17\.\d+ °C.*23\.00 °C|17\.\d+ °C.*22\.9\d °C/s.test(figures[0]), "min and max: " + figures[0]);
-  assert(/400 W\s+595 W\s+790 W/.test(figures[1]), "min, mean, max: " + figures[1]);
+  assert(figures.length === 2 && /°C\s+17\.\d+\s.*(23\.0|22\.9)\d/s.test(figures[0]), "min and max: " + figures[0]);
+  assert(/790 W\s+400\s+595\s+790/.test(figures[1]), "min, mean, max: " + figures[1]);
   const box = await page.locator(".plot .u-over").boundingBox();
   await page.mouse.move(box.x + box.width - 40, box.y + box.height / 2);
   await until("the read-out tells the time", async () => /\d\d:\d\d:\d\d/.test(await page.locator(".when").innerText()));
@@ -146,6 +146,50 @@ export async function heals({ browser, binary }) {
     assert((await page.locator(".figures tbody td").nth(1).innerText()) === "0", "and keeps what it had");
     peer.close();
     await close(page);
+  } finally {
+    await hub.end();
+  }
+}
+
+// A connection that is lost while readings go on: they are in the plot afterwards.
+export async function resumes({ browser, hub, peer }) {
+  await peer.pub("resume/a", 1);
+  await peer.pub("resume/a", 2);
+  const page = await open(browser, hub, { kept: { span: 60 } });
+  await page.fill("#filter", "resume");
+  await row(page, "resume/a").click();
+  await page.waitForSelector(".figures tbody tr");
+  const clients = async () => (await (await fetch(hub.url + "api/clients", { headers: { Authorization: "Bearer " + hub.admin } })).json()).clients;
+  const name = await page.evaluate(() => JSON.parse(localStorage.topicd).name), mine = (await clients()).find((c) => c.client === name);
+  await fetch(hub.url + "api/clients/" + mine.id, { method: "DELETE", headers: { Authorization: "Bearer " + hub.admin } });
+  await page.waitForSelector("#state.lost");
+  for (const v of [3, 999, 4]) await peer.pub("resume/a", v);
+  await live(page);
+  await until("what was missed is drawn", async () => (await page.locator(".figures tbody td").nth(3).innerText()) === "999");
+  assert((await text(page, "resume/a", ".v")) === "4", "and the newest is shown");
+  await close(page);
+}
+
+// Where everybody needs a token: a form, a link that brings one, and no more than it allows.
+export async function tokens({ browser, binary }) {
+  const hub = await new Hub(binary, "--sense=off", "--access=token").start();
+  try {
+    const peer = await Peer.open(hub.ws, hub.admin);
+    await peer.pub("inside/a", 1);
+    await peer.pub("outside/b", 2);
+    const made = await (await fetch(hub.url + "api/tokens", { method: "POST", headers: { Authorization: "Bearer " + hub.admin, "Content-Type": "application/json" }, body: JSON.stringify({ name: "guest", publish: [], subscribe: ["inside/#"] }) })).json();
+    const page = await open(browser, hub);
+    await page.waitForSelector("text=A token is needed to read this hub's topics");
+    await page.fill(".none input[type=password]", hub.admin);
+    await page.click(".none >> text=Unlock");
+    await row(page, "outside/b").waitFor();
+    await close(page);
+    const guest = await open(browser, hub, { path: "#token=" + made.token });
+    await row(guest, "inside/a").waitFor();
+    assert((await row(guest, "outside/b").count()) === 0, "a guest sees what the token allows");
+    assert(!(await guest.evaluate(() => location.href)).includes(made.token), "the token does not stay in the address");
+    await close(guest);
+    peer.close();
   } finally {
     await hub.end();
   }

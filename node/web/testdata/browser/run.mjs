@@ -1,8 +1,9 @@
 // node run.mjs BINARY FOLDER [seconds of load]
 // Prints "ok NAME [figures]" or "not ok NAME reason" for each check, and writes
 // screenshots into the folder.
-import * as checks from "./checks.mjs";
+import * as browserChecks from "./checks.mjs";
 import { demo } from "./feed.mjs";
+import { pure } from "./pure.mjs";
 import { shoot } from "./screens.mjs";
 import { Hub, launch, Peer } from "./stage.mjs";
 
@@ -26,10 +27,11 @@ async function check(name, f) {
   }
 }
 
+const checks = { ...browserChecks, pure };
 const only = process.env.CHECK ? process.env.CHECK.split(",") : null;
 const named = (...names) => names.filter((n) => !only || only.includes(n));
 const series = async (...names) => { for (const name of named(...names)) await check(name, checks[name]); };
-await Promise.all([series("values", "plot", "keyboard", "admin", "people", "inert"), series("phones", "accessible", "heals")]);
+await Promise.all([series("values", "plot", "keyboard", "admin", "people", "inert"), series("phones", "accessible", "heals", "resumes", "tokens", "pure")]);
 if (process.env.WAIT) await new Promise((r) => setTimeout(r, process.env.WAIT * 1000));
 if (named("screens").length) await check("screens", () => shoot({ browser, hub: shown, folder }, began));
 await series("busy"); // alone: it measures

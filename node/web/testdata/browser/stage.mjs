@@ -58,7 +58,7 @@ export class Hub {
 }
 
 /** open is a page of a browser that was never there; page.faults is what went wrong in it. */
-export async function open(browser, hub, { width = 1280, height = 800, dark = true, kept = {}, phone = false, token = "", scale = 1 } = {}) {
+export async function open(browser, hub, { width = 1280, height = 800, dark = true, kept = {}, phone = false, token = "", scale = 1, path = "" } = {}) {
   const context = await browser.newContext({ viewport: { width, height }, colorScheme: dark ? "dark" : "light", deviceScaleFactor: scale, isMobile: phone, hasTouch: phone, reducedMotion: "reduce" });
   await context.addInitScript(({ kept, token }) => {
     window.violations = [];
@@ -72,7 +72,7 @@ export async function open(browser, hub, { width = 1280, height = 800, dark = tr
   page.on("pageerror", (e) => page.faults.push(e.stack));
   page.on("console", (m) => { if (m.type() === "error" && !/WebSocket|ERR_CONNECTION|status of 4/.test(m.text())) page.faults.push(m.text()); });
   page.on("dialog", (d) => { page.faults.push("a dialog opened: " + d.message()); d.dismiss(); });
-  await page.goto(hub.url);
+  await page.goto(hub.url + path);
   await live(page);
   return page;
 }
