@@ -25,8 +25,10 @@ type publisher struct {
 	hold   func(int64) *codec.Error
 }
 
-// publish charges a reading to the session and stores it.
+// publish charges a reading to the session and stores it. A body may be long in
+// coming: each reading has its own time.
 func (p *publisher) publish(topic []byte, b node.Body, size int) (node.Published, *codec.Error) {
+	p.turn.Now = p.hub.Now()
 	if err := p.sess.Spend(1, size, p.turn.Now); err != nil {
 		return node.Published{}, err
 	}
@@ -43,7 +45,7 @@ func (p *publisher) publish(topic []byte, b node.Body, size int) (node.Published
 
 // split publishes each record of a SenML pack to a topic of its own.
 func (p *publisher) split(topic []byte, b node.Body) *codec.Error {
-	parts, err := codec.Split(b.Enc, b.Data, p.turn.Now)
+	parts, err := codec.Split(b.Enc, b.Data, p.hub.Now())
 	if err != nil {
 		return asError(err)
 	}
@@ -87,6 +89,9 @@ func (p *publisher) batch(r io.Reader, topic []byte) *codec.Error {
 	limit := p.hub.Options().MaxBody
 	br := bufio.NewReaderSize(&capped{r: r, left: maxBatch}, fewHeld)
 	for n := 1; ; n++ {
+		if br.Buffered() == 0 {
+			p.turn.Wake() // who reads need not wait with us
+		}
 		line, err := p.readLine(br, limit)
 		if err != nil && err != io.EOF {
 			return atLine(n, readLineError(err))

@@ -2,6 +2,7 @@ package web
 
 import (
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -148,4 +149,30 @@ func TestSessionsAreBounded(t *testing.T) {
 	}
 	h.want(503, "", "GET", "/readyz", "")
 	h.want(200, "", "GET", "/healthz", "")
+}
+
+// A batch that comes slowly is heard line by line, each with its time.
+func TestSlowBatchIsLive(t *testing.T) {
+	c := newClock(1000)
+	h := start(t, node.Options{Now: c.now.Load, Epoch: 7}, Config{})
+	s := h.stream("topic=a&last=0")
+	s.want(`live||{"topic":"a","count":0}`)
+	body, w := io.Pipe()
+	done := make(chan error, 1)
+	go func() {
+		res, err := http.Post(h.url+"/api/pub/a", "application/x-ndjson", body)
+		if err == nil {
+			res.Body.Close()
+		}
+		done <- err
+	}()
+	for i := range 3 {
+		fmt.Fprintf(w, "%d\n", i)
+		s.want(fmt.Sprintf(`|7-%d|{"topic":"a","seq":%d,"ts":%d,"data":%d}`, i+1, i+1, c.now.Load(), i))
+		c.now.Add(5000)
+	}
+	w.Close()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
 }
