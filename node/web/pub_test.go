@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"topicd/node"
 )
@@ -175,4 +176,27 @@ func TestSlowBatchIsLive(t *testing.T) {
 	if err := <-done; err != nil {
 		t.Error(err)
 	}
+}
+
+// HTTP leaves most sessions to others.
+func TestRequestsAreBounded(t *testing.T) {
+	h := start(t, node.Options{Sessions: 80}, Config{})
+	for range 20 {
+		h.stream("topic=a").want(`live||{"topic":"a","count":0}`)
+	}
+	a := h.want(507, "", "POST", "/api/pub/x", "1", ofJSON)
+	if a.header.Get("Retry-After") != "1" || h.hub.Stats.Get(node.RefusedSessions) != 1 {
+		t.Error(a)
+	}
+	h.want(507, "", "GET", "/api/stream?topic=a", "")
+	h.want(200, "", "GET", "/readyz", "")
+	for _, c := range h.hub.Clients() {
+		h.hub.Cut(c.ID, errCut)
+	}
+	for end := time.Now().Add(5 * time.Second); h.web.under.Load() > 0; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal(h.web.under.Load())
+		}
+	}
+	h.want(200, "", "POST", "/api/pub/x", "1", ofJSON)
 }

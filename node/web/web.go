@@ -46,7 +46,8 @@ type Server struct {
 	// what streams need only while they fill, and while they write
 	scratch, pieces sync.Pool
 
-	held atomic.Int64 // bytes of bodies on their way
+	held  atomic.Int64 // bytes of bodies on their way
+	under atomic.Int64 // requests under way that have a session
 
 	bodyTime, writeTime time.Duration // as the constants; tests have less patience
 
@@ -222,15 +223,28 @@ func (s *server) serveNothing(w http.ResponseWriter, r *http.Request) {
 	writeError(w, codec.Errorf(codec.CodeNotFound, "there is no %s: /api/openapi.json tells what there is", r.URL.Path))
 }
 
-// open begins the session of a request. The caller closes it.
+// open begins the session of a request. The caller closes it. HTTP has a quarter
+// of the sessions: an event stream takes 33 to 46 KiB (800 measured, at rest and
+// unread), twice what a WebSocket does, and a flood of requests must leave room
+// for sensors.
 func (s *server) open(r *http.Request, sink node.Sink) (*node.Session, *codec.Error) {
+	if s.under.Add(1) > int64(max(fewRequests, s.Hub.Options().Sessions/4)) {
+		s.under.Add(-1)
+		s.Hub.Stats.Add(node.RefusedSessions, 1)
+		return nil, errRequests
+	}
 	sess, err := s.Hub.Open(sink, r.RemoteAddr, r.URL.Path, s.Hub.Now())
 	if err != nil {
+		s.under.Add(-1)
 		return nil, err
 	}
 	sess.SetRights(node.RightsOf(r.Context()))
 	return sess, nil
 }
+
+const fewRequests = 16
+
+var errRequests = &codec.Error{Code: codec.CodeNoRoom, Msg: "the hub serves as many HTTP requests and event streams at a time as it may: try again later", Retry: 1000}
 
 // api runs a request's work with its session and answers its error.
 func (s *server) api(w http.ResponseWriter, r *http.Request, do func(*node.Session) *codec.Error) {
@@ -248,6 +262,7 @@ func (s *server) close(sess *node.Session) {
 	turn := s.Hub.Turn()
 	sess.Close(turn)
 	turn.Wake()
+	s.under.Add(-1)
 }
 
 // deaf is the sink of a request that does not subscribe: it can neither be
