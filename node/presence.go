@@ -106,6 +106,16 @@ func (s *Session) Describe(dialect, enc string, turn *Turn) {
 	}
 }
 
+// Pass says that the session is one HTTP request, over in a moment: lists of
+// clients show it, but its presence would be a topic for each request.
+func (s *Session) Pass() {
+	s.mu.Lock()
+	s.speech = passing
+	s.mu.Unlock()
+}
+
+var passing = &speech{dialect: "http"}
+
 // showLocked publishes that the session is there.
 func (h *Hub) showLocked(s *Session, turn *Turn) {
 	s.mu.Lock()
@@ -143,7 +153,7 @@ func (h *Hub) showAllLocked(pattern string, turn *Turn) {
 	}
 	for _, s := range h.sessions {
 		s.mu.Lock()
-		shown := s.shown
+		shown := s.shown || s.speech == passing
 		s.mu.Unlock()
 		if !shown {
 			h.showLocked(s, turn)

@@ -4,7 +4,6 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
-	"strings"
 
 	"topicd/codec"
 	"topicd/node"
@@ -229,21 +228,27 @@ func mayManage(sess *node.Session, r *http.Request) ([]byte, *codec.Error) {
 	return name, sess.MayManage(name)
 }
 
-// found are the topics that fit the patterns and that the session may read.
+// found are the topics that fit the patterns and that the session may read,
+// each once, by name. Every topic is looked at once, however many patterns of
+// the whole hub somebody writes.
 func (s *server) found(sess *node.Session, patterns []string) ([]*node.Topic, *codec.Error) {
 	turn := s.Hub.Turn()
 	defer turn.Wake()
-	var ts []*node.Topic
 	for _, p := range patterns {
 		if err := sess.MaySubscribe([]byte(p)); err != nil {
 			return nil, err
 		}
 		s.Hub.ShowAll(p, turn)
-		ts = append(ts, s.Hub.Topics(p)...)
 	}
-	if len(patterns) > 1 {
-		slices.SortFunc(ts, func(a, b *node.Topic) int { return strings.Compare(a.Name(), b.Name()) })
-		ts = slices.Compact(ts)
+	if len(patterns) == 1 {
+		return s.Hub.Topics(patterns[0]), nil
+	}
+	fits := func(t *node.Topic) bool {
+		return slices.ContainsFunc(patterns, func(p string) bool { return codec.Match(p, t.Name()) })
+	}
+	ts := slices.DeleteFunc(s.Hub.Topics(""), func(t *node.Topic) bool { return !fits(t) })
+	if slices.ContainsFunc(patterns, func(p string) bool { return p[0] == '$' }) {
+		ts = append(ts, slices.DeleteFunc(s.Hub.Topics("$sys/#"), func(t *node.Topic) bool { return !fits(t) })...)
 	}
 	return ts, nil
 }

@@ -185,6 +185,10 @@ func TestExport(t *testing.T) {
 	if a := h.do("GET", "/api/export?topic=a/%23&topic=a/num&topic=a/obj", "", "Accept: text/csv"); strings.Count(a.body, "\r\n") != 6 {
 		t.Error(a.body) // each topic once
 	}
+	h.hub.Sweep(h.hub.Turn()) // makes $sys/stats
+	if a := h.do("GET", "/api/export?topic=$sys/%23&topic=%23&topic=a/num", ""); strings.Count(a.body, "\n") != 9 {
+		t.Error(a.body)
+	}
 	h.want(400, "", "GET", "/api/export", "")
 	h.want(400, "", "GET", "/api/export?topic=a&format=xlsx", "")
 }
@@ -202,5 +206,22 @@ func TestExportLong(t *testing.T) {
 	b := h.want(200, "", "GET", "/api/export?topic=a&since=19990&format=csv", "")
 	if n := strings.Count(b.body, "\n"); n != 11 {
 		t.Error(n)
+	}
+}
+
+// Requests come and go: nobody is told of their presence.
+func TestRequestsHaveNoPresence(t *testing.T) {
+	h := start(t, node.Options{}, Config{})
+	s := h.stream("topic=$sys/presence/%23")
+	if e := s.next(); !strings.Contains(e.data, `"dialect":"sse"`) {
+		t.Error(e)
+	}
+	for range 10 {
+		h.pub("a", "1")
+		h.want(200, "", "GET", "/api/topics?match=$sys/%23", "")
+		h.want(200, "", "GET", "/api/export?topic=$sys/%23", "")
+	}
+	if ts := h.hub.Topics("$sys/presence/#"); len(ts) != 1 {
+		t.Errorf("%d clients are shown", len(ts))
 	}
 }

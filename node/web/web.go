@@ -251,6 +251,7 @@ func (s *server) api(w http.ResponseWriter, r *http.Request, do func(*node.Sessi
 	sess, err := s.open(r, deaf{})
 	if err == nil {
 		defer s.close(sess)
+		sess.Pass()
 		err = do(sess)
 	}
 	if err != nil {
