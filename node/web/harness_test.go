@@ -101,7 +101,7 @@ type answer struct {
 // do asks; path is what follows the address. header is "Name: value".
 func (h *hub) do(method, path, body string, header ...string) answer {
 	h.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
 	r, err := http.NewRequestWithContext(ctx, method, h.url+path, strings.NewReader(body))
 	if err != nil {

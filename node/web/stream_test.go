@@ -32,7 +32,7 @@ type reader struct {
 
 func (h *hub) stream(query string, header ...string) *reader {
 	h.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	r, _ := http.NewRequestWithContext(ctx, "GET", h.url+"/api/stream?"+query, nil)
 	for _, line := range header {
 		name, v, _ := strings.Cut(line, ": ")
@@ -290,7 +290,7 @@ func TestEventSource(t *testing.T) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	timer := time.AfterFunc(30*time.Second, func() { cmd.Process.Kill() })
+	timer := time.AfterFunc(90*time.Second, func() { cmd.Process.Kill() })
 	defer timer.Stop()
 	defer cmd.Wait()
 	defer in.Close()
