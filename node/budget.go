@@ -58,6 +58,29 @@ func (s *Session) Overdrawn(requests, bytes int, now int64) bool {
 	return b.frames < -int64(o.Rate)*1000 || o.ByteRate > 0 && b.bytes < -int64(o.ByteRate)*1000
 }
 
+// Owes is how long, in milliseconds, the transport should leave a peer unread that
+// has asked for more than it may: what it sends waits in its socket meanwhile,
+// where refusing each request would keep a processor busy. 0 = it owes nothing.
+// Called by the peer's reader only.
+func (s *Session) Owes() int64 {
+	o, b := &s.hub.opt, &s.budget
+	if o.Rate <= 0 || b.frames >= 0 && (b.bytes >= 0 || o.ByteRate <= 0) {
+		return 0
+	}
+	wait := -b.frames / int64(o.Rate)
+	if o.ByteRate > 0 {
+		wait = max(wait, -b.bytes/int64(o.ByteRate))
+	}
+	return min(max(wait, minPause), maxPause)
+}
+
+// A pause is long enough to be worth its timer, and short enough that a peer is
+// told 429, and a ping is answered, before anybody worries.
+const (
+	minPause = 20
+	maxPause = 200
+)
+
 // allowance bounds the topics that one session may make: a hub's worth of names
 // must not be one peer's. It fills in the time that unused topics live.
 type allowance struct {

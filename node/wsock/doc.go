@@ -18,6 +18,10 @@
 // is kept per connection for writing; a socket that is full waits for its
 // writability (poll) or gets a goroutine until it drains (wait, gorilla).
 //
+// A peer that asks for more than it may (Session.Owes) is left unread for 20 to
+// 200 ms: refusing each of its requests kept a processor busy, and the heap rose
+// from 17 to 37 MiB in the attack suite.
+//
 // Measured before it was built (facts/io.md): a blocking epoll_wait in a
 // goroutine costs 46 % more CPU at 10,000 messages/s than the same descriptor
 // under Go's poller; a flusher that does not yield once after it was woken

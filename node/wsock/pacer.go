@@ -23,11 +23,19 @@ type due struct {
 	at   int64
 	c    *conn
 	held bool // for readings held back by a rate
+
+	paused bool // for its requests, which were too many
 }
 
 // begin takes the entry off the connection's books and reports whether it
 // still counts.
 func (d due) begin() bool {
+	if d.paused {
+		if p, ok := d.c.sock.(interface{ pause(on bool) }); ok {
+			p.pause(false)
+		}
+		return false
+	}
 	d.c.mu.Lock()
 	defer d.c.mu.Unlock()
 	if !d.held {

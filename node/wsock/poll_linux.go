@@ -44,8 +44,10 @@ type pollSocket struct {
 	loop *loop
 	slot int32
 
-	mu sync.Mutex
-	fd int // -1 once released
+	mu     sync.Mutex
+	fd     int    // -1 once released
+	want   uint32 // events
+	paused bool   // and of those not EPOLLIN: the peer is too fast
 }
 
 const hasPoll = true
@@ -182,6 +184,10 @@ func (l *loop) read(c *conn) {
 	if !c.over {
 		c.feed(l.buf[:have+int(n)], &l.turn)
 	}
+	if wait := c.sess.Owes(); wait > 0 && !c.over {
+		p.pause(true)
+		l.srv.pacer.add(due{at: l.mono + wait*int64(time.Millisecond), c: c, paused: true})
+	}
 }
 
 // newPollSocket takes the connection's descriptor from Go's poller.
@@ -196,14 +202,14 @@ func (s *Server) newPollSocket(tcp *net.TCPConn) (socket, error) {
 		return nil, err
 	}
 	_ = tcp.Close()
-	return &pollSocket{loop: &s.loops[int(s.next.Add(1))%len(s.loops)], fd: fd}, nil
+	return &pollSocket{loop: &s.loops[int(s.next.Add(1))%len(s.loops)], fd: fd, want: unix.EPOLLIN}, nil
 }
 
 // start lets events come.
 func (p *pollSocket) start(c *conn) {
 	gen := p.loop.enter(c, p)
-	ev := unix.EpollEvent{Events: unix.EPOLLIN, Fd: p.slot, Pad: gen}
 	p.mu.Lock()
+	ev := unix.EpollEvent{Events: p.want, Fd: p.slot, Pad: gen} // the greeting may wait for room already
 	err := unix.EpollCtl(p.loop.ep, unix.EPOLL_CTL_ADD, p.fd, &ev)
 	p.mu.Unlock()
 	if err != nil {
@@ -254,8 +260,26 @@ func (p *pollSocket) write(b []byte) (int, error) {
 func (p *pollSocket) arm(events uint32) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.want = events
+	p.armLocked()
+}
+
+// pause has the loop leave the socket unread, or read it again. That it is gone
+// is heard all the same.
+func (p *pollSocket) pause(on bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.paused = on
+	p.armLocked()
+}
+
+func (p *pollSocket) armLocked() {
 	if p.fd < 0 {
 		return
+	}
+	events := p.want
+	if p.paused {
+		events &^= unix.EPOLLIN
 	}
 	p.loop.mu.Lock()
 	gen := p.loop.slots[p.slot].gen

@@ -186,6 +186,9 @@ func (s *Server) gorillaLoop(c *conn, ws *websocket.Conn, wire *tap) {
 			c.fail(b, turn)
 		}
 		turn.Wake()
+		if wait := c.sess.Owes(); wait > 0 && !c.over {
+			time.Sleep(time.Duration(wait) * time.Millisecond)
+		}
 		if !c.waitDrained() {
 			break
 		}
