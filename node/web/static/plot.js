@@ -74,7 +74,7 @@ export class Plot {
       scales: { x: { time: true }, ...Object.fromEntries(units.map((u) => ["y" + u, { range: padding() }])) },
       axes: [axis({ space: 70, size: 28, values: (u, at, _, __, step) => at.map((x) => clock(x * 1000).slice(0, step >= 60 ? 5 : 8)) })].concat(units.map((unit, i) =>
         axis({
-          scale: "y" + unit, side: i % 2 ? 1 : 3, size: 62, gap: 6, space: 34, grid: { show: i === 0, stroke: look.grid, width: 1 },
+          scale: "y" + unit, side: i % 2 ? 1 : 3, size: (u, at) => 20 + 6.2 * Math.max(4, ...(at || []).map((x) => x.length)), gap: 6, space: 34, grid: { show: i === 0, stroke: look.grid, width: 1 },
           values: (u, at) => labels(at, unit),
         }))),
       series: [{}].concat(series.map((s) => ({

@@ -2,6 +2,7 @@
 // Prints "ok NAME [figures]" or "not ok NAME reason" for each check, and writes
 // screenshots into the folder.
 import * as browserChecks from "./checks.mjs";
+import * as deeds from "./deeds.mjs";
 import { demo } from "./feed.mjs";
 import { pure } from "./pure.mjs";
 import { shoot } from "./screens.mjs";
@@ -27,13 +28,16 @@ async function check(name, f) {
   }
 }
 
-const checks = { ...browserChecks, pure };
+const checks = { ...browserChecks, ...deeds, pure };
 const only = process.env.CHECK ? process.env.CHECK.split(",") : null;
 const named = (...names) => names.filter((n) => !only || only.includes(n));
 const series = async (...names) => { for (const name of named(...names)) await check(name, checks[name]); };
-await Promise.all([series("values", "plot", "keyboard", "admin", "people", "inert"), series("phones", "accessible", "heals", "resumes", "tokens", "pure")]);
-if (process.env.WAIT) await new Promise((r) => setTimeout(r, process.env.WAIT * 1000));
-if (named("screens").length) await check("screens", () => shoot({ browser, hub: shown, folder }, began));
+const pictures = async () => {
+  if (!named("screens").length) return;
+  await new Promise((r) => setTimeout(r, Number(process.env.WAIT || 15) * 1000)); // something to plot
+  await check("screens", () => shoot({ browser, hub: shown, folder }, began));
+};
+await Promise.all([series("values", "plot", "keyboard", "topics", "log", "admin", "people", "inert"), series("pure", "phones", "accessible", "heals", "resumes", "tokens"), pictures()]);
 await series("busy"); // alone: it measures
 peer.close();
 feed.close();

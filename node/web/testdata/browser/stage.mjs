@@ -67,7 +67,7 @@ export async function open(browser, hub, { width = 1280, height = 800, dark = tr
     if (token) localStorage.setItem("topicd.token", token);
   }, { kept, token });
   const page = await context.newPage();
-  page.setDefaultTimeout(8000);
+  page.setDefaultTimeout(20000); // two cores, and all other tests
   page.faults = [];
   page.on("pageerror", (e) => page.faults.push(e.stack));
   page.on("console", (m) => { if (m.type() === "error" && !/WebSocket|ERR_CONNECTION|status of 4/.test(m.text())) page.faults.push(m.text()); });
@@ -94,7 +94,7 @@ export function assert(good, what) {
 }
 
 /** until waits for a condition in the page or here. */
-export async function until(what, f, ms = 8000) {
+export async function until(what, f, ms = 20000) {
   const end = Date.now() + ms;
   for (;;) {
     if (await f()) return;

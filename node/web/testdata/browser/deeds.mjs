@@ -1,0 +1,143 @@
+// What a person does: topics made and deleted, patterns subscribed to, tokens,
+// listeners, broadcasts, chat.
+
+import WebSocket from "ws";
+import { assert, close, Hub, open, Peer, row, until } from "./stage.mjs";
+
+const go = (page, view) => page.evaluate((v) => { location.hash = v; }, view);
+
+export async function topics({ browser, hub, peer }) {
+  const page = await open(browser, hub);
+  await page.fill("#filter", "deeds");
+  await page.click("[aria-label='New topic']");
+  await page.fill("dialog input[maxlength]", "deeds/made");
+  await page.fill("dialog input[type=number] >> nth=0", "128");
+  await page.fill("dialog input[type=number] >> nth=1", "1");
+  await page.click("dialog button.primary");
+  await row(page, "deeds/made").waitFor();
+  await row(page, "deeds/made").click();
+  await until("it is static, with its cap", async () => /static/.test(await page.locator(".detail").innerText()) && /128 KiB/.test(await page.locator(".detail").innerText()));
+  await peer.pub("deeds/made", 1);
+  await until("a second later it is overdue", async () => (await row(page, "deeds/made").locator(".dot.stale").count()) === 1);
+  await page.click("text=Late");
+  await until("and stays when only the late are shown", () => row(page, "deeds/made").count());
+  await page.click(".detail >> text=Delete");
+  await page.click("dialog button.danger");
+  await until("it is gone", async () => (await row(page, "deeds/made").count()) === 0);
+  await close(page);
+}
+
+export async function log({ browser, hub, peer }) {
+  const page = await open(browser, hub);
+  await go(page, "log");
+  const lines = (what) => page.locator(".lines li", { hasText: what });
+  await page.click("[aria-label='Unsubscribe from #']");
+  await page.fill("[aria-label='Pattern to subscribe to']", "deeds/log/+");
+  await page.click("button:text-is('Subscribe')");
+  await page.waitForSelector(".chips >> text=deeds/log/+");
+  await page.click("text=Clear");
+  for (let i = 0; i < 5; i++) await peer.pub("deeds/log/a", "line " + i);
+  await lines("line 4").waitFor();
+  assert(/^\d\d:\d\d:\d\d\.\d{3}/.test(await lines("line 4").innerText()), "with its time");
+  const dev = await Peer.open(hub.ws);
+  await dev.ask({ op: "hello", opts: { dev: "deeds-board" } });
+  await lines("is online").filter({ hasText: "deeds-board" }).waitFor();
+  dev.close();
+  await lines("is offline").filter({ hasText: "deeds-board" }).waitFor();
+  await page.fill("[aria-label='Filter the log']", "line 4");
+  await until("the filter leaves one", async () => (await page.locator(".lines li").count()) === 1);
+  await page.fill("[aria-label='Filter the log']", "");
+  await page.click("text=Pause");
+  await peer.pub("deeds/log/a", "while paused");
+  await page.click("text=Pause");
+  await lines("while paused").waitFor();
+  await page.fill("[aria-label='Pattern to subscribe to']", "no/#/pattern");
+  await page.click("button:text-is('Subscribe')");
+  await page.waitForSelector(".says .bad");
+  await close(page);
+}
+
+// Where everybody needs a token: a form, a link that brings one, and no more than it allows.
+export async function tokens({ browser, binary }) {
+  const hub = await new Hub(binary, "--sense=off", "--access=join").start();
+  try {
+    const peer = await Peer.open(hub.ws, hub.admin);
+    await peer.pub("inside/a", 1);
+    await peer.pub("outside/b", 2);
+    const made = await (await fetch(hub.url + "api/tokens", { method: "POST", headers: { Authorization: "Bearer " + hub.admin, "Content-Type": "application/json" }, body: JSON.stringify({ name: "guest", publish: [], subscribe: ["inside/#"] }) })).json();
+    const page = await open(browser, hub);
+    await page.waitForSelector("text=A token is needed to read this hub's topics");
+    await page.fill(".none input[type=password]", hub.admin);
+    await page.click(".none >> text=Unlock");
+    await row(page, "outside/b").waitFor();
+    await go(page, "hub");
+    await page.click("text=Let devices join for 5 minutes");
+    await page.waitForSelector("text=Devices may join for another");
+    await page.click("text=Close the window");
+    await page.waitForSelector("text=Devices need a token to come in.");
+    await close(page);
+    const guest = await open(browser, hub, { path: "#token=" + made.token });
+    await row(guest, "inside/a").waitFor();
+    assert((await row(guest, "outside/b").count()) === 0, "a guest sees what the token allows");
+    assert(!(await guest.evaluate(() => location.href)).includes(made.token), "the token does not stay in the address");
+    await close(guest);
+    peer.close();
+  } finally {
+    await hub.end();
+  }
+}
+
+export async function admin({ browser, hub }) {
+  const victim = await Peer.open(hub.ws);
+  await victim.ask({ op: "hello", opts: { dev: "victim" } });
+  const ended = new Promise((done) => victim.ws.on("close", done));
+  const room = new WebSocket(hub.ws.replace("/ws", "/relay/kitchen"));
+  const heard = new Promise((done) => room.on("message", (b) => done(String(b))));
+  await new Promise((done) => room.on("open", done));
+  const page = await open(browser, hub);
+  await go(page, "hub");
+  await page.waitForSelector("text=The admin sees this.");
+  await page.fill("input[type=password]", hub.admin);
+  await page.click("text=Unlock");
+  await page.waitForSelector("text=You are the admin");
+  await page.fill("[placeholder='0.0.0.0:8000']", "127.0.0.1:0");
+  await page.selectOption(".card select >> nth=0", "echo");
+  await page.click("button:text-is('Open')");
+  const added = page.locator("tr", { hasText: "echo" });
+  await added.waitFor();
+  const echo = new WebSocket("ws://" + (await added.locator("th").innerText()).trim() + "/");
+  await new Promise((done) => echo.on("open", () => echo.send("hi") || echo.on("message", done)));
+  echo.close();
+  await added.locator("button").click();
+  await page.click("dialog button.danger");
+  await added.waitFor({ state: "detached" });
+  await page.waitForSelector(".members >> text=relay/kitchen");
+  await page.fill("[placeholder='What everybody in the room should read']", "soup is ready");
+  await page.click("button:has-text('Broadcast')");
+  assert((await heard) === "soup is ready", "the room hears it");
+  room.close();
+  await page.fill("[placeholder='kitchen tablet']", "tablet");
+  await page.click("text=Make a token");
+  await page.waitForSelector(".fresh code");
+  await page.waitForSelector("tr:has-text('tablet')");
+  await go(page, "clients");
+  await page.click("[aria-label='Cut victim']");
+  await ended;
+  await close(page);
+}
+
+export async function people({ browser, hub }) {
+  const a = await open(browser, hub), b = await open(browser, hub);
+  for (const [p, name] of [[a, "Ada"], [b, "Grace"]]) {
+    await go(p, "chat");
+    await p.fill("[aria-label='Your name']", name);
+    await p.press("[aria-label='Your name']", "Enter");
+  }
+  await until("each sees the other", async () => /Ada\s+Grace/.test(await a.locator(".users").innerText()) && /Ada\s+Grace/.test(await b.locator(".users").innerText()));
+  await a.fill("[aria-label=Message]", "is the bilge dry?");
+  await a.press("[aria-label=Message]", "Enter");
+  await b.waitForSelector("text=is the bilge dry?");
+  await close(a);
+  await until("who goes is off the list", async () => !/Ada/.test(await b.locator(".users").innerText()));
+  await close(b);
+}
