@@ -16,32 +16,61 @@ export function field(label, input, hint) {
 }
 
 export class Actions {
-  constructor(page) { this.page = page; }
+  constructor(page) {
+    this.page = page;
+  }
 
   #dialog(title, ...inside) {
     const h = el("h2", { id: "dialog" + ++ids }, title);
-    const d = el("dialog", { "aria-labelledby": h.id, onclose: () => d.remove(), onclick: (e) => { if (e.target === d) d.close(); } },
-      el("div", { class: "sheet" }, el("header", null, h, button("Close", () => d.close(), { icon: "close" })), inside));
+    const d = el(
+      "dialog",
+      {
+        "aria-labelledby": h.id,
+        onclose: () => d.remove(),
+        onclick: (e) => {
+          if (e.target === d) d.close();
+        },
+      },
+      el(
+        "div",
+        { class: "sheet" },
+        el(
+          "header",
+          null,
+          h,
+          button("Close", () => d.close(), { icon: "close" }),
+        ),
+        inside,
+      ),
+    );
     document.body.append(d);
     d.showModal();
     return d;
   }
 
   #ask(title, fields, verb, send, kind = "primary") {
-    const out = el("p", { class: "outcome", role: "status" }), go = el("button", { class: "button " + kind }, verb);
-    const form = el("form", { onsubmit: async (e) => {
-      e.preventDefault();
-      go.disabled = true;
-      try {
-        const text = await send(d);
-        out.className = "outcome good";
-        out.textContent = text || "";
-      } catch (err) {
-        out.className = "outcome bad";
-        out.textContent = refusal(err);
-      }
-      go.disabled = false;
-    } }, fields, el("div", { class: "bar end" }, out, go));
+    const out = el("p", { class: "outcome", role: "status" }),
+      go = el("button", { class: "button " + kind }, verb);
+    const form = el(
+      "form",
+      {
+        onsubmit: async (e) => {
+          e.preventDefault();
+          go.disabled = true;
+          try {
+            const text = await send(d);
+            out.className = "outcome good";
+            out.textContent = text || "";
+          } catch (err) {
+            out.className = "outcome bad";
+            out.textContent = refusal(err);
+          }
+          go.disabled = false;
+        },
+      },
+      fields,
+      el("div", { class: "bar end" }, out, go),
+    );
     const d = this.#dialog(title, form);
     return d;
   }
@@ -55,53 +84,116 @@ export class Actions {
 
   /** publish sends one reading to any topic; it is made by that. */
   publish(topic = "") {
-    const name = el("input", { required: true, maxlength: "128", value: topic || recall("publish", ""), list: "names", autocomplete: "off", spellcheck: "false", placeholder: "greenhouse/1/temp" });
-    const data = el("textarea", { rows: "4", spellcheck: "false", placeholder: '21.5  or  {"v":21.5,"u":"Cel"}  or  any text' });
-    const d = this.#ask("Publish a reading", [this.names(), field("Topic", name), field("Reading", data, "JSON is sent as that value, anything else as text. Ctrl+Enter sends.")], "Publish", async () => {
-      const m = await this.page.link.request({ op: "pub", topic: name.value.trim(), data: value(data.value) });
-      keep("publish", name.value.trim());
-      data.select();
-      return "Sent as number " + m.seq + ".";
+    const name = el("input", {
+      required: true,
+      maxlength: "128",
+      value: topic || recall("publish", ""),
+      list: "names",
+      autocomplete: "off",
+      spellcheck: "false",
+      placeholder: "greenhouse/1/temp",
     });
-    data.addEventListener("keydown", (e) => { if (e.key === "Enter" && (e.ctrlKey || e.metaKey)) d.querySelector("form").requestSubmit(); });
+    const data = el("textarea", { rows: "4", spellcheck: "false", placeholder: '21.5  or  {"v":21.5,"u":"Cel"}  or  any text' });
+    const d = this.#ask(
+      "Publish a reading",
+      [
+        this.names(),
+        field("Topic", name),
+        field("Reading", data, "JSON is sent as that value, anything else as text. Ctrl+Enter sends."),
+      ],
+      "Publish",
+      async () => {
+        const m = await this.page.link.request({ op: "pub", topic: name.value.trim(), data: value(data.value) });
+        keep("publish", name.value.trim());
+        data.select();
+        return "Sent as number " + m.seq + ".";
+      },
+    );
+    data.addEventListener("keydown", (e) => {
+      if (e.key === "Enter" && (e.ctrlKey || e.metaKey)) d.querySelector("form").requestSubmit();
+    });
     (name.value ? data : name).focus();
   }
 
   /** make makes a topic, or changes the one that is there. */
   make(t) {
     const i = t?.info || {};
-    const name = el("input", { required: true, maxlength: "128", value: t?.name || "", readonly: Boolean(t), autocomplete: "off", spellcheck: "false", placeholder: "greenhouse/2/temp" });
-    const kind = el("select", null, el("option", { value: "static" }, "static: stays until it is deleted"), el("option", { value: "dynamic" }, "dynamic: goes when nobody uses it"));
-    if (t && !i.static) kind.value = "static";
-    const cap = el("input", { type: "number", min: "1", max: "1048576", step: "any", value: i.cap ? String(i.cap / 1024) : "", placeholder: "the hub's default", inputmode: "numeric" });
-    const stale = el("input", { type: "number", min: "0", step: "1", placeholder: "never", inputmode: "numeric" });
-    this.#ask(t ? "Change " + t.name : "New topic", [field("Name", name, t ? "" : "Levels are split by /"), field("Kind", kind),
-      el("div", { class: "pair" }, field("History, KiB", cap), field("Stale after, seconds", stale))], t ? "Change" : "Make", async (d) => {
-      const opts = { static: kind.value === "static" };
-      if (cap.value) opts.cap = Math.round(Number(cap.value) * 1024);
-      if (stale.value) opts.stale = Number(stale.value);
-      await this.page.link.request({ op: "make", topic: name.value.trim(), opts });
-      this.page.say(name.value.trim() + (t ? " is changed." : " is there."));
-      d.close();
+    const name = el("input", {
+      required: true,
+      maxlength: "128",
+      value: t?.name || "",
+      readonly: Boolean(t),
+      autocomplete: "off",
+      spellcheck: "false",
+      placeholder: "greenhouse/2/temp",
     });
+    const kind = el(
+      "select",
+      null,
+      el("option", { value: "static" }, "static: stays until it is deleted"),
+      el("option", { value: "dynamic" }, "dynamic: goes when nobody uses it"),
+    );
+    if (t && !i.static) kind.value = "static";
+    const cap = el("input", {
+      type: "number",
+      min: "1",
+      max: "1048576",
+      step: "any",
+      value: i.cap ? String(i.cap / 1024) : "",
+      placeholder: "the hub's default",
+      inputmode: "numeric",
+    });
+    const stale = el("input", { type: "number", min: "0", step: "1", placeholder: "never", inputmode: "numeric" });
+    this.#ask(
+      t ? "Change " + t.name : "New topic",
+      [
+        field("Name", name, t ? "" : "Levels are split by /"),
+        field("Kind", kind),
+        el("div", { class: "pair" }, field("History, KiB", cap), field("Stale after, seconds", stale)),
+      ],
+      t ? "Change" : "Make",
+      async (d) => {
+        const opts = { static: kind.value === "static" };
+        if (cap.value) opts.cap = Math.round(Number(cap.value) * 1024);
+        if (stale.value) opts.stale = Number(stale.value);
+        await this.page.link.request({ op: "make", topic: name.value.trim(), opts });
+        this.page.say(name.value.trim() + (t ? " is changed." : " is there."));
+        d.close();
+      },
+    );
     if (t) cap.focus();
   }
 
   /** confirm asks before something that others will notice; send does it. */
   confirm(title, text, verb, send) {
-    this.#ask(title, [el("p", null, text)], verb, async (d) => { await send(); d.close(); }, "danger");
+    this.#ask(
+      title,
+      [el("p", null, text)],
+      verb,
+      async (d) => {
+        await send();
+        d.close();
+      },
+      "danger",
+    );
   }
 
   remove(t) {
-    this.#ask("Delete " + t.name + "?", [el("p", null, "Its stored readings go with it. Who publishes to it makes it anew.")], "Delete", async (d) => {
-      await this.page.link.request({ op: "delete", topic: t.name });
-      this.page.topics.all.delete(t.name);
-      this.page.topics.births++;
-      this.page.views.topics.pane.close();
-      this.page.say(t.name + " is deleted.");
-      d.close();
-      this.page.soon();
-    }, "danger");
+    this.#ask(
+      "Delete " + t.name + "?",
+      [el("p", null, "Its stored readings go with it. Who publishes to it makes it anew.")],
+      "Delete",
+      async (d) => {
+        await this.page.link.request({ op: "delete", topic: t.name });
+        this.page.topics.all.delete(t.name);
+        this.page.topics.births++;
+        this.page.views.topics.pane.close();
+        this.page.say(t.name + " is deleted.");
+        d.close();
+        this.page.soon();
+      },
+      "danger",
+    );
   }
 
   /** phone shows this page's address as a code to scan. */
@@ -111,25 +203,78 @@ export class Actions {
     const text = el("input", { value: here, "aria-label": "Address", spellcheck: "false", oninput: () => draw() });
     const box = el("div", { class: "qr" });
     const draw = () => {
-      const img = el("img", { alt: "QR code of " + text.value, width: "220", height: "220", src: "api/qr.svg?text=" + encodeURIComponent(text.value) });
+      const img = el("img", {
+        alt: "QR code of " + text.value,
+        width: "220",
+        height: "220",
+        src: "api/qr.svg?text=" + encodeURIComponent(text.value),
+      });
       img.onerror = () => fill(box, el("p", null, "This hub draws no codes; type the address."));
       fill(box, img);
     };
     draw();
-    this.#dialog("Open on a phone", box, field("Address", text, loop ? "This is this machine's own address: put in the one that the phone reaches." : token() ? "The phone will ask for a token; invite it under Hub." : ""));
+    this.#dialog(
+      "Open on a phone",
+      box,
+      field(
+        "Address",
+        text,
+        loop
+          ? "This is this machine's own address: put in the one that the phone reaches."
+          : token()
+            ? "The phone will ask for a token; invite it under Hub."
+            : "",
+      ),
+    );
   }
 
   /** help lists the keys. */
   help(views) {
-    const k = (keys, what) => el("div", null, el("dt", null, keys.split(" ").map((x) => el("kbd", null, x))), el("dd", null, what));
-    this.#dialog("Keys", el("dl", { class: "keys" },
-      k("/", "filter"), k("↑ ↓ j k", "move in the tree"), k("→ ←", "open, close a folder"), k("Enter", "plot a topic"), k("Space", "add it to the plot, or take it out"), k("Esc", "close the plot"),
-      k("← → + -", "in the plot: pan and zoom"), k("Home", "in the plot: follow what comes"), k("p", "publish"), k("t", "dark or light"), views.map((v, i) => k(String(i + 1), v.title)), k("?", "this")),
-      el("p", { class: "dim" }, "With a mouse: drag pans, the wheel zooms, a double click follows again; shift-click adds a topic. Plots by uPlot, MIT licence: ", el("a", { href: "static/plot/LICENSE" }, "its text"), "."));
+    const k = (keys, what) =>
+      el(
+        "div",
+        null,
+        el(
+          "dt",
+          null,
+          keys.split(" ").map((x) => el("kbd", null, x)),
+        ),
+        el("dd", null, what),
+      );
+    this.#dialog(
+      "Keys",
+      el(
+        "dl",
+        { class: "keys" },
+        k("/", "filter"),
+        k("↑ ↓ j k", "move in the tree"),
+        k("→ ←", "open, close a folder"),
+        k("Enter", "plot a topic"),
+        k("Space", "add it to the plot, or take it out"),
+        k("Esc", "close the plot"),
+        k("← → + -", "in the plot: pan and zoom"),
+        k("Home", "in the plot: follow what comes"),
+        k("p", "publish"),
+        k("t", "dark or light"),
+        views.map((v, i) => k(String(i + 1), v.title)),
+        k("?", "this"),
+      ),
+      el(
+        "p",
+        { class: "dim" },
+        "With a mouse: drag pans, the wheel zooms, a double click follows again; shift-click adds a topic. Plots by uPlot, MIT licence: ",
+        el("a", { href: "static/plot/LICENSE" }, "its text"),
+        ".",
+      ),
+    );
   }
 }
 
 /** value is a text as the reading that is meant. */
 export function value(text) {
-  try { return JSON.parse(text); } catch { return text; }
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
 }

@@ -14,8 +14,15 @@ export async function api(method, path, body) {
     throw { code: 0, msg: "the hub cannot be reached" };
   }
   let v = null;
-  try { v = await r.json(); } catch { /* no body, or none of ours */ }
-  if (!r.ok) throw v?.error || { code: r.status, msg: r.status === 404 ? "this hub has no " + path.split("?")[0] : r.statusText || "refused" };
+  try {
+    v = await r.json();
+  } catch {
+    /* no body, or none of ours */
+  }
+  if (!r.ok)
+    throw (
+      v?.error || { code: r.status, msg: r.status === 404 ? "this hub has no " + path.split("?")[0] : r.statusText || "refused" }
+    );
   return v;
 }
 

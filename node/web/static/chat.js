@@ -22,20 +22,60 @@ export class ChatView {
     this.lines = el("ol");
     this.talk = el("div", { class: "talk", tabindex: "0", role: "log", "aria-label": "Chat" }, this.lines);
     this.users = el("ul", { class: "users" });
-    this.name = el("input", { "aria-label": "Your name", maxlength: "64", value: recall("user", ""), placeholder: "Your name", autocomplete: "nickname", onchange: () => this.#named() });
+    this.name = el("input", {
+      "aria-label": "Your name",
+      maxlength: "64",
+      value: recall("user", ""),
+      placeholder: "Your name",
+      autocomplete: "nickname",
+      onchange: () => this.#named(),
+    });
     this.server = new ChatServer(() => page.socket("webchannel"), {
-      users: (list) => { this.#online = Array.isArray(list) ? list.map(String) : null; this.#people(); },
+      users: (list) => {
+        this.#online = Array.isArray(list) ? list.map(String) : null;
+        this.#people();
+      },
       refused: (name) => page.say("Somebody is called " + name + " already: take another name.", true),
     });
     this.text = el("input", { "aria-label": "Message", maxlength: "4000", placeholder: "Message", autocomplete: "off" });
-    this.root = el("div", { class: "view chat" }, el("h1", { class: "hide" }, "Chat"),
-      el("div", { class: "room" }, this.talk, el("form", { class: "bar", onsubmit: (e) => { e.preventDefault(); this.#send(); } }, this.name, this.text, el("button", { class: "button primary" }, "Send"))),
-      el("aside", { "aria-label": "Users" }, el("h2", null, "Users"), this.users));
+    this.root = el(
+      "div",
+      { class: "view chat" },
+      el("h1", { class: "hide" }, "Chat"),
+      el(
+        "div",
+        { class: "room" },
+        this.talk,
+        el(
+          "form",
+          {
+            class: "bar",
+            onsubmit: (e) => {
+              e.preventDefault();
+              this.#send();
+            },
+          },
+          this.name,
+          this.text,
+          el("button", { class: "button primary" }, "Send"),
+        ),
+      ),
+      el("aside", { "aria-label": "Users" }, el("h2", null, "Users"), this.users),
+    );
     this.#empty();
   }
 
   #empty() {
-    fill(this.lines, el("li", { class: "dim" }, "Nothing was said yet. The chat is the topic ", el("code", null, topic), ": QWebChannel chat clients, boards and this page share it."));
+    fill(
+      this.lines,
+      el(
+        "li",
+        { class: "dim" },
+        "Nothing was said yet. The chat is the topic ",
+        el("code", null, topic),
+        ": QWebChannel chat clients, boards and this page share it.",
+      ),
+    );
     this.blank = true;
   }
 
@@ -69,10 +109,18 @@ export class ChatView {
     while (at > 0 && this.#seqs[at - 1] > m.seq) at--;
     if (at > 0 && this.#seqs[at - 1] === m.seq) return;
     this.#seqs.splice(at, 0, m.seq);
-    const d = m.data, user = typeof d?.user === "string" ? d.user : m.from || "?", text = typeof d?.text === "string" ? d.text : typeof d === "string" ? d : JSON.stringify(d);
-    if (this.blank) this.lines.replaceChildren(), this.blank = false;
-    const end = this.talk.scrollHeight - this.talk.scrollTop - this.talk.clientHeight < 60, mine = user === this.name.value.trim();
-    const line = el("li", { class: mine ? "mine" : "" }, el("span", { class: "who" }, el("bdi", null, user), " ", el("time", { title: stamp(m.ts) }, clock(m.ts).slice(0, 5))), el("bdi", { class: "said" }, text));
+    const d = m.data,
+      user = typeof d?.user === "string" ? d.user : m.from || "?",
+      text = typeof d?.text === "string" ? d.text : typeof d === "string" ? d : JSON.stringify(d);
+    if (this.blank) (this.lines.replaceChildren(), (this.blank = false));
+    const end = this.talk.scrollHeight - this.talk.scrollTop - this.talk.clientHeight < 60,
+      mine = user === this.name.value.trim();
+    const line = el(
+      "li",
+      { class: mine ? "mine" : "" },
+      el("span", { class: "who" }, el("bdi", null, user), " ", el("time", { title: stamp(m.ts) }, clock(m.ts).slice(0, 5))),
+      el("bdi", { class: "said" }, text),
+    );
     this.lines.insertBefore(line, this.lines.children[this.#old + at] || null);
     while (this.lines.children.length > 500) {
       this.lines.firstChild.remove();
@@ -87,14 +135,23 @@ export class ChatView {
   #people() {
     if (!this.#open) return;
     const names = this.#online || [...this.#seen.keys()].sort((a, b) => a.localeCompare(b));
-    fill(this.users, names.length ? names.slice(0, 200).map((n) => el("li", null, el("i", { class: "dot " + (this.#online ? "live" : "quiet") }), el("bdi", null, n))) : el("li", { class: "dim" }, "Nobody yet"));
+    fill(
+      this.users,
+      names.length
+        ? names
+            .slice(0, 200)
+            .map((n) => el("li", null, el("i", { class: "dot " + (this.#online ? "live" : "quiet") }), el("bdi", null, n)))
+        : el("li", { class: "dim" }, "Nobody yet"),
+    );
   }
 
   async #send() {
-    const user = this.name.value.trim() || this.page.name(), text = this.text.value.trim();
+    const user = this.name.value.trim() || this.page.name(),
+      text = this.text.value.trim();
     if (!text) return;
     try {
-      if (!(this.server.user === user && (await this.server.say(text)))) await this.page.link.request({ op: "pub", topic, data: { user, text } });
+      if (!(this.server.user === user && (await this.server.say(text))))
+        await this.page.link.request({ op: "pub", topic, data: { user, text } });
       this.text.value = "";
     } catch (e) {
       this.page.say(refusal(e), true);

@@ -1,11 +1,11 @@
 // Who is connected: name, URL, dialect, encoding, rates, losses; cut.
 
 import { api } from "./api.js";
-import { button, el, fill, put } from "./dom.js";
+import { button, el, fill, heads, put } from "./dom.js";
 import { rate, span } from "./reading.js";
 import { refusal } from "./me.js";
 
-const heads = ["Client", "Dialect", "Address", "URL", "Subs", "In", "Out", "Lost", "For", ""];
+const columns = ["Client", "Dialect", "Address", "URL", "Subs", "In", "Out", "Lost", "For"];
 
 export class ClientsView {
   id = "clients";
@@ -15,18 +15,40 @@ export class ClientsView {
 
   constructor(page) {
     this.page = page;
-    this.filter = el("input", { type: "search", placeholder: "Filter clients", "aria-label": "Filter clients", oninput: () => this.#paint() });
+    this.filter = el("input", {
+      type: "search",
+      placeholder: "Filter clients",
+      "aria-label": "Filter clients",
+      oninput: () => this.#paint(),
+    });
     this.count = el("span", { class: "count" });
     this.body = el("tbody");
     this.wall = el("div", { hidden: true });
-    this.table = el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Clients" }, el("table", { class: "list" }, el("thead", null, el("tr", null, heads.map((h) => el("th", { scope: "col" }, h || el("span", { class: "hide" }, "Cut"))))), this.body));
-    this.root = el("div", { class: "view clients" }, el("h1", { class: "hide" }, "Clients"), el("div", { class: "bar" }, this.filter, this.count), this.wall, this.table);
+    this.table = el(
+      "div",
+      { class: "scroll", tabindex: "0", role: "region", "aria-label": "Clients" },
+      el("table", { class: "list" }, heads(...columns, "-Cut"), this.body),
+    );
+    this.root = el(
+      "div",
+      { class: "view clients" },
+      el("h1", { class: "hide" }, "Clients"),
+      el("div", { class: "bar" }, this.filter, this.count),
+      this.wall,
+      this.table,
+    );
     this.list = [];
   }
 
-  show() { this.#poll(); }
-  hide() { clearTimeout(this.#timer); }
-  access() { if (this.root.isConnected) this.show(); }
+  show() {
+    this.#poll();
+  }
+  hide() {
+    clearTimeout(this.#timer);
+  }
+  access() {
+    if (this.root.isConnected) this.show();
+  }
 
   async #poll() {
     clearTimeout(this.#timer);
@@ -59,7 +81,10 @@ export class ClientsView {
   }
 
   #paint() {
-    const f = this.filter.value.toLowerCase(), now = performance.now(), ms = Date.now() + this.page.link.skew, seen = new Set();
+    const f = this.filter.value.toLowerCase(),
+      now = performance.now(),
+      ms = Date.now() + this.page.link.skew,
+      seen = new Set();
     for (const c of this.list) {
       const key = (c.id ?? c.client) + " " + c.since;
       let r = this.#rows.get(key);
@@ -73,19 +98,46 @@ export class ClientsView {
       }
       r.dot.className = "dot " + (c.state === "stale" ? "stale" : "live");
       r.dot.title = c.state || "online";
-      [c.client, [c.dialect, c.enc].filter(Boolean).join(" · "), c.addr, c.url, String(c.subs), rate(r.rin) || "–", rate(r.rout) || "–", c.drop ? String(c.drop) : "–", span((ms - c.since) / 1000)].forEach((t, i) => put(r.cells[i], t || "–"));
+      [
+        c.client,
+        [c.dialect, c.enc].filter(Boolean).join(" · "),
+        c.addr,
+        c.url,
+        String(c.subs),
+        rate(r.rin) || "–",
+        rate(r.rout) || "–",
+        c.drop ? String(c.drop) : "–",
+        span((ms - c.since) / 1000),
+      ].forEach((t, i) => put(r.cells[i], t || "–"));
       r.tr.classList.toggle("lossy", c.drop > 0);
       r.tr.hidden = Boolean(f) && !(c.client + " " + c.url + " " + c.addr + " " + c.dialect).toLowerCase().includes(f);
     }
-    for (const [key, r] of this.#rows) if (!seen.has(key)) r.tr.remove(), this.#rows.delete(key);
+    for (const [key, r] of this.#rows) if (!seen.has(key)) (r.tr.remove(), this.#rows.delete(key));
     this.count.textContent = this.list.length + (this.list.length === 1 ? " connection" : " connections");
   }
 
   #row(c) {
-    const cells = heads.slice(0, -1).map(() => document.createTextNode("")), dot = el("i", { class: "dot" });
-    const tr = el("tr", null, el("th", { scope: "row" }, dot, el("bdi", null, cells[0]), c.client === this.page.name() ? el("small", null, "this page") : null),
-      cells.slice(1).map((t, i) => el("td", { class: i > 2 ? "n" : "" , "data-label": heads[i + 1]}, el("bdi", null, t))),
-      el("td", null, c.id !== undefined && this.page.me.admin ? button("Cut " + c.client, () => this.#cut(c), { icon: "close", kind: "danger" }) : null));
+    const cells = columns.map(() => document.createTextNode("")),
+      dot = el("i", { class: "dot" });
+    const tr = el(
+      "tr",
+      null,
+      el(
+        "th",
+        { scope: "row" },
+        dot,
+        el("bdi", null, cells[0]),
+        c.client === this.page.name() ? el("small", null, "this page") : null,
+      ),
+      cells.slice(1).map((t, i) => el("td", { class: i > 2 ? "n" : "", "data-label": columns[i + 1] }, el("bdi", null, t))),
+      el(
+        "td",
+        null,
+        c.id !== undefined && this.page.me.admin
+          ? button("Cut " + c.client, () => this.#cut(c), { icon: "close", kind: "danger" })
+          : null,
+      ),
+    );
     this.body.append(tr);
     return { tr, cells, dot, at: null, when: 0, in: 0, out: 0 };
   }

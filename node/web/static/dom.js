@@ -39,7 +39,8 @@ const icons = {
   topics: "M4 6h4M4 12h4M4 18h4M12 6h8M12 12h8M12 18h8",
   log: "M5 4h14v16H5zM8 8h8M8 12h8M8 16h5",
   chat: "M4 5h16v11H9l-5 4z",
-  clients: "M9 11a3.5 3.5 0 1 0 0-7 3.5 3.5 0 0 0 0 7zM3 20c0-3.5 2.7-6 6-6s6 2.5 6 6M16 4.5a3.5 3.5 0 0 1 0 6.5M17.5 14.5c2.1.8 3.5 2.8 3.5 5.5",
+  clients:
+    "M9 11a3.5 3.5 0 1 0 0-7 3.5 3.5 0 0 0 0 7zM3 20c0-3.5 2.7-6 6-6s6 2.5 6 6M16 4.5a3.5 3.5 0 0 1 0 6.5M17.5 14.5c2.1.8 3.5 2.8 3.5 5.5",
   memory: "M5 20V10M12 20V4M19 20v-7M3 20h18",
   hub: "M12 15a3 3 0 1 0 0-6 3 3 0 0 0 0 6zM12 9V3M12 21v-6M9.5 13.5 4 17M20 7l-5.5 3.5M4 7l5.5 3.5M20 17l-5.5-3.5",
   theme: "M12 3a9 9 0 1 0 0 18zM12 3a9 9 0 0 1 0 18",
@@ -58,16 +59,33 @@ const icons = {
 /** icon draws one of ours; it says nothing to a screen reader. */
 export function icon(name) {
   const s = document.createElementNS(SVG, "svg");
-  for (const [k, v] of [["viewBox", "0 0 24 24"], ["class", "icon"], ["aria-hidden", "true"], ["focusable", "false"]]) s.setAttribute(k, v);
+  for (const [k, v] of [
+    ["viewBox", "0 0 24 24"],
+    ["class", "icon"],
+    ["aria-hidden", "true"],
+    ["focusable", "false"],
+  ])
+    s.setAttribute(k, v);
   const p = document.createElementNS(SVG, "path");
   p.setAttribute("d", icons[name]);
   s.append(p);
   return s;
 }
 
+/** heads are a table's column heads; one that begins with - is for those who hear the page. */
+export function heads(...names) {
+  const head = (n) => el("th", { scope: "col" }, n[0] === "-" ? el("span", { class: "hide" }, n.slice(1)) : n);
+  return el("thead", null, el("tr", null, names.map(head)));
+}
+
 /** button is what is pressed: an icon with a name, or a text. */
 export function button(label, onclick, { icon: i, kind = "", text = !i, title } = {}) {
-  const b = el("button", { type: "button", class: ("button " + kind + (text ? "" : " bare")).trim(), onclick }, i && icon(i), text && el("span", null, label));
+  const b = el(
+    "button",
+    { type: "button", class: ("button " + kind + (text ? "" : " bare")).trim(), onclick },
+    i && icon(i),
+    text && el("span", null, label),
+  );
   if (!text) b.setAttribute("aria-label", label);
   b.title = title || (text ? "" : label);
   return b;

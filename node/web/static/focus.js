@@ -10,7 +10,9 @@ export class Focus {
   #now = new Map(); // pattern → rate
   #timer = 0;
 
-  constructor(link) { this.link = link; }
+  constructor(link) {
+    this.link = link;
+  }
 
   /** see is told which topics are on the screen, how many there are, and how fast they come anyway. */
   see(topics, all, base) {
@@ -26,15 +28,17 @@ export class Focus {
         if (at > 0 && t.name[0] !== "$" && folders.size < most) folders.set(t.name.slice(0, at), 0);
       }
       for (const name of all.keys()) {
-        const parent = name.slice(0, name.lastIndexOf("/")), n = folders.get(parent);
+        const parent = name.slice(0, name.lastIndexOf("/")),
+          n = folders.get(parent);
         if (n !== undefined) folders.set(parent, n + 1);
       }
     }
     let sum = 0;
     for (const n of folders.values()) sum += n;
-    const rate = Math.min(4, Math.round((budget / Math.max(1, sum)) * 10) / 10), want = new Set();
+    const rate = Math.min(4, Math.round((budget / Math.max(1, sum)) * 10) / 10),
+      want = new Set();
     if (rate > base * 1.5) for (const f of folders.keys()) want.add(f + "/+");
-    for (const p of this.#now.keys()) if (!want.has(p)) this.link.drop(p, "focus"), this.#now.delete(p);
+    for (const p of this.#now.keys()) if (!want.has(p)) (this.link.drop(p, "focus"), this.#now.delete(p));
     for (const p of want) {
       if (this.#now.get(p) === rate) continue;
       this.#now.set(p, rate);

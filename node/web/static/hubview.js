@@ -1,13 +1,21 @@
 // The hub itself: where it listens, relay rooms and broadcast, who may come in, its figures.
 
 import { api } from "./api.js";
-import { button, el, fill } from "./dom.js";
+import { button, el, fill, heads } from "./dom.js";
 import { field } from "./actions.js";
 import { refusal } from "./me.js";
 import { Invite } from "./invite.js";
 import { clock, span } from "./reading.js";
 
-const dialects = [["", "all, told apart"], ["native", "native"], ["scd", "SCD"], ["webchannel", "QWebChannel"], ["echo", "echo"], ["relay", "relay"], ["mws", "Managed WebSocket"]];
+const dialects = [
+  ["", "all, told apart"],
+  ["native", "native"],
+  ["scd", "SCD"],
+  ["webchannel", "QWebChannel"],
+  ["echo", "echo"],
+  ["relay", "relay"],
+  ["mws", "Managed WebSocket"],
+];
 
 export class HubView {
   id = "hub";
@@ -24,24 +32,71 @@ export class HubView {
     this.rooms = el("div", { class: "rooms" });
     this.invite = new Invite(page);
     this.addr = el("input", { required: true, placeholder: "0.0.0.0:8000", spellcheck: "false", autocomplete: "off" });
-    this.dialect = el("select", null, dialects.map(([v, t]) => el("option", { value: v }, t)));
+    this.dialect = el(
+      "select",
+      null,
+      dialects.map(([v, t]) => el("option", { value: v }, t)),
+    );
     this.text = el("textarea", { rows: "2", required: true, placeholder: "What everybody in the room should read" });
     this.room = el("select", null, el("option", { value: "" }, "all rooms"));
-    const links = [["api/openapi.json", "OpenAPI"], ["api/asyncapi.json", "AsyncAPI"], ["api/topicd.cddl", "CDDL"], [".well-known/wot", "Thing Description"], ["metrics", "Metrics"], ["api/stats", "Stats"]];
+    const links = [
+      ["api/openapi.json", "OpenAPI"],
+      ["api/asyncapi.json", "AsyncAPI"],
+      ["api/topicd.cddl", "CDDL"],
+      [".well-known/wot", "Thing Description"],
+      ["metrics", "Metrics"],
+      ["api/stats", "Stats"],
+    ];
     this.cards = {
-      listeners: this.#card("Listeners", el("table", { class: "list" }, el("thead", null, el("tr", null, ["Address", "Speaks", "Open for", ""].map((h) => el("th", { scope: "col" }, h || el("span", { class: "hide" }, "Close"))))), this.listeners),
-        el("form", { class: "bar wrap", onsubmit: (e) => this.#listen(e) }, field("IP and port", this.addr), field("Dialect", this.dialect), el("button", { class: "button primary" }, "Open"))),
-      relay: this.#card("Relay and broadcast", this.rooms, el("form", { class: "stack", onsubmit: (e) => this.#broadcast(e) }, field("Text", this.text), el("div", { class: "bar wrap" }, field("To", this.room), el("button", { class: "button primary" }, "Broadcast")))),
+      listeners: this.#card(
+        "Listeners",
+        el("table", { class: "list" }, heads("Address", "Speaks", "Open for", "-Close"), this.listeners),
+        el(
+          "form",
+          { class: "bar wrap", onsubmit: (e) => this.#listen(e) },
+          field("IP and port", this.addr),
+          field("Dialect", this.dialect),
+          el("button", { class: "button primary" }, "Open"),
+        ),
+      ),
+      relay: this.#card(
+        "Relay and broadcast",
+        this.rooms,
+        el(
+          "form",
+          { class: "stack", onsubmit: (e) => this.#broadcast(e) },
+          field("Text", this.text),
+          el("div", { class: "bar wrap" }, field("To", this.room), el("button", { class: "button primary" }, "Broadcast")),
+        ),
+      ),
       invite: this.#card("Who may come in", this.invite.root),
     };
-    this.root = el("div", { class: "view hub" }, el("h1", { class: "hide" }, "Hub"),
-      el("section", { class: "card", "aria-label": "This hub" }, el("h2", null, "This hub"), this.who, this.about, el("p", { class: "links" }, links.map(([h, t]) => el("a", { href: h, target: "_blank", rel: "noopener" }, t)))),
-      this.cards.listeners.root, this.cards.relay.root, this.cards.invite.root,
-      el("section", { class: "card", "aria-label": "Losses and refusals" }, el("h2", null, "Losses and refusals"), this.losses));
+    this.root = el(
+      "div",
+      { class: "view hub" },
+      el("h1", { class: "hide" }, "Hub"),
+      el(
+        "section",
+        { class: "card", "aria-label": "This hub" },
+        el("h2", null, "This hub"),
+        this.who,
+        this.about,
+        el(
+          "p",
+          { class: "links" },
+          links.map(([h, t]) => el("a", { href: h, target: "_blank", rel: "noopener" }, t)),
+        ),
+      ),
+      this.cards.listeners.root,
+      this.cards.relay.root,
+      this.cards.invite.root,
+      el("section", { class: "card", "aria-label": "Losses and refusals" }, el("h2", null, "Losses and refusals"), this.losses),
+    );
   }
 
   #card(title, ...inside) {
-    const body = el("div", null, inside), wall = el("div", { hidden: true });
+    const body = el("div", null, inside),
+      wall = el("div", { hidden: true });
     return { root: el("section", { class: "card", "aria-label": title }, el("h2", null, title), wall, body), body, wall };
   }
 
@@ -50,8 +105,12 @@ export class HubView {
     this.#poll();
   }
 
-  hide() { clearTimeout(this.#timer); }
-  access() { if (this.root.isConnected) this.show(); }
+  hide() {
+    clearTimeout(this.#timer);
+  }
+  access() {
+    if (this.root.isConnected) this.show();
+  }
 
   async #poll() {
     clearTimeout(this.#timer);
@@ -79,11 +138,27 @@ export class HubView {
   }
 
   #listed(list) {
-    const now = Date.now() + this.page.link.skew, key = JSON.stringify(list);
+    const now = Date.now() + this.page.link.skew,
+      key = JSON.stringify(list);
     if (this.#figures !== key) {
       this.#figures = key;
-      fill(this.listeners, list.map((l) => el("tr", null, el("th", { scope: "row" }, l.addr), el("td", null, (dialects.find((d) => d[0] === l.dialect) || [0, l.dialect])[1]), el("td", null, span((now - l.since) / 1000)),
-        el("td", null, button("Close " + l.addr, () => this.#close(l), { icon: "close", kind: "danger" })))));
+      fill(
+        this.listeners,
+        list.map((l) =>
+          el(
+            "tr",
+            null,
+            el("th", { scope: "row" }, l.addr),
+            el("td", null, (dialects.find((d) => d[0] === l.dialect) || [0, l.dialect])[1]),
+            el("td", null, span((now - l.since) / 1000)),
+            el(
+              "td",
+              null,
+              button("Close " + l.addr, () => this.#close(l), { icon: "close", kind: "danger" }),
+            ),
+          ),
+        ),
+      );
     }
   }
 
@@ -98,11 +173,19 @@ export class HubView {
 
   #close(l) {
     const here = l.addr.endsWith(":" + (location.port || "80"));
-    this.page.actions.confirm("Close " + l.addr + "?", (here ? "This page may itself come from there. " : "") + (l.fixed ? "It is of the configuration and comes back when the hub is restarted." : "Whoever is connected there stays; nobody new gets in."), "Close", async () => {
-      await api("DELETE", "api/listeners?addr=" + encodeURIComponent(l.addr));
-      this.page.say(l.addr + " is closed.");
-      this.#poll();
-    });
+    this.page.actions.confirm(
+      "Close " + l.addr + "?",
+      (here ? "This page may itself come from there. " : "") +
+        (l.fixed
+          ? "It is of the configuration and comes back when the hub is restarted."
+          : "Whoever is connected there stays; nobody new gets in."),
+      "Close",
+      async () => {
+        await api("DELETE", "api/listeners?addr=" + encodeURIComponent(l.addr));
+        this.page.say(l.addr + " is closed.");
+        this.#poll();
+      },
+    );
   }
 
   async #broadcast(e) {
@@ -127,21 +210,81 @@ export class HubView {
     const key = JSON.stringify(rooms);
     if (this.was === key) return;
     this.was = key;
-    const now = Date.now() + this.page.link.skew, chosen = this.room.value;
-    fill(this.room, el("option", { value: "" }, "all rooms"), rooms.map((r) => el("option", { value: r.room }, r.room)));
+    const now = Date.now() + this.page.link.skew,
+      chosen = this.room.value;
+    fill(
+      this.room,
+      el("option", { value: "" }, "all rooms"),
+      rooms.map((r) => el("option", { value: r.room }, r.room)),
+    );
     this.room.value = rooms.some((r) => r.room === chosen) ? chosen : "";
-    fill(this.rooms, rooms.length ? rooms.map((r) => el("details", { open: rooms.length < 4 }, el("summary", null, el("bdi", null, r.room), " ", el("small", null, (r.members || []).length + " online")),
-      el("ul", { class: "members" }, (r.members || []).map((m) => el("li", null, el("i", { class: "dot live" }), el("bdi", null, m.url || m.addr), el("small", null, span((now - m.since) / 1000))))),
-      el("ol", { class: "lines small" }, (r.log || []).slice(-20).reverse().map((l) => el("li", { class: "notice" }, el("time", null, clock(l.ts)), el("bdi", { class: "t" }, l.url), el("span", { class: "x" }, l.what === "join" ? "came" : "went")))))) : el("p", { class: "dim" }, "Nobody is in a room. A room is a path: ws://" + location.host + "/relay/NAME; what one says there, the others hear."));
+    fill(
+      this.rooms,
+      rooms.length
+        ? rooms.map((r) =>
+            el(
+              "details",
+              { open: rooms.length < 4 },
+              el("summary", null, el("bdi", null, r.room), " ", el("small", null, (r.members || []).length + " online")),
+              el(
+                "ul",
+                { class: "members" },
+                (r.members || []).map((m) =>
+                  el(
+                    "li",
+                    null,
+                    el("i", { class: "dot live" }),
+                    el("bdi", null, m.url || m.addr),
+                    el("small", null, span((now - m.since) / 1000)),
+                  ),
+                ),
+              ),
+              el(
+                "ol",
+                { class: "lines small" },
+                (r.log || [])
+                  .slice(-20)
+                  .reverse()
+                  .map((l) =>
+                    el(
+                      "li",
+                      { class: "notice" },
+                      el("time", null, clock(l.ts)),
+                      el("bdi", { class: "t" }, l.url),
+                      el("span", { class: "x" }, l.what === "join" ? "came" : "went"),
+                    ),
+                  ),
+              ),
+            ),
+          )
+        : el(
+            "p",
+            { class: "dim" },
+            "Nobody is in a room. A room is a path: ws://" + location.host + "/relay/NAME; what one says there, the others hear.",
+          ),
+    );
   }
 
   paint() {
-    const s = this.page.topics.all.get("$sys/stats")?.data, hub = this.page.link.hub;
+    const s = this.page.topics.all.get("$sys/stats")?.data,
+      hub = this.page.link.hub;
     if (!s || this.stats === s) return;
     this.stats = s;
     const pair = (n, v) => el("div", null, el("dt", null, n), el("dd", null, v));
-    fill(this.about, pair("Name", hub?.hub || "–"), pair("Version", hub?.version || "–"), pair("Up for", span(s.uptime)), pair("Topics", String(s.topics)), pair("Connections", String(s.sessions)), pair("Readings taken", String(s.published)), pair("Delivered", String(s.delivered)));
+    fill(
+      this.about,
+      pair("Name", hub?.hub || "–"),
+      pair("Version", hub?.version || "–"),
+      pair("Up for", span(s.uptime)),
+      pair("Topics", String(s.topics)),
+      pair("Connections", String(s.sessions)),
+      pair("Readings taken", String(s.published)),
+      pair("Delivered", String(s.delivered)),
+    );
     const bad = Object.entries(s).filter(([k, v]) => v > 0 && /^(drop|refused|cut)_/.test(k));
-    fill(this.losses, bad.length ? bad.map(([k, v]) => pair(k.replaceAll("_", " "), String(v))) : pair("Nothing lost, nothing refused", ""));
+    fill(
+      this.losses,
+      bad.length ? bad.map(([k, v]) => pair(k.replaceAll("_", " "), String(v))) : pair("Nothing lost, nothing refused", ""),
+    );
   }
 }

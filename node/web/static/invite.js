@@ -1,7 +1,7 @@
 // Tokens, and the window in which devices may join without one.
 
 import { api } from "./api.js";
-import { button, el, fill } from "./dom.js";
+import { button, el, fill, heads } from "./dom.js";
 import { field } from "./actions.js";
 import { refusal } from "./me.js";
 import { span } from "./reading.js";
@@ -15,33 +15,115 @@ export class Invite {
     this.name = el("input", { required: true, maxlength: "64", placeholder: "kitchen tablet", autocomplete: "off" });
     this.publish = el("input", { placeholder: "greenhouse/#", spellcheck: "false", autocomplete: "off" });
     this.subscribe = el("input", { placeholder: "#", spellcheck: "false", autocomplete: "off" });
-    this.root = el("div", null, this.join, this.fresh,
-      el("table", { class: "list" }, el("thead", null, el("tr", null, ["Token", "Publishes", "Subscribes", ""].map((h) => el("th", { scope: "col" }, h || el("span", { class: "hide" }, "Withdraw"))))), this.list),
-      el("form", { class: "stack", onsubmit: (e) => this.#make(e) }, field("New token for", this.name), el("div", { class: "pair" }, field("May publish to", this.publish), field("May subscribe to", this.subscribe)), el("div", { class: "bar end" }, el("button", { class: "button primary" }, "Make a token"))));
+    this.root = el(
+      "div",
+      null,
+      this.join,
+      this.fresh,
+      el("table", { class: "list" }, heads("Token", "Publishes", "Subscribes", "-Withdraw"), this.list),
+      el(
+        "form",
+        { class: "stack", onsubmit: (e) => this.#make(e) },
+        field("New token for", this.name),
+        el("div", { class: "pair" }, field("May publish to", this.publish), field("May subscribe to", this.subscribe)),
+        el("div", { class: "bar end" }, el("button", { class: "button primary" }, "Make a token")),
+      ),
+    );
   }
 
   async load() {
-    const [tokens, join] = await Promise.all([api("GET", "api/tokens"), api("GET", "api/join").catch((e) => { if (e.code === 404) return {}; throw e; })]);
+    const [tokens, join] = await Promise.all([
+      api("GET", "api/tokens"),
+      api("GET", "api/join").catch((e) => {
+        if (e.code === 404) return {};
+        throw e;
+      }),
+    ]);
     const list = tokens.tokens || tokens || [];
     const key = JSON.stringify([list, join]);
     if (key === this.was) return;
     this.was = key;
     const patterns = (p) => (Array.isArray(p) ? p.join(" ") : p || "–");
-    fill(this.list, list.map((t) => el("tr", null, el("th", { scope: "row" }, el("bdi", null, t.name || t.id), t.admin ? el("small", null, "admin") : null), el("td", null, el("bdi", null, patterns(t.publish))), el("td", null, el("bdi", null, patterns(t.subscribe))),
-      el("td", null, button("Withdraw " + (t.name || t.id), () => this.#do(() => api("DELETE", "api/tokens/" + encodeURIComponent(t.id))), { icon: "trash", kind: "danger" })))));
+    fill(
+      this.list,
+      list.map((t) =>
+        el(
+          "tr",
+          null,
+          el("th", { scope: "row" }, el("bdi", null, t.name || t.id), t.admin ? el("small", null, "admin") : null),
+          el("td", null, el("bdi", null, patterns(t.publish))),
+          el("td", null, el("bdi", null, patterns(t.subscribe))),
+          el(
+            "td",
+            null,
+            button("Withdraw " + (t.name || t.id), () => this.#do(() => api("DELETE", "api/tokens/" + encodeURIComponent(t.id))), {
+              icon: "trash",
+              kind: "danger",
+            }),
+          ),
+        ),
+      ),
+    );
     const mode = this.page.me.data?.access;
-    fill(this.join, mode === "join" ? el("div", { class: "bar wrap" }, el("span", null, join.open ? "Devices may join for another " + span(join.seconds) + "." : "Devices need a token to come in."),
-      join.open ? button("Close the window", () => this.#do(() => api("DELETE", "api/join"))) : button("Let devices join for 5 minutes", () => this.#do(() => api("POST", "api/join", { seconds: 300 }))))
-      : el("p", { class: "dim" }, mode === "lan" ? "Whoever is on the local network may read and publish (--access lan). A token is for who comes from elsewhere, and for the admin." : "Everybody needs a token (--access token)."));
+    fill(
+      this.join,
+      mode === "join"
+        ? el(
+            "div",
+            { class: "bar wrap" },
+            el(
+              "span",
+              null,
+              join.open ? "Devices may join for another " + span(join.seconds) + "." : "Devices need a token to come in.",
+            ),
+            join.open
+              ? button("Close the window", () => this.#do(() => api("DELETE", "api/join")))
+              : button("Let devices join for 5 minutes", () => this.#do(() => api("POST", "api/join", { seconds: 300 }))),
+          )
+        : el(
+            "p",
+            { class: "dim" },
+            mode === "lan"
+              ? "Whoever is on the local network may read and publish (--access lan). A token is for who comes from elsewhere, and for the admin."
+              : "Everybody needs a token (--access token).",
+          ),
+    );
   }
 
   async #make(e) {
     e.preventDefault();
     await this.#do(async () => {
-      const split = (s) => s.trim().split(/[\s,]+/).filter(Boolean);
-      const t = await api("POST", "api/tokens", { name: this.name.value.trim(), publish: split(this.publish.value), subscribe: split(this.subscribe.value || "#") });
+      const split = (s) =>
+        s
+          .trim()
+          .split(/[\s,]+/)
+          .filter(Boolean);
+      const t = await api("POST", "api/tokens", {
+        name: this.name.value.trim(),
+        publish: split(this.publish.value),
+        subscribe: split(this.subscribe.value || "#"),
+      });
       const link = location.origin + location.pathname + "#token=" + t.token;
-      fill(this.fresh, el("div", { class: "fresh" }, el("p", null, "This is shown once:"), el("code", { class: "code" }, t.token), el("div", { class: "qr" }, el("img", { alt: "QR code that opens this page with the token", width: "180", height: "180", src: "api/qr.svg?text=" + encodeURIComponent(link) })), button("Hide it", () => fill(this.fresh))));
+      fill(
+        this.fresh,
+        el(
+          "div",
+          { class: "fresh" },
+          el("p", null, "This is shown once:"),
+          el("code", { class: "code" }, t.token),
+          el(
+            "div",
+            { class: "qr" },
+            el("img", {
+              alt: "QR code that opens this page with the token",
+              width: "180",
+              height: "180",
+              src: "api/qr.svg?text=" + encodeURIComponent(link),
+            }),
+          ),
+          button("Hide it", () => fill(this.fresh)),
+        ),
+      );
       this.name.value = "";
     });
   }

@@ -3,7 +3,11 @@
 const key = "topicd";
 
 let kept = {};
-try { kept = JSON.parse(localStorage.getItem(key)) || {}; } catch { /* a browser that keeps nothing */ }
+try {
+  kept = JSON.parse(localStorage.getItem(key)) || {};
+} catch {
+  /* a browser that keeps nothing */
+}
 
 /** recall is what was kept under a name. */
 export function recall(name, otherwise) {
@@ -13,12 +17,20 @@ export function recall(name, otherwise) {
 /** keep notes it for the next time. */
 export function keep(name, value) {
   kept[name] = value;
-  try { localStorage.setItem(key, JSON.stringify(kept)); } catch { /* private mode */ }
+  try {
+    localStorage.setItem(key, JSON.stringify(kept));
+  } catch {
+    /* private mode */
+  }
 }
 
 /** token is the one this browser was given, for this visit or for good. */
 export function token() {
-  try { return sessionStorage.getItem(key + ".token") || localStorage.getItem(key + ".token") || ""; } catch { return ""; }
+  try {
+    return sessionStorage.getItem(key + ".token") || localStorage.getItem(key + ".token") || "";
+  } catch {
+    return "";
+  }
 }
 
 /** setToken keeps it; "" forgets it. */
@@ -27,7 +39,9 @@ export function setToken(text, forGood) {
     sessionStorage.removeItem(key + ".token");
     localStorage.removeItem(key + ".token");
     if (text) (forGood ? localStorage : sessionStorage).setItem(key + ".token", text);
-  } catch { /* private mode */ }
+  } catch {
+    /* private mode */
+  }
 }
 
 /** theme is "", "dark" or "light"; "" follows the system. */

@@ -1,6 +1,7 @@
 // The one WebSocket: requests with answers, subscriptions that outlive it.
 
-const first = 500, longest = 15000; // milliseconds of back-off
+const first = 500,
+  longest = 15000; // milliseconds of back-off
 
 /**
  * Link keeps a connection to the hub. What is wanted (want) is asked for again
@@ -36,7 +37,11 @@ export class Link {
     clearTimeout(this.#timer);
     this.#set(this.lost || this.#tries ? "waiting" : "connecting");
     let ws;
-    try { ws = new WebSocket(this.#url(), "topicd.v1.json"); } catch (e) { return this.#again(String(e)); }
+    try {
+      ws = new WebSocket(this.#url(), "topicd.v1.json");
+    } catch (e) {
+      return this.#again(String(e));
+    }
     this.#ws = ws;
     // A host that does not answer at all would keep us for minutes.
     const patience = setTimeout(() => ws.close(), 8000);
@@ -44,12 +49,19 @@ export class Link {
       if (ws !== this.#ws || typeof e.data !== "string") return;
       this.#heard = performance.now();
       let m;
-      try { m = JSON.parse(e.data); } catch { return; }
+      try {
+        m = JSON.parse(e.data);
+      } catch {
+        return;
+      }
       if (Array.isArray(m)) for (const one of m) this.#take(one);
       else this.#take(m);
     };
     ws.onopen = () => clearTimeout(patience);
-    ws.onclose = (e) => { clearTimeout(patience); if (ws === this.#ws) this.#down(e); };
+    ws.onclose = (e) => {
+      clearTimeout(patience);
+      if (ws === this.#ws) this.#down(e);
+    };
   }
 
   /** reopen is for a new token, and for those who do not want to wait. */
@@ -57,7 +69,10 @@ export class Link {
     const ws = this.#ws;
     this.#ws = null;
     this.#tries = 0;
-    if (ws) { ws.close(); this.#drop("the connection was opened anew"); }
+    if (ws) {
+      ws.close();
+      this.#drop("the connection was opened anew");
+    }
     this.open();
   }
 
@@ -89,12 +104,24 @@ export class Link {
 
   #take(m) {
     switch (m.op) {
-      case "msg": return this.#reading(m);
-      case "ok": case "err": case "pong": return this.#answer(m);
-      case "welcome": return this.#welcome(m);
-      case "bye": this.why = m.err ? m.err.msg : ""; return;
-      case "ping": this.#send({ op: "pong", data: m.data }); return;
-      case "live": { const w = this.#wants.get(m.topic); if (w) w.at(-1).on?.live?.(m); }
+      case "msg":
+        return this.#reading(m);
+      case "ok":
+      case "err":
+      case "pong":
+        return this.#answer(m);
+      case "welcome":
+        return this.#welcome(m);
+      case "bye":
+        this.why = m.err ? m.err.msg : "";
+        return;
+      case "ping":
+        this.#send({ op: "pong", data: m.data });
+        return;
+      case "live": {
+        const w = this.#wants.get(m.topic);
+        if (w) w.at(-1).on?.live?.(m);
+      }
     }
   }
 
@@ -126,7 +153,7 @@ export class Link {
   // A phone that changed its network hears nothing and is told nothing.
   #watch() {
     const quiet = performance.now() - this.#heard;
-    if (quiet > 20000) this.#ws?.close(4000), this.#down({ reason: "the hub was not heard for 20 s" });
+    if (quiet > 20000) (this.#ws?.close(4000), this.#down({ reason: "the hub was not heard for 20 s" }));
     else if (quiet > 9000) this.request({ op: "ping" }).catch(() => {});
   }
 
@@ -188,10 +215,22 @@ export class Link {
   }
 
   #ask(pattern, known) {
-    const list = this.#wants.get(pattern), { opts, on } = list.at(-1);
+    const list = this.#wants.get(pattern),
+      { opts, on } = list.at(-1);
     const o = { ...opts };
-    if (list.seq && list.ep && o.since !== undefined) { o.since = list.seq; o.ep = list.ep; }
+    if (list.seq && list.ep && o.since !== undefined) {
+      o.since = list.seq;
+      o.ep = list.ep;
+    }
     if (known && o.since === undefined) o.last = 0;
-    this.request({ op: "sub", topic: pattern, opts: o }).then((m) => { list.ep = m.ep; on?.ok?.(m); }, (e) => { if (e.code) on?.refused?.(e); });
+    this.request({ op: "sub", topic: pattern, opts: o }).then(
+      (m) => {
+        list.ep = m.ep;
+        on?.ok?.(m);
+      },
+      (e) => {
+        if (e.code) on?.refused?.(e);
+      },
+    );
   }
 }

@@ -5,7 +5,8 @@ import { clock, measure, plain } from "./reading.js";
 import { keep, recall } from "./layout.js";
 import { refusal } from "./me.js";
 
-const most = 2000, shown = 300; // lines kept, lines on the page
+const most = 2000,
+  shown = 300; // lines kept, lines on the page
 
 export class LogView {
   id = "log";
@@ -20,21 +21,80 @@ export class LogView {
   constructor(page) {
     this.page = page;
     this.patterns = recall("patterns", ["#"]).slice(0, 32);
-    this.filter = el("input", { type: "search", placeholder: "Filter the log", "aria-label": "Filter the log", oninput: () => this.#again() });
-    this.what = el("select", { "aria-label": "What is shown", onchange: () => this.#again() }, el("option", { value: "" }, "Readings and notices"), el("option", { value: "reading" }, "Readings"), el("option", { value: "notice" }, "Notices"));
+    this.filter = el("input", {
+      type: "search",
+      placeholder: "Filter the log",
+      "aria-label": "Filter the log",
+      oninput: () => this.#again(),
+    });
+    this.what = el(
+      "select",
+      { "aria-label": "What is shown", onchange: () => this.#again() },
+      el("option", { value: "" }, "Readings and notices"),
+      el("option", { value: "reading" }, "Readings"),
+      el("option", { value: "notice" }, "Notices"),
+    );
     this.pause = button("Pause", () => this.#stop(!this.#paused), { kind: "toggle" });
-    this.pattern = el("input", { "aria-label": "Pattern to subscribe to", placeholder: "greenhouse/# or +/temp", spellcheck: "false", autocomplete: "off", maxlength: "128" });
+    this.pattern = el("input", {
+      "aria-label": "Pattern to subscribe to",
+      placeholder: "greenhouse/# or +/temp",
+      spellcheck: "false",
+      autocomplete: "off",
+      maxlength: "128",
+    });
     this.chips = el("ul", { class: "chips", "aria-label": "Subscriptions" });
     this.list = el("ol", { class: "lines", tabindex: "0", "aria-label": "Log, newest first" });
-    this.root = el("div", { class: "view log" }, el("h1", { class: "hide" }, "Log"),
-      el("div", { class: "bar" }, this.filter, this.what, this.pause, button("Clear", () => { this.#lines = []; this.#again(); }, { text: true }), button("Publish", () => page.actions.publish(), { icon: "send", kind: "primary", text: true })),
-      el("form", { class: "bar subs", onsubmit: (e) => { e.preventDefault(); this.#subscribe(this.pattern.value.trim()); } }, el("span", { class: "dim" }, "Subscribed to"), this.chips, this.pattern, el("button", { class: "button" }, "Subscribe")),
-      this.list);
+    this.root = el(
+      "div",
+      { class: "view log" },
+      el("h1", { class: "hide" }, "Log"),
+      el(
+        "div",
+        { class: "bar" },
+        this.filter,
+        this.what,
+        this.pause,
+        button(
+          "Clear",
+          () => {
+            this.#lines = [];
+            this.#again();
+          },
+          { text: true },
+        ),
+        button("Publish", () => page.actions.publish(), { icon: "send", kind: "primary", text: true }),
+      ),
+      el(
+        "form",
+        {
+          class: "bar subs",
+          onsubmit: (e) => {
+            e.preventDefault();
+            this.#subscribe(this.pattern.value.trim());
+          },
+        },
+        el("span", { class: "dim" }, "Subscribed to"),
+        this.chips,
+        this.pattern,
+        el("button", { class: "button" }, "Subscribe"),
+      ),
+      this.list,
+    );
     this.#chips();
   }
 
   #chips() {
-    fill(this.chips, this.patterns.map((p) => el("li", null, el("bdi", null, p), button("Unsubscribe from " + p, () => this.#unsubscribe(p), { icon: "close" }))));
+    fill(
+      this.chips,
+      this.patterns.map((p) =>
+        el(
+          "li",
+          null,
+          el("bdi", null, p),
+          button("Unsubscribe from " + p, () => this.#unsubscribe(p), { icon: "close" }),
+        ),
+      ),
+    );
   }
 
   #subscribe(p) {
@@ -58,9 +118,17 @@ export class LogView {
 
   // At most twenty a second of each topic: what a person can follow, and more.
   #want(p) {
-    this.page.link.want(p, "log", { last: 1, rate: 20 }, {
-      refused: (e) => { this.page.say(p + ": " + refusal(e), true); this.#unsubscribe(p); },
-    });
+    this.page.link.want(
+      p,
+      "log",
+      { last: 1, rate: 20 },
+      {
+        refused: (e) => {
+          this.page.say(p + ": " + refusal(e), true);
+          this.#unsubscribe(p);
+        },
+      },
+    );
   }
 
   show() {
@@ -93,14 +161,23 @@ export class LogView {
     const before = this.#present.get(d.client);
     this.#present.set(d.client, d.state);
     if (this.#present.size > 5000) this.#present.clear();
-    if (before !== d.state && (before !== undefined || d.state !== "offline")) this.#push({ ts: m.ts, kind: "notice", topic: d.client, text: "is " + d.state + (d.dialect ? ", " + d.dialect : "") + (d.addr ? ", " + d.addr : "") });
+    if (before !== d.state && (before !== undefined || d.state !== "offline"))
+      this.#push({
+        ts: m.ts,
+        kind: "notice",
+        topic: d.client,
+        text: "is " + d.state + (d.dialect ? ", " + d.dialect : "") + (d.addr ? ", " + d.addr : ""),
+      });
   }
 
   listed(gone) {
-    for (const name of gone.slice(0, 20)) this.#push({ ts: Date.now() + this.page.link.skew, kind: "notice", topic: name, text: "is gone" });
+    for (const name of gone.slice(0, 20))
+      this.#push({ ts: Date.now() + this.page.link.skew, kind: "notice", topic: name, text: "is gone" });
   }
 
-  notice(text) { this.#push({ ts: Date.now() + this.page.link.skew, kind: "notice", topic: "", text }); }
+  notice(text) {
+    this.#push({ ts: Date.now() + this.page.link.skew, kind: "notice", topic: "", text });
+  }
 
   #push(line) {
     line.n = ++this.#n;
@@ -130,7 +207,8 @@ export class LogView {
   paint() {
     if (this.#paused || this.#painted === this.#n) return;
     const rows = [];
-    for (let i = this.#lines.length - 1; i >= 0 && this.#lines[i].n > this.#painted && rows.length < shown; i--) if (this.#fits(this.#lines[i])) rows.push(this.#row(this.#lines[i]));
+    for (let i = this.#lines.length - 1; i >= 0 && this.#lines[i].n > this.#painted && rows.length < shown; i--)
+      if (this.#fits(this.#lines[i])) rows.push(this.#row(this.#lines[i]));
     this.#painted = this.#n;
     this.list.prepend(...rows);
     while (this.list.children.length > shown) this.list.lastChild.remove();
@@ -138,8 +216,14 @@ export class LogView {
 
   #row(l) {
     l.text ??= this.#text(l.m);
-    return el("li", { class: l.kind }, el("time", null, clock(l.ts, true)), el("bdi", { class: "t" }, l.topic), el("bdi", { class: "x" }, l.text),
-      l.m?.drop ? el("span", { class: "drop", title: "readings in between that were not shown" }, "+" + l.m.drop) : null);
+    return el(
+      "li",
+      { class: l.kind },
+      el("time", null, clock(l.ts, true)),
+      el("bdi", { class: "t" }, l.topic),
+      el("bdi", { class: "x" }, l.text),
+      l.m?.drop ? el("span", { class: "drop", title: "readings in between that were not shown" }, "+" + l.m.drop) : null,
+    );
   }
 
   key(e) {

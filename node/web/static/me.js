@@ -8,7 +8,9 @@ export class Me {
   admin = true; // a hub without access control lets everybody
   data = null;
 
-  constructor(page) { this.page = page; }
+  constructor(page) {
+    this.page = page;
+  }
 
   /** begin takes a token that a link brought (#token=…) and asks who we are. */
   async begin() {
@@ -34,11 +36,28 @@ export class Me {
 
   /** wall is the form for a token, where something is closed without. */
   wall(what) {
-    const input = el("input", { type: "password", autocomplete: "current-password", "aria-label": "Token", placeholder: "Token", required: true });
+    const input = el("input", {
+      type: "password",
+      autocomplete: "current-password",
+      "aria-label": "Token",
+      placeholder: "Token",
+      required: true,
+    });
     const keep = el("input", { type: "checkbox", checked: true });
-    return el("form", { class: "wall", onsubmit: (e) => { e.preventDefault(); this.enter(input.value, keep.checked); } },
+    return el(
+      "form",
+      {
+        class: "wall",
+        onsubmit: (e) => {
+          e.preventDefault();
+          this.enter(input.value, keep.checked);
+        },
+      },
       el("input", { type: "text", name: "username", autocomplete: "username", value: "topicd", hidden: true }),
-      el("p", null, "A token is needed " + what + "."), el("div", { class: "bar" }, input, el("button", { class: "button primary" }, "Unlock")), el("label", { class: "check" }, keep, "Remember on this device"));
+      el("p", null, "A token is needed " + what + "."),
+      el("div", { class: "bar" }, input, el("button", { class: "button primary" }, "Unlock")),
+      el("label", { class: "check" }, keep, "Remember on this device"),
+    );
   }
 
   async enter(text, forGood) {
@@ -57,18 +76,34 @@ export class Me {
 
   /** line tells who one is, for the hub's page. */
   line() {
-    const d = this.data, box = el("div", { class: "who-am-i" });
+    const d = this.data,
+      box = el("div", { class: "who-am-i" });
     const forget = token() ? button("Forget my token", () => this.leave(), { text: true }) : null;
-    if (!d) return fill(box, this.refused ? this.wall("to see what is here") : el("p", { class: "dim" }, "This hub lets everybody do everything."), forget);
+    if (!d)
+      return fill(
+        box,
+        this.refused ? this.wall("to see what is here") : el("p", { class: "dim" }, "This hub lets everybody do everything."),
+        forget,
+      );
     if (d.admin) return fill(box, el("p", null, "You are the admin", d.name ? " (" + d.name + ")" : "", "."), forget);
-    return fill(box, el("p", null, "You may read ", words(d.subscribe), " and publish to ", words(d.publish), d.name ? " as " + d.name : "", "."),
-      this.wall("for the rest: listeners, rooms, tokens, cutting clients. The admin's is in the hub's state directory, admin-token"), forget);
+    return fill(
+      box,
+      el("p", null, "You may read ", words(d.subscribe), " and publish to ", words(d.publish), d.name ? " as " + d.name : "", "."),
+      this.wall(
+        "for the rest: listeners, rooms, tokens, cutting clients. The admin's is in the hub's state directory, admin-token",
+      ),
+      forget,
+    );
   }
 }
 
 function words(patterns) {
   const list = (patterns || []).filter((p) => p[0] !== "$");
-  return list.length === 0 ? "nothing" : list.includes("#") ? "everything" : list.slice(0, 4).join(", ") + (list.length > 4 ? " …" : "");
+  return list.length === 0
+    ? "nothing"
+    : list.includes("#")
+      ? "everything"
+      : list.slice(0, 4).join(", ") + (list.length > 4 ? " …" : "");
 }
 
 /** refusal is an error as a sentence. */

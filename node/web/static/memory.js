@@ -1,10 +1,16 @@
 // Memory: the arena as a whole, each topic against its cap, and what the rest takes.
 
-import { el, fill, put } from "./dom.js";
+import { el, fill, heads, put } from "./dom.js";
 import { bytes } from "./reading.js";
 
 const shown = 200;
-const parts = [["bytes_arena", "Stored readings"], ["bytes_topics", "Topics"], ["bytes_sessions", "Connections"], ["bytes_subscriptions", "Subscriptions"], ["bytes_ready", "Unread lists"]];
+const parts = [
+  ["bytes_arena", "Stored readings"],
+  ["bytes_topics", "Topics"],
+  ["bytes_sessions", "Connections"],
+  ["bytes_subscriptions", "Subscriptions"],
+  ["bytes_ready", "Unread lists"],
+];
 
 export class MemoryView {
   id = "memory";
@@ -16,13 +22,39 @@ export class MemoryView {
     this.sum = document.createTextNode("");
     this.bar = el("meter", { min: "0", max: "1", value: "0", "aria-label": "Stored readings of all topics" });
     this.parts = el("dl", { class: "parts" });
-    this.sort = el("select", { "aria-label": "Order", onchange: () => page.soon() }, el("option", { value: "bytes" }, "Largest first"), el("option", { value: "fill" }, "Fullest first"), el("option", { value: "readings" }, "Most readings first"));
+    this.sort = el(
+      "select",
+      { "aria-label": "Order", onchange: () => page.soon() },
+      el("option", { value: "bytes" }, "Largest first"),
+      el("option", { value: "fill" }, "Fullest first"),
+      el("option", { value: "readings" }, "Most readings first"),
+    );
     this.body = el("tbody");
     this.note = el("p", { class: "dim" });
-    this.root = el("div", { class: "view memory" }, el("h1", { class: "hide" }, "Memory"),
-      el("section", { class: "card", "aria-label": "All topics together" }, el("h2", null, "Stored readings"), el("p", { class: "big" }, this.sum), this.bar, this.parts),
-      el("section", { class: "card", "aria-label": "Each topic against its cap" }, el("div", { class: "bar" }, el("h2", null, "Topics against their caps"), this.sort),
-        el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Topics and their memory" }, el("table", { class: "list caps" }, el("thead", null, el("tr", null, ["Topic", "Held", "Of its cap", "Cap", "Readings", "Kind"].map((h) => el("th", { scope: "col" }, h)))), this.body)), this.note));
+    this.root = el(
+      "div",
+      { class: "view memory" },
+      el("h1", { class: "hide" }, "Memory"),
+      el(
+        "section",
+        { class: "card", "aria-label": "All topics together" },
+        el("h2", null, "Stored readings"),
+        el("p", { class: "big" }, this.sum),
+        this.bar,
+        this.parts,
+      ),
+      el(
+        "section",
+        { class: "card", "aria-label": "Each topic against its cap" },
+        el("div", { class: "bar" }, el("h2", null, "Topics against their caps"), this.sort),
+        el(
+          "div",
+          { class: "scroll", tabindex: "0", role: "region", "aria-label": "Topics and their memory" },
+          el("table", { class: "list caps" }, heads("Topic", "Held", "Of its cap", "Cap", "Readings", "Kind"), this.body),
+        ),
+        this.note,
+      ),
+    );
   }
 
   paint() {
@@ -30,7 +62,12 @@ export class MemoryView {
     if (s) {
       put(this.sum, bytes(s.bytes_arena) + " of " + bytes(s.bytes_budget));
       this.bar.value = s.bytes_arena / s.bytes_budget;
-      if (this.was !== s) fill(this.parts, parts.map(([k, n]) => el("div", null, el("dt", null, n), el("dd", null, bytes(s[k] || 0)))), el("div", null, el("dt", null, "Readings evicted"), el("dd", null, String(s.evicted ?? 0))));
+      if (this.was !== s)
+        fill(
+          this.parts,
+          parts.map(([k, n]) => el("div", null, el("dt", null, n), el("dd", null, bytes(s[k] || 0)))),
+          el("div", null, el("dt", null, "Readings evicted"), el("dd", null, String(s.evicted ?? 0))),
+        );
       this.was = s;
     }
     const by = { bytes: (i) => i.bytes, fill: (i) => i.bytes / i.cap, readings: (i) => i.readings }[this.sort.value];
@@ -41,8 +78,17 @@ export class MemoryView {
     while (this.#rows.length < n) this.#rows.push(this.#row());
     while (this.#rows.length > n) this.#rows.pop().tr.remove();
     for (let i = 0; i < n; i++) {
-      const r = this.#rows[i], t = list[i], share = Math.min(1, t.bytes / t.cap);
-      [t.topic, bytes(t.bytes), Math.round(share * 100) + " %", bytes(t.cap), String(t.readings), t.static ? "static" : "dynamic"].forEach((x, k) => put(r.cells[k], x));
+      const r = this.#rows[i],
+        t = list[i],
+        share = Math.min(1, t.bytes / t.cap);
+      [
+        t.topic,
+        bytes(t.bytes),
+        Math.round(share * 100) + " %",
+        bytes(t.cap),
+        String(t.readings),
+        t.static ? "static" : "dynamic",
+      ].forEach((x, k) => put(r.cells[k], x));
       if (r.share !== share) r.meter.value = r.share = share;
     }
     const rest = list.length > shown ? "The first " + shown + " of " + list.length + ". " : "";
@@ -50,8 +96,18 @@ export class MemoryView {
   }
 
   #row() {
-    const cells = Array.from({ length: 6 }, () => document.createTextNode("")), meter = el("meter", { min: "0", max: "1", "aria-hidden": "true" });
-    const tr = el("tr", null, el("th", { scope: "row" }, el("bdi", null, cells[0])), el("td", { class: "n" }, cells[1]), el("td", { class: "m" }, meter, el("span", null, cells[2])), el("td", { class: "n" }, cells[3]), el("td", { class: "n" }, cells[4]), el("td", null, cells[5]));
+    const cells = Array.from({ length: 6 }, () => document.createTextNode("")),
+      meter = el("meter", { min: "0", max: "1", "aria-hidden": "true" });
+    const tr = el(
+      "tr",
+      null,
+      el("th", { scope: "row" }, el("bdi", null, cells[0])),
+      el("td", { class: "n" }, cells[1]),
+      el("td", { class: "m" }, meter, el("span", null, cells[2])),
+      el("td", { class: "n" }, cells[3]),
+      el("td", { class: "n" }, cells[4]),
+      el("td", null, cells[5]),
+    );
     this.body.append(tr);
     return { tr, cells, meter, share: -1 };
   }

@@ -1,13 +1,20 @@
 // The pane beside the tree: a plot of the chosen topics, their figures, and the topic itself.
 
-import { button, el, fill, icon, put } from "./dom.js";
+import { button, el, fill, heads, icon, put } from "./dom.js";
 import { load, Plot } from "./plot.js";
 import { bytes, clock, measure, pretty, rate, sign, span, stamp } from "./reading.js";
 import { Series } from "./series.js";
 import { keep, recall } from "./layout.js";
 import { save, saveText } from "./api.js";
 
-const spans = [[60, "1 min"], [300, "5 min"], [900, "15 min"], [3600, "1 h"], [21600, "6 h"], [86400, "24 h"]];
+const spans = [
+  [60, "1 min"],
+  [300, "5 min"],
+  [900, "15 min"],
+  [3600, "1 h"],
+  [21600, "6 h"],
+  [86400, "24 h"],
+];
 const palettes = {
   dark: ["#4fd1b0", "#7cb7ff", "#f2b45c", "#f08aa8", "#b59cff", "#9bd86f", "#5cc9e6", "#e8976d"],
   light: ["#0b7560", "#1d5fb8", "#a35f00", "#b3345c", "#6a45c4", "#3f7a1d", "#0a7489", "#a24a22"],
@@ -26,23 +33,47 @@ export class Pane {
     this.page = page;
     this.box = el("div", { class: "plot", tabindex: "0", role: "img", "aria-label": "Plot" });
     this.missing = el("div", { class: "noplot", hidden: true });
-    this.plot = new Plot(this.box, { range: () => this.#ranged(), hover: (x) => { this.#hover = x; page.dirty(); } });
+    this.plot = new Plot(this.box, {
+      range: () => this.#ranged(),
+      hover: (x) => {
+        this.#hover = x;
+        page.dirty();
+      },
+    });
     this.plot.span = recall("span", 300);
     this.title = el("h2", { tabindex: "-1" });
-    this.spans = el("div", { class: "choice", role: "group", "aria-label": "Time shown" }, spans.map(([s, text]) => el("button", { type: "button", "data-span": s, onclick: () => this.plot.move(s, this.plot.to) }, text)));
+    this.spans = el(
+      "div",
+      { class: "choice", role: "group", "aria-label": "Time shown" },
+      spans.map(([s, text]) =>
+        el("button", { type: "button", "data-span": s, onclick: () => this.plot.move(s, this.plot.to) }, text),
+      ),
+    );
     this.follow = button("Live", () => this.plot.move(this.plot.span, this.plot.to ? 0 : this.plot.now()), { kind: "follow" });
     this.when = el("span", { class: "when" });
     this.figures = el("tbody");
     this.detail = el("section", { class: "detail", "aria-label": "Topic" });
-    this.root = el("section", { class: "pane", "aria-label": "Plot of the chosen topics", hidden: true },
-      el("header", null, this.title, button("Save as CSV", () => this.#csv(), { icon: "down" }), button("Close the plot", () => this.close(), { icon: "close" })),
+    this.root = el(
+      "section",
+      { class: "pane", "aria-label": "Plot of the chosen topics", hidden: true },
+      el(
+        "header",
+        null,
+        this.title,
+        button("Save as CSV", () => this.#csv(), { icon: "down" }),
+        button("Close the plot", () => this.close(), { icon: "close" }),
+      ),
       el("div", { class: "bar" }, this.spans, this.follow, this.when),
-      this.box, this.missing,
-      el("table", { class: "figures" }, el("thead", null, el("tr", null, ["Topic", "Value", "Min", "Mean", "Max", ""].map((t) => el("th", { scope: "col" }, t || el("span", { class: "hide" }, "Remove"))))), this.figures),
-      this.detail);
+      this.box,
+      this.missing,
+      el("table", { class: "figures" }, heads("Topic", "Value", "Min", "Mean", "Max", "-Remove"), this.figures),
+      this.detail,
+    );
   }
 
-  colour(i) { return palettes[this.page.dark() ? "dark" : "light"][i % 8]; }
+  colour(i) {
+    return palettes[this.page.dark() ? "dark" : "light"][i % 8];
+  }
 
   /** open shows a topic, alone or with the others. */
   async open(topic, add) {
@@ -58,7 +89,11 @@ export class Pane {
     this.#changed();
     if (this.#have === null) {
       this.#have = await load();
-      this.#noPlot(this.#have ? "" : "This topicd was built without plots. Build it where npm can be reached (make build) to get them; everything else works.");
+      this.#noPlot(
+        this.#have
+          ? ""
+          : "This topicd was built without plots. Build it where npm can be reached (make build) to get them; everything else works.",
+      );
       this.page.dirty();
     }
   }
@@ -90,10 +125,17 @@ export class Pane {
   #want(name) {
     const far = Math.max(900, this.plot.span);
     this.#series.set(name, { lines: new Map(), far });
-    this.page.link.want(name, "plot", { since: -far }, {
-      ok: (m) => { if (m.data.gap) this.page.say(m.data.gap + " readings of " + name + " are no longer stored."); },
-      refused: (e) => this.page.say(name + ": " + e.msg),
-    });
+    this.page.link.want(
+      name,
+      "plot",
+      { since: -far },
+      {
+        ok: (m) => {
+          if (m.data.gap) this.page.say(m.data.gap + " readings of " + name + " are no longer stored.");
+        },
+        refused: (e) => this.page.say(name + ": " + e.msg),
+      },
+    );
   }
 
   #changed() {
@@ -112,7 +154,7 @@ export class Pane {
     keep("span", this.plot.span);
     for (const b of this.spans.children) b.setAttribute("aria-pressed", Math.abs(b.dataset.span - this.plot.span) < 1);
     this.follow.setAttribute("aria-pressed", this.plot.to === 0);
-    const start = (Date.now() / 1000) - (this.plot.end - this.plot.span);
+    const start = Date.now() / 1000 - (this.plot.end - this.plot.span);
     for (const [name, s] of this.#series) {
       if (start < s.far * 1.02) continue;
       this.#series.set(name, { lines: new Map(), far: Math.ceil(start * 1.5) }); // asked for again, from further back
@@ -151,19 +193,31 @@ export class Pane {
   /** paint is called once a frame at most. */
   paint(ms) {
     if (this.root.hidden) return;
-    const lines = this.#lines(), dark = this.page.dark();
+    const lines = this.#lines(),
+      dark = this.page.dark();
     this.plot.skew = this.page.link.skew;
     const change = lines.map((l) => l.change).join();
     if (this.#have) {
       this.#noPlot(lines.length || !this.page.topics.all.get(this.names[0])?.text ? "" : "These readings are no numbers.");
       if (lines.length) {
-        this.plot.paint(lines, { name: dark, ink: dark ? "#9aa4ae" : "#51605b", grid: dark ? "#232a32" : "#e6eae8", colour: (l) => l.colour }, change !== this.#drawn);
+        this.plot.paint(
+          lines,
+          { name: dark, ink: dark ? "#9aa4ae" : "#51605b", grid: dark ? "#232a32" : "#e6eae8", colour: (l) => l.colour },
+          change !== this.#drawn,
+        );
         this.#drawn = change;
-        this.box.setAttribute("aria-label", "Plot of " + lines.map((l) => l.label).join(", ") + ", the last " + span(this.plot.span));
+        this.box.setAttribute(
+          "aria-label",
+          "Plot of " + lines.map((l) => l.label).join(", ") + ", the last " + span(this.plot.span),
+        );
       } else this.plot.destroy();
     }
-    const to = this.plot.end, from = to - this.plot.span;
-    put(this.when.firstChild || this.when.appendChild(document.createTextNode("")), this.#hover !== null ? stamp(this.#hover * 1000) : this.plot.to ? "to " + stamp(to * 1000) : "");
+    const to = this.plot.end,
+      from = to - this.plot.span;
+    put(
+      this.when.firstChild || this.when.appendChild(document.createTextNode("")),
+      this.#hover !== null ? stamp(this.#hover * 1000) : this.plot.to ? "to " + stamp(to * 1000) : "",
+    );
     this.#table(lines, from, to);
     this.#topic(ms);
   }
@@ -174,18 +228,28 @@ export class Pane {
       let tr = this.figures.children[i];
       if (!tr || tr.line !== l || tr.colour !== l.colour) {
         const cells = Array.from({ length: 4 }, () => document.createTextNode(""));
-        const next = el("tr", null, el("th", { scope: "row" }, el("i", { class: "swatch" }), el("bdi", null, l.label)), cells.map((c) => el("td", null, c)),
-          el("td", null, button("Remove " + l.label, () => this.remove(l.name), { icon: "close" })));
+        const next = el(
+          "tr",
+          null,
+          el("th", { scope: "row" }, el("i", { class: "swatch" }), el("bdi", null, l.label)),
+          cells.map((c) => el("td", null, c)),
+          el(
+            "td",
+            null,
+            button("Remove " + l.label, () => this.remove(l.name), { icon: "close" }),
+          ),
+        );
         next.style.setProperty("--series", l.colour);
         Object.assign(next, { line: l, texts: cells, colour: l.colour });
         if (tr) tr.replaceWith(next);
         else this.figures.append(next);
         tr = next;
       }
-      const s = l.stats(from, to), digits = this.page.topics.all.get(l.name)?.digits;
+      const s = l.stats(from, to),
+        digits = this.page.topics.all.get(l.name)?.digits;
       const write = (v) => (Number.isFinite(v) ? measure(v, l.unit, digits).join(" ").trim() : "–");
       const bare = (v) => (["B", "B/s", "s", "Pa"].includes(l.unit) ? write(v) : write(v).split(" ")[0]); // its unit stands in front
-      put(tr.texts[0], write(this.#hover !== null ? l.at(this.#hover) : l.v.at(-1) ?? NaN));
+      put(tr.texts[0], write(this.#hover !== null ? l.at(this.#hover) : (l.v.at(-1) ?? NaN)));
       put(tr.texts[1], bare(s.min));
       put(tr.texts[2], bare(s.mean));
       put(tr.texts[3], bare(s.max));
@@ -195,20 +259,39 @@ export class Pane {
   // What the hub knows of the topic, and what can be done with it.
   #topic(ms) {
     const t = this.names.length === 1 ? this.page.topics.all.get(this.names[0]) : null;
-    if (!t) { this.detail.hidden = true; return; }
+    if (!t) {
+      this.detail.hidden = true;
+      return;
+    }
     this.detail.hidden = false;
-    const i = t.info || {}, key = t.name + i.static + i.cap;
+    const i = t.info || {},
+      key = t.name + i.static + i.cap;
     if (this.#detail !== key) {
       this.#detail = key;
-      const fact = (name) => { const n = document.createTextNode(""); return [n, el("div", null, el("dt", null, name), el("dd", null, n))]; };
+      const fact = (name) => {
+        const n = document.createTextNode("");
+        return [n, el("div", null, el("dt", null, name), el("dd", null, n))];
+      };
       this.facts = {};
-      const rows = ["Kind", "Readings", "Memory", "Rate", "Last", "From", "Number", "Heard by"].map((n) => { const [node, row] = fact(n); this.facts[n] = node; return row; });
+      const rows = ["Kind", "Readings", "Memory", "Rate", "Last", "From", "Number", "Heard by"].map((n) => {
+        const [node, row] = fact(n);
+        this.facts[n] = node;
+        return row;
+      });
       this.raw = document.createTextNode("");
       const a = this.page.actions;
-      fill(this.detail, el("dl", null, rows), el("pre", { tabindex: "0", role: "group", "aria-label": "Last reading" }, el("bdi", null, this.raw)),
-        el("div", { class: "bar" }, button("Publish", () => a.publish(t.name), { icon: "send", text: true }),
+      fill(
+        this.detail,
+        el("dl", null, rows),
+        el("pre", { tabindex: "0", role: "group", "aria-label": "Last reading" }, el("bdi", null, this.raw)),
+        el(
+          "div",
+          { class: "bar" },
+          button("Publish", () => a.publish(t.name), { icon: "send", text: true }),
           t.name[0] !== "$" && button(i.static ? "Change" : "Keep it (static)", () => a.make(t), { text: true }),
-          t.name[0] !== "$" && button("Delete", () => a.remove(t), { icon: "trash", text: true, kind: "danger" })));
+          t.name[0] !== "$" && button("Delete", () => a.remove(t), { icon: "trash", text: true, kind: "danger" }),
+        ),
+      );
     }
     const f = this.facts;
     put(f.Kind, i.static ? "static" : "dynamic");
@@ -230,10 +313,17 @@ export class Pane {
     const name = this.names.length === 1 ? this.names[0].replaceAll("/", "-") : "topics";
     const since = Math.ceil(Date.now() / 1000 - (this.plot.end - this.plot.span));
     try {
-      await save("api/export?format=csv&since=-" + since + this.names.map((n) => "&topic=" + encodeURIComponent(n)).join(""), name + ".csv");
+      await save(
+        "api/export?format=csv&since=-" + since + this.names.map((n) => "&topic=" + encodeURIComponent(n)).join(""),
+        name + ".csv",
+      );
     } catch {
       const rows = ["time,topic,value,unit"];
-      for (const l of this.#lines()) l.t.forEach((x, i) => { if (x >= this.plot.end - this.plot.span && x <= this.plot.end) rows.push([new Date(x * 1000).toISOString(), quote(l.label), l.v[i], quote(sign(l.unit))].join(",")); });
+      for (const l of this.#lines())
+        l.t.forEach((x, i) => {
+          if (x >= this.plot.end - this.plot.span && x <= this.plot.end)
+            rows.push([new Date(x * 1000).toISOString(), quote(l.label), l.v[i], quote(sign(l.unit))].join(","));
+        });
       saveText(new Blob([rows.join("\n") + "\n"], { type: "text/csv" }), name + ".csv");
     }
   }

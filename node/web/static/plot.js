@@ -10,7 +10,10 @@ export function load() {
   library ||= new Promise((done) => {
     const s = el("script", { src: "static/plot/uPlot.js" });
     s.onload = () => done(typeof window.uPlot === "function");
-    s.onerror = () => { s.remove(); done(false); };
+    s.onerror = () => {
+      s.remove();
+      done(false);
+    };
     document.head.append(el("link", { rel: "stylesheet", href: "static/plot/uPlot.css" }), s);
   });
   return library;
@@ -32,11 +35,16 @@ export class Plot {
     this.#pointer();
   }
 
-  now() { return (Date.now() + this.skew) / 1000; }
-  get end() { return this.to || this.now(); }
+  now() {
+    return (Date.now() + this.skew) / 1000;
+  }
+  get end() {
+    return this.to || this.now();
+  }
 
   #fit() {
-    const w = this.box.clientWidth, h = this.box.clientHeight;
+    const w = this.box.clientWidth,
+      h = this.box.clientHeight;
     if (this.#u && w > 0 && h > 0 && (this.#u.width !== w || this.#u.height !== h)) this.#u.setSize({ width: w, height: h });
   }
 
@@ -69,17 +77,37 @@ export class Plot {
     const font = "11px " + getComputedStyle(document.body).fontFamily;
     const axis = (over) => ({ stroke: look.ink, font, grid: { stroke: look.grid, width: 1 }, ticks: { show: false }, ...over });
     const opts = {
-      width: this.box.clientWidth, height: this.box.clientHeight, legend: { show: false }, padding: [10, units.length > 1 ? 0 : 14, 0, 0],
+      width: this.box.clientWidth,
+      height: this.box.clientHeight,
+      legend: { show: false },
+      padding: [10, units.length > 1 ? 0 : 14, 0, 0],
       cursor: { drag: { x: false, y: false, setScale: false }, points: { size: 7, width: 2 }, focus: { prox: 24 } },
       scales: { x: { time: true }, ...Object.fromEntries(units.map((u) => ["y" + u, { range: padding() }])) },
-      axes: [axis({ space: 70, size: 28, values: (u, at, _, __, step) => at.map((x) => clock(x * 1000).slice(0, step >= 60 ? 5 : 8)) })].concat(units.map((unit, i) =>
-        axis({
-          scale: "y" + unit, side: i % 2 ? 1 : 3, size: (u, at) => 20 + 6.2 * Math.max(4, ...(at || []).map((x) => x.length)), gap: 6, space: 34, grid: { show: i === 0, stroke: look.grid, width: 1 },
-          values: (u, at) => labels(at, unit),
-        }))),
-      series: [{}].concat(series.map((s) => ({
-        scale: "y" + s.unit, stroke: look.colour(s), width: 1.75, spanGaps: false, points: { size: 4 }, fill: series.length === 1 ? look.colour(s) + "1c" : undefined,
-      }))),
+      axes: [
+        axis({ space: 70, size: 28, values: (u, at, _, __, step) => at.map((x) => clock(x * 1000).slice(0, step >= 60 ? 5 : 8)) }),
+      ].concat(
+        units.map((unit, i) =>
+          axis({
+            scale: "y" + unit,
+            side: i % 2 ? 1 : 3,
+            size: (u, at) => 20 + 6.2 * Math.max(4, ...(at || []).map((x) => x.length)),
+            gap: 6,
+            space: 34,
+            grid: { show: i === 0, stroke: look.grid, width: 1 },
+            values: (u, at) => labels(at, unit),
+          }),
+        ),
+      ),
+      series: [{}].concat(
+        series.map((s) => ({
+          scale: "y" + s.unit,
+          stroke: look.colour(s),
+          width: 1.75,
+          spanGaps: false,
+          points: { size: 4 },
+          fill: series.length === 1 ? look.colour(s) + "1c" : undefined,
+        })),
+      ),
       hooks: {
         setCursor: [(u) => this.on.hover(u.cursor.left >= 0 ? u.posToVal(u.cursor.left, "x") : null)],
       },
@@ -96,36 +124,57 @@ export class Plot {
   }
 
   #zoom(factor, share) {
-    const at = this.end - this.span * (1 - share), span = this.span * factor;
+    const at = this.end - this.span * (1 - share),
+      span = this.span * factor;
     this.move(span, this.to === 0 && share > 0.9 ? 0 : at + span * (1 - share));
   }
 
   // Drag or one finger pans, wheel or two fingers zoom, a double click follows again.
   #pointer() {
-    const at = new Map(), box = this.box;
+    const at = new Map(),
+      box = this.box;
     const plotWidth = () => this.#u?.over.clientWidth || box.clientWidth;
-    const share = (x) => { const r = (this.#u?.over || box).getBoundingClientRect(); return Math.min(1, Math.max(0, (x - r.left) / r.width)); };
-    box.addEventListener("wheel", (e) => {
-      e.preventDefault();
-      if (Math.abs(e.deltaX) > Math.abs(e.deltaY)) this.move(this.span, this.end + (e.deltaX / plotWidth()) * this.span);
-      else this.#zoom(Math.exp(Math.max(-0.5, Math.min(0.5, e.deltaY / 300))), share(e.clientX));
-    }, { passive: false });
-    box.addEventListener("pointerdown", (e) => { if (e.button === 0) at.set(e.pointerId, e.clientX), box.classList.add("drag"); });
+    const share = (x) => {
+      const r = (this.#u?.over || box).getBoundingClientRect();
+      return Math.min(1, Math.max(0, (x - r.left) / r.width));
+    };
+    box.addEventListener(
+      "wheel",
+      (e) => {
+        e.preventDefault();
+        if (Math.abs(e.deltaX) > Math.abs(e.deltaY)) this.move(this.span, this.end + (e.deltaX / plotWidth()) * this.span);
+        else this.#zoom(Math.exp(Math.max(-0.5, Math.min(0.5, e.deltaY / 300))), share(e.clientX));
+      },
+      { passive: false },
+    );
+    box.addEventListener("pointerdown", (e) => {
+      if (e.button === 0) (at.set(e.pointerId, e.clientX), box.classList.add("drag"));
+    });
     window.addEventListener("pointermove", (e) => {
       if (!at.has(e.pointerId)) return;
       const before = [...at.values()];
       at.set(e.pointerId, e.clientX);
       const after = [...at.values()];
       if (at.size === 1) this.move(this.span, this.end - ((after[0] - before[0]) / plotWidth()) * this.span);
-      else if (at.size === 2 && Math.abs(after[0] - after[1]) > 10) this.#zoom(Math.abs(before[0] - before[1]) / Math.abs(after[0] - after[1]), share((after[0] + after[1]) / 2));
+      else if (at.size === 2 && Math.abs(after[0] - after[1]) > 10)
+        this.#zoom(Math.abs(before[0] - before[1]) / Math.abs(after[0] - after[1]), share((after[0] + after[1]) / 2));
     });
-    const up = (e) => { at.delete(e.pointerId); if (!at.size) box.classList.remove("drag"); };
+    const up = (e) => {
+      at.delete(e.pointerId);
+      if (!at.size) box.classList.remove("drag");
+    };
     window.addEventListener("pointerup", up);
     window.addEventListener("pointercancel", up);
     box.addEventListener("dblclick", () => this.move(this.span, 0));
     box.addEventListener("keydown", (e) => {
-      const f = { ArrowLeft: () => this.move(this.span, this.end - this.span / 8), ArrowRight: () => this.move(this.span, this.end + this.span / 8), "+": () => this.#zoom(0.7, 1), "-": () => this.#zoom(1.4, 1), Home: () => this.move(this.span, 0) }[e.key];
-      if (f) e.preventDefault(), f();
+      const f = {
+        ArrowLeft: () => this.move(this.span, this.end - this.span / 8),
+        ArrowRight: () => this.move(this.span, this.end + this.span / 8),
+        "+": () => this.#zoom(0.7, 1),
+        "-": () => this.#zoom(1.4, 1),
+        Home: () => this.move(this.span, 0),
+      }[e.key];
+      if (f) (e.preventDefault(), f());
     });
   }
 }
@@ -144,7 +193,8 @@ function padding() {
 function labels(at, unit) {
   if (!at.length) return at;
   if (unit === "B" || unit === "B/s" || unit === "s") return at.map((v) => measure(v, unit).join(" ").trim());
-  const scale = unit === "Pa" && Math.abs(at[0]) > 50000 ? 100 : 1, step = at.length > 1 ? Math.abs(at[1] - at[0]) / scale : 1;
+  const scale = unit === "Pa" && Math.abs(at[0]) > 50000 ? 100 : 1,
+    step = at.length > 1 ? Math.abs(at[1] - at[0]) / scale : 1;
   let digits = 0;
   while (digits < 6 && Math.abs(step * 10 ** digits - Math.round(step * 10 ** digits)) > 1e-6 * 10 ** digits * step) digits++;
   const sign = scale > 1 ? "hPa" : measure(at[0] || 1, unit)[1];

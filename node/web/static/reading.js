@@ -2,10 +2,64 @@
 
 // SenML's units as people write them.
 const signs = {
-  Cel: "°C", K: "K", "/100": "%", "%": "%", "%RH": "% RH", "%EL": "%", "/": "", m: "m", mm: "mm", "m/s": "m/s", "km/h": "km/h", kn: "kn",
-  "m/s2": "m/s²", deg: "°", rad: "rad", lat: "°", lon: "°", V: "V", mV: "mV", A: "A", mA: "mA", W: "W", kW: "kW", Wh: "Wh", kWh: "kWh", Hz: "Hz",
-  "1/s": "/s", "1/min": "/min", Pa: "Pa", hPa: "hPa", bar: "bar", lx: "lx", l: "l", "l/s": "l/s", "l/min": "l/min", m3: "m³", "m3/s": "m³/s", kg: "kg", g: "g",
-  ppm: "ppm", pH: "pH", "S/m": "S/m", "ug/m3": "µg/m³", dB: "dB", dBm: "dBm", dBW: "dBW", "B/s": "B/s", "bit/s": "bit/s", beat: "", "beat/m": "bpm", count: "", ohm: "Ω", Ohm: "Ω", s: "s", ms: "ms", min: "min", h: "h", rpm: "rpm",
+  Cel: "°C",
+  K: "K",
+  "/100": "%",
+  "%": "%",
+  "%RH": "% RH",
+  "%EL": "%",
+  "/": "",
+  m: "m",
+  mm: "mm",
+  "m/s": "m/s",
+  "km/h": "km/h",
+  kn: "kn",
+  "m/s2": "m/s²",
+  deg: "°",
+  rad: "rad",
+  lat: "°",
+  lon: "°",
+  V: "V",
+  mV: "mV",
+  A: "A",
+  mA: "mA",
+  W: "W",
+  kW: "kW",
+  Wh: "Wh",
+  kWh: "kWh",
+  Hz: "Hz",
+  "1/s": "/s",
+  "1/min": "/min",
+  Pa: "Pa",
+  hPa: "hPa",
+  bar: "bar",
+  lx: "lx",
+  l: "l",
+  "l/s": "l/s",
+  "l/min": "l/min",
+  m3: "m³",
+  "m3/s": "m³/s",
+  kg: "kg",
+  g: "g",
+  ppm: "ppm",
+  pH: "pH",
+  "S/m": "S/m",
+  "ug/m3": "µg/m³",
+  dB: "dB",
+  dBm: "dBm",
+  dBW: "dBW",
+  "B/s": "B/s",
+  "bit/s": "bit/s",
+  beat: "",
+  "beat/m": "bpm",
+  count: "",
+  ohm: "Ω",
+  Ohm: "Ω",
+  s: "s",
+  ms: "ms",
+  min: "min",
+  h: "h",
+  rpm: "rpm",
 };
 
 /** sign is a unit as it is shown. */
@@ -42,7 +96,8 @@ function record(r, bu) {
 
 function pack(list) {
   const out = [];
-  let bu = "", bv = 0;
+  let bu = "",
+    bv = 0;
   for (const r of list) {
     if (r === null || typeof r !== "object" || Array.isArray(r)) return none;
     if (typeof r.bu === "string") bu = r.bu;
@@ -85,12 +140,13 @@ export function number(v, digits) {
   const a = Math.abs(v);
   if (digits !== undefined && a < 1e7 && (digits < 4 || a >= 1)) return group(v.toFixed(digits === 4 ? 3 : digits));
   if (Number.isInteger(v) && a < 1e7) return group(v.toFixed(0));
-  if (a >= 1e7 || a > 0 && a < 1e-3) return v.toExponential(2).replace("e", "·10^").replace("^+", "^").replace("^", "");
+  if (a >= 1e7 || (a > 0 && a < 1e-3)) return v.toExponential(2).replace("e", "·10^").replace("^+", "^").replace("^", "");
   return group(v.toFixed(a >= 1000 ? 0 : a >= 100 ? 1 : a >= 1 ? 2 : a >= 0.1 ? 3 : 4));
 }
 
 function group(s) {
-  const dot = s.indexOf("."), end = dot < 0 ? s.length : dot;
+  const dot = s.indexOf("."),
+    end = dot < 0 ? s.length : dot;
   let out = s.slice(end);
   for (let i = end; i > 0; i -= 3) out = s.slice(Math.max(0, i - 3), i) + (i < end && s[i - 1] !== "-" ? "," : "") + out;
   return out.startsWith("-,") ? "-" + out.slice(2) : out;
@@ -106,8 +162,12 @@ export function measure(v, unit, digits) {
 }
 
 function scaled(v, by, names) {
-  let i = 0, a = Math.abs(v);
-  for (; a >= by && i < names.length - 1; i++) { a /= by; v /= by; }
+  let i = 0,
+    a = Math.abs(v);
+  for (; a >= by && i < names.length - 1; i++) {
+    a /= by;
+    v /= by;
+  }
   return [i === 0 ? number(v) : v.toFixed(a < 10 ? 2 : a < 100 ? 1 : 0), names[i]];
 }
 
@@ -121,8 +181,8 @@ export function span(s) {
   s = Math.max(0, Math.floor(s));
   if (s < 60) return s + " s";
   if (s < 3600) return Math.floor(s / 60) + " min";
-  if (s < 86400) return Math.floor(s / 3600) + " h" + (s < 36000 ? " " + Math.floor(s % 3600 / 60) + " min" : "");
-  return Math.floor(s / 86400) + " d" + (s < 864000 ? " " + Math.floor(s % 86400 / 3600) + " h" : "");
+  if (s < 86400) return Math.floor(s / 3600) + " h" + (s < 36000 ? " " + Math.floor((s % 3600) / 60) + " min" : "");
+  return Math.floor(s / 86400) + " d" + (s < 864000 ? " " + Math.floor((s % 86400) / 3600) + " h" : "");
 }
 
 /** rate is so many a second. */
@@ -136,12 +196,17 @@ const two = (n) => (n < 10 ? "0" + n : "" + n);
 
 /** clock is a time of day of milliseconds since 1970. */
 export function clock(ms, milli) {
-  const d = new Date(ms), s = two(d.getHours()) + ":" + two(d.getMinutes()) + ":" + two(d.getSeconds());
+  const d = new Date(ms),
+    s = two(d.getHours()) + ":" + two(d.getMinutes()) + ":" + two(d.getSeconds());
   return milli ? s + "." + String(d.getMilliseconds()).padStart(3, "0") : s;
 }
 
 /** stamp is clock with the day, where that is not today. */
 export function stamp(ms) {
   const d = new Date(ms);
-  return (d.toDateString() === new Date().toDateString() ? "" : d.getFullYear() + "-" + two(d.getMonth() + 1) + "-" + two(d.getDate()) + " ") + clock(ms);
+  return (
+    (d.toDateString() === new Date().toDateString()
+      ? ""
+      : d.getFullYear() + "-" + two(d.getMonth() + 1) + "-" + two(d.getDate()) + " ") + clock(ms)
+  );
 }

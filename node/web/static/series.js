@@ -45,7 +45,10 @@ export class Series {
 
   /** table is [times, values] with a null in each gap. */
   table() {
-    const n = this.t.length, pause = this.#pause(), xs = [], ys = [];
+    const n = this.t.length,
+      pause = this.#pause(),
+      xs = [],
+      ys = [];
     for (let i = 0; i < n; i++) {
       if (i && (this.seq[i] !== this.seq[i - 1] + 1 || this.t[i] - this.t[i - 1] > pause)) {
         xs.push((this.t[i - 1] + this.t[i]) / 2);
@@ -59,7 +62,8 @@ export class Series {
 
   // Ten times the usual distance is a pause, and at least ten seconds.
   #pause() {
-    const n = this.t.length, d = [];
+    const n = this.t.length,
+      d = [];
     for (let i = Math.max(1, n - 400); i < n; i += 1 + (n > 200)) d.push(this.t[i] - this.t[i - 1]);
     if (d.length < 4) return Infinity;
     d.sort((a, b) => a - b);
@@ -68,7 +72,8 @@ export class Series {
 
   /** at is the value that holds at a time. */
   at(x) {
-    let lo = 0, hi = this.t.length;
+    let lo = 0,
+      hi = this.t.length;
     while (lo < hi) {
       const m = (lo + hi) >> 1;
       if (this.t[m] <= x) lo = m + 1;
@@ -79,7 +84,10 @@ export class Series {
 
   /** stats are of what lies between two times. */
   stats(from, to) {
-    let n = 0, min = Infinity, max = -Infinity, sum = 0;
+    let n = 0,
+      min = Infinity,
+      max = -Infinity,
+      sum = 0;
     for (let i = this.t.length - 1; i >= 0 && this.t[i] >= from; i--) {
       if (this.t[i] > to) continue;
       const v = this.v[i];

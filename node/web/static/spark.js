@@ -14,16 +14,23 @@ export function draw(canvas, t, w, h, colour) {
   g.clearRect(0, 0, w, h);
   const n = Math.min(t.at, ringSize);
   if (n < 2) return;
-  let min = Infinity, max = -Infinity;
+  let min = Infinity,
+    max = -Infinity;
   for (let i = 0; i < n; i++) {
     const v = t.ring[i];
     if (v < min) min = v;
     if (v > max) max = v;
   }
-  const range = max - min || 1, top = 3, tall = h - 6, from = t.at - n, step = (w - 5) / (ringSize - 1), left = 1 + (ringSize - n) * step;
+  const range = max - min || 1,
+    top = 3,
+    tall = h - 6,
+    from = t.at - n,
+    step = (w - 5) / (ringSize - 1),
+    left = 1 + (ringSize - n) * step;
   const y = (v) => (max === min ? h / 2 : top + tall - ((v - min) / range) * tall);
   g.beginPath();
-  let x = left, last = 0;
+  let x = left,
+    last = 0;
   for (let i = 0; i < n; i++, x += step) {
     last = y(t.ring[(from + i) % ringSize]);
     if (i) g.lineTo(x, last);

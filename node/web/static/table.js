@@ -4,7 +4,13 @@ import { el, fill, icon, put } from "./dom.js";
 import { measure, rate, span } from "./reading.js";
 import { draw } from "./spark.js";
 
-const states = { live: "live", quiet: "quiet: nothing for a while", stale: "stale: overdue", offline: "its sender is offline", empty: "no reading yet" };
+const states = {
+  live: "live",
+  quiet: "quiet: nothing for a while",
+  stale: "stale: overdue",
+  offline: "its sender is offline",
+  empty: "no reading yet",
+};
 
 /**
  * Table paints rows of tree.js. on.open(topic, add), on.fold(row, open),
@@ -24,12 +30,41 @@ export class Table {
     this.on = on;
     this.space = el("div", { class: "space", role: "rowgroup" });
     this.body = el("div", { class: "rows" }, this.space);
-    const head = el("div", { role: "rowgroup" }, el("div", { class: "row head", role: "row", "aria-rowindex": "1" },
-      ["Topic", "Value", "Trend", "Rate", "Age"].map((t, i) => el("span", { role: "columnheader", class: "c" + i }, t))));
-    this.root = el("div", { class: "table", role: "treegrid", "aria-label": "Topics", tabindex: "0", onkeydown: (e) => this.#key(e), onfocus: () => this.#move(Math.max(0, this.#at)) }, head, this.body);
-    this.body.addEventListener("scroll", () => { this.#first = -1; this.on.dirty(); }, { passive: true });
+    const head = el(
+      "div",
+      { role: "rowgroup" },
+      el(
+        "div",
+        { class: "row head", role: "row", "aria-rowindex": "1" },
+        ["Topic", "Value", "Trend", "Rate", "Age"].map((t, i) => el("span", { role: "columnheader", class: "c" + i }, t)),
+      ),
+    );
+    this.root = el(
+      "div",
+      {
+        class: "table",
+        role: "treegrid",
+        "aria-label": "Topics",
+        tabindex: "0",
+        onkeydown: (e) => this.#key(e),
+        onfocus: () => this.#move(Math.max(0, this.#at)),
+      },
+      head,
+      this.body,
+    );
+    this.body.addEventListener(
+      "scroll",
+      () => {
+        this.#first = -1;
+        this.on.dirty();
+      },
+      { passive: true },
+    );
     this.space.addEventListener("click", (e) => this.#click(e));
-    new ResizeObserver(() => { this.#measure(); this.on.dirty(); }).observe(this.body);
+    new ResizeObserver(() => {
+      this.#measure();
+      this.on.dirty();
+    }).observe(this.body);
   }
 
   #measure() {
@@ -63,10 +98,10 @@ export class Table {
     const want = Math.ceil(this.view / this.tall) + 5;
     while (this.#slots.length < want) this.#slots.push(this.#slot());
     for (let i = 0; i < this.#slots.length; i++) {
-      const at = first + ((i - first % this.#slots.length + this.#slots.length) % this.#slots.length);
+      const at = first + ((i - (first % this.#slots.length) + this.#slots.length) % this.#slots.length);
       const s = this.#slots[i];
       if (at >= first + n || at >= this.#rows.length) {
-        if (!s.root.hidden) s.root.hidden = true, s.row = null;
+        if (!s.root.hidden) ((s.root.hidden = true), (s.row = null));
         continue;
       }
       this.#bind(s, this.#rows[at], at);
@@ -74,7 +109,12 @@ export class Table {
     }
     if (this.#first !== first) {
       this.#first = first;
-      this.on.seen(this.#rows.slice(first, first + n).filter((r) => r.topic).map((r) => r.topic));
+      this.on.seen(
+        this.#rows
+          .slice(first, first + n)
+          .filter((r) => r.topic)
+          .map((r) => r.topic),
+      );
     }
   }
 
@@ -85,20 +125,37 @@ export class Table {
   }
 
   #slot() {
-    const text = (c) => { const t = document.createTextNode(""); return [t, el("span", { class: c, role: "gridcell" }, t)]; };
+    const text = (c) => {
+      const t = document.createTextNode("");
+      return [t, el("span", { class: c, role: "gridcell" }, t)];
+    };
     const s = { row: null, at: -1, change: -1 };
     s.label = document.createTextNode("");
     s.dot = el("span", { class: "dot" });
     s.note = document.createTextNode("");
     s.add = el("button", { type: "button", class: "add", tabindex: "-1", "data-add": "", title: "Add to the plot" }, icon("plus"));
     s.name = el("span", { class: "name", dir: "auto" }, el("bdi", null, s.label));
-    const name = el("span", { class: "c0", role: "gridcell" }, el("span", { class: "fold" }, icon("open")), s.dot, s.name, el("span", { class: "note" }, s.note), s.add);
+    const name = el(
+      "span",
+      { class: "c0", role: "gridcell" },
+      el("span", { class: "fold" }, icon("open")),
+      s.dot,
+      s.name,
+      el("span", { class: "note" }, s.note),
+      s.add,
+    );
     s.number = document.createTextNode("");
     s.unit = document.createTextNode("");
-    s.value = el("span", { class: "c1", role: "gridcell" }, el("bdi", { class: "v" }, s.number), el("span", { class: "u" }, s.unit));
+    s.value = el(
+      "span",
+      { class: "c1", role: "gridcell" },
+      el("bdi", { class: "v" }, s.number),
+      el("span", { class: "u" }, s.unit),
+    );
     s.canvas = el("canvas", { class: "spark", "aria-hidden": "true" });
     const trend = el("span", { class: "c2", role: "gridcell" }, s.canvas);
-    const [rateText, rateCell] = text("c3"), [ageText, ageCell] = text("c4");
+    const [rateText, rateCell] = text("c3"),
+      [ageText, ageCell] = text("c4");
     s.rate = rateText;
     s.age = ageText;
     s.root = el("div", { class: "row", role: "row" }, name, s.value, trend, rateCell, ageCell);
@@ -154,7 +211,7 @@ export class Table {
     }
     const age = Math.max(0, ms - t.ts);
     s.dot.classList.toggle("beat", age < 400);
-    put(s.age, t.seq ? age < 1500 ? "now" : span(age / 1000) : "–");
+    put(s.age, t.seq ? (age < 1500 ? "now" : span(age / 1000)) : "–");
     put(s.rate, rate(t.now(ms)));
     if (s.change === t.change) return;
     s.change = t.change;
@@ -171,7 +228,8 @@ export class Table {
   }
 
   #click(e) {
-    const root = e.target.closest(".row"), s = this.#slots.find((x) => x.root === root);
+    const root = e.target.closest(".row"),
+      s = this.#slots.find((x) => x.root === root);
     if (!s || !s.row) return;
     this.#activate(s.at);
     if (!s.row.topic) this.on.fold(s.row, !s.row.open);
@@ -196,22 +254,52 @@ export class Table {
 
   #key(e) {
     if (e.target !== this.root || e.ctrlKey || e.metaKey || e.altKey) return;
-    const row = this.#rows[this.#at], page = Math.max(1, Math.floor(this.view / this.tall) - 1);
+    const row = this.#rows[this.#at],
+      page = Math.max(1, Math.floor(this.view / this.tall) - 1);
     switch (e.key) {
-      case "ArrowDown": case "j": this.#move(this.#at + 1); break;
-      case "ArrowUp": case "k": this.#move(this.#at - 1); break;
-      case "PageDown": this.#move(this.#at + page); break;
-      case "PageUp": this.#move(this.#at - page); break;
-      case "Home": this.#move(0); break;
-      case "End": this.#move(this.#rows.length - 1); break;
-      case "ArrowRight": if (row && !row.topic && !row.open) this.on.fold(row, true); else this.#move(this.#at + 1); break;
+      case "ArrowDown":
+      case "j":
+        this.#move(this.#at + 1);
+        break;
+      case "ArrowUp":
+      case "k":
+        this.#move(this.#at - 1);
+        break;
+      case "PageDown":
+        this.#move(this.#at + page);
+        break;
+      case "PageUp":
+        this.#move(this.#at - page);
+        break;
+      case "Home":
+        this.#move(0);
+        break;
+      case "End":
+        this.#move(this.#rows.length - 1);
+        break;
+      case "ArrowRight":
+        if (row && !row.topic && !row.open) this.on.fold(row, true);
+        else this.#move(this.#at + 1);
+        break;
       case "ArrowLeft":
         if (row && !row.topic && row.open) this.on.fold(row, false);
-        else if (row) for (let i = this.#at - 1; i >= 0; i--) if (this.#rows[i].depth < row.depth) { this.#move(i); break; }
+        else if (row)
+          for (let i = this.#at - 1; i >= 0; i--)
+            if (this.#rows[i].depth < row.depth) {
+              this.#move(i);
+              break;
+            }
         break;
-      case "Enter": if (row?.topic) this.on.open(row.topic, e.shiftKey); else if (row) this.on.fold(row, !row.open); break;
-      case " ": if (row?.topic) this.on.open(row.topic, true); else if (row) this.on.fold(row, !row.open); break;
-      default: return;
+      case "Enter":
+        if (row?.topic) this.on.open(row.topic, e.shiftKey);
+        else if (row) this.on.fold(row, !row.open);
+        break;
+      case " ":
+        if (row?.topic) this.on.open(row.topic, true);
+        else if (row) this.on.fold(row, !row.open);
+        break;
+      default:
+        return;
     }
     e.preventDefault();
   }
@@ -219,5 +307,9 @@ export class Table {
 
 /** empty says why there are no rows. */
 export function empty(title, ...more) {
-  return fill(el("div", { class: "blank" }), el("p", { class: "big" }, title), more.map((m) => (typeof m === "string" ? el("p", null, m) : m)));
+  return fill(
+    el("div", { class: "blank" }),
+    el("p", { class: "big" }, title),
+    more.map((m) => (typeof m === "string" ? el("p", null, m) : m)),
+  );
 }

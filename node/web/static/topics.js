@@ -25,8 +25,12 @@ export class Topic {
     this.change = 0; // counts what there is to paint
   }
 
-  get value() { return this.fields.length ? this.fields[0].value : NaN; }
-  get unit() { return this.fields.length ? this.fields[0].unit : ""; }
+  get value() {
+    return this.fields.length ? this.fields[0].value : NaN;
+  }
+  get unit() {
+    return this.fields.length ? this.fields[0].unit : "";
+  }
 
   /** push adds to the sparkline. */
   push(v) {
@@ -89,7 +93,8 @@ export class Topics {
 
   /** list takes the hub's whole list, asked for at a time: what is not in it is gone. Returns the names. */
   list(rows, asked) {
-    const here = new Set(), gone = [];
+    const here = new Set(),
+      gone = [];
     for (const r of rows) {
       here.add(r.topic);
       let t = this.all.get(r.topic);

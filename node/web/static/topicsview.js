@@ -26,18 +26,46 @@ export class TopicsView {
       dirty: page.soon,
     });
     this.pane = new Pane(page);
-    this.filter = el("input", { type: "search", id: "filter", placeholder: "Filter topics", "aria-label": "Filter topics", autocomplete: "off", spellcheck: "false", oninput: () => this.rows() });
+    this.filter = el("input", {
+      type: "search",
+      id: "filter",
+      placeholder: "Filter topics",
+      "aria-label": "Filter topics",
+      autocomplete: "off",
+      spellcheck: "false",
+      oninput: () => this.rows(),
+    });
     this.flat = button("List", () => this.#toggle("flat"), { kind: "toggle", title: "All topics as one list" });
-    this.late = button("Late", () => this.#toggle("late"), { kind: "toggle", title: "Only topics that are stale, quiet or whose sender is offline" });
+    this.late = button("Late", () => this.#toggle("late"), {
+      kind: "toggle",
+      title: "Only topics that are stale, quiet or whose sender is offline",
+    });
     this.system = button("$sys", () => this.#toggle("system"), { kind: "toggle", title: "The hub's own topics too" });
     this.count = el("span", { class: "count" });
     this.none = el("div", { class: "none", hidden: true });
-    this.root = el("div", { class: "view topics" },
+    this.root = el(
+      "div",
+      { class: "view topics" },
       el("h1", { class: "hide" }, "Topics"),
-      el("section", { class: "tree", "aria-label": "All topics" },
-        el("div", { class: "bar" }, this.filter, this.flat, this.late, this.system, this.count, button("New topic", () => page.actions.make(), { icon: "plus" }), button("Publish", () => page.actions.publish(this.pane.names[0]), { icon: "send", kind: "primary", text: true })),
-        this.table.root, this.none),
-      this.pane.root);
+      el(
+        "section",
+        { class: "tree", "aria-label": "All topics" },
+        el(
+          "div",
+          { class: "bar" },
+          this.filter,
+          this.flat,
+          this.late,
+          this.system,
+          this.count,
+          button("New topic", () => page.actions.make(), { icon: "plus" }),
+          button("Publish", () => page.actions.publish(this.pane.names[0]), { icon: "send", kind: "primary", text: true }),
+        ),
+        this.table.root,
+        this.none,
+      ),
+      this.pane.root,
+    );
     this.#pressed();
     this.themed();
   }
@@ -48,7 +76,9 @@ export class TopicsView {
     this.rows();
   }
 
-  show() { this.rows(); }
+  show() {
+    this.rows();
+  }
 
   #toggle(what) {
     keep(what, !recall(what, false));
@@ -71,9 +101,13 @@ export class TopicsView {
     const { topics, link } = this.page;
     this.#births = topics.births;
     this.#rowsAt = performance.now();
-    const late = recall("late", false), sys = recall("system", false), ms = Date.now() + link.skew;
+    const late = recall("late", false),
+      sys = recall("system", false),
+      ms = Date.now() + link.skew;
     const rows = rowsOf(topics.all.values(), {
-      filter: this.filter.value, closed: this.closed, flat: recall("flat", false),
+      filter: this.filter.value,
+      closed: this.closed,
+      flat: recall("flat", false),
       only: (t) => (sys || t.name[0] !== "$") && (!late || !["live", "empty"].includes(t.state(ms, topics.offline))),
     });
     this.table.show(rows);
@@ -85,8 +119,21 @@ export class TopicsView {
     const why = this.wall ? "wall" : all ? "filter" + late : "nothing";
     if (!rows.length && (this.why !== why || !this.none.firstChild)) {
       this.why = why;
-      fill(this.none, this.wall ? this.page.me.wall("to read this hub's topics") : all && (this.filter.value || late) ? empty(late && !this.filter.value ? "Nothing is late" : "No topic fits", late ? "Every topic had a reading in its time." : "Try fewer letters; words are looked for one by one.")
-        : empty("No topics yet", "A topic appears with its first reading. From a terminal:", el("pre", null, "curl -d 21.5 " + location.origin + "/api/pub/greenhouse/1/temp")));
+      fill(
+        this.none,
+        this.wall
+          ? this.page.me.wall("to read this hub's topics")
+          : all && (this.filter.value || late)
+            ? empty(
+                late && !this.filter.value ? "Nothing is late" : "No topic fits",
+                late ? "Every topic had a reading in its time." : "Try fewer letters; words are looked for one by one.",
+              )
+            : empty(
+                "No topics yet",
+                "A topic appears with its first reading. From a terminal:",
+                el("pre", null, "curl -d 21.5 " + location.origin + "/api/pub/greenhouse/1/temp"),
+              ),
+      );
     }
     this.page.soon();
   }
@@ -94,7 +141,8 @@ export class TopicsView {
   take(m, fresh) {
     this.pane.take(m, this.page.fields);
     if (fresh && m.topic.startsWith("$sys/presence/") && m.data) {
-      const { client, state } = m.data, set = this.page.topics.offline;
+      const { client, state } = m.data,
+        set = this.page.topics.offline;
       state === "offline" ? set.add(client) : set.delete(client);
     }
   }
@@ -105,7 +153,9 @@ export class TopicsView {
     this.rows();
   }
 
-  restart() { this.pane.restart(); }
+  restart() {
+    this.pane.restart();
+  }
 
   listed() {
     for (const name of this.#before.splice(0)) {
@@ -131,16 +181,28 @@ export class TopicsView {
       if (t.filled || this.#asked >= 4 || t.seq < 2) continue;
       t.filled = true;
       this.#asked++;
-      link.request({ op: "get", topic: t.name, opts: { last: 64 } }).then((a) => {
-        const values = [];
-        for (const r of a.data || []) { const f = this.page.fields(r.data); if (f.length) values.push(f[0].value); }
-        if (values.length > t.at) {
-          t.ring = null;
-          t.at = 0;
-          for (const v of values) t.push(v);
-          t.change++;
-        }
-      }, () => {}).finally(() => { this.#asked--; this.table.again(); });
+      link
+        .request({ op: "get", topic: t.name, opts: { last: 64 } })
+        .then(
+          (a) => {
+            const values = [];
+            for (const r of a.data || []) {
+              const f = this.page.fields(r.data);
+              if (f.length) values.push(f[0].value);
+            }
+            if (values.length > t.at) {
+              t.ring = null;
+              t.at = 0;
+              for (const v of values) t.push(v);
+              t.change++;
+            }
+          },
+          () => {},
+        )
+        .finally(() => {
+          this.#asked--;
+          this.table.again();
+        });
     }
   }
 

@@ -34,14 +34,16 @@ function walk(n, depth, closed, rows) {
   for (let k of kidsOf(n)) {
     if (k.topic) rows.push({ topic: k.topic, label: k.label, depth, path: k.path });
     if (!k.kids) continue;
-    if (k.topics === 1) { // one topic somewhere below: a/b/c is its row
+    if (k.topics === 1) {
+      // one topic somewhere below: a/b/c is its row
       let leaf = k;
       while (leaf.kids) [leaf] = leaf.kids.values();
       rows.push({ topic: leaf.topic, label: leaf.path.slice(k.path.length - k.label.length), depth, path: leaf.path });
       continue;
     }
     let label = k.label;
-    while (k.kids.size === 1) { // one child only: a/b is one row
+    while (k.kids.size === 1) {
+      // one child only: a/b is one row
       const [only] = k.kids.values();
       if (!only.kids || only.topic) break;
       k = only;

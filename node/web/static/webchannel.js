@@ -25,7 +25,11 @@ export class ChatServer {
     ws.onopen = () => this.#call({ type: 3 }).then((objects) => this.#init(objects?.chatserver));
     ws.onmessage = (e) => {
       let m;
-      try { m = JSON.parse(e.data); } catch { return; }
+      try {
+        m = JSON.parse(e.data);
+      } catch {
+        return;
+      }
       this.#take(m);
     };
     ws.onclose = () => {
@@ -37,7 +41,9 @@ export class ChatServer {
     };
   }
 
-  #send(m) { if (this.#ws?.readyState === WebSocket.OPEN) this.#ws.send(JSON.stringify(m)); }
+  #send(m) {
+    if (this.#ws?.readyState === WebSocket.OPEN) this.#ws.send(JSON.stringify(m));
+  }
 
   #call(m) {
     return new Promise((done) => {
@@ -63,14 +69,18 @@ export class ChatServer {
       this.#calls.get(m.id)?.(m.data);
       this.#calls.delete(m.id);
     } else if (m.type === 2) {
-      for (const u of m.data || []) if (u.object === "chatserver" && this.#object && u.properties?.[this.#object.users]) this.on.users(u.properties[this.#object.users]);
+      for (const u of m.data || [])
+        if (u.object === "chatserver" && this.#object && u.properties?.[this.#object.users])
+          this.on.users(u.properties[this.#object.users]);
       this.#send({ type: 4 });
     } else if (m.type === 1 && m.signal === this.#object?.keepAlive && this.user) {
       this.#call(this.#method("keepAliveResponse", [this.user]));
     }
   }
 
-  #method(method, args) { return { type: 6, object: "chatserver", method, args }; }
+  #method(method, args) {
+    return { type: 6, object: "chatserver", method, args };
+  }
 
   /** login resolves to whether we are now there under that name. */
   async login(name) {
@@ -81,7 +91,7 @@ export class ChatServer {
     if (!name) return false;
     const good = (await this.#call(this.#method("login", [name]))) === true;
     if (good) this.user = name;
-    else this.#wanted = "", this.on.refused(name);
+    else ((this.#wanted = ""), this.on.refused(name));
     return good;
   }
 

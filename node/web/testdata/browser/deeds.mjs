@@ -2,13 +2,16 @@
 // listeners, broadcasts, chat.
 
 import WebSocket from "ws";
-import { assert, close, Hub, open, Peer, row, until } from "./stage.mjs";
+import { assert, close, filter, Hub, open, Peer, row, until } from "./stage.mjs";
 
-const go = (page, view) => page.evaluate((v) => { location.hash = v; }, view);
+const go = (page, view) =>
+  page.evaluate((v) => {
+    location.hash = v;
+  }, view);
 
 export async function topics({ browser, hub, peer }) {
   const page = await open(browser, hub);
-  await page.fill("#filter", "deeds");
+  await filter(page, "deeds");
   await page.click("[aria-label='New topic']");
   await page.fill("dialog input[maxlength]", "deeds/made");
   await page.fill("dialog input[type=number] >> nth=0", "128");
@@ -16,7 +19,11 @@ export async function topics({ browser, hub, peer }) {
   await page.click("dialog button.primary");
   await row(page, "deeds/made").waitFor();
   await row(page, "deeds/made").click();
-  await until("it is static, with its cap", async () => /static/.test(await page.locator(".detail").innerText()) && /128 KiB/.test(await page.locator(".detail").innerText()));
+  await until(
+    "it is static, with its cap",
+    async () =>
+      /static/.test(await page.locator(".detail").innerText()) && /128 KiB/.test(await page.locator(".detail").innerText()),
+  );
   await peer.pub("deeds/made", 1);
   await until("a second later it is overdue", async () => (await row(page, "deeds/made").locator(".dot.stale").count()) === 1);
   await page.click("text=Late");
@@ -64,7 +71,13 @@ export async function tokens({ browser, binary }) {
     const peer = await Peer.open(hub.ws, hub.admin);
     await peer.pub("inside/a", 1);
     await peer.pub("outside/b", 2);
-    const made = await (await fetch(hub.url + "api/tokens", { method: "POST", headers: { Authorization: "Bearer " + hub.admin, "Content-Type": "application/json" }, body: JSON.stringify({ name: "guest", publish: [], subscribe: ["inside/#"] }) })).json();
+    const made = await (
+      await fetch(hub.url + "api/tokens", {
+        method: "POST",
+        headers: { Authorization: "Bearer " + hub.admin, "Content-Type": "application/json" },
+        body: JSON.stringify({ name: "guest", publish: [], subscribe: ["inside/#"] }),
+      })
+    ).json();
     const page = await open(browser, hub);
     await page.waitForSelector("text=A token is needed to read this hub's topics");
     await page.fill(".none input[type=password]", hub.admin);
@@ -127,13 +140,21 @@ export async function admin({ browser, hub }) {
 }
 
 export async function people({ browser, hub }) {
-  const a = await open(browser, hub), b = await open(browser, hub);
-  for (const [p, name] of [[a, "Ada"], [b, "Grace"]]) {
+  const a = await open(browser, hub),
+    b = await open(browser, hub);
+  for (const [p, name] of [
+    [a, "Ada"],
+    [b, "Grace"],
+  ]) {
     await go(p, "chat");
     await p.fill("[aria-label='Your name']", name);
     await p.press("[aria-label='Your name']", "Enter");
   }
-  await until("each sees the other", async () => /Ada\s+Grace/.test(await a.locator(".users").innerText()) && /Ada\s+Grace/.test(await b.locator(".users").innerText()));
+  await until(
+    "each sees the other",
+    async () =>
+      /Ada\s+Grace/.test(await a.locator(".users").innerText()) && /Ada\s+Grace/.test(await b.locator(".users").innerText()),
+  );
   await a.fill("[aria-label=Message]", "is the bilge dry?");
   await a.press("[aria-label=Message]", "Enter");
   await b.waitForSelector("text=is the bilge dry?");

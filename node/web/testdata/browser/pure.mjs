@@ -10,20 +10,59 @@ export async function pure() {
   assert.deepEqual(one(21.5), [["", "", 21.5]]);
   assert.deepEqual(one(true), [["", "", 1]]);
   assert.deepEqual(one({ u: "Cel", v: 3 }), [["", "Cel", 3]]);
-  assert.deepEqual(one([{ bu: "V", bv: 10, n: "a", v: 1 }, { n: "b", v: 2, u: "A" }]), [["a", "V", 11], ["b", "A", 12]]);
-  assert.deepEqual(one({ temp: 1, hum: 2, name: "x" }), [["temp", "", 1], ["hum", "", 2]]);
+  assert.deepEqual(
+    one([
+      { bu: "V", bv: 10, n: "a", v: 1 },
+      { n: "b", v: 2, u: "A" },
+    ]),
+    [
+      ["a", "V", 11],
+      ["b", "A", 12],
+    ],
+  );
+  assert.deepEqual(one({ temp: 1, hum: 2, name: "x" }), [
+    ["temp", "", 1],
+    ["hum", "", 2],
+  ]);
   for (const no of [null, "text", [], [1, 2], [null], {}, { v: "1" }]) assert.deepEqual(one(no), [], JSON.stringify(no));
   assert.equal(plain({ user: "a", text: "b" }), "a: b");
   assert.equal(plain("x".repeat(1000)).length, 161);
-  for (const [v, u, d, want] of [[21.5, "Cel", undefined, "21.50 °C"], [21.5, "Cel", 1, "21.5 °C"], [-1234567, "", undefined, "-1,234,567"], [0, "W", undefined, "0 W"], [1536, "B", undefined, "1.50 KiB"], [7200, "s", undefined, "2 h 0 min"], [101325, "Pa", undefined, "1,013.3 hPa"], [NaN, "V", undefined, "– V"], [3, "made up", undefined, "3 made up"], [1, "constructor", undefined, "1 constructor"]]) assert.equal(measure(v, u, d).join(" ").trim(), want);
+  for (const [v, u, d, want] of [
+    [21.5, "Cel", undefined, "21.50 °C"],
+    [21.5, "Cel", 1, "21.5 °C"],
+    [-1234567, "", undefined, "-1,234,567"],
+    [0, "W", undefined, "0 W"],
+    [1536, "B", undefined, "1.50 KiB"],
+    [7200, "s", undefined, "2 h 0 min"],
+    [101325, "Pa", undefined, "1,013.3 hPa"],
+    [NaN, "V", undefined, "– V"],
+    [3, "made up", undefined, "3 made up"],
+    [1, "constructor", undefined, "1 constructor"],
+  ])
+    assert.equal(measure(v, u, d).join(" ").trim(), want);
   assert.equal(decimals(0.1 + 0.2), 1);
   assert.equal(span(90061), "1 d 1 h");
   assert.deepEqual([0, 0.001, 0.5, 2, 1234].map(rate), ["", "4 /h", "30 /min", "2.0 /s", "1,234 /s"]);
 
   const { Series } = await from("series");
   const s = new Series("t", "", "");
-  for (const [seq, ts] of [[9, 9000], [1, 1000], [2, 2000], [2, 2000], [3, 3000], [8, 8000]]) s.add(seq, ts, seq);
-  assert.deepEqual(s.table(), [[1, 2, 3, 5.5, 8, 9], [1, 2, 3, null, 8, 9]], "numbers that are missing are a gap, in whatever order they come");
+  for (const [seq, ts] of [
+    [9, 9000],
+    [1, 1000],
+    [2, 2000],
+    [2, 2000],
+    [3, 3000],
+    [8, 8000],
+  ])
+    s.add(seq, ts, seq);
+  assert.deepEqual(
+    s.table(),
+    [
+      [1, 2, 3, 5.5, 8, 9],
+      [1, 2, 3, null, 8, 9],
+    ],
+    "numbers that are missing are a gap, in whatever order they come",
+  );
   s.restart();
   s.add(1, 10000, 100);
   assert.deepEqual(s.table()[1], [1, 2, 3, null, 8, 9, null, 100], "and so is a restart");

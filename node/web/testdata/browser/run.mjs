@@ -24,6 +24,10 @@ async function check(name, f) {
     const told = await f(stage);
     console.log("ok " + name + " " + ((Date.now() - at) / 1000).toFixed(1) + " s" + (told ? ", " + told : ""));
   } catch (e) {
+    let n = 0;
+    for (const page of browser.contexts().flatMap((c) => c.pages())) {
+      await page.screenshot({ path: `${folder}/failed-${name}-${n++}.png`, timeout: 3000 }).catch(() => {});
+    }
     console.log("not ok " + name + " " + String(e.stack || e).replaceAll("\n", "\n\t"));
   }
 }
@@ -31,13 +35,19 @@ async function check(name, f) {
 const checks = { ...browserChecks, ...deeds, pure };
 const only = process.env.CHECK ? process.env.CHECK.split(",") : null;
 const named = (...names) => names.filter((n) => !only || only.includes(n));
-const series = async (...names) => { for (const name of named(...names)) await check(name, checks[name]); };
+const series = async (...names) => {
+  for (const name of named(...names)) await check(name, checks[name]);
+};
 const pictures = async () => {
   if (!named("screens").length) return;
   await new Promise((r) => setTimeout(r, Number(process.env.WAIT || 15) * 1000)); // something to plot
   await check("screens", () => shoot({ browser, hub: shown, folder }, began));
 };
-await Promise.all([series("values", "plot", "keyboard", "topics", "log", "admin", "people", "inert"), series("pure", "phones", "accessible", "heals", "resumes", "tokens"), pictures()]);
+await Promise.all([
+  series("values", "plot", "keyboard", "topics", "log", "admin", "people", "inert"),
+  series("pure", "phones", "accessible", "heals", "resumes", "tokens"),
+  pictures(),
+]);
 await series("busy"); // alone: it measures
 peer.close();
 feed.close();

@@ -3,9 +3,12 @@
 import fs from "node:fs";
 import os from "node:os";
 import WebSocket from "ws";
-import { close, open, Peer, row, sleep } from "./stage.mjs";
+import { close, filter, open, Peer, row, sleep } from "./stage.mjs";
 
-const go = (page, view) => page.evaluate((v) => { location.hash = v; }, view);
+const go = (page, view) =>
+  page.evaluate((v) => {
+    location.hash = v;
+  }, view);
 
 /** shoot writes them; the plots show what has come since began. */
 export async function shoot({ browser, hub, folder }, began) {
@@ -16,7 +19,13 @@ export async function shoot({ browser, hub, folder }, began) {
   const kept = { span, user: "Ada", closed: ["gateway/" + os.hostname().split(".")[0]] };
   const desk = async (dark) => {
     const name = dark ? "dark" : "light";
-    const page = await open(browser, hub, { width: 1440, height: 900, dark, kept: { ...kept, user: dark ? "Ada" : "Lin" }, token: hub.admin });
+    const page = await open(browser, hub, {
+      width: 1440,
+      height: 900,
+      dark,
+      kept: { ...kept, user: dark ? "Ada" : "Lin" },
+      token: hub.admin,
+    });
     await sleep(1500);
     await shot(page, name);
     await row(page, "greenhouse/1/temp").click();
@@ -46,10 +55,19 @@ export async function shoot({ browser, hub, folder }, began) {
     await close(page);
   };
   const hand = async (dark) => {
-    const name = dark ? "phone" : "phone-light", page = await open(browser, hub, { width: 390, height: 844, phone: true, dark, scale: 2, kept: { ...kept, user: "" }, token: hub.admin });
+    const name = dark ? "phone" : "phone-light",
+      page = await open(browser, hub, {
+        width: 390,
+        height: 844,
+        phone: true,
+        dark,
+        scale: 2,
+        kept: { ...kept, user: "" },
+        token: hub.admin,
+      });
     await sleep(800);
     await shot(page, name);
-    await page.fill("#filter", "greenhouse");
+    await filter(page, "greenhouse");
     await sleep(200);
     await row(page, "greenhouse/1/temp").tap();
     await sleep(700);
@@ -79,7 +97,10 @@ async function visitors(hub) {
   await peers[1].pub("chat", { user: "Grace", text: "They open by themselves at 26 °C now." });
   for (const name of ["alice", "bob"]) {
     const ws = new WebSocket(hub.ws.replace("/ws", "/relay/" + name));
-    await new Promise((done, fail) => { ws.on("open", done); ws.on("error", fail); });
+    await new Promise((done, fail) => {
+      ws.on("open", done);
+      ws.on("error", fail);
+    });
     peers.push(ws);
   }
   return peers;

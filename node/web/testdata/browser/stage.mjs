@@ -6,7 +6,17 @@ import os from "node:os";
 import path from "node:path";
 import { chromium } from "playwright-core";
 
-const flags = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--js-flags=--expose-gc"];
+const flags = [
+  "--headless",
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+  "--js-flags=--expose-gc",
+];
 
 export const launch = () => chromium.launch({ executablePath: "/usr/bin/chromium", args: flags });
 
@@ -23,7 +33,10 @@ export class Hub {
   }
 
   async start() {
-    this.process = spawn(this.binary, ["serve", "--listen", this.addr, "--mdns=off", "--state", this.state, ...this.more], { env: { ...process.env, PORT: "", TOPICD_HUB: "", TOPICD_MDNS: "off" }, stdio: ["ignore", "pipe", "pipe"] });
+    this.process = spawn(this.binary, ["serve", "--listen", this.addr, "--mdns=off", "--state", this.state, ...this.more], {
+      env: { ...process.env, PORT: "", TOPICD_HUB: "", TOPICD_MDNS: "off" },
+      stdio: ["ignore", "pipe", "pipe"],
+    });
     running.add(this.process);
     this.ended = new Promise((done) => this.process.on("exit", done));
     let errs = "";
@@ -43,7 +56,9 @@ export class Hub {
     return this;
   }
 
-  get admin() { return fs.readFileSync(path.join(this.state, "admin-token"), "utf8").trim(); }
+  get admin() {
+    return fs.readFileSync(path.join(this.state, "admin-token"), "utf8").trim();
+  }
 
   async stop() {
     this.process.kill("SIGTERM");
@@ -58,20 +73,39 @@ export class Hub {
 }
 
 /** open is a page of a browser that was never there; page.faults is what went wrong in it. */
-export async function open(browser, hub, { width = 1280, height = 800, dark = true, kept = {}, phone = false, token = "", scale = 1, path = "" } = {}) {
-  const context = await browser.newContext({ viewport: { width, height }, colorScheme: dark ? "dark" : "light", deviceScaleFactor: scale, isMobile: phone, hasTouch: phone, reducedMotion: "reduce" });
-  await context.addInitScript(({ kept, token }) => {
-    window.violations = [];
-    document.addEventListener("securitypolicyviolation", (e) => window.violations.push(e.violatedDirective + " " + e.blockedURI));
-    if (!localStorage.getItem("topicd")) localStorage.setItem("topicd", JSON.stringify(kept));
-    if (token) localStorage.setItem("topicd.token", token);
-  }, { kept, token });
+export async function open(
+  browser,
+  hub,
+  { width = 1280, height = 800, dark = true, kept = {}, phone = false, token = "", scale = 1, path = "" } = {},
+) {
+  const context = await browser.newContext({
+    viewport: { width, height },
+    colorScheme: dark ? "dark" : "light",
+    deviceScaleFactor: scale,
+    isMobile: phone,
+    hasTouch: phone,
+    reducedMotion: "reduce",
+  });
+  await context.addInitScript(
+    ({ kept, token }) => {
+      window.violations = [];
+      document.addEventListener("securitypolicyviolation", (e) => window.violations.push(e.violatedDirective + " " + e.blockedURI));
+      if (!localStorage.getItem("topicd")) localStorage.setItem("topicd", JSON.stringify(kept));
+      if (token) localStorage.setItem("topicd.token", token);
+    },
+    { kept, token },
+  );
   const page = await context.newPage();
   page.setDefaultTimeout(20000); // two cores, and all other tests
   page.faults = [];
   page.on("pageerror", (e) => page.faults.push(e.stack));
-  page.on("console", (m) => { if (m.type() === "error" && !/WebSocket|ERR_CONNECTION|status of 4/.test(m.text())) page.faults.push(m.text()); });
-  page.on("dialog", (d) => { page.faults.push("a dialog opened: " + d.message()); d.dismiss(); });
+  page.on("console", (m) => {
+    if (m.type() === "error" && !/WebSocket|ERR_CONNECTION|status of 4/.test(m.text())) page.faults.push(m.text());
+  });
+  page.on("dialog", (d) => {
+    page.faults.push("a dialog opened: " + d.message());
+    d.dismiss();
+  });
   await page.goto(hub.url + path);
   await live(page);
   return page;
@@ -80,7 +114,14 @@ export async function open(browser, hub, { width = 1280, height = 800, dark = tr
 export const live = (page) => page.waitForSelector("#state.live");
 
 /** row is the tree's row whose topic has that path. */
-export const row = (page, topic) => page.locator(".space .row:not([hidden])", { has: page.locator(`.name[title="${topic.replace(/["\\]/g, "\\$&")}"]`) });
+export const row = (page, topic) =>
+  page.locator(".space .row:not([hidden])", { has: page.locator(`.name[title="${topic.replace(/["\\]/g, "\\$&")}"]`) });
+
+/** filter narrows the tree, and waits until that is painted: its rows are used again for other topics. */
+export async function filter(page, text) {
+  await page.fill("#filter", text);
+  await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => setTimeout(() => requestAnimationFrame(done), 150))));
+}
 
 /** close ends a page; what went wrong in it fails the check. */
 export async function close(page) {
@@ -113,13 +154,18 @@ export class Peer {
     p.ws = await open(url + (token ? "?access_token=" + token : ""));
     p.id = 0;
     p.waiting = new Map();
-    p.ws.on("message", (b) => { for (const m of [JSON.parse(b)].flat()) if (m.id) p.waiting.get(m.id)?.(m); });
+    p.ws.on("message", (b) => {
+      for (const m of [JSON.parse(b)].flat()) if (m.id) p.waiting.get(m.id)?.(m);
+    });
     return p;
   }
 
   ask(m) {
     m.id = ++this.id;
-    return new Promise((done) => { this.waiting.set(m.id, done); this.ws.send(JSON.stringify(m)); });
+    return new Promise((done) => {
+      this.waiting.set(m.id, done);
+      this.ws.send(JSON.stringify(m));
+    });
   }
 
   async pub(topic, data) {
@@ -127,5 +173,7 @@ export class Peer {
     if (a.op !== "ok") throw new Error(topic + ": " + a.err.msg);
   }
 
-  close() { this.ws.close(); }
+  close() {
+    this.ws.close();
+  }
 }
