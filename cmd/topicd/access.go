@@ -72,8 +72,21 @@ func (s *server) openGate() (err error) {
 	if s.gate, err = access.New(o); err != nil {
 		return fail(exitFailed, "mend the file, or remove it: all tokens are to be made anew then", "%w", err)
 	}
-	s.names = access.Names{Hosts: s.set.hosts, Origins: s.set.origins}
+	s.names = access.Names{Hosts: append(ownNames(), s.set.hosts...), Origins: s.set.origins}
 	return nil
+}
+
+// ownNames are this machine's names beside the one in .local: as it calls itself,
+// and as a home's router calls it. No page on the web can have one: a name of one
+// label cannot be bought, and the domains are kept for local use (RFC 8375, .lan
+// by custom).
+func ownNames() []string {
+	name, err := os.Hostname()
+	if err != nil || name == "" {
+		return nil
+	}
+	label, _, _ := strings.Cut(name, ".")
+	return []string{name, label, label + ".lan", label + ".home.arpa", label + ".internal"}
 }
 
 func (s *server) describeAccess() string {

@@ -119,6 +119,8 @@ func TestGuardHostAndOrigin(t *testing.T) {
 		{"GET", "/", nil, 200},
 		{"GET", "/", []string{"Host: evil.example"}, 421},
 		{"GET", "/", []string{"Host: hub.example:80"}, 200},
+		{"GET", "/", []string{"Host: " + ownNames()[1] + ":22345"}, 200},
+		{"GET", "/", []string{"Host: " + ownNames()[2]}, 200},
 		{"GET", "/api/me", []string{"Origin: https://evil.example"}, 200}, // no CORS: the page cannot read it
 		{"DELETE", "/api/join", []string{bearer + testAdmin}, 200},
 		{"DELETE", "/api/join", []string{bearer + testAdmin, "Origin: " + own}, 200},
@@ -276,6 +278,39 @@ func TestGuardJoin(t *testing.T) {
 	wants(t, say(t, again, `{"op":"hello","id":2,"opts":{"dev":"d2","token":"`+w.Data.Token+`"}}`), `"code":403`)
 	wants(t, say(t, again, `{"op":"hello","id":2,"opts":{"dev":"d1","token":"`+w.Data.Token+`"}}`), `"welcome"`)
 	wants(t, say(t, again, `{"op":"pub","id":6,"topic":"a","data":1}`), `"seq":2`)
+}
+
+// A stream that a token opened ends with the token.
+func TestGuardStream(t *testing.T) {
+	g := serveGuarded(t, "--access", "token")
+	id, token := g.token(`{"name":"screen","subscribe":["#"]}`)
+	resp, err := http.Get(g.http + "/api/stream?topic=%23&access_token=" + token)
+	if err != nil || resp.StatusCode != 200 {
+		t.Fatal(resp, err)
+	}
+	defer resp.Body.Close()
+	ended := make(chan string, 1)
+	go func() {
+		text, _ := io.ReadAll(resp.Body)
+		ended <- string(text)
+	}()
+	if _, body, _ := g.ask("DELETE", "/api/tokens/"+id, "", bearer+testAdmin); !strings.Contains(body, `"cut":1`) {
+		t.Error(body)
+	}
+	select {
+	case <-ended:
+	case <-time.After(10 * time.Second):
+		t.Error("it goes on")
+	}
+	// Of topics a list shows those that may be read: none.
+	for path, want := range map[string]int{"/healthz": 200, "/api/topics": 200, "/api/topics/a": 401, "/api/stream?topic=%23": 401, "/api/export?topic=%23": 401, "/api/clients": 401, "/api/stats": 401, "/api/relay": 401} {
+		if status, body, _ := g.ask("GET", path, ""); status != want {
+			t.Errorf("%s without a token: %d %s", path, status, body)
+		}
+	}
+	if status, body, _ := g.ask("POST", "/api/pub/a", "1", "Content-Type: application/json"); status != 401 {
+		t.Error(status, body)
+	}
 }
 
 // A proxy on this machine does not make its clients the LAN's.
