@@ -35,7 +35,7 @@ const (
 	CutDead      // ended: no sign of life
 	CutMalformed // ended: ten malformed frames in a row
 	CutProtocol  // ended: broke RFC 6455
-	CutReplies   // ended: asked on without reading the answers
+	CutReplies   // ended: did not read what was said to it, answers above all
 	CutEnded     // ended: the token was revoked or expired
 	CutPings     // ended: too many pings a second
 	CutFlood     // ended: fragments without an end

@@ -37,6 +37,10 @@ type MWS struct {
 	// say is held while one message is sent: every socket hears all of them in
 	// one order. Taken before mu.
 	say sync.Mutex
+
+	// guarded by say
+	out  outflow // to all sockets
+	each outflow // to one of them at most
 }
 
 const (

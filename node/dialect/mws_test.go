@@ -188,15 +188,15 @@ func TestMWSTokens(t *testing.T) {
 	m.clock.Add(1)
 	dial(t, m.url+"/?token="+old, "").wantClose(1000)
 	last := dial(t, m.url+"/?token="+young, "")
-	m.clock.Add(-time.Hour.Milliseconds()) // a clock set back makes nothing live on
-	back, _, _ := m.Ticket(nil, false)
-	m.clock.Add(-1)
-	dial(t, m.url+"/?token="+back, "").wantClose(1000)
 	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(time.Millisecond) {
 		if _, _, ok := m.Socket(young); ok {
 			break
 		}
 	}
+	m.clock.Add(-time.Hour.Milliseconds()) // a clock set back makes nothing live on
+	back, _, _ := m.Ticket(nil, false)
+	m.clock.Add(-1)
+	dial(t, m.url+"/?token="+back, "").wantClose(1000)
 	m.send("you too", []string{young}, nil)
 	last.hear("you too")
 	if n := m.hub.Stats.Get(node.RefusedForbidden); n != 6 {
@@ -312,4 +312,25 @@ func TestMWSOutflow(t *testing.T) {
 	for _, c := range socks {
 		c.hear(text)
 	}
+}
+
+// A socket that reads gets every message, however fast they come; one that does
+// not is cut.
+func TestMWSManyAtOnce(t *testing.T) {
+	eachReader(t, func(t *testing.T, reader string) {
+		m := serveMWS(t, reader, node.Options{})
+		_, c := m.open()
+		const n = 200
+		text := strings.Repeat("x", 60<<10)
+		go func() {
+			for i := range n {
+				if err := m.Send(fmt.Sprint(i, text), []string{"*"}, nil); err != nil {
+					t.Error(err)
+				}
+			}
+		}()
+		for i := range n {
+			c.hear(fmt.Sprint(i, text))
+		}
+	})
 }

@@ -24,12 +24,12 @@ func (m *MWS) Send(data string, sockets, tags []string) *codec.Error {
 	if err := m.publish(tags, body, turn); err != nil {
 		return err
 	}
-	out := outflow{turn: turn, size: len(data)}
 	for _, p := range m.fit(sockets, tags) {
 		p.peer.Send(true, []byte(data), turn)
-		out.sent()
+		m.out.sent(len(data), outflowAt, turn)
 	}
 	turn.Wake()
+	m.each.sent(len(data), eachAt, turn)
 	return nil
 }
 
@@ -84,20 +84,20 @@ func (m *MWS) fit(sockets, tags []string) []*mwsPeer {
 	return list
 }
 
-// outflow bounds what one message may have waiting for sockets at a time: a
-// large one to a thousand of them is a thousand copies.
-type outflow struct {
-	turn *node.Turn
-	size int
-	n    int
-}
+// outflow bounds what may wait for sockets at a time: a large message to a
+// thousand of them is a thousand copies, and a socket that is sent many before a
+// flusher comes would be cut as one that does not read.
+type outflow int // bytes since the flushers were given time
 
-const outflowAt = 1 << 20 // bytes
+const (
+	outflowAt = 1 << 20  // to all sockets together
+	eachAt    = 64 << 10 // to one: a quarter of what may wait for it
+)
 
-func (o *outflow) sent() {
-	if o.n += o.size; o.n >= outflowAt {
-		o.n = 0
-		o.turn.Wake()
+func (o *outflow) sent(n, at int, turn *node.Turn) {
+	if *o += outflow(n); int(*o) >= at {
+		*o = 0
+		turn.Wake()
 		time.Sleep(2 * time.Millisecond) // the flushers write meanwhile
 	}
 }

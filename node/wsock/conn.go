@@ -247,8 +247,18 @@ func (c *conn) mayAnswerLocked() bool {
 	c.countLocked()
 	// When the answers of all together are too many, those go who wait for more
 	// than a few.
-	c.excess = n > max(maxUnread, 2*c.srv.opt.MaxFrame) || n > batchLimit+fewAnswers && c.srv.unread.Load() > c.srv.opt.Unread
+	if n > max(maxUnread, 2*c.srv.opt.MaxFrame) || n > batchLimit+fewAnswers && c.srv.unread.Load() > c.srv.opt.Unread {
+		c.exceedLocked()
+	}
 	return !c.excess
+}
+
+// exceedLocked has a peer cut that does not read: by its reader, or by a flusher
+// where it says nothing itself.
+func (c *conn) exceedLocked() {
+	c.excess = true
+	c.srv.hub.Stats.Add(node.CutReplies, 1)
+	c.srv.flushers.add(c)
 }
 
 const fewAnswers = 4 << 10
@@ -280,7 +290,6 @@ func (c *conn) drains() bool {
 	}
 	if excess {
 		c.over = true
-		c.srv.hub.Stats.Add(node.CutReplies, 1)
 		c.sock.shut()
 	}
 	return !excess

@@ -99,7 +99,7 @@ func (w *worker) flushOrPace(c *conn) {
 	if c.pace > 0 {
 		at = max(at, c.lastWrite+w.gap())
 	}
-	if w.mono >= at || c.answers != nil || c.cut != nil || c.done || c.busy || c.blocked || c.closed {
+	if w.mono >= at || c.answers != nil || c.cut != nil || c.done || c.busy || c.blocked || c.closed || c.excess {
 		w.flushLocked(c)
 		return
 	}
@@ -129,8 +129,8 @@ func (w *worker) flush(c *conn) {
 // flushLocked is flush with c.mu held, which it gives back: with a thousand
 // readers each pair of lock and unlock is one part in five hundred.
 func (w *worker) flushLocked(c *conn) {
-	if c.closed || c.busy || c.blocked {
-		stuck := c.blocked && c.cut != nil
+	if c.closed || c.busy || c.blocked || c.excess {
+		stuck := c.blocked && c.cut != nil || c.excess
 		c.again = true
 		c.mu.Unlock()
 		if stuck { // it would not read the reason either

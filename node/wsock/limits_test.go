@@ -185,6 +185,25 @@ func TestUnreadAnswers(t *testing.T) {
 	})
 }
 
+// TestUnreadMessages: a peer that says nothing and does not read what others
+// have said to it is cut: it would miss the rest and never know.
+func TestUnreadMessages(t *testing.T) {
+	t.Parallel()
+	b := bytes.Repeat([]byte("x"), 60<<10)
+	eachReader(t, func(t *testing.T, reader string) {
+		s := serveTight(t, withEcho(Options{Reader: reader}), node.Options{})
+		s.dialTight()
+		eventually(t, "it is there", func() bool { return len(s.all(nil)) == 1 })
+		p := s.all(nil)[0]
+		for range 20 {
+			turn := s.hub.Turn()
+			p.Send(true, b, turn)
+			turn.Wake()
+		}
+		eventually(t, "it is cut", func() bool { return s.count(node.CutReplies) == 1 && s.hub.Counts().Sessions == 0 })
+	})
+}
+
 // TestManyAnswersAtOnce: a peer that asks a lot in one go and reads gets every
 // answer.
 func TestManyAnswersAtOnce(t *testing.T) {

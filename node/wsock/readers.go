@@ -232,7 +232,9 @@ func (c *conn) waitDrained() bool {
 	for left := closeWait / nap; ; left-- {
 		c.mu.Lock()
 		n := c.unreadLocked()
-		c.excess = c.excess || left == 0
+		if left == 0 && !c.excess {
+			c.exceedLocked()
+		}
 		wait := n > relieveAt && !c.excess && !c.closed
 		c.mu.Unlock()
 		if !wait {
