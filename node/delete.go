@@ -7,7 +7,8 @@ import (
 )
 
 // Delete ends a topic and its readings. Where somebody is subscribed to its
-// exact name it is born again at once, empty and dynamic.
+// exact name it is born again at once, empty and dynamic: one that was so already
+// ends as it would have, with its last subscriber if that was said.
 func (h *Hub) Delete(name []byte) *codec.Error { return h.Retire(name, nil, nil) }
 
 // Retire is Delete for dialects in which a topic's end is told: subscriptions
@@ -44,7 +45,7 @@ func (h *Hub) Retire(name []byte, f Format, last func(s *Session, unread []Readi
 	}
 	h.killLocked(t)
 	h.reapLocked(map[*Topic]bool{t: true})
-	h.bearLocked(t.name, stay)
+	h.bearLocked(t, stay)
 	h.mu.Unlock()
 	for _, g := range going {
 		last(g.b.s, g.unread)
@@ -53,15 +54,18 @@ func (h *Hub) Retire(name []byte, f Format, last func(s *Session, unread []Readi
 }
 
 // bearLocked makes the topic again for those who go on to listen to its name.
-func (h *Hub) bearLocked(name string, exact []*Subscription) {
+func (h *Hub) bearLocked(t *Topic, exact []*Subscription) {
 	if len(exact) == 0 {
 		return
 	}
-	heir, err := h.topicLocked(name)
+	heir, err := h.topicLocked(t.name)
 	if err != nil {
 		return // cannot be: its place has just become free
 	}
 	heir.mu.Lock()
+	if !t.declared().static {
+		heir.decl = t.decl
+	}
 	subs := heir.aud.listeners()
 	for _, b := range exact {
 		subs = withSub(subs, b)

@@ -47,12 +47,18 @@ type relayed struct {
 func (m *relayed) Open(p node.Peer, turn *node.Turn) {
 	s := p.Session()
 	s.Describe("relay", "", turn)
+	h := m.relay.Hub
 	err := s.MaySubscribe(m.topic)
-	if err == nil && m.relay.Hub.Find(m.topic) == nil {
-		_, err = m.relay.Hub.Make(m.topic, passing(m.relay.Hub)) // it ends with its last member
+	t := h.Find(m.topic)
+	if err == nil && t == nil {
+		t, err = h.Make(m.topic, passing(h)) // it ends with its last member
 	}
+	var done node.Subscribed
 	if err == nil {
-		_, err = s.Subscribe(m.topic, node.SubOptions{NotOwn: true, Format: relayFormat{}}, turn)
+		done, err = s.Subscribe(m.topic, node.SubOptions{NotOwn: true, Format: relayFormat{}}, turn)
+	}
+	if err == nil && done.Topic != t { // its last member left meanwhile
+		_, err = h.Make(m.topic, passing(h))
 	}
 	if err != nil {
 		s.Sink().Cut(err)

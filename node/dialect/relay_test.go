@@ -2,8 +2,10 @@ package dialect
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/rand"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -187,6 +189,51 @@ func TestRelayMembers(t *testing.T) {
 	h.joined(t, "r", 0)
 	if n := len(h.relay.visits("r")); n == 0 || n > 64 {
 		t.Errorf("%d entries in the log", n)
+	}
+}
+
+// TestRelayReborn: a room that is deleted while members are in it ends with its
+// last member all the same.
+func TestRelayReborn(t *testing.T) {
+	h := newHouse(t, node.Options{}, "", 0)
+	s := &session{t, h, map[string]*websocket.Conn{}}
+	one := s.peer("1", "/relay/r", "")
+	h.joined(t, "r", 1)
+	capOf := func() int64 { return h.Info(h.Find([]byte("relay/r")), h.Now()).Cap }
+	before := capOf()
+	if err := h.Delete([]byte("relay/r")); err != nil {
+		t.Fatal(err)
+	}
+	h.joined(t, "r", 1)
+	if got := capOf(); got != before {
+		t.Errorf("it holds %d bytes, %d before", got, before)
+	}
+	_ = one.Close()
+	for end := time.Now().Add(5 * time.Second); h.Find([]byte("relay/r")) != nil; time.Sleep(2 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("it outlives its last member")
+		}
+	}
+}
+
+// TestMembersInOrder: who came first stands first, months apart too.
+func TestMembersInOrder(t *testing.T) {
+	h := node.New(node.Options{})
+	defer h.Close()
+	turn := h.Turn()
+	for _, since := range []int64{1 << 40, 1<<40 + 3_000_000_000, 1<<40 + 1} {
+		s, err := h.Open(deaf{}, "", "", since)
+		if err == nil {
+			_, err = s.Subscribe([]byte("relay/r"), node.SubOptions{Format: relayFormat{}}, turn)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close(turn)
+	}
+	got := (&Relay{Hub: h}).members("r")
+	if !slices.IsSortedFunc(got, func(a, b Member) int { return cmp.Compare(a.Since, b.Since) }) {
+		t.Errorf("%+v", got)
 	}
 }
 

@@ -1,6 +1,7 @@
 package dialect
 
 import (
+	"cmp"
 	"encoding/json"
 	"slices"
 	"strings"
@@ -57,10 +58,7 @@ func (r *Relay) members(room string) []Member {
 		list = append(list, Member{i.URL, i.Addr, i.Since})
 	}
 	slices.SortFunc(list, func(a, b Member) int {
-		if a.Since != b.Since {
-			return int(a.Since - b.Since)
-		}
-		return strings.Compare(a.Addr, b.Addr)
+		return cmp.Or(cmp.Compare(a.Since, b.Since), strings.Compare(a.Addr, b.Addr))
 	})
 	return list
 }
