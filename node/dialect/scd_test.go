@@ -3,6 +3,7 @@ package dialect
 import (
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/gorilla/websocket"
 
@@ -307,6 +308,9 @@ func FuzzSCD(f *testing.F) {
 	} {
 		f.Add([]byte(s), []byte("SCDTMH:1.0\tTDL:Chat\n"))
 	}
+	for n := range 2 { // cut within a letter
+		f.Add([]byte("SCDTMH:"+strings.Repeat("x", scdHeader-14+n)+"\tTRN:\u00e9\n"), []byte{})
+	}
 	f.Fuzz(func(t *testing.T, one, two []byte) {
 		s := newTranscript(t, node.Options{Memory: 64 << 10, TopicCap: 4096, Topics: 50, Subs: 5})
 		cfg := &SCDConfig{Hub: s.cfg.Hub}
@@ -325,6 +329,9 @@ func FuzzSCD(f *testing.F) {
 		}
 		turn.Wake()
 		for _, l := range append(p.all(), q.all()...) {
+			if !utf8.ValidString(l) {
+				t.Errorf("no text: %q", l)
+			}
 			reply, is := strings.CutPrefix(l, "< [server@notify]:")
 			if is && (strings.Count(reply, "|") != 3 || strings.Index(reply, "\n") != len(reply)-1) {
 				t.Errorf("a reply that clients cannot read: %q", l)

@@ -33,7 +33,7 @@ func parseSCD(frame []byte) (q scdRequest, ok bool) {
 		header, q.body = frame[:i], frame[i+1:]
 	}
 	if len(header) > scdHeader {
-		header, q.long = header[:scdHeader], true
+		header, q.long = []byte(cut(string(header[:scdHeader+1]), scdHeader)), true
 	}
 	magic, rest := scdField(header)
 	name, _, colon := bytes.Cut(magic, []byte(":"))
