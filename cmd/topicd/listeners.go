@@ -198,9 +198,15 @@ const maxEndpoints = 32
 func (e *endpoints) Close(addr string) *codec.Error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	open := 0
+	for _, p := range e.list {
+		if !p.closed { // else it is about to leave the list
+			open++
+		}
+	}
 	for _, p := range e.list {
 		if p.Addr().String() == addr && !p.closed {
-			if len(e.list) == 1 {
+			if open == 1 {
 				return codec.Errorf(codec.CodeConflict, "%s is the last address: nobody could open another", addr)
 			}
 			p.closed = true
