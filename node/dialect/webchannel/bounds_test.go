@@ -107,6 +107,45 @@ func TestFloodEnds(t *testing.T) {
 	p.sess.Close(turn)
 }
 
+// Who logs in and out on and on pays for the list that is made anew and for
+// every page that is told.
+func TestLoginsCost(t *testing.T) {
+	h := node.New(node.Options{Sessions: 2000})
+	defer h.Close()
+	srv := New(h)
+	turn := &node.Turn{Now: 1000}
+	var all []*page
+	for i := range 1000 {
+		p := &fake{t: t}
+		p.sess, _ = h.Open(p, "", "", 1000)
+		d := srv.Dialect().(*page)
+		d.Open(p, turn)
+		d.Frame(p, true, []byte(`{"type":3,"id":0}`), turn)
+		d.Frame(p, true, []byte(`{"type":7,"object":"chatserver","signal":8}`), turn)
+		if i < 400 {
+			d.Frame(p, true, fmt.Appendf(nil, `{"type":6,"object":"chatserver","method":"login","args":["user %d"],"id":1}`, i), turn)
+		}
+		p.sent = nil
+		all = append(all, d)
+	}
+	last := all[999]
+	p, told := last.peer.(*fake), all[0].peer.(*fake)
+	p.sent, told.sent = nil, nil
+	began := time.Now()
+	for range 5000 { // a second's worth of requests
+		last.Frame(p, true, []byte(`{"type":6,"object":"chatserver","method":"login","args":["x"],"id":1}`), turn)
+		last.Frame(p, true, []byte(`{"type":6,"object":"chatserver","method":"logout","args":["x"],"id":1}`), turn)
+	}
+	t.Logf("%d signals in %v", len(told.sent), time.Since(began))
+	if n := len(told.sent); n > 100 {
+		t.Errorf("%d signals to each of 1,000 pages in one second", n)
+	}
+	for _, d := range all {
+		d.Close(d.peer, turn)
+		d.peer.Session().Close(turn)
+	}
+}
+
 // A page that reads nothing is cut, and costs nobody else anything.
 func TestPageThatDoesNotRead(t *testing.T) {
 	w := newWorld(t)

@@ -80,8 +80,7 @@ func (p *page) login(name string, turn *node.Turn) bool {
 		p.names++
 	}
 	c.users[name] = &user{page: p, listed: true, alive: true} // asked or not, it has just shown that it is there
-	s.usersLocked()
-	s.emitLocked(onUserCount, chatserver.name, userCountChanged, turn)
+	p.countedLocked(turn)
 	s.atLocked(&s.aliveAt, aliveEvery)
 	return true
 }
@@ -100,9 +99,17 @@ func (p *page) logout(name string, turn *node.Turn) bool {
 	if !u.listed {
 		return false
 	}
+	p.countedLocked(turn)
+	return true
+}
+
+// countedLocked tells all pages that the page's users are others now. It pays for
+// that: to log in and out on and on kept a thousand pages and a processor busy.
+func (p *page) countedLocked(turn *node.Turn) {
+	s := p.srv
+	p.peer.Session().Charge((len(s.pages) + len(s.chat.users)) / perRequest)
 	s.usersLocked()
 	s.emitLocked(onUserCount, chatserver.name, userCountChanged, turn)
-	return true
 }
 
 // leaveLocked takes a connection that is gone off the list.
