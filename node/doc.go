@@ -60,7 +60,8 @@
 //
 // # Locks
 //
-// The order is hub.mu → Topic.mu → Session.mu → arena.mu, never reversed.
+// The order is window.mu → hub.mu → Topic.mu → Session.mu → arena.mu, never
+// reversed.
 // Nothing is held over I/O, over the encoding of a body, or over a call out of
 // the package, but for Sink.Cut, which only leaves a note. A function that
 // wants its caller's lock says Locked.

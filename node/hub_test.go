@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -492,5 +493,36 @@ func TestErrorsAreKnown(t *testing.T) {
 		if !errors.As(err, &e) {
 			t.Errorf("%+v is no error", e)
 		}
+	}
+}
+
+// TestTwoConnectionsOfADevice: while its old connection is still read a device
+// sends again on a new one: each reading is stored once.
+func TestTwoConnectionsOfADevice(t *testing.T) {
+	h := newClocked(t, Options{TopicCap: 1 << 20})
+	var conns [2]*peer
+	for i := range conns {
+		conns[i] = open(t, h.Hub)
+		if err := conns[i].s.Hello("dev", "", h.turn); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const n = 500
+	for i := range n {
+		var wg sync.WaitGroup
+		for _, p := range conns {
+			wg.Go(func() {
+				if _, err := p.s.Publish([]byte("a"), Body{codec.JSON, fmt.Append(nil, i)}, uint64(i+1), h.Turn()); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		h.mu.Lock()
+		h.forgetDevicesLocked(h.now)
+		h.mu.Unlock()
+		wg.Wait()
+	}
+	if got, dup := h.Stats.Get(Stored), h.Stats.Get(Duplicates); got != n || dup != n {
+		t.Errorf("%d stored, %d recognised", got, dup)
 	}
 }

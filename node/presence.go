@@ -64,7 +64,8 @@ func (s *Session) rename(dev, name string, show bool, turn *Turn) *codec.Error {
 	if dev != "" {
 		w := h.devices[dev]
 		if w == nil && len(h.devices) < maxWindows {
-			w = &window{used: turn.Now}
+			w = new(window)
+			w.used.Store(turn.Now)
 			h.devices[dev] = w
 		}
 		x.window = w
@@ -211,7 +212,7 @@ func (h *Hub) staleLocked(turn *Turn) {
 
 func (h *Hub) forgetDevicesLocked(now int64) {
 	for dev, w := range h.devices {
-		if now-w.used > windowKeep.Milliseconds() {
+		if now-w.used.Load() > windowKeep.Milliseconds() {
 			delete(h.devices, dev)
 		}
 	}

@@ -2,6 +2,8 @@ package node
 
 import (
 	"hash/maphash"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"topicd/codec"
@@ -129,6 +131,8 @@ func (s *Session) publish(t *Topic, b Body, seq uint64, turn *Turn) (Published, 
 		w, r.name = s.ext.window, s.ext.from
 	}
 	if seq > 0 && w != nil {
+		w.mu.Lock()
+		defer w.mu.Unlock()
 		sum = maphash.Bytes(dedupeSeed, b.Data)
 		if at := w.find(seq, sum, s.id); at > 0 {
 			h.Stats.Add(Duplicates, 1)
@@ -275,9 +279,13 @@ func (h *Hub) shareLocked() {
 // new one the body must be the same too, because a device that was switched
 // off begins to count anew.
 type window struct {
+	used atomic.Int64 // when a number was noted last, milliseconds
+
+	// A device that comes back may be read on its old connection still. Held
+	// until the reading has its number: the lock before all others.
+	mu   sync.Mutex
 	last [windowSize]sent
 	n    int
-	used int64 // when a number was noted last, milliseconds
 }
 
 type sent struct {
@@ -305,5 +313,5 @@ func (w *window) find(seq, sum uint64, session uint32) uint64 {
 func (w *window) note(seq, sum uint64, session uint32, at uint64, now int64) {
 	w.last[w.n%windowSize] = sent{seq, sum, at, session}
 	w.n++
-	w.used = now
+	w.used.Store(now)
 }
