@@ -3,10 +3,11 @@
 import { button, el, fill } from "./dom.js";
 import { clock, measure, plain } from "./reading.js";
 import { keep, recall } from "./layout.js";
+import { fits } from "./pattern.js";
 import { refusal } from "./me.js";
 
-const most = 2000,
-  shown = 300; // lines kept, lines on the page
+const most = 2000, // lines kept while somebody looks
+  shown = 300; // lines on the page, and kept until somebody does
 
 export class LogView {
   id = "log";
@@ -121,7 +122,7 @@ export class LogView {
     this.page.link.want(
       p,
       "log",
-      { last: 1, rate: 20 },
+      { last: p === "#" ? 0 : 1, rate: 20 },
       {
         refused: (e) => {
           this.page.say(p + ": " + refusal(e), true);
@@ -150,8 +151,8 @@ export class LogView {
 
   take(m, fresh) {
     if (m.topic.startsWith("$sys/presence/")) return this.#presence(m, fresh);
-    if (!this.#open || m.topic === "$sys/stats") return;
-    this.#push({ ts: m.ts, kind: "reading", topic: m.topic, m });
+    if (!fresh && !this.#open) return;
+    if (this.patterns.some((p) => fits(p, m.topic))) this.#push({ ts: m.ts, kind: "reading", topic: m.topic, m });
   }
 
   // The hub tells who is there; only changes are news.
@@ -182,7 +183,8 @@ export class LogView {
   #push(line) {
     line.n = ++this.#n;
     this.#lines.push(line);
-    if (this.#lines.length > most * 1.2) this.#lines.splice(0, this.#lines.length - most);
+    const limit = this.#open ? most : shown;
+    if (this.#lines.length > limit * 1.2) this.#lines.splice(0, this.#lines.length - limit);
   }
 
   #fits(l) {

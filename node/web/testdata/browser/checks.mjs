@@ -263,7 +263,8 @@ export async function phones({ browser, hub }) {
       assert(w <= width, `${view} is ${w} wide on ${width}`);
     }
     await go(page, "topics");
-    await page.locator(".space .row:not(.folder):visible").first().tap();
+    await filter(page, "greenhouse");
+    await row(page, "greenhouse/1/temp").tap();
     await page.waitForSelector(".pane:visible");
     assert(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), "the plot is too wide");
     await page.tap("[aria-label='Close the plot']");
@@ -289,7 +290,8 @@ export async function accessible({ browser, hub }) {
       for (const x of v)
         if (x[0] === "serious" || x[0] === "critical") found.push(`${dark ? "dark" : "light"} ${where}: ${x.join(" | ")}`);
     };
-    await page.locator(".space .row:not(.folder):visible").first().click();
+    await filter(page, "greenhouse");
+    await row(page, "greenhouse/1/temp").click();
     await sleep(300);
     for (const view of views) {
       await go(page, view);

@@ -45,6 +45,7 @@ export async function log({ browser, hub, peer }) {
   await page.click("text=Clear");
   for (let i = 0; i < 5; i++) await peer.pub("deeds/log/a", "line " + i);
   await lines("line 4").waitFor();
+  assert((await lines("greenhouse/1").count()) === 0, "and nothing that was not subscribed to");
   assert(/^\d\d:\d\d:\d\d\.\d{3}/.test(await lines("line 4").innerText()), "with its time");
   const dev = await Peer.open(hub.ws);
   await dev.ask({ op: "hello", opts: { dev: "deeds-board" } });

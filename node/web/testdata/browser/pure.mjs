@@ -44,6 +44,12 @@ export async function pure() {
   assert.equal(span(90061), "1 d 1 h");
   assert.deepEqual([0, 0.001, 0.5, 2, 1234].map(rate), ["", "4 /h", "30 /min", "2.0 /s", "1,234 /s"]);
 
+  const { fits } = await from("pattern");
+  for (const yes of ["# a", "# a/b", "a/# a", "a/# a/b/c", "+ a", "a/+/c a/b/c", "a a", "$sys/# $sys/stats"])
+    assert.ok(fits(...yes.split(" ")), yes);
+  for (const no of ["+ a/b", "a/+ a", "# $sys/stats", "+/x $sys/x", "a/b a", "a a/b", "b/# a/b"])
+    assert.ok(!fits(...no.split(" ")), no);
+
   const { Series } = await from("series");
   const s = new Series("t", "", "");
   for (const [seq, ts] of [
