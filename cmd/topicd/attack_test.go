@@ -31,6 +31,7 @@ type siege struct {
 	h    *hubProcess
 	full bool
 	peak atomic.Int64 // bytes of RSS since it was taken last
+	late atomic.Int64 // nanoseconds that this process waited for a processor at most
 	fds  int          // descriptors before
 }
 
@@ -98,10 +99,12 @@ func (s *siege) besiege(t *testing.T) {
 		for {
 			now, _ := s.h.rss(t)
 			s.peak.Store(max(s.peak.Load(), now))
+			began := time.Now()
 			select {
 			case <-done:
 				return
 			case <-time.After(20 * time.Millisecond):
+				s.late.Store(max(s.late.Load(), int64(time.Since(began)-20*time.Millisecond)))
 			}
 		}
 	})
@@ -111,15 +114,18 @@ func (s *siege) besiege(t *testing.T) {
 		t.Run(a.name, func(t *testing.T) {
 			inner := &siege{T: t, h: s.h, full: s.full}
 			s.peak.Store(0)
+			s.late.Store(0)
 			began := time.Now()
 			a.run(inner)
 			sent, silence := c.check(t)
 			rss := s.peak.Load()
-			t.Logf("%v, canary %d readings, silent for %v at most, RSS %.1f MiB", time.Since(began).Round(time.Millisecond), sent, silence.Round(time.Millisecond), float64(rss)/(1<<20))
+			late := time.Duration(s.late.Load())
+			t.Logf("%v, canary %d readings, silent for %v at most (processors busy for %v), RSS %.1f MiB", time.Since(began).Round(time.Millisecond),
+				sent, silence.Round(time.Millisecond), late.Round(time.Millisecond), float64(rss)/(1<<20))
 			if rss > mostRSS {
 				t.Errorf("RSS reached %d bytes", rss)
 			}
-			if silence > s.mostSilence() {
+			if silence > s.mostSilence()+3*late { // the sensor, the hub and the dashboard each wait for their turn
 				t.Errorf("the canary was silent for %v", silence)
 			}
 		})
