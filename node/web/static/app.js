@@ -172,7 +172,8 @@ function showState(l) {
   if (l.state === "live") {
     put($("hub").firstChild, l.hub.hub);
     document.title = (view?.title || "Topics") + " · " + l.hub.hub;
-    if (n.textContent) n.textContent = "";
+    n.textContent = "";
+    if (l.lost) say("The hub is back.");
   } else if (l.lost && !n.textContent) {
     n.textContent = "The hub is not reached. What you see is what was known; this page goes on by itself when the hub is back.";
   }

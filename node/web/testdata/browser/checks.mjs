@@ -93,6 +93,19 @@ export async function plot({ browser, hub, peer }) {
   await close(page);
 }
 
+// A binary that was built without npm has everything but the plots, and says so.
+export async function plotless({ browser, hub, peer }) {
+  await peer.pub("plotless/a", 1);
+  await peer.pub("plotless/a", 5);
+  const page = await open(browser, hub);
+  await page.route("**/static/plot/*", (r) => r.fulfill({ status: 404, body: "" }));
+  await filter(page, "plotless");
+  await row(page, "plotless/a").click();
+  await page.waitForSelector("text=built without plots");
+  await until("figures are there all the same", async () => /5\s+1\s+3\s+5/.test(await page.locator(".figures tbody").innerText()));
+  await close(page);
+}
+
 // Names and payloads of people who mean harm.
 export const hostile = [
   ["<img src=x onerror=window.pwned=1>", '<img src=x onerror="window.pwned=1">'],

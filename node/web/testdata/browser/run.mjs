@@ -44,7 +44,7 @@ const pictures = async () => {
   await check("screens", () => shoot({ browser, hub: shown, folder }, began));
 };
 await Promise.all([
-  series("values", "plot", "keyboard", "topics", "log", "admin", "people", "inert"),
+  series("values", "plot", "plotless", "keyboard", "topics", "log", "admin", "people", "inert"),
   series("pure", "phones", "accessible", "heals", "resumes", "tokens"),
   pictures(),
 ]);
