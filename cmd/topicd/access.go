@@ -212,7 +212,7 @@ func (w *webAccess) Tokens() []web.Token {
 
 func (w *webAccess) Create(t web.Token) (web.Token, *codec.Error) {
 	var expires time.Time
-	if t.Expires > 0 {
+	if t.Expires != 0 {
 		expires = time.UnixMilli(t.Expires)
 	}
 	text, g, err := w.s.gate.Create(t.Name, t.Dev, access.Patterns(t.Patterns), expires)

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"net/http"
+	"net/netip"
 	"strconv"
 	"strings"
 	"time"
@@ -16,6 +17,11 @@ import (
 // and then the request goes on with its rights.
 func (s *server) guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if s.set.header > 0 && r.Body != http.NoBody {
+			// net/http reads the body of a request that is refused, however slowly
+			// it comes. Who takes bodies gives them more time.
+			_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(s.set.header))
+		}
 		if err := s.peers.ask(parseAddr(r.RemoteAddr).Unmap(), weight(r), time.Now()); err != nil {
 			refuse(w, r, err)
 			return
@@ -51,18 +57,26 @@ func (s *server) guard(next http.Handler) http.Handler {
 
 // judge is who asks.
 func (s *server) judge(r *http.Request) (*access.Grant, *codec.Error) {
-	from := parseAddr(r.RemoteAddr)
-	for _, h := range []string{"Forwarded", "X-Forwarded-For", "X-Real-Ip"} {
-		if r.Header.Get(h) != "" { // a proxy's address is not its client's
-			if token := tokenOf(r); token == "" {
-				return s.gate.Anonymous(), nil
-			}
-		}
+	from, token := parseAddr(r.RemoteAddr), tokenOf(r)
+	if forwarded(r) && (token == "" || judgesItself(r)) {
+		from = netip.Addr{} // a proxy's address is not its client's
 	}
 	if judgesItself(r) {
-		return s.gate.Look(from, tokenOf(r)), nil
+		return s.gate.Look(from, token), nil
 	}
-	return s.gate.Judge(from, tokenOf(r))
+	return s.gate.Judge(from, token)
+}
+
+// forwarded tells whether a proxy sent the request. The header counts even
+// without a value: a client may send an empty one, to which some proxies add a
+// second line.
+func forwarded(r *http.Request) bool {
+	for _, h := range []string{"Forwarded", "X-Forwarded-For", "X-Real-Ip"} {
+		if r.Header[h] != nil {
+			return true
+		}
+	}
+	return false
 }
 
 // judgeOrigin refuses what pages elsewhere may not ask for: sockets, and

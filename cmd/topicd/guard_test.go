@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -111,6 +112,8 @@ func (g *guarded) token(body string) (id, token string) {
 func TestGuardHostAndOrigin(t *testing.T) {
 	g := serveGuarded(t, "--host", "hub.example", "--origin", "https://app.example")
 	own := g.http
+	name, _ := os.Hostname()
+	name, _, _ = strings.Cut(name, ".")
 	for _, c := range []struct {
 		method, path string
 		headers      []string
@@ -118,6 +121,8 @@ func TestGuardHostAndOrigin(t *testing.T) {
 	}{
 		{"GET", "/", nil, 200},
 		{"GET", "/", []string{"Host: evil.example"}, 421},
+		{"GET", "/", []string{"Host: " + name + ":22345"}, 200}, // without a dot: as Pis are called
+		{"GET", "/", []string{"Host: " + name + ".evil.example"}, 421},
 		{"GET", "/", []string{"Host: hub.example:80"}, 200},
 		{"GET", "/", []string{"Host: " + ownNames()[1] + ":22345"}, 200},
 		{"GET", "/", []string{"Host: " + ownNames()[2]}, 200},
@@ -320,6 +325,44 @@ func TestGuardProxy(t *testing.T) {
 	wants(t, me, `"publish":[]`)
 	_, me, _ = g.ask("GET", "/api/me", "")
 	wants(t, me, `"publish":["#"],"subscribe":["#","$sys/#"]`)
+}
+
+// Behind a proxy a token that is none makes nobody the LAN's either, and an
+// empty header hides no proxy that adds a second line.
+func TestGuardProxyManaged(t *testing.T) {
+	g := serveGuarded(t)
+	for _, headers := range [][]string{{"X-Forwarded-For: 8.8.8.8"}, {"X-Forwarded-For: 8.8.8.8", bearer + "none"}, {"X-Forwarded-For: "}} {
+		if status, text, _ := g.ask("GET", "/v1/websocket_uri", "", headers...); status != 401 {
+			t.Error(headers, status, text)
+		}
+		if status, text, _ := g.ask("POST", "/v1/messages", mwsMessage, headers...); status != 401 {
+			t.Error(headers, status, text)
+		}
+		if _, me, _ := g.ask("GET", "/api/me", "", headers[:1]...); !strings.Contains(me, `"publish":[]`) {
+			t.Error(headers, me)
+		}
+	}
+}
+
+// A request that is refused does not hold its connection until its body is there.
+func TestGuardSlowBodies(t *testing.T) {
+	g := serveGuarded(t, "--config", limitsFile(t, "header = \"300ms\""))
+	for _, head := range []string{
+		"POST /api/pub/x HTTP/1.1\r\nHost: evil.example\r\nContent-Length: 1000\r\n\r\n",
+		"POST /nothing HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: x\r\nContent-Length: 1000\r\n\r\n",
+		"GET /ws HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: x\r\nTransfer-Encoding: chunked\r\n\r\n",
+	} {
+		c, err := net.Dial("tcp", strings.TrimPrefix(g.http, "http://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = io.WriteString(c, head)
+		_ = c.SetReadDeadline(time.Now().Add(10 * time.Second))
+		if text, err := io.ReadAll(c); err != nil {
+			t.Errorf("%q is held: %v %s", head, err, text)
+		}
+		c.Close()
+	}
 }
 
 // The admin token is made once, for its owner's eyes only.
