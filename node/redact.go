@@ -5,9 +5,16 @@ import (
 	"strings"
 )
 
+// maxURI is what is kept of a request's URI: a session has it as long as it
+// lasts, and a request's head may have 16 KiB.
+const maxURI = 512
+
 // redact takes the values of tokens out of a request's URI: lists of clients
 // show it to everybody who may watch presence.
 func redact(uri string) string {
+	if len(uri) > maxURI {
+		uri = strings.ToValidUTF8(strings.Clone(uri[:maxURI]), "") + "…"
+	}
 	path, query, has := strings.Cut(uri, "?")
 	if !has {
 		return uri

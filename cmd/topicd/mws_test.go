@@ -253,3 +253,25 @@ func TestManagedURI(t *testing.T) {
 		t.Error(u)
 	}
 }
+
+// A socket ends with the token that its URI was asked for with, used or not yet.
+func TestManagedRevoked(t *testing.T) {
+	g := serveGuarded(t, "--access", "token")
+	id, token := g.token(`{"name":"pump","publish":["#"],"subscribe":["#"]}`)
+	_, used := g.socketURI(bearer + token)
+	_, unused := g.socketURI(bearer + token)
+	ws, _ := g.dial(used)
+	for text := ""; !strings.Contains(text, "createdAt"); {
+		_, text, _ = g.ask("GET", "/v1/sockets", "", bearer+testAdmin)
+	}
+	_, text, _ := g.ask("DELETE", "/api/tokens/"+id, "", bearer+testAdmin)
+	wants(t, text, `"cut":1`)
+	late, _ := g.dial(unused)
+	g.ask("POST", "/v1/messages", mwsMessage, bearer+testAdmin)
+	for _, ws := range []*websocket.Conn{ws, late} {
+		_ = ws.SetReadDeadline(time.Now().Add(10 * time.Second))
+		if _, m, err := ws.ReadMessage(); !websocket.IsCloseError(err, 1000, 1008) {
+			t.Errorf("got %q, %v", m, err)
+		}
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -153,7 +154,7 @@ func TestBadTokens(t *testing.T) {
 	g, c := gate(t, Options{})
 	p := Patterns{Publish: []string{"a"}}
 	for _, err := range []*codec.Error{
-		second(g.Create("", "", p, time.Time{})), second(g.Create("a\nb", "", p, time.Time{})), second(g.Create(strings.Repeat("n", 65), "", p, time.Time{})),
+		second(g.Create("", "", p, time.Time{})), second(g.Create("a\nb", "", p, time.Time{})), second(g.Create(strings.Repeat("n", maxName+1), "", p, time.Time{})),
 		second(g.Create("n", "", Patterns{}, time.Time{})), second(g.Create("n", "", Patterns{Publish: []string{"a/#/b"}}, time.Time{})),
 		second(g.Create("n", "", Patterns{Publish: make([]string, 33)}, time.Time{})), second(g.Create("n", "", p, c.t)),
 	} {
@@ -329,5 +330,57 @@ func TestNames(t *testing.T) {
 	r.Header["Origin"] = []string{"http://example.com", "http://evil.example"}
 	if n.Origin(r) == nil {
 		t.Error("two origins")
+	}
+}
+
+// A device has one token, whoever else says its dev at the same time and however
+// long it is; one that is refused keeps its old one.
+func TestJoinOnce(t *testing.T) {
+	g, err := New(Options{Mode: Join, Joined: Patterns{Publish: []string{"dev/{dev}/#"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := g.OpenJoin(time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	dev := strings.Repeat("d", maxDev)
+	for range 100 {
+		var all sync.WaitGroup
+		for range 4 {
+			all.Go(func() {
+				if _, _, _, err := g.Hello(nil, netip.Addr{}, dev, "", ""); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		all.Wait()
+		if n := len(g.Tokens()); n != 1 {
+			t.Fatal(n, "tokens")
+		}
+	}
+	g.opt.Joined = Patterns{Publish: []string{strings.Repeat("x", codec.MaxTopic) + "{dev}"}}
+	if _, _, _, err := g.Hello(nil, netip.Addr{}, dev, "", ""); err == nil || len(g.Tokens()) != 1 {
+		t.Error(err, g.Tokens())
+	}
+}
+
+// Who holds the rights of a token that has ended may do nothing more, cut or not.
+func TestRevokedMayNothing(t *testing.T) {
+	now := time.Now()
+	g, _ := New(Options{Now: func() time.Time { return now }})
+	_, revoked, _ := g.Create("a", "", everything, time.Time{})
+	_, expired, _ := g.Create("b", "", everything, now.Add(time.Second))
+	if err := g.Revoke(revoked.ID); err != nil {
+		t.Fatal(err)
+	}
+	now = now.Add(time.Second)
+	g.NextEnd()
+	for _, r := range []*Grant{revoked, expired} {
+		if err := r.MayPublish([]byte("x")); err == nil || err.Code != codec.CodeUnauthorized {
+			t.Error(r.Name, err)
+		}
+	}
+	if _, _, err := g.Create("c", "no/dev", everything, time.Time{}); err == nil {
+		t.Error("a token for what is no device")
 	}
 }

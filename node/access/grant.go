@@ -70,6 +70,9 @@ var (
 )
 
 func (g *Grant) may(what string, granted []string, asked string) *codec.Error {
+	if g.revoked.Load() { // and its session is not cut yet
+		return errUnknown
+	}
 	for _, p := range granted {
 		if codec.Covers(p, asked) {
 			return nil

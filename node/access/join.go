@@ -85,25 +85,37 @@ func (g *Gate) join(dev string) (*Grant, string, *codec.Error) {
 		g.opt.Refused(codec.CodeUnauthorized)
 		return nil, "", errNotOpen
 	}
-	if bad := codec.CheckTopic([]byte(dev)); bad != nil || len(dev) > maxName || strings.ContainsAny(dev, "/$") {
-		return nil, "", codec.Errorf(codec.CodeMalformed, "dev is 1 to %d bytes without / + # $ or control characters", maxName)
+	if err := checkDev(dev); err != nil {
+		return nil, "", err
 	}
-	g.mu.Lock()
-	for _, t := range g.tokens {
-		if t.Dev == dev {
-			t.revoked.Store(true)
-		}
-	}
-	g.dropLocked()
-	g.mu.Unlock()
 	p := g.opt.Joined.clone()
 	for _, list := range [][]string{p.Publish, p.Subscribe, p.Manage} {
 		for i := range list {
 			list[i] = strings.ReplaceAll(list[i], "{dev}", dev)
 		}
 	}
-	token, grant, err := g.Create("joined "+dev, dev, p, time.Time{})
+	name := "joined " + dev
+	if err := checkToken(name, p); err != nil { // before the old one ends
+		return nil, "", err
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, t := range g.tokens {
+		if t.Dev == dev {
+			t.revoked.Store(true)
+		}
+	}
+	g.dropLocked()
+	token, grant, err := g.createLocked(name, dev, p, time.Time{})
 	return grant, token, err
+}
+
+// checkDev refuses what cannot be the id of a device: it stands in patterns.
+func checkDev(dev string) *codec.Error {
+	if codec.CheckTopic([]byte(dev)) != nil || len(dev) > maxDev || strings.ContainsAny(dev, "/$") {
+		return codec.Errorf(codec.CodeMalformed, "dev is 1 to %d bytes without / + # $ or control characters", maxDev)
+	}
+	return nil
 }
 
 var errNotOpen = &codec.Error{Code: codec.CodeUnauthorized, Retry: 30_000,

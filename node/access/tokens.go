@@ -33,7 +33,8 @@ func NewToken() string {
 const (
 	maxTokens   = 2048
 	maxPatterns = 32 // of a kind
-	maxName     = 64
+	maxDev      = 64
+	maxName     = 80 // one that joined is named by its dev
 )
 
 // Create makes a token and returns it; it is not shown again.
@@ -41,12 +42,19 @@ func (g *Gate) Create(name, dev string, p Patterns, expires time.Time) (string, 
 	if err := checkToken(name, p); err != nil {
 		return "", nil, err
 	}
+	if err := checkDev(dev); dev != "" && err != nil {
+		return "", nil, err
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.createLocked(name, dev, p, expires)
+}
+
+func (g *Gate) createLocked(name, dev string, p Patterns, expires time.Time) (string, *Grant, *codec.Error) {
 	now := g.opt.Now()
 	if !expires.IsZero() && !expires.After(now) {
 		return "", nil, codec.Errorf(codec.CodeMalformed, "the token would have expired already")
 	}
-	g.mu.Lock()
-	defer g.mu.Unlock()
 	if len(g.tokens) >= maxTokens {
 		return "", nil, codec.Errorf(codec.CodeNoRoom, "there are %d tokens already: revoke some", maxTokens)
 	}
@@ -123,9 +131,17 @@ func (g *Gate) Revoke(id string) *codec.Error {
 	return codec.Errorf(codec.CodeConflict, "%d tokens are named %q: revoke by id", len(found), id)
 }
 
+// dropLocked forgets tokens that have ended. One that has expired counts as
+// revoked from then on: whoever holds its rights may do nothing more.
 func (g *Gate) dropLocked() {
 	now := g.opt.Now()
-	g.tokens = slices.DeleteFunc(g.tokens, func(t *Grant) bool { return t.over(now) })
+	g.tokens = slices.DeleteFunc(g.tokens, func(t *Grant) bool {
+		over := t.over(now)
+		if over {
+			t.revoked.Store(true)
+		}
+		return over
+	})
 }
 
 // NextEnd is when the next token expires, zero = never.

@@ -103,8 +103,9 @@ func (noSink) Cut(*codec.Error) {}
 func (m *MWS) Connect(token string) node.Dialect { return &mwsPeer{m: m, id: token} }
 
 // Ticket makes a URI's token, which is also the id of the socket that will use
-// it. kept: it is not given up for tickets that anybody can ask for.
-func (m *MWS) Ticket(tags []string, kept bool) (id string, expires int64, err *codec.Error) {
+// it. kept: it is not given up for tickets that anybody can ask for. The socket
+// has the rights by, and ends with them; nil: it may read what its tags say.
+func (m *MWS) Ticket(tags []string, kept bool, by node.Rights) (id string, expires int64, err *codec.Error) {
 	tags, err = cleanTags(tags)
 	if err != nil {
 		return "", 0, err
@@ -118,7 +119,7 @@ func (m *MWS) Ticket(tags []string, kept bool) (id string, expires int64, err *c
 	if kept {
 		list = &m.made
 	}
-	t, err := list.add(tags, m.hub.Now(), !kept)
+	t, err := list.add(tags, by, m.hub.Now(), !kept)
 	if err != nil {
 		return "", 0, err
 	}
@@ -216,13 +217,13 @@ func (p *mwsPeer) Open(peer node.Peer, turn *node.Turn) {
 		by, p.tags = m.sess.ID(), t.tags
 	}
 	m.mu.Unlock()
-	if t == nil {
+	if t == nil || t.by != nil && t.by.MaySubscribe([]byte("mws/#")) != nil { // the token behind it has ended
 		m.hub.Stats.Add(node.RefusedForbidden, 1)
 		peer.End(1000, "", turn)
 		return
 	}
 	s := peer.Session()
-	s.SetRights(nil) // the URI is the right: who gave it may read mws/
+	s.SetRights(t.by) // the URI is the right: who gave it may read mws/
 	s.Describe("mws", "text", turn)
 	for _, tag := range p.tags {
 		if topic := MWSTagTopic(tag); topic != "" {

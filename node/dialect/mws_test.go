@@ -68,7 +68,7 @@ func serveMWS(t *testing.T, reader string, o node.Options) *mwsHub {
 // open opens a socket with these tags.
 func (m *mwsHub) open(tags ...string) (id string, c *client) {
 	m.t.Helper()
-	id, _, err := m.Ticket(tags, true)
+	id, _, err := m.Ticket(tags, true, nil)
 	if err != nil {
 		m.t.Fatal(err)
 	}
@@ -179,12 +179,12 @@ func TestMWSTokens(t *testing.T) {
 	m.send("still there", []string{"*"}, nil)
 	c.hear("still there")
 
-	old, expires, _ := m.Ticket(nil, false)
+	old, expires, _ := m.Ticket(nil, false, nil)
 	if left := expires - m.clock.Load(); left != (5 * time.Minute).Milliseconds() {
 		t.Errorf("a URI is good for %d ms", left)
 	}
 	m.clock.Add((5 * time.Minute).Milliseconds() - 1)
-	young, _, _ := m.Ticket(nil, true)
+	young, _, _ := m.Ticket(nil, true, nil)
 	m.clock.Add(1)
 	dial(t, m.url+"/?token="+old, "").wantClose(1000)
 	last := dial(t, m.url+"/?token="+young, "")
@@ -194,7 +194,7 @@ func TestMWSTokens(t *testing.T) {
 		}
 	}
 	m.clock.Add(-time.Hour.Milliseconds()) // a clock set back makes nothing live on
-	back, _, _ := m.Ticket(nil, false)
+	back, _, _ := m.Ticket(nil, false, nil)
 	m.clock.Add(-1)
 	dial(t, m.url+"/?token="+back, "").wantClose(1000)
 	m.send("you too", []string{young}, nil)
@@ -210,10 +210,10 @@ func TestMWSTokens(t *testing.T) {
 // Unused URIs are bounded: anybody's give way, the administrator's are refused.
 func TestMWSTicketBounds(t *testing.T) {
 	m := serveMWS(t, "", node.Options{})
-	mine, _, _ := m.Ticket([]string{"x"}, true)
-	first, _, _ := m.Ticket(nil, false)
+	mine, _, _ := m.Ticket([]string{"x"}, true, nil)
+	first, _, _ := m.Ticket(nil, false, nil)
 	for range maxFree {
-		if _, _, err := m.Ticket(nil, false); err != nil {
+		if _, _, err := m.Ticket(nil, false, nil); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -223,7 +223,7 @@ func TestMWSTicketBounds(t *testing.T) {
 	}
 	dial(t, m.url+"/?token="+mine, "").wantClose(1000)
 	for i := 0; ; i++ {
-		_, _, err := m.Ticket(nil, true)
+		_, _, err := m.Ticket(nil, true, nil)
 		if err != nil && (i != maxMade || err.Code != codec.CodeNoRoom || err.Retry == 0) {
 			t.Errorf("after %d: %v", i, err)
 		}
@@ -232,13 +232,13 @@ func TestMWSTicketBounds(t *testing.T) {
 		}
 	}
 	m.clock.Add((5 * time.Minute).Milliseconds())
-	if _, _, err := m.Ticket(nil, true); err != nil || m.made.old.Len() != 1 {
+	if _, _, err := m.Ticket(nil, true, nil); err != nil || m.made.old.Len() != 1 {
 		t.Errorf("after five minutes: %v, %d left", err, m.made.old.Len())
 	}
-	if _, _, err := m.Ticket([]string{strings.Repeat("x", maxTagBytes+1)}, true); err == nil || err.Code != codec.CodeTooLarge {
+	if _, _, err := m.Ticket([]string{strings.Repeat("x", maxTagBytes+1)}, true, nil); err == nil || err.Code != codec.CodeTooLarge {
 		t.Errorf("a long tag: %v", err)
 	}
-	if _, _, err := m.Ticket(strings.Split(strings.Repeat("same,", 100)+"one,two", ","), true); err != nil {
+	if _, _, err := m.Ticket(strings.Split(strings.Repeat("same,", 100)+"one,two", ","), true, nil); err != nil {
 		t.Errorf("the same tag many times: %v", err)
 	}
 	if err := m.Send("x", nil, make([]string, maxTagged+1)); err == nil || err.Code != codec.CodeTooLarge {

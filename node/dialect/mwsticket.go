@@ -6,12 +6,14 @@ import (
 	"encoding/hex"
 
 	"topicd/codec"
+	"topicd/node"
 )
 
 // ticket is a URI that was not used yet.
 type ticket struct {
 	id   string // 32 random bytes in hex
 	tags []string
+	by   node.Rights
 	made int64 // milliseconds since 1970
 }
 
@@ -25,7 +27,7 @@ type tickets struct {
 
 // add makes a ticket. When there are too many the oldest goes, or a new one is
 // refused.
-func (l *tickets) add(tags []string, now int64, replace bool) (*ticket, *codec.Error) {
+func (l *tickets) add(tags []string, by node.Rights, now int64, replace bool) (*ticket, *codec.Error) {
 	for e := l.old.Front(); e != nil && l.old.Front().Value.(*ticket).expired(now); e = l.old.Front() {
 		l.remove(e)
 	}
@@ -40,7 +42,7 @@ func (l *tickets) add(tags []string, now int64, replace bool) (*ticket, *codec.E
 	}
 	var b [32]byte
 	rand.Read(b[:]) // never fails: crypto/rand
-	t := &ticket{id: hex.EncodeToString(b[:]), tags: tags, made: now}
+	t := &ticket{id: hex.EncodeToString(b[:]), tags: tags, by: by, made: now}
 	l.byID[t.id] = l.old.PushBack(t)
 	return t, nil
 }

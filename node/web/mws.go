@@ -16,7 +16,9 @@ type ManagedSockets interface {
 	// Ticket makes what a socket needs to open: its id, which is also its
 	// token, good once and until expires (milliseconds since 1970). kept: made
 	// by the administrator, never given up for those that anybody can ask for.
-	Ticket(tags []string, kept bool) (id string, expires int64, err *codec.Error)
+	// by are the rights that it was asked for with: the socket ends with them;
+	// nil: they cannot end.
+	Ticket(tags []string, kept bool, by node.Rights) (id string, expires int64, err *codec.Error)
 	// Sockets yields the open sockets, the oldest first; tags are not to be changed.
 	Sockets(yield func(id string, since int64, tags []string))
 	// Socket is one open socket.
@@ -133,7 +135,11 @@ func (c *mwsCall) websocketURI() {
 	if !c.may("read", func(r node.Rights) *codec.Error { return r.MaySubscribe([]byte("mws/#")) }) {
 		return
 	}
-	id, expires, err := c.Sockets.Ticket(nil, c.admin)
+	var by node.Rights
+	if c.Access == "none" && !c.admin { // else the hub's rights were not asked
+		by = node.RightsOf(c.r.Context())
+	}
+	id, expires, err := c.Sockets.Ticket(nil, c.admin, by)
 	if err != nil {
 		c.refuse(err)
 		return
@@ -167,7 +173,7 @@ func (c *mwsCall) createSocket() {
 		return
 	}
 	tags := append(in.tags, "users.admin")
-	id, expires, err := c.Sockets.Ticket(tags, true)
+	id, expires, err := c.Sockets.Ticket(tags, true, nil)
 	if err != nil {
 		c.refuse(err)
 		return

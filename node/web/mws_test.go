@@ -27,7 +27,7 @@ type sockets struct {
 	rest   *managed // that asks it
 }
 
-func (s *sockets) Ticket(tags []string, kept bool) (string, int64, *codec.Error) {
+func (s *sockets) Ticket(tags []string, kept bool, _ node.Rights) (string, int64, *codec.Error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.n++
