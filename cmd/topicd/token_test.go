@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"topicd/node/client"
 )
 
 // command runs topicd in this process.
@@ -125,5 +127,44 @@ func TestExpiry(t *testing.T) {
 		if (err != nil) != want.IsZero() || err == nil && ms != want.UnixMilli() {
 			t.Errorf("%q: %d, %v", text, ms, err)
 		}
+	}
+}
+
+// A client of ours joins, keeps its token while it runs, and another run needs it.
+func TestClientJoins(t *testing.T) {
+	state := t.TempDir()
+	hub := serveInside(t, "--state", state, "--access", "join")
+	env := map[string]string{"TOPICD_HUB": hub, "TOPICD_STATE": state}
+	o := client.Options{URL: hub, Dev: "board1"}
+	if _, err := client.Dial(t.Context(), o); err == nil || !strings.Contains(err.Error(), "nobody lets devices join") {
+		t.Fatal(err)
+	}
+	if code, _, errs := runCommand(t, env, "join", "--open", "1m"); code != 0 {
+		t.Fatal(errs)
+	}
+	c, err := client.Dial(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	token := c.Welcome().Token
+	if _, err := c.Publish(t.Context(), "a/b", 1); err != nil || token == "" {
+		t.Fatal(token, err)
+	}
+	if code, _, errs := runCommand(t, env, "join", "--close"); code != 0 {
+		t.Fatal(errs)
+	}
+	o.Token = token
+	again, err := client.Dial(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer again.Close()
+	if _, err := again.Publish(t.Context(), "a/b", 2); err != nil || again.Welcome().Token != "" {
+		t.Error(err)
+	}
+	o.Token = "tpd_wrong"
+	if _, err := client.Dial(t.Context(), o); err == nil || !strings.Contains(err.Error(), "the token is not known here") {
+		t.Error(err)
 	}
 }

@@ -502,6 +502,7 @@ class Hub:
                 self._answers[m["id"]] = m
         elif op == "welcome":
             self.welcome = m.get("data") or {}
+            self.token = self.welcome.get("token") or self.token  # it has joined: keep this in flash
         elif op == "bye":
             raise Lost("the hub says bye")
         elif op == "ping":

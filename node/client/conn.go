@@ -122,7 +122,9 @@ func (c *Client) hello(k *conn) (Welcome, error) {
 			}
 			switch m.Op {
 			case codec.OpWelcome:
-				return k.welcomed(&m)
+				if m.ID == helloID { // not the greeting, which knows nothing of the token
+					return k.welcomed(&m)
+				}
 			case codec.OpErr, codec.OpBye:
 				e := m.Err
 				return Welcome{}, &e

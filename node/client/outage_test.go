@@ -292,7 +292,7 @@ func TestByeAndRefusedResume(t *testing.T) {
 			d.Next(&m)
 			switch m.Op {
 			case codec.OpHello:
-				say(`{"op":"welcome","ep":1,"data":{"hub":"h"}}`)
+				say(`{"op":"welcome","id":1,"ep":1,"data":{"hub":"h"}}`)
 			case codec.OpSub:
 				mu.Lock()
 				subs++
