@@ -1,6 +1,9 @@
 package codec
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+)
 
 // Encoding says how a frame or a body is written.
 type Encoding uint8
@@ -112,6 +115,16 @@ func (e *Error) Error() string { return fmt.Sprintf("%d %s", e.Code, e.Msg) }
 // Errorf makes an Error with a code and a sentence.
 func Errorf(code int, format string, a ...any) *Error {
 	return &Error{Code: code, Msg: fmt.Sprintf(format, a...)}
+}
+
+// AsError is err where it is one for a peer; any other means that what the peer
+// said is malformed.
+func AsError(err error) *Error {
+	var e *Error
+	if errors.As(err, &e) {
+		return e
+	}
+	return &Error{Code: CodeMalformed, Msg: err.Error()}
 }
 
 // The codes of protocol version 1.

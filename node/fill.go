@@ -1,5 +1,7 @@
 package node
 
+import "topicd/codec"
+
 // Reading is one stored reading as a Format sees it. Its slices are good
 // until the Format returns.
 type Reading struct {
@@ -13,6 +15,14 @@ type Reading struct {
 	Text   bool   // what Format.Text says; a Format whose messages are not all of one kind sets it
 	From   []byte
 	Data   []byte
+}
+
+// Enc is the encoding of Data.
+func (r *Reading) Enc() codec.Encoding {
+	if r.CBOR {
+		return codec.CBOR
+	}
+	return codec.JSON
 }
 
 // Format is how a dialect writes readings to its peers. A Format is compared

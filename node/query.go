@@ -2,6 +2,7 @@ package node
 
 import (
 	"sort"
+	"strconv"
 
 	"topicd/codec"
 )
@@ -18,6 +19,20 @@ type TopicInfo struct {
 	Subscribers int
 	Stale       bool
 	Epoch       uint64
+}
+
+// AppendJSON appends the topic's row in lists: an object.
+func (i *TopicInfo) AppendJSON(b []byte) []byte {
+	b = codec.AppendString(append(b, `{"topic":`...), codec.JSON, i.Topic)
+	b = strconv.AppendBool(append(b, `,"static":`...), i.Static)
+	b = strconv.AppendUint(append(b, `,"seq":`...), i.Seq, 10)
+	b = strconv.AppendInt(append(b, `,"ts":`...), i.TS, 10)
+	b = strconv.AppendInt(append(b, `,"readings":`...), int64(i.Readings), 10)
+	b = strconv.AppendInt(append(b, `,"bytes":`...), i.Bytes, 10)
+	b = strconv.AppendInt(append(b, `,"cap":`...), i.Cap, 10)
+	b = strconv.AppendInt(append(b, `,"subscribers":`...), int64(i.Subscribers), 10)
+	b = strconv.AppendBool(append(b, `,"stale":`...), i.Stale)
+	return append(b, '}')
 }
 
 // Topics are the topics that fit the pattern, by name. "" and # do not fit

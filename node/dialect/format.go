@@ -21,14 +21,7 @@ func formatOf(e codec.Encoding) *format {
 
 // Append implements node.Format.
 func (f *format) Append(dst []byte, r *node.Reading) ([]byte, bool) {
-	return codec.AppendMsg(dst, f.enc, r.Topic, r.Seq, r.TS, r.From, r.Drop, r.Data, dataEnc(r)), true
-}
-
-func dataEnc(r *node.Reading) codec.Encoding {
-	if r.CBOR {
-		return codec.CBOR
-	}
-	return codec.JSON
+	return codec.AppendMsg(dst, f.enc, r.Topic, r.Seq, r.TS, r.From, r.Drop, r.Data, r.Enc()), true
 }
 
 // Live implements node.Format.

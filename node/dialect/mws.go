@@ -2,7 +2,6 @@ package dialect
 
 import (
 	"cmp"
-	"encoding/json"
 	"math"
 	"slices"
 	"sync"
@@ -80,7 +79,7 @@ func (m *MWS) sessionLocked() (*node.Session, *codec.Error) {
 		return m.sess, nil
 	}
 	turn := m.hub.Turn()
-	s, err := m.hub.Open(noSink{}, "", "/v1/messages", turn.Now)
+	s, err := m.hub.Open(deaf{}, "", "/v1/messages", turn.Now)
 	if err != nil {
 		return nil, err
 	}
@@ -92,12 +91,6 @@ func (m *MWS) sessionLocked() (*node.Session, *codec.Error) {
 	m.sess = s
 	return s, nil
 }
-
-// noSink belongs to a session that subscribes to nothing.
-type noSink struct{}
-
-func (noSink) Wake()            {}
-func (noSink) Cut(*codec.Error) {}
 
 // Connect makes the dialect of a connection that came with that token.
 func (m *MWS) Connect(token string) node.Dialect { return &mwsPeer{m: m, id: token} }
@@ -286,26 +279,7 @@ func MWSTagTopic(tag string) string {
 type mwsFormat struct{}
 
 // Append implements node.Format.
-func (mwsFormat) Append(dst []byte, r *node.Reading) ([]byte, bool) {
-	at := len(dst)
-	if r.CBOR {
-		out, err := codec.Transcode(dst, codec.JSON, codec.CBOR, r.Data)
-		if err != nil {
-			return dst, false
-		}
-		dst = out
-	} else {
-		dst = append(dst, r.Data...)
-	}
-	if b := dst[at:]; len(b) > 0 && b[0] == '"' {
-		var text string
-		if json.Unmarshal(b, &text) != nil {
-			return dst[:at], false
-		}
-		dst = append(dst[:at], text...)
-	}
-	return dst, true
-}
+func (mwsFormat) Append(dst []byte, r *node.Reading) ([]byte, bool) { return appendPlain(dst, r), true }
 
 // Live implements node.Format: there is no such mark.
 func (mwsFormat) Live(dst []byte, _ string, _ uint64, _ int64) ([]byte, bool) { return dst, false }

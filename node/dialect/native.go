@@ -1,7 +1,6 @@
 package dialect
 
 import (
-	"errors"
 	"io"
 	"math"
 	"strconv"
@@ -121,7 +120,7 @@ func (n *Native) Frame(p node.Peer, text bool, payload []byte, turn *node.Turn) 
 		answer := p.Session().Spend(1, size, turn.Now)
 		size = 0 // the bytes are charged once a frame
 		if answer == nil && err != nil {
-			answer = asError(err)
+			answer = codec.AsError(err)
 			if !m.UnknownOp { // a newer client's op may be refused any number of times
 				n.malformed(p, answer, turn)
 			}
@@ -135,14 +134,6 @@ func (n *Native) Frame(p node.Peer, text bool, payload []byte, turn *node.Turn) 
 	}
 	d.Reset(enc, nil)
 	decoders.Put(d)
-}
-
-func asError(err error) *codec.Error {
-	var e *codec.Error
-	if errors.As(err, &e) {
-		return e
-	}
-	return &codec.Error{Code: codec.CodeMalformed, Msg: err.Error()}
 }
 
 // malformed counts, and ends a connection that goes on talking nonsense.
@@ -218,7 +209,7 @@ func (n *Native) handle(p node.Peer, enc codec.Encoding, m *codec.Message, turn 
 	var o codec.Opts
 	if m.Has.Has(codec.KeyOpts) {
 		if err := codec.ParseOpts(enc, m.Opts, &o); err != nil {
-			return asError(err)
+			return codec.AsError(err)
 		}
 	}
 	switch m.Op {
@@ -298,7 +289,7 @@ func (n *Native) pub(p node.Peer, enc codec.Encoding, m *codec.Message, turn *no
 	case m.Has.Has(codec.KeyOpts):
 		var o codec.Opts
 		if err := codec.ParseOpts(enc, m.Opts, &o); err != nil {
-			return asError(err)
+			return codec.AsError(err)
 		}
 		if o.Split {
 			return n.split(p, enc, m, turn)
@@ -338,7 +329,7 @@ func (n *Native) split(p node.Peer, enc codec.Encoding, m *codec.Message, turn *
 	}
 	parts, perr := codec.Split(enc, m.Data, turn.Now)
 	if perr != nil {
-		return asError(perr)
+		return codec.AsError(perr)
 	}
 	if len(parts) > 1 {
 		if err := p.Session().Spend(len(parts)-1, 0, turn.Now); err != nil {

@@ -102,7 +102,7 @@ func (r *readings) fill(items []byte, enc codec.Encoding) ([]byte, int, bool) {
 			if len(items) >= pageSize || n > 0 && len(items)+len(g.Data) > 2*pageSize {
 				return false
 			}
-			items = codec.AppendRow(items, enc, g.Topic, g.Seq, g.TS, g.From, g.Data, dataEnc(g))
+			items = codec.AppendRow(items, enc, g.Topic, g.Seq, g.TS, g.From, g.Data, g.Enc())
 			if enc == codec.JSON {
 				items = append(items, ',')
 			}
@@ -130,7 +130,10 @@ func (n *Native) list(p node.Peer, enc codec.Encoding, m *codec.Message, o *code
 		ts := slices.DeleteFunc(n.cfg.Hub.Topics(o.Match), func(t *node.Topic) bool { return !p.Session().MayRead(t.Name()) })
 		p.Session().Charge(len(ts) / perRequest)
 		hub, now := n.cfg.Hub, turn.Now
-		s = rows{len(ts), 0, func(i int, b []byte) []byte { return appendTopic(b, hub.Info(ts[i], now)) }}
+		s = rows{len(ts), 0, func(i int, b []byte) []byte {
+			t := hub.Info(ts[i], now)
+			return t.AppendJSON(b)
+		}}
 	case "clients":
 		if err := p.Session().MaySubscribe([]byte("$sys/presence/#")); err != nil {
 			return err
@@ -165,19 +168,6 @@ func (r *rows) fill(items []byte, enc codec.Encoding) ([]byte, int, bool) {
 		n++
 	}
 	return items, n, r.at == r.n
-}
-
-func appendTopic(b []byte, t node.TopicInfo) []byte {
-	b = codec.AppendString(append(b, `{"topic":`...), codec.JSON, t.Topic)
-	b = strconv.AppendBool(append(b, `,"static":`...), t.Static)
-	b = strconv.AppendUint(append(b, `,"seq":`...), t.Seq, 10)
-	b = strconv.AppendInt(append(b, `,"ts":`...), t.TS, 10)
-	b = strconv.AppendInt(append(b, `,"readings":`...), int64(t.Readings), 10)
-	b = strconv.AppendInt(append(b, `,"bytes":`...), t.Bytes, 10)
-	b = strconv.AppendInt(append(b, `,"cap":`...), t.Cap, 10)
-	b = strconv.AppendInt(append(b, `,"subscribers":`...), int64(t.Subscribers), 10)
-	b = strconv.AppendBool(append(b, `,"stale":`...), t.Stale)
-	return append(b, '}')
 }
 
 func appendClient(b []byte, c *node.ClientInfo) []byte {

@@ -58,7 +58,7 @@ func isHex(b []byte) bool {
 // appendPlain appends a reading as a text for people: a string as its text,
 // anything else as JSON.
 func appendPlain(dst []byte, r *node.Reading) []byte {
-	if text, ok := codec.AppendText(dst, dataEnc(r), r.Data); ok {
+	if text, ok := codec.AppendText(dst, r.Enc(), r.Data); ok {
 		return text
 	}
 	if !r.CBOR {

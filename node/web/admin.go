@@ -165,7 +165,7 @@ func (s *server) request(w http.ResponseWriter, r *http.Request, v any) *codec.E
 	data, err := codec.Transcode(nil, codec.JSON, k.enc(), data) // checks it too
 	if err != nil {
 		s.Hub.Stats.Add(node.RefusedMalformed, 1)
-		return asError(err)
+		return codec.AsError(err)
 	}
 	if err := json.Unmarshal(data, v); err != nil {
 		s.Hub.Stats.Add(node.RefusedMalformed, 1)

@@ -47,7 +47,7 @@ func (p *publisher) publish(topic []byte, b node.Body, size int) (node.Published
 func (p *publisher) split(topic []byte, b node.Body) *codec.Error {
 	parts, err := codec.Split(b.Enc, b.Data, p.hub.Now())
 	if err != nil {
-		return asError(err)
+		return codec.AsError(err)
 	}
 	for _, part := range parts {
 		name := append(append(append([]byte(nil), topic...), '/'), part.Name...)
@@ -70,7 +70,7 @@ func (p *publisher) frame(enc codec.Encoding, data []byte) *codec.Error {
 		case err == io.EOF:
 			return nil
 		case err != nil:
-			return asError(err)
+			return codec.AsError(err)
 		case m.Op != codec.OpPub || m.IsAlias:
 			return errNoPub
 		}
@@ -112,7 +112,7 @@ func (p *publisher) line(topic, text []byte) *codec.Error {
 		return p.frame(codec.JSON, text)
 	}
 	if err := codec.Validate(codec.JSON, text); err != nil {
-		return asError(err)
+		return codec.AsError(err)
 	}
 	_, err := p.publish(topic, node.Body{Enc: codec.JSON, Data: text}, len(text))
 	return err

@@ -97,8 +97,8 @@ func exportCells(b []byte, g *node.Reading) []byte {
 	b = appendCell(append(b, ','), g.Topic)
 	b = strconv.AppendUint(append(b, ','), g.Seq, 10)
 	b = append(b, ',')
-	value, unit, understood := codec.Reading(dataEnc(g), g.Data)
-	text, _ := codec.Transcode(nil, codec.JSON, dataEnc(g), g.Data)
+	value, unit, understood := codec.Reading(g.Enc(), g.Data)
+	text, _ := codec.Transcode(nil, codec.JSON, g.Enc(), g.Data)
 	text = oneLine(text)
 	bare := understood && len(text) > 0 && (text[0] == '-' || text[0]-'0' < 10)
 	switch {

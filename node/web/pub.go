@@ -244,7 +244,7 @@ func bodyOf(k kind, data []byte) (node.Body, *codec.Error) {
 			return node.Body{Enc: enc, Data: data}, nil
 		}
 		if k != guess || looksJSON(data) {
-			return node.Body{}, asError(err)
+			return node.Body{}, codec.AsError(err)
 		}
 	}
 	if !utf8.Valid(data) {
@@ -272,14 +272,6 @@ func looksJSON(data []byte) bool {
 		return c == '{' || c == '[' || c == '"'
 	}
 	return false
-}
-
-func asError(err error) *codec.Error {
-	var e *codec.Error
-	if errors.As(err, &e) {
-		return e
-	}
-	return &codec.Error{Code: codec.CodeMalformed, Msg: err.Error()}
 }
 
 func isTimeout(err error) bool {

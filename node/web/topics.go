@@ -53,7 +53,7 @@ func (s *server) topicRow(l *list, t *node.Topic, row []byte, data bool, raw *[]
 		if len(g.From) > 0 {
 			row = append(codec.AppendString(append(row[:len(row)-1], `,"from":`...), codec.JSON, string(g.From)), '}')
 		}
-		more = l.row(row, g.Data, dataEnc(g))
+		more = l.row(row, g.Data, g.Enc())
 		return false
 	})
 	if !found {
@@ -62,24 +62,9 @@ func (s *server) topicRow(l *list, t *node.Topic, row []byte, data bool, raw *[]
 	return more
 }
 
-func dataEnc(r *node.Reading) codec.Encoding {
-	if r.CBOR {
-		return codec.CBOR
-	}
-	return codec.JSON
-}
-
 func appendTopic(b []byte, t node.TopicInfo) []byte {
-	b = codec.AppendString(append(b, `{"topic":`...), codec.JSON, t.Topic)
-	b = strconv.AppendBool(append(b, `,"static":`...), t.Static)
-	b = strconv.AppendUint(append(b, `,"seq":`...), t.Seq, 10)
-	b = strconv.AppendInt(append(b, `,"ts":`...), t.TS, 10)
-	b = strconv.AppendInt(append(b, `,"readings":`...), int64(t.Readings), 10)
-	b = strconv.AppendInt(append(b, `,"bytes":`...), t.Bytes, 10)
-	b = strconv.AppendInt(append(b, `,"cap":`...), t.Cap, 10)
-	b = strconv.AppendInt(append(b, `,"subscribers":`...), int64(t.Subscribers), 10)
-	b = strconv.AppendBool(append(b, `,"stale":`...), t.Stale)
-	b = strconv.AppendUint(append(b, `,"ep":`...), t.Epoch, 10)
+	b = t.AppendJSON(b)
+	b = strconv.AppendUint(append(b[:len(b)-1], `,"ep":`...), t.Epoch, 10)
 	return append(b, '}')
 }
 
@@ -113,7 +98,7 @@ func (s *server) serveReadings(w http.ResponseWriter, r *http.Request) {
 		var row, raw []byte
 		s.Hub.Read(t, from, to, &raw, func(g *node.Reading) bool {
 			row = appendReading(row[:0], g)
-			return l.row(row, g.Data, dataEnc(g))
+			return l.row(row, g.Data, g.Enc())
 		})
 		l.end()
 		return nil
@@ -191,10 +176,10 @@ func (s *server) makeOptions(w http.ResponseWriter, r *http.Request) (o codec.Op
 		return o, bad
 	}
 	if err := codec.Validate(k.enc(), data); err != nil {
-		return o, asError(err)
+		return o, codec.AsError(err)
 	}
 	if err := codec.ParseOpts(k.enc(), data, &o); err != nil {
-		return o, asError(err)
+		return o, codec.AsError(err)
 	}
 	if o.Durable {
 		return o, codec.Errorf(codec.CodeMalformed, "this hub has no durable topics")

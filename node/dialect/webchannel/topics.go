@@ -1,7 +1,6 @@
 package webchannel
 
 import (
-	"errors"
 	"math"
 	"strconv"
 
@@ -43,7 +42,7 @@ func (p *page) topics(method int, args [][]byte, turn *node.Turn) []byte {
 	var o codec.Opts
 	if method == subscribeWith || method == getWith {
 		if err := codec.ParseOpts(codec.JSON, args[1], &o); err != nil {
-			return failure(asError(err))
+			return failure(codec.AsError(err))
 		}
 	}
 	value, err := []byte(nil), (*codec.Error)(nil)
@@ -65,18 +64,10 @@ func (p *page) topics(method int, args [][]byte, turn *node.Turn) []byte {
 	return value
 }
 
-func asError(err error) *codec.Error {
-	var e *codec.Error
-	if errors.As(err, &e) {
-		return e
-	}
-	return &codec.Error{Code: codec.CodeMalformed, Msg: err.Error()}
-}
-
 // pub: {"topic","seq"}.
 func (p *page) pub(topic string, data []byte, turn *node.Turn) ([]byte, *codec.Error) {
 	if err := codec.Validate(codec.JSON, data); err != nil {
-		return nil, asError(err)
+		return nil, codec.AsError(err)
 	}
 	done, err := p.publish(topic, data, turn)
 	if err != nil {
@@ -256,21 +247,9 @@ func (p *page) list(match string, turn *node.Turn) ([]byte, *codec.Error) {
 		if len(b) > begin {
 			b = append(b, ',')
 		}
-		b = appendInfo(b, h.Info(t, turn.Now))
+		i := h.Info(t, turn.Now)
+		b = i.AppendJSON(b)
 	}
 	b = strconv.AppendBool(append(b, `],"more":`...), more)
 	return append(b, '}'), nil
-}
-
-func appendInfo(b []byte, t node.TopicInfo) []byte {
-	b = codec.AppendString(append(b, `{"topic":`...), codec.JSON, t.Topic)
-	b = strconv.AppendBool(append(b, `,"static":`...), t.Static)
-	b = strconv.AppendUint(append(b, `,"seq":`...), t.Seq, 10)
-	b = strconv.AppendInt(append(b, `,"ts":`...), t.TS, 10)
-	b = strconv.AppendInt(append(b, `,"readings":`...), int64(t.Readings), 10)
-	b = strconv.AppendInt(append(b, `,"bytes":`...), t.Bytes, 10)
-	b = strconv.AppendInt(append(b, `,"cap":`...), t.Cap, 10)
-	b = strconv.AppendInt(append(b, `,"subscribers":`...), int64(t.Subscribers), 10)
-	b = strconv.AppendBool(append(b, `,"stale":`...), t.Stale)
-	return append(b, '}')
 }
