@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -116,7 +117,13 @@ func (j *importJob) line(ctx context.Context, n int, line string) error {
 		return nil
 	}
 	if j.conn != nil {
-		if err := j.conn.Make(ctx, name, client.MakeOptions{Static: true, Cap: importCap}); err != nil {
+		err := j.conn.Make(ctx, name, client.MakeOptions{Static: true, Cap: importCap})
+		var e *codec.Error
+		if errors.As(err, &e) && e.Code != codec.CodeGoingAway && e.Code != codec.CodeUnauthorized { // those hold for all
+			j.refuse(n, "%q: %s", name, e.Msg)
+			return nil
+		}
+		if err != nil {
 			return fmt.Errorf("line %d: %q: %w", n, name, err)
 		}
 	}

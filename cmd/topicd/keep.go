@@ -13,6 +13,7 @@ import (
 	"slices"
 	"time"
 
+	"topicd/codec"
 	"topicd/node"
 	"topicd/node/access"
 )
@@ -24,8 +25,9 @@ type keeper struct {
 	file   string
 	log    *slog.Logger
 	config map[string]*topicSetting
-	kept   []byte // what the file holds
-	failed bool   // the last attempt to write it
+	kept   []byte             // what the file holds
+	unmade []node.Declaration // stand in the file, but this hub had no room for them
+	failed bool               // the last attempt to write it
 }
 
 // keptTopic is one line of the file.
@@ -67,6 +69,9 @@ func (k *keeper) load() {
 			continue
 		}
 		if _, err := k.hub.Make([]byte(t.Topic), node.MakeOptions{Static: true, Cap: t.Cap, Stale: t.Stale}); err != nil {
+			if err.Code == codec.CodeNoRoom {
+				k.unmade = append(k.unmade, node.Declaration(t))
+			}
 			k.log.Error("a static topic cannot be made again", "topic", t.Topic, "err", err)
 		}
 	}
@@ -128,6 +133,14 @@ func (k *keeper) list() []byte {
 	ds := slices.DeleteFunc(k.hub.Statics(), func(d node.Declaration) bool { return k.config[d.Topic] != nil })
 	if len(ds) == 0 && k.kept == nil {
 		return nil
+	}
+	if len(k.unmade) > 0 {
+		made := make(map[string]bool, len(ds))
+		for _, d := range ds {
+			made[d.Topic] = true
+		}
+		k.unmade = slices.DeleteFunc(k.unmade, func(d node.Declaration) bool { return made[d.Topic] })
+		ds = append(ds, k.unmade...)
 	}
 	slices.SortFunc(ds, func(a, b node.Declaration) int { return cmp.Compare(a.Topic, b.Topic) })
 	b := []byte("[")

@@ -134,6 +134,58 @@ func TestKeeperDamage(t *testing.T) {
 	}
 }
 
+// Topics that a smaller hub has no room for stay in the file for a larger one.
+func TestKeeperNoRoom(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "topics.json")
+	const all = "[\n{\"topic\":\"a\"},\n{\"topic\":\"b\",\"cap\":5000},\n{\"topic\":\"c\"}\n]\n"
+	if err := os.WriteFile(file, []byte(all), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var log strings.Builder
+	k := newTestKeeper(t, file, &log)
+	k.hub = node.New(node.Options{Topics: 1})
+	defer k.hub.Close()
+	k.load()
+	k.save()
+	if b, _ := os.ReadFile(file); string(b) != all {
+		t.Errorf("it holds %s", b)
+	}
+	if err := k.hub.Delete([]byte("a")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := k.hub.Make([]byte("b"), node.MakeOptions{Static: true, Cap: 6000}); err != nil {
+		t.Fatal(err)
+	}
+	k.save()
+	if b, _ := os.ReadFile(file); string(b) != "[\n{\"topic\":\"b\",\"cap\":6000},\n{\"topic\":\"c\"}\n]\n" {
+		t.Errorf("it holds %s", b)
+	}
+	if err := k.hub.Delete([]byte("b")); err != nil {
+		t.Fatal(err)
+	}
+	k.save()
+	if b, _ := os.ReadFile(file); string(b) != "[\n{\"topic\":\"c\"}\n]\n" {
+		t.Errorf("it holds %s", b)
+	}
+}
+
+// An import goes on where the hub refuses a topic, and tells which.
+func TestImportRefused(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "topics")
+	if err := os.WriteFile(file, []byte("one:static\n$own:static\ntwo:static\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	hub := serveInside(t)
+	var out, errs strings.Builder
+	a := &app{in: strings.NewReader(""), out: &out, err: &errs, getenv: func(string) string { return "" }}
+	if code := a.run(t.Context(), []string{"import", file, "--hub", hub}); code != 1 {
+		t.Errorf("exit code %d", code)
+	}
+	if out.String() != "one\ntwo\n" || !strings.Contains(errs.String(), "line 2:") || !strings.Contains(errs.String(), "1 of 3 topics not taken") {
+		t.Errorf("it said %q and %q", out.String(), errs.String())
+	}
+}
+
 // A disk that takes nothing is told of once, and again when it does.
 func TestKeeperDisk(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "later")
