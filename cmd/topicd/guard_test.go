@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -389,5 +390,20 @@ func TestAdminTokenIsMade(t *testing.T) {
 	s.set.adminFile = file
 	if a, err := s.findAdmin(); err != nil || a.token+"\n" != string(text) {
 		t.Error(a, err)
+	}
+}
+
+// TestHostilePage: a page of another origin, in a real browser, gets nothing
+// from a hub that lets the whole LAN in; neither does one whose name is made to
+// point at the hub.
+func TestHostilePage(t *testing.T) {
+	processes(t)
+	needNode(t)
+	need(t, chromium, "chromium: apt-get install chromium")
+	need(t, "../../node/web/testdata/browser/node_modules/playwright-core", "npm's playwright-core: npm ci in node/web/testdata/browser")
+	h := serveProcess(t, nil, binary(t, "amd64"), "--sense=off")
+	got := tool(t, "", "node", "testdata/js/hostile.js", h.addr)
+	if want := []string{"sockets", "publishing", "reading", "rebinding", "its own page"}; !slices.Equal(got, want) {
+		t.Errorf("only these came out right: %q", got)
 	}
 }
