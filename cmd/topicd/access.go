@@ -42,6 +42,9 @@ func (s *server) findAdmin() (a adminToken, err error) {
 	if err == nil && a.token == "" {
 		err = fmt.Errorf("%s is empty", a.file)
 	}
+	if i, bad := os.Stat(a.file); bad == nil && i.Mode().Perm()&0o007 != 0 {
+		s.log.Warn("others may read the admin token: chmod 600", "file", a.file, "mode", i.Mode().Perm())
+	}
 	return a, err
 }
 

@@ -64,7 +64,11 @@ func (a *app) ask(ctx context.Context, r *adminRemote, method, path string, body
 	}
 	req.Header.Set("Authorization", "Bearer "+token)
 	req.Header.Set("Content-Type", "application/json")
-	resp, err := web.Once(ctx, req, a.tlsConfig(u.Host, r.pin), 8<<20)
+	secure, err := a.secure(u, r.pin)
+	if err != nil {
+		return err
+	}
+	resp, err := web.Once(ctx, req, secure, 8<<20)
 	if err != nil {
 		return dialError(at, err)
 	}
@@ -78,22 +82,35 @@ func (a *app) ask(ctx context.Context, r *adminRemote, method, path string, body
 		if json.Unmarshal(text, &e) != nil || e.Error.Code == 0 {
 			return fail(exitUnreachable, "is that a topicd of this version?", "%s answers %s", at, resp.Status)
 		}
+		switch e.Error.Code {
+		case codec.CodeUnauthorized, codec.CodeForbidden:
+			return fail(exitForbidden, adminHint, "%w", &e.Error)
+		case codec.CodeNotFound:
+			return fail(exitFailed, "`topicd token list` shows them", "%w", &e.Error)
+		}
 		return &e.Error
 	}
 	return json.Unmarshal(text, v)
 }
 
-// adminTokenFor is the token that was given, or that of this machine's hub. It
-// is not sent to other machines.
+const adminHint = "give the admin token with --token or TOPICD_ADMIN_TOKEN; the hub shows it at its first start and keeps it in STATE/admin-token"
+
+// adminTokenFor is the token that was given, or that of this machine's hub,
+// which is not sent to other machines. One that was given is not sent where
+// nobody said: anybody can tell the local network that there is a hub.
 func (a *app) adminTokenFor(r *adminRemote, host string) (string, error) {
+	ip := net.ParseIP(host)
+	here := host == "localhost" || ip != nil && ip.IsLoopback()
 	for _, token := range []string{r.token, a.getenv("TOPICD_ADMIN_TOKEN"), a.getenv("TOPICD_TOKEN")} {
+		if token != "" && r.hub == "" && !here {
+			return "", fail(exitUsage, "name it with --hub "+host+" if that is yours", "there is no hub here, and the admin token is not sent to one that was only found, at %s", host)
+		}
 		if token != "" {
 			return token, nil
 		}
 	}
-	const hint = "give it with --token or TOPICD_ADMIN_TOKEN; the hub shows it at its first start and keeps it in STATE/admin-token"
-	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
-		return "", fail(exitForbidden, hint, "the admin token of the hub at %s is needed", host)
+	if !here {
+		return "", fail(exitForbidden, adminHint, "the admin token of the hub at %s is needed", host)
 	}
 	dir := r.state
 	if dir == "" {
@@ -105,7 +122,7 @@ func (a *app) adminTokenFor(r *adminRemote, host string) (string, error) {
 	file := filepath.Join(dir, adminFile)
 	text, err := os.ReadFile(file)
 	if errors.Is(err, os.ErrPermission) || errors.Is(err, os.ErrNotExist) {
-		return "", fail(exitForbidden, hint+", where --state DIR or the hub's user can read it", "no admin token: %w", err)
+		return "", fail(exitForbidden, adminHint+", where --state DIR or the hub's user can read it", "no admin token: %w", err)
 	}
 	if err != nil {
 		return "", fmt.Errorf("no admin token: %w", err)

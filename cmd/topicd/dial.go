@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -47,8 +48,12 @@ func (a *app) dial(ctx context.Context, r *remote) (*client.Client, error) {
 		return nil, err
 	}
 	o := client.Options{URL: u, Token: r.token, Dev: r.dev, OnError: func(err error) { a.note("the hub says: %v", err) }}
-	if parsed, err := url.Parse(u); err == nil && parsed.Scheme == "wss" {
-		o.TLS = a.tlsConfig(parsed.Host, r.pin)
+	at, err := url.Parse(u)
+	if err != nil {
+		return nil, err
+	}
+	if o.TLS, err = a.secure(at, r.pin); err != nil {
+		return nil, err
 	}
 	if r.cbor {
 		o.Encoding = codec.CBOR
@@ -128,9 +133,12 @@ func hubURL(s string) (string, error) {
 func dialError(u string, err error) error {
 	var dns *net.DNSError
 	var known *failure
+	var plain tls.RecordHeaderError
 	switch {
 	case errors.As(err, &known):
 		return known
+	case errors.As(err, &plain):
+		return fail(exitUnreachable, "that port is a plain one: name it with ws://, or the one of --tls-listen", "%s: %w", u, err)
 	case errors.Is(err, context.Canceled):
 		return err
 	case errors.As(err, &dns):

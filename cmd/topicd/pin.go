@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -22,6 +23,17 @@ import (
 
 func addPin(fs *pflag.FlagSet, pin *string) {
 	fs.StringVar(pin, "pin", "", "SHA-256 `FINGERPRINT` that the hub's certificate must have (default the one seen first)")
+}
+
+// secure is how to speak with the hub at u: over TLS or, with nil, in the clear.
+func (a *app) secure(u *url.URL, pin string) (*tls.Config, error) {
+	switch {
+	case u.Scheme == "wss" || u.Scheme == "https":
+		return a.tlsConfig(u.Host, pin), nil
+	case pin != "":
+		return nil, fail(exitUsage, "name it with --hub wss://HOST:PORT", "%s is not spoken with over TLS: nothing shows that it has the certificate of --pin", u.Host)
+	}
+	return nil, nil
 }
 
 // tlsConfig checks the certificate of the hub at host:port by its pin.

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"log"
 	"log/slog"
 	"net"
 	"net/http"
@@ -140,7 +141,7 @@ func (s *server) start() error {
 		ReadHeaderTimeout: s.set.header,
 		IdleTimeout:       s.set.idle,
 		MaxHeaderBytes:    16 << 10,
-		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+		ErrorLog:          log.New(httpLog{s.log}, "", 0),
 	}
 	s.endpoints.http, s.endpoints.wg, s.endpoints.errs = s.http, &s.side, s.errs
 	for _, e := range s.bound {

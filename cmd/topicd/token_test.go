@@ -40,7 +40,9 @@ func TestTokenCommands(t *testing.T) {
 	expect(0, "pump/#", "", "token", "list")
 	expect(0, `"name":"pump"`, "", "token", "list", "--json")
 	expect(0, "revoked; 0 connections", "", "token", "revoke", "pump")
-	expect(1, "", `404 no token "pump"`, "token", "revoke", "pump")
+	expect(1, "", "404 no token \"pump\"\nhint: `topicd token list`", "token", "revoke", "pump")
+	expect(2, "", "nothing shows that it has the certificate of --pin", "token", "list", "--pin", "00")
+	expect(2, "", "nothing shows that it has the certificate of --pin", "pub", "pump/1", "5", "--pin", "00")
 	expect(4, "", "the token is not known here", "pub", "pump/1", "5", "--token", token)
 	expect(1, "", "a token that may do nothing", "token", "create", "x")
 	expect(2, "", "usage: topicd token create NAME", "token", "create")
@@ -166,5 +168,20 @@ func TestClientJoins(t *testing.T) {
 	o.Token = "tpd_wrong"
 	if _, err := client.Dial(t.Context(), o); err == nil || !strings.Contains(err.Error(), "the token is not known here") {
 		t.Error(err)
+	}
+}
+
+// An admin token goes where somebody said, and to this machine: whoever tells the
+// network that there is a hub does not get it.
+func TestAdminTokenIsNotGivenAway(t *testing.T) {
+	env := map[string]string{"TOPICD_ADMIN_TOKEN": "secret"}
+	a := &app{getenv: func(k string) string { return env[k] }}
+	for _, c := range []struct {
+		named, host string
+		given       bool
+	}{{"", "192.0.2.1", false}, {"", "fe80::1%eth0", false}, {"", "gateway.local", false}, {"", "127.0.0.1", true}, {"192.0.2.1", "192.0.2.1", true}} {
+		if token, err := a.adminTokenFor(&adminRemote{hub: c.named}, c.host); (token != "") != c.given || (err == nil) != c.given {
+			t.Errorf("%+v: %q, %v", c, token, err)
+		}
 	}
 }
