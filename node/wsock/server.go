@@ -108,8 +108,9 @@ type Server struct {
 	// guarded by mu
 	mu      sync.Mutex
 	conns   []*conn
-	opening int // handshakes under way
-	closing bool
+	opening int  // handshakes under way
+	closing bool // everybody was told to go
+	closed  bool // and everybody's time is over
 }
 
 // New starts a server: its loops, flushers, pacer and sweeper run until Shutdown.
@@ -179,8 +180,11 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c.sess = sess
 	c.nextPing = s.millis() + s.pingAfter()
 	c.sock = s.newSocket(c, ws, wire)
-	s.add(c)
+	late := s.add(c)
 	c.dialect.Open(c, turn)
+	if late {
+		s.cut(c, errGoingAway, turn)
+	}
 	c.mu.Lock()
 	c.busy = false
 	again := c.again
@@ -274,7 +278,8 @@ func (s *Server) left() int {
 	return len(s.conns) + s.opening
 }
 
-func (s *Server) add(c *conn) {
+// add puts c on the list. late: Shutdown has been through it, and c was not told.
+func (s *Server) add(c *conn) (late bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c.idx = int32(len(s.conns))
@@ -285,10 +290,10 @@ func (s *Server) add(c *conn) {
 		default:
 		}
 	}
-	if s.closing { // too late to be told: Shutdown has been through the list
-		c.ending, c.endAt = true, s.millis()-closeWait
+	if s.closed {
 		c.sock.shut()
 	}
+	return s.closing
 }
 
 func (s *Server) remove(c *conn) {
@@ -308,6 +313,8 @@ func (s *Server) all(buf []*conn) []*conn {
 	return append(buf[:0], s.conns...)
 }
 
+var errGoingAway = &codec.Error{Code: codec.CodeGoingAway, Msg: "the hub is shutting down", Retry: 1000}
+
 // Shutdown says bye to every peer, lets what they have to read drain until ctx
 // ends, closes them with 1001 and waits for every goroutine.
 func (s *Server) Shutdown(ctx context.Context) {
@@ -319,12 +326,11 @@ func (s *Server) Shutdown(ctx context.Context) {
 	s.closing = true
 	s.mu.Unlock()
 	turn := &node.Turn{Now: time.Now().UnixMilli()}
-	why := &codec.Error{Code: codec.CodeGoingAway, Msg: "the hub is shutting down", Retry: 1000}
 	for _, c := range s.all(nil) {
 		c.mu.Lock()
 		c.draining = true
 		c.mu.Unlock()
-		s.cut(c, why, turn)
+		s.cut(c, errGoingAway, turn)
 		c.Wake()
 	}
 	for tick := time.NewTicker(5 * time.Millisecond); s.left() > 0; {
@@ -334,6 +340,9 @@ func (s *Server) Shutdown(ctx context.Context) {
 		case <-ctx.Done():
 		}
 		tick.Stop()
+		s.mu.Lock()
+		s.closed = true
+		s.mu.Unlock()
 		for _, c := range s.all(nil) {
 			c.sock.shut()
 		}
