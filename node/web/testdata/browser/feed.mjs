@@ -1,6 +1,6 @@
 // Publishes what a greenhouse, a boat and a workshop would: for the tests, for
 // screenshots, and to have something to look at.
-//   node feed.mjs ws://127.0.0.1:22345/ws [seconds of history]
+//   node feed.mjs ws://127.0.0.1:22345/ws
 import WebSocket from "ws";
 
 // name, unit, middle, swing, period in s, noise, decimals, seconds between readings
@@ -51,15 +51,17 @@ export async function demo(url) {
   const ws = await open(url);
   ws.send(JSON.stringify({ op: "hello", opts: { dev: "esp32-greenhouse" } }));
   ws.send(JSON.stringify({ op: "make", topic: "greenhouse/1/temp", opts: { static: true, cap: 262144, stale: 300 } }));
-  let n = 0;
+  const began = Date.now();
+  let n = 0; // quarters of a second
   const timer = setInterval(() => {
-    const t = Date.now() / 1000,
-      batch = [];
-    sensors.forEach((s, k) => {
-      if (n % (s[7] * 4) === 0) batch.push({ op: "pub", topic: s[0], data: at(s, t, k) });
-    });
-    if (n % 60 === 0) batch.push({ op: "pub", topic: "workshop/door", data: n % 120 ? "open" : "closed" });
-    n++;
+    const batch = [];
+    for (; n * 250 <= Date.now() - began; n++) {
+      const t = began / 1000 + n / 4;
+      sensors.forEach((s, k) => {
+        if (n % (s[7] * 4) === 0) batch.push({ op: "pub", topic: s[0], data: at(s, t, k) });
+      });
+      if (n % 60 === 0) batch.push({ op: "pub", topic: "workshop/door", data: n % 120 ? "open" : "closed" });
+    }
     if (ws.readyState === 1 && batch.length) ws.send(JSON.stringify(batch));
   }, 250);
   ws.on("close", () => clearInterval(timer));
