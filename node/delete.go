@@ -206,7 +206,9 @@ func (s *Session) forgetLocked(dead map[*Topic]bool) {
 	for i := range s.ready.n {
 		e := *s.ready.at(i)
 		if gone(e.topic()) {
-			s.subs[e.slot()].setMarkLocked(s.hub.topics.at(e.topic()), false)
+			t := s.hub.topics.at(e.topic())
+			s.subs[e.slot()].setMarkLocked(t, false)
+			s.subs[e.slot()].lost(uint64(uint32(t.log.next) - e.from()))
 			continue
 		}
 		*s.ready.at(keep) = e
@@ -222,8 +224,10 @@ func (s *Session) forgetLocked(dead map[*Topic]bool) {
 		}
 		for _, w := range slices.Clone(b.held.waiting()) {
 			if gone(w.topic) {
-				b.setMarkLocked(s.hub.topics.at(w.topic), false)
+				t := s.hub.topics.at(w.topic)
+				b.setMarkLocked(t, false)
 				b.unholdLocked(w.topic)
+				b.lost(uint64(uint32(t.log.next) - w.from))
 			}
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 // told is the format of a dialect that tells of a topic's end.
@@ -76,6 +77,46 @@ func TestRetire(t *testing.T) {
 	}
 	if err := h.Retire([]byte("none"), mine, nil); err == nil || err.Code != 404 {
 		t.Error(err)
+	}
+}
+
+// TestUnreadOfDeleted: what nobody was given of a topic that ends is counted,
+// whoever ends it.
+func TestUnreadOfDeleted(t *testing.T) {
+	for _, end := range []string{"delete", "expire"} {
+		h := newClocked(t, Options{Keep: time.Second})
+		p, behind, held, fast := open(t, h.Hub), open(t, h.Hub), open(t, h.Hub), open(t, h.Hub)
+		behind.sub(t, "#", SubOptions{}, h.turn)
+		held.sub(t, "#", SubOptions{Rate: 0.01}, h.turn)
+		fast.sub(t, "#", SubOptions{}, h.turn)
+		p.pub(t, "a", "1", h.turn)
+		for _, s := range []*peer{behind, held, fast} {
+			s.fill(h.now, 0)
+		}
+		for range 5 {
+			p.pub(t, "a", "2", h.turn)
+		}
+		fast.fill(h.now, 0)
+		if end == "delete" {
+			if err := h.Delete([]byte("a")); err != nil {
+				t.Fatal(err)
+			}
+		} else {
+			p.s.Close(h.turn)
+			for range 3 {
+				h.wait(2 * time.Second)
+				h.sweep()
+			}
+		}
+		for _, s := range []*peer{behind, held, fast} {
+			s.fill(h.now, 0)
+			if out, drop := s.s.out.Load(), s.s.drop.Load(); out+drop != 6 {
+				t.Errorf("%s: given %d, dropped %d of 6", end, out, drop)
+			}
+		}
+		if n := h.Stats.Get(Delivered) + h.Stats.Get(DropOverrun); n != 18 {
+			t.Errorf("%s: %d are counted of 18", end, n)
+		}
 	}
 }
 

@@ -11,7 +11,7 @@ const (
 	Evicted                   // readings that left their topic to make room: history, not loss
 	Duplicates                // readings recognised as sent before
 
-	DropOverrun   // not delivered: evicted before a slow subscriber read them
+	DropOverrun   // not delivered: evicted, or gone with their topic, before a slow subscriber read them
 	DropConflated // not delivered: the subscriber asked for the latest or a rate
 	DropFormless  // not delivered: the subscriber's dialect has no form for them
 
