@@ -229,6 +229,23 @@ func TestGuardTokens(t *testing.T) {
 	wants(t, say(t, admin, `{"op":"ping","id":3}`), `"pong"`)
 }
 
+// A connection has one token: with a second one, what the first let it subscribe
+// to would outlive it.
+func TestGuardSecondToken(t *testing.T) {
+	g := serveGuarded(t, "--access", "token")
+	id, all := g.token(`{"name":"all","subscribe":["#"]}`)
+	_, own := g.token(`{"name":"own","publish":["own"],"subscribe":["own"]}`)
+	ws, _ := g.dial("/ws")
+	wants(t, say(t, ws, `{"op":"hello","id":1,"opts":{"token":"`+all+`"}}`), `"welcome"`)
+	wants(t, say(t, ws, `{"op":"sub","id":2,"topic":"#"}`), `"id":2`)
+	_, m, _ := ws.ReadMessage() // ok or live, whichever is second
+	wants(t, string(m), `"op":"`)
+	wants(t, say(t, ws, `{"op":"hello","id":3,"opts":{"token":"`+own+`"}}`), `"code":403`)
+	wants(t, say(t, ws, `{"op":"hello","id":4,"opts":{"token":"`+all+`"}}`), `"welcome"`)
+	_, body, _ := g.ask("DELETE", "/api/tokens/"+id, "", bearer+testAdmin)
+	wants(t, body, `"cut":1`)
+}
+
 func TestGuardExpiry(t *testing.T) {
 	g := serveGuarded(t)
 	expires, _ := json.Marshal(time.Now().Add(700 * time.Millisecond).UnixMilli())

@@ -53,6 +53,9 @@ func (g *Gate) Hello(now *Grant, from netip.Addr, dev, name, token string) (gran
 		if grant, err = g.Judge(from, token); err != nil {
 			return nil, "", "", err
 		}
+		if !now.open && grant != now { // what the first let it subscribe to would outlive it
+			return nil, "", "", errSecond
+		}
 	}
 	if !grant.open {
 		as, err = grant.speaksFor(dev, name)
@@ -64,6 +67,8 @@ func (g *Gate) Hello(now *Grant, from netip.Addr, dev, name, token string) (gran
 	grant, given, err = g.join(dev)
 	return grant, dev, given, err
 }
+
+var errSecond = &codec.Error{Code: codec.CodeForbidden, Msg: "this connection has another token already: use the new one on a new connection"}
 
 // speaksFor is the device that a peer with the grant is.
 func (g *Grant) speaksFor(dev, name string) (string, *codec.Error) {
