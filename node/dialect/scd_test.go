@@ -372,3 +372,15 @@ func FuzzSCDBody(f *testing.F) {
 		}
 	})
 }
+
+// A frame that is no text at all has no place where it could be cut well.
+func TestSCDBinary(t *testing.T) {
+	for _, b := range []string{"\x80", "\xff"} {
+		if _, ok := parseSCD([]byte(strings.Repeat(b, 60_001))); ok {
+			t.Error("taken for a request")
+		}
+		if got := cut(strings.Repeat(b, 20), 16); len(got) > 16 {
+			t.Error(got)
+		}
+	}
+}

@@ -104,7 +104,7 @@ func cut(s string, n int) string {
 	if len(s) <= n {
 		return s
 	}
-	for !utf8.RuneStart(s[n]) {
+	for n > 0 && !utf8.RuneStart(s[n]) { // a binary frame may have no letter at all
 		n--
 	}
 	return s[:n]
