@@ -78,6 +78,9 @@ func (a *app) ask(ctx context.Context, r *adminRemote, method, path string, body
 		return dialError(at, err)
 	}
 	if resp.StatusCode >= 300 {
+		if bytes.Contains(text, []byte(wantsTLS)) {
+			return speaksTLS(at)
+		}
 		var e struct{ Error codec.Error }
 		if json.Unmarshal(text, &e) != nil || e.Error.Code == 0 {
 			return fail(exitUnreachable, "is that a topicd of this version?", "%s answers %s", at, resp.Status)

@@ -137,6 +137,8 @@ func dialError(u string, err error) error {
 	switch {
 	case errors.As(err, &known):
 		return known
+	case strings.Contains(err.Error(), wantsTLS):
+		return speaksTLS(u)
 	case errors.As(err, &plain):
 		return fail(exitUnreachable, "that port is a plain one: name it with ws://, or the one of --tls-listen", "%s: %w", u, err)
 	case errors.Is(err, context.Canceled):
@@ -151,6 +153,13 @@ func dialError(u string, err error) error {
 		return err
 	}
 	return fail(exitUnreachable, "is the hub running there? `topicd serve` starts one; --hub names another", "cannot reach the hub at %s: %w", u, err)
+}
+
+// wantsTLS is what net/http answers to plain HTTP on a port that serves TLS.
+const wantsTLS = "HTTP request to an HTTPS server"
+
+func speaksTLS(u string) error {
+	return fail(exitUnreachable, "name it with --hub "+strings.Replace(u, "ws://", "wss://", 1), "the hub at %s serves TLS there", u)
 }
 
 // codeExit is the exit code for each refusal of a hub.

@@ -95,6 +95,12 @@ func TestTLS(t *testing.T) {
 	run(4, "has changed: it was 0000", "get", "a/b")
 	run(4, "hint: somebody may be listening in", "token", "list", "--token", "x")
 
+	env["TOPICD_HUB"] = strings.Replace(hub, "wss://", "ws://", 1)
+	run(3, "serves TLS there\nhint: name it with --hub "+hub, "get", "a/b")
+	run(3, "serves TLS there\nhint: name it with --hub "+hub, "token", "list", "--token", "x")
+	env["TOPICD_HUB"] = strings.Replace(serveInside(t), "ws://", "wss://", 1)
+	run(3, "that port is a plain one", "get", "a/b")
+
 	for name, mode := range map[string]os.FileMode{keyFile: 0o600, certFile: 0o600} {
 		if i, err := os.Stat(filepath.Join(state, name)); err != nil || i.Mode().Perm() != mode {
 			t.Error(name, i, err)
