@@ -1,6 +1,11 @@
 package node
 
-import "topicd/codec"
+import (
+	"strings"
+	"sync"
+
+	"topicd/codec"
+)
 
 // budget bounds what one session may ask per second: requests and bytes.
 type budget struct {
@@ -81,31 +86,81 @@ const (
 	maxPause = 200
 )
 
-// allowance bounds the topics that one session may make: a hub's worth of names
+// allowance bounds the topics that somebody may make: a hub's worth of names
 // must not be one peer's. It fills in the time that unused topics live.
 type allowance struct {
 	used int64 // thousandths of a topic
 	at   int64
 }
 
-// mayMake charges a topic that is about to be made.
+// take charges one topic of at most most in span milliseconds.
+func (a *allowance) take(most int, span, now int64) bool {
+	a.used = max(0, a.used-max(0, min(now-a.at, span))*int64(most)*1000/span)
+	a.at = now
+	if a.used >= int64(most)*1000 {
+		return false
+	}
+	a.used += 1000
+	return true
+}
+
+// makers are the allowances of addresses: who comes again on another connection
+// is the same peer.
+type makers struct {
+	mu     sync.Mutex
+	byHost map[string]*allowance
+}
+
+// maxMakers: a LAN has no more addresses; beyond it those who made least lately
+// are forgotten.
+const maxMakers = 1024
+
+func (m *makers) take(host string, most int, span, now int64) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	a := m.byHost[host]
+	if a == nil {
+		if len(m.byHost) >= maxMakers {
+			m.forgetLocked(span, now)
+		}
+		a = &allowance{}
+		m.byHost[strings.Clone(host)] = a
+	}
+	return a.take(most, span, now)
+}
+
+// forgetLocked drops those whose allowance is whole again, or any if there are none.
+func (m *makers) forgetLocked(span, now int64) {
+	for host, a := range m.byHost {
+		if now-a.at >= span {
+			delete(m.byHost, host)
+		}
+	}
+	for host := range m.byHost {
+		if len(m.byHost) < maxMakers {
+			break
+		}
+		delete(m.byHost, host)
+	}
+}
+
+// mayMake charges a topic that is about to be made, to the session and to its
+// address: three quarters of all topics are the most that one address may make.
 func (s *Session) mayMake(now int64) *codec.Error {
-	o, a := &s.hub.opt, &s.made
+	o := &s.hub.opt
 	if o.Made <= 0 {
 		return nil
 	}
 	span := max(1, o.Keep.Milliseconds())
-	a.used = max(0, a.used-max(0, min(now-a.at, span))*int64(o.Made)*1000/span)
-	a.at = now
-	if a.used >= int64(o.Made)*1000 {
+	host := s.addr[:max(0, strings.LastIndexByte(s.addr, ':'))]
+	if !s.made.take(o.Made, span, now) || !s.hub.makers.take(host, o.Topics*3/4, span, now) {
 		s.hub.Stats.Add(RefusedTopics, 1)
 		return errMade
 	}
-	a.used += 1000
 	return nil
 }
 
-var errMade = &codec.Error{Code: codec.CodeNoRoom, Msg: "this connection has made as many topics as it may: some more in a while", Retry: 10_000}
+var errMade = &codec.Error{Code: codec.CodeNoRoom, Msg: "you have made as many topics as one connection or address may: some more in a while", Retry: 10_000}
 
 // topic finds or makes a topic by a checked name.
 func (s *Session) topic(name []byte, now int64) (*Topic, *codec.Error) {

@@ -15,9 +15,12 @@ func (h *Hub) Check() error {
 	chunks := make(map[chunk]string)
 	var bytes int64
 	refs := make(map[*audience]int32)
-	topics := 0
+	topics, own := 0, 0
 	for t := range h.topics.all {
 		topics++
+		if t.name[0] == '$' {
+			own++
+		}
 		if h.byName.get(&h.topics, t.name) != t {
 			bad("topic %q is in the table but not found by name", t.name)
 		}
@@ -30,6 +33,9 @@ func (h *Hub) Check() error {
 			refs[t.aud]++
 		}
 		h.checkAudience(t, bad)
+	}
+	if own != h.own {
+		bad("%d topics of the hub's own, counted %d", own, h.own)
 	}
 	if topics != h.byName.n {
 		bad("%d topics in the table, %d by name", topics, h.byName.n)

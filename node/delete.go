@@ -178,6 +178,9 @@ func (h *Hub) killLocked(t *Topic) {
 	h.setAudience(t, nil)
 	t.mu.Unlock()
 	h.byName.remove(&h.topics, t)
+	if t.name[0] == '$' {
+		h.own--
+	}
 	h.names -= int64(sizeClass(len(t.name)))
 	h.shareLocked()
 	h.deleted++

@@ -18,6 +18,7 @@ type Hub struct {
 	arena *arena
 	Stats Stats
 
+	makers   makers
 	declared chan struct{} // static topics have changed; one value is enough
 
 	topics     table
@@ -40,6 +41,7 @@ type Hub struct {
 	nsubs    int
 	deleted  uint32   // topics ever deleted: a topic born later has another epoch
 	names    int64    // bytes of topic names
+	own      int      // topics of the hub's own: presence must not take all places
 	swept    uint32   // where the next sweep goes on
 	victim   uint32   // where the next search for room goes on
 	dry      [2]int64 // when a search for room found none: among topics above their share, among all
@@ -64,6 +66,7 @@ func New(opt Options) *Hub {
 		named:      make(map[string]int),
 		began:      opt.Now(),
 		declared:   make(chan struct{}, 1),
+		makers:     makers{byHost: make(map[string]*allowance)},
 	}
 	h.shareLocked()
 	return h
@@ -147,9 +150,13 @@ func (h *Hub) topicLocked(name string) (*Topic, *codec.Error) {
 	if t := h.byName.get(&h.topics, name); t != nil {
 		return t, nil
 	}
-	if h.byName.n >= h.opt.Topics {
+	own := name[0] == '$'
+	if h.byName.n >= h.opt.Topics || own && h.own >= h.opt.Topics/4 {
 		h.Stats.Add(RefusedTopics, 1)
 		return nil, errTopics
+	}
+	if own {
+		h.own++
 	}
 	t := &Topic{name: name, gen: h.deleted}
 	t.log.next = 1

@@ -1,0 +1,40 @@
+package node
+
+import (
+	"fmt"
+	"testing"
+
+	"topicd/codec"
+)
+
+// Who comes again on another connection has made what it made: one address
+// leaves a quarter of all topics to the others, and so do the hub's own.
+func TestTopicsOfOneAddress(t *testing.T) {
+	h := newClocked(t, Options{Topics: 100, Made: 50})
+	made := 0
+	for i := range 10 {
+		p := open(t, h.Hub)
+		for j := range 30 {
+			if _, err := p.s.Publish(fmt.Appendf(nil, "flood/%d/%d", i, j), Body{codec.JSON, []byte("1")}, 0, h.turn); err == nil {
+				made++
+			}
+		}
+		p.s.Close(h.turn)
+	}
+	if made != 75 {
+		t.Errorf("one address made %d of 100 topics", made)
+	}
+	other, err := h.Open(&peer{}, "10.0.0.2:1", "/", h.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := other.Publish([]byte("honest"), Body{codec.JSON, []byte("1")}, 0, h.turn); err != nil {
+		t.Errorf("another address: %v", err)
+	}
+	for i := range 60 {
+		h.Tell(fmt.Sprintf("$sys/x/%d", i), []byte("1"), h.turn)
+	}
+	if n := len(h.Topics("$sys/#")); n > 25 {
+		t.Errorf("%d topics of 100 are the hub's own", n)
+	}
+}
