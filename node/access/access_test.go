@@ -379,6 +379,9 @@ func TestRevokedMayNothing(t *testing.T) {
 		if err := r.MayPublish([]byte("x")); err == nil || err.Code != codec.CodeUnauthorized {
 			t.Error(r.Name, err)
 		}
+		if r.MayRead("x") {
+			t.Error(r.Name, "reads on")
+		}
 	}
 	if _, _, err := g.Create("c", "no/dev", everything, time.Time{}); err == nil {
 		t.Error("a token for what is no device")

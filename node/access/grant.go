@@ -56,7 +56,7 @@ func (g *Grant) MayAdmin() *codec.Error {
 // MayRead tells whether the topic is shown in lists.
 func (g *Grant) MayRead(topic string) bool {
 	for _, p := range g.Subscribe {
-		if codec.Match(p, topic) {
+		if codec.Match(p, topic) && !g.revoked.Load() {
 			return true
 		}
 	}

@@ -3,6 +3,7 @@ package web
 import (
 	"encoding/csv"
 	"fmt"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -73,6 +74,29 @@ func TestRights(t *testing.T) {
 	}
 	if h.hub.Stats.Get(node.RefusedForbidden) < 15 {
 		t.Error("refusals are not counted")
+	}
+}
+
+// ending rights end while somebody reads.
+type ending struct {
+	rights
+	left int
+}
+
+func (e *ending) MayRead(string) bool { e.left--; return e.left >= 0 }
+
+// An export that is read slowly ends with the rights that it began with.
+func TestExportEndsWithRights(t *testing.T) {
+	h := start(t, node.Options{}, Config{})
+	h.want(200, "", "POST", "/api/pub/a/1", "1", ofJSON)
+	h.want(200, "", "POST", "/api/pub/a/2", "1", ofJSON)
+	for left, want := range map[int]int{2: 2, 1: 1, 0: 0} {
+		r := httptest.NewRequest("GET", "/api/export?topic=a/%23", nil)
+		w := httptest.NewRecorder()
+		h.web.ServeHTTP(w, r.WithContext(node.WithRights(r.Context(), &ending{rights{"a/#"}, left})))
+		if n := strings.Count(w.Body.String(), "\n"); w.Code != 200 || n != want {
+			t.Errorf("%d of %d: %d %s", n, want, w.Code, w.Body)
+		}
 	}
 }
 
