@@ -387,3 +387,23 @@ func TestRevokedMayNothing(t *testing.T) {
 		t.Error("a token for what is no device")
 	}
 }
+
+// Neighbours in a prefix that is the LAN's do not pay for one another's guesses;
+// strangers of one network do, for each may have all of its addresses.
+func TestFailuresOfNeighbours(t *testing.T) {
+	g, _ := gate(t, Options{LAN: []netip.Prefix{netip.MustParsePrefix("2001:db8:7::/48")}})
+	for _, c := range []struct {
+		one, other string
+		blocked    bool
+	}{{"2001:db8:7::1", "2001:db8:7::2", false}, {"fd00::1", "fd00::2", false}, {"2001:db8:8::1", "2001:db8:8::2", true}, {"198.51.100.1", "198.51.100.2", false}} {
+		for range maxFailures {
+			g.Failed(netip.MustParseAddr(c.one))
+		}
+		if g.Blocked(netip.MustParseAddr(c.one)) == nil {
+			t.Error(c.one, "may guess on")
+		}
+		if blocked := g.Blocked(netip.MustParseAddr(c.other)) != nil; blocked != c.blocked {
+			t.Error(c.other, blocked)
+		}
+	}
+}

@@ -9,7 +9,8 @@ import (
 // first 64 bits count, for a host may take any of the others; but not where they
 // are the LAN's, and neighbours share them.
 type failures struct {
-	by map[netip.Addr]*tally
+	local func(netip.Addr) bool
+	by    map[netip.Addr]*tally
 }
 
 type tally struct {
@@ -23,8 +24,8 @@ const (
 	maxTallies  = 1024
 )
 
-func origin(a netip.Addr) netip.Addr {
-	if a = a.Unmap().WithZone(""); a.Is6() && !a.IsPrivate() && !a.IsLinkLocalUnicast() && !a.IsLoopback() {
+func (f *failures) origin(a netip.Addr) netip.Addr {
+	if a = a.Unmap().WithZone(""); a.Is6() && !f.local(a) {
 		p, _ := a.Prefix(64)
 		return p.Addr()
 	}
@@ -33,7 +34,7 @@ func origin(a netip.Addr) netip.Addr {
 
 // wait is how long the address has to wait before its tokens are looked at.
 func (f *failures) wait(a netip.Addr, now time.Time) time.Duration {
-	t := f.by[origin(a)]
+	t := f.by[f.origin(a)]
 	if t == nil || t.n < maxFailures {
 		return 0
 	}
@@ -41,7 +42,7 @@ func (f *failures) wait(a netip.Addr, now time.Time) time.Duration {
 }
 
 func (f *failures) add(a netip.Addr, now time.Time) {
-	a = origin(a)
+	a = f.origin(a)
 	t := f.by[a]
 	if t != nil && now.Sub(t.since) < failureSpan {
 		t.n++

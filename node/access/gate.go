@@ -94,6 +94,7 @@ func New(o Options) (*Gate, error) {
 	if o.Admin != "" {
 		g.admin = sha256.Sum256([]byte(o.Admin))
 	}
+	g.failed.local = g.Local
 	return g, g.load()
 }
 
