@@ -17,7 +17,7 @@ func TestAttackInCgroup(t *testing.T) {
 	group, failures, usage := memoryGroup(t, 32<<20)
 	// A shell enters the group and becomes the hub.
 	s := newSiege(t, []string{"/bin/sh", "-c", fmt.Sprintf(`echo $$ > %s/cgroup.procs && exec "$0" "$@"`, group)})
-	s.besiege(t)
+	s.besiege(t, attacks)
 	if used := strings.TrimSpace(usage()); used == "" || used == "0" {
 		t.Skip("the kernel makes the group, but counts nothing in it: the limit was not in force")
 	}

@@ -176,12 +176,15 @@ func (s *Server) gorillaLoop(c *conn, ws *websocket.Conn, wire *tap) {
 		switch {
 		case err == errPartials:
 			c.fail(errPartials, turn)
+		case err == errFlood:
+			c.fail(errFlood, turn)
 		case err == websocket.ErrReadLimit && !c.isDone():
 			c.fail(errTooBig, turn) // gorilla says nothing where a length is no int64
 		}
 		if err != nil {
 			break
 		}
+		wire.since = 0
 		if b := c.message(op == websocket.TextMessage, buf, turn); b != nil {
 			c.fail(b, turn)
 		}
