@@ -1,6 +1,7 @@
 package main
 
 import (
+	"maps"
 	"net"
 	"net/http"
 	"net/netip"
@@ -13,7 +14,8 @@ import (
 )
 
 // peers are the addresses that are connected: how often, and how many HTTP
-// requests they may make. An address is forgotten with its last connection.
+// requests they may make. An address is forgotten when it has no connection and
+// its requests are paid for: one for each request makes nothing cheaper.
 type peers struct {
 	// static after construction
 	most     int  // connections of all together, WebSockets included
@@ -65,6 +67,9 @@ func (p *peers) enter(a netip.Addr) bool {
 		if p.by == nil {
 			p.by = make(map[netip.Addr]*peer)
 		}
+		if len(p.by) >= 2*p.most { // so many have gone since the last time
+			maps.DeleteFunc(p.by, func(_ netip.Addr, e *peer) bool { return e.n == 0 })
+		}
 		p.by[a] = e
 	case p.each > 0 && e.n >= p.each && (p.loopback || !a.IsLoopback()):
 		p.stats().Add(node.RefusedAddress, 1)
@@ -80,11 +85,11 @@ func (p *peers) leave(a netip.Addr) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	e := p.by[a]
-	if e == nil {
+	if e == nil || e.n == 0 {
 		return
 	}
 	p.total--
-	if e.n--; e.n == 0 {
+	if e.n--; e.n == 0 && e.owed <= time.Since(e.at) {
 		delete(p.by, a)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -12,6 +13,8 @@ import (
 	"time"
 
 	"github.com/gorilla/websocket"
+
+	"topicd/node"
 )
 
 // An address may have so many connections, whatever it does with them; another
@@ -105,5 +108,45 @@ func TestPingLimit(t *testing.T) {
 	}
 	if !websocket.IsCloseError(got, websocket.ClosePolicyViolation) {
 		t.Error(got)
+	}
+}
+
+// Who makes a connection for each request owes as much as who keeps one.
+func TestRequestsOfManyConnections(t *testing.T) {
+	g := serveGuarded(t, "--config", limitsFile(t, "loopback = \"on\"\nrequests = 50"))
+	for n := 0; ; n++ {
+		req, err := http.NewRequest("GET", g.http+"/metrics", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Close = true
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode == http.StatusTooManyRequests {
+			return
+		}
+		if n == 20 { // of which each counts for 20
+			t.Fatal("no end of them")
+		}
+	}
+}
+
+// Addresses that have gone are forgotten, whatever they owe.
+func TestPeersAreForgotten(t *testing.T) {
+	p := peers{most: 8, requests: 10, stats: func() *node.Stats { return &node.Stats{} }}
+	a := netip.MustParseAddr("192.0.2.0")
+	for range 100 {
+		a = a.Next()
+		if !p.enter(a) {
+			t.Fatal(a)
+		}
+		_ = p.ask(a, 10, time.Now())
+		p.leave(a)
+	}
+	if len(p.by) > 2*p.most || p.total != 0 {
+		t.Error(len(p.by), p.total)
 	}
 }
