@@ -75,6 +75,7 @@ var attacks = []attack{
 	{"header bombs and large bodies", (*siege).bombs},
 	{"log injection", (*siege).logInjection},
 	{"hostile payloads", (*siege).payloads},
+	{"noise", (*siege).noise},
 	{"readers that stop", (*siege).stoppedReaders},
 	{"slow heads, silent connections", (*siege).slowHeads},
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"strings"
 	"sync"
@@ -316,4 +317,40 @@ func (s *siege) stoppedReaders() {
 	if rate < 2000 {
 		s.Errorf("the publisher comes down to %.0f a second", rate)
 	}
+}
+
+// noise: frames that nobody thought of, made of pieces that parsers look for, in
+// both kinds, on every door. The seed is in the log.
+func (s *siege) noise() {
+	seed := uint64(time.Now().UnixNano())
+	r := rand.New(rand.NewPCG(seed, 0))
+	pieces := []string{
+		"SCDTMH:", "1.0", "\t", "TSM:", "TRN:", "TDL", "\n", "|", "@", "]", ":", "\x80\x80\x80", "\xff", "\x00", "é", "\u2028", `{"type":`, "6", "10", `,"id":`, `,"object":"chat"`,
+		`,"method":0`, `,"args":[`, `]`, `}`, `{`, `[`, `"`, `{"op":"pub"`, `,"topic":"`, `,"data":`, "a/b", "#", "+", "$sys/", "null", "1e400", "-0", "\xa3\x00\x02", "\x9f", "\xff\xff\xff\xff", "\x5b\x7f\xff\xff\xff\xff\xff\xff\xff", "\xd8\x1c",
+	}
+	n := 0
+	for end := time.Now().Add(s.lasts()); time.Now().Before(end); n++ {
+		path := []string{"/ws", "/", "/scd", "/webchannel", "/echo", "/relay/r", "/mws?token=x"}[n%7]
+		c, br, _ := s.open(fmt.Sprintf("127.0.9.%d", n%200+1), path)
+		if c == nil {
+			continue
+		}
+		go func() { _, _ = io.Copy(io.Discard, br) }()
+		var b []byte
+		for range 40 {
+			text := ""
+			for range 1 + r.IntN(12) {
+				text += strings.Repeat(pieces[r.IntN(len(pieces))], 1+r.IntN(3)*r.IntN(400)*r.IntN(2))
+			}
+			kind := byte(0x82)
+			if r.IntN(2) == 0 {
+				kind, text = 0x81, strings.ToValidUTF8(text, "?")
+			}
+			b = append(b, frame(kind, text[:min(len(text), 60_000)])...)
+		}
+		_, _ = c.Write(b)
+		c.Close()
+	}
+	s.Logf("%d connections, seed %d", n, seed)
+	s.newcomer("127.0.0.56")
 }
