@@ -122,7 +122,7 @@ func TestInterrupted(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 		var out, errs strings.Builder
 		in, _ := net.Pipe() // never says anything
-		a := &app{in: in, out: &out, err: &errs, getenv: func(string) string { return hub }}
+		a := &app{in: in, out: &out, err: &errs, getenv: func(k string) string { return map[string]string{"TOPICD_HUB": hub}[k] }}
 		time.AfterFunc(100*time.Millisecond, cancel)
 		if code := a.run(ctx, strings.Fields(cmd)); code != want || errs.Len() > 0 {
 			t.Errorf("%s ended with %d: %s", cmd, code, errs.String())
