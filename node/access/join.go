@@ -84,7 +84,8 @@ func (g *Grant) speaksFor(dev, name string) (string, *codec.Error) {
 }
 
 // join makes a device's own token. One that comes again has lost its own, which
-// ends: it might have been stolen.
+// ends: it might have been stolen. A token that the owner made for the device is
+// the owner's to revoke: anybody can say its dev.
 func (g *Gate) join(dev string) (*Grant, string, *codec.Error) {
 	if g.JoinLeft() == 0 {
 		g.opt.Refused(codec.CodeUnauthorized)
@@ -106,7 +107,7 @@ func (g *Gate) join(dev string) (*Grant, string, *codec.Error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for _, t := range g.tokens {
-		if t.Dev == dev {
+		if t.Dev == dev && t.Name == name {
 			t.revoked.Store(true)
 		}
 	}
