@@ -24,6 +24,7 @@ type conn struct {
 	draining bool  // the close frame waits until the readings are written
 	done     bool  // and nothing is waited for: the socket ends once all is written
 	closed   bool  // the socket is gone, or goes when busy ends
+	dead     bool  // a write has failed: its reader will see the end
 	excess   bool  // more answers came up than may wait: it is about to be cut
 	pace     int32 // microseconds
 

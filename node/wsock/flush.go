@@ -203,6 +203,7 @@ func (w *worker) writeLocked(c *conn, b []byte) bool {
 		return false
 	}
 	if err != nil {
+		c.dead = true
 		c.mu.Unlock()
 		c.sock.shut()
 		return false

@@ -123,6 +123,9 @@ func (s *netSocket) waitWritable(c *conn) {
 			}
 			n, err := s.nc.Write(rest[:min(len(rest), drainStep)])
 			if err != nil {
+				c.mu.Lock()
+				c.dead = true
+				c.mu.Unlock()
 				s.shut()
 				return
 			}
@@ -147,8 +150,18 @@ func (s *netSocket) finish() {
 		s.shut()
 	}
 }
-func (s *netSocket) shut()    { _ = s.nc.Close() }
-func (s *netSocket) release() { _ = s.nc.Close() }
+
+// shut closes what is below TLS: TLS itself would say goodbye first, and wait 5 s
+// for a peer that takes nothing, while the sweeper waits for it.
+func (s *netSocket) shut() {
+	if t, ok := s.nc.(interface{ NetConn() net.Conn }); ok {
+		_ = t.NetConn().Close()
+		return
+	}
+	_ = s.nc.Close()
+}
+
+func (s *netSocket) release() { s.shut() }
 
 // gorillaLoop reads with gorilla, for TLS above all.
 func (s *Server) gorillaLoop(c *conn, ws *websocket.Conn, wire *tap) {
@@ -238,7 +251,7 @@ func (c *conn) waitDrained() bool {
 		if left == 0 && !c.excess {
 			c.exceedLocked()
 		}
-		wait := n > relieveAt && !c.excess && !c.closed
+		wait := n > relieveAt && !c.excess && !c.closed && !c.dead
 		c.mu.Unlock()
 		if !wait {
 			return c.drains()
