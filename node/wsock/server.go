@@ -4,7 +4,6 @@ import (
 	"context"
 	"log/slog"
 	"math/rand/v2"
-	"net"
 	"net/http"
 	"net/url"
 	"runtime"
@@ -185,6 +184,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if late {
 		s.cut(c, errGoingAway, turn)
 	}
+	if !accept(c, wire) {
+		c.sock.shut()
+	}
 	c.mu.Lock()
 	c.busy = false
 	again := c.again
@@ -229,10 +231,24 @@ func (s *Server) subprotocol(r *http.Request) (string, http.Header) {
 }
 
 // refuse closes a connection that got no session.
-func (s *Server) refuse(nc net.Conn, why *codec.Error) {
-	_ = nc.SetWriteDeadline(time.Now().Add(time.Second))
-	_, _ = nc.Write(appendClose(nil, closeCode(why.Code), why.Msg))
-	_ = nc.Close()
+func (s *Server) refuse(wire *tap, why *codec.Error) {
+	_ = wire.SetWriteDeadline(time.Now().Add(time.Second))
+	_, _ = wire.Conn.Write(appendClose(wire.held, closeCode(why.Code), why.Msg))
+	_ = wire.Close()
+}
+
+// accept writes the answer to the handshake, last of all: who has it can be
+// sent messages by others, and is on every list.
+func accept(c *conn, wire *tap) bool {
+	n, err := c.sock.write(wire.held)
+	if n == 0 && err == nil { // TLS
+		_ = wire.SetWriteDeadline(time.Now().Add(time.Second))
+		n, err = wire.Conn.Write(wire.held)
+		_ = wire.SetWriteDeadline(time.Time{})
+	}
+	ok := err == nil && n == len(wire.held)
+	wire.held = nil
+	return ok
 }
 
 // millis is the server's clock in milliseconds: it never runs backwards.

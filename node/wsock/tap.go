@@ -8,13 +8,14 @@ import (
 	"topicd/node"
 )
 
-// tap stands between gorilla and the socket. During the handshake it lets
-// everything through; after it, what gorilla itself writes (its answer to a
-// message over the limit, say) goes to the connection's answers: every byte
-// must pass one place, or frames would cut into each other.
+// tap stands between gorilla and the socket. The answer to the handshake it
+// holds until the hub knows the peer; after that, what gorilla itself writes (its
+// answer to a message over the limit, say) goes to the connection's answers: every
+// byte must pass one place, or frames would cut into each other.
 type tap struct {
 	net.Conn
-	c *conn // nil during the handshake
+	c    *conn  // nil during the handshake
+	held []byte // the answer to it
 
 	since int // bytes read since a message was whole; owned by the reader
 }
@@ -37,7 +38,8 @@ const wireFactor = 16
 
 func (t *tap) Write(b []byte) (int, error) {
 	if t.c == nil {
-		return t.Conn.Write(b)
+		t.held = append(t.held, b...)
+		return len(b), nil
 	}
 	t.c.mu.Lock()
 	if !t.c.ending && !t.c.closed {
