@@ -53,7 +53,8 @@
 //
 // Encoded batches are kept with the flusher and not at the topic: one buffer a
 // worker instead of one a topic, no lock, and the same 3–5 ns a delivery where
-// many readers stand at the same place (BenchmarkFill).
+// many readers stand at the same place (BenchmarkFill). Large ones are remembered
+// in two formats: dashboards of both encodings on one topic shared none with one.
 //
 // A pattern does not keep a dynamic topic alive, an exact subscription does: a
 // dashboard on # is left open for years.
