@@ -70,7 +70,9 @@ if [ -x "$peers/run.sh" ]; then
     if [ "$rep" -gt "$slow" ]; then these=$(only w1sat w1fix w2sat w2fix w3 w4a); fi
     echo "repetition $rep of $reps: $these"
     for w in $these; do # the hub's variants stand beside the peers that they are compared with
-      pass "$tmp/pinned" "" "$w" "" hub-json hub-cbor $targets
+      beside=$targets
+      case $w in w4b | w6) if [ "$rep" -gt 1 ]; then beside=; fi ;; esac # minutes each, and they hardly vary
+      pass "$tmp/pinned" "" "$w" "" hub-json hub-cbor $beside
       case $w in
         w2sat) pass "$tmp/pinned" "" "$w" "" hub-mixed ;;
         w3)
