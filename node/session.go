@@ -180,17 +180,16 @@ type Subscription struct {
 	rank  uint64 // of two that fit a topic the higher serves it; no two are equal
 	exact bool
 
+	live bool   // the stored readings are through; guarded by the session's mu
+	slot uint16 // static after construction
+
 	// written under the session's mu, read without: the only mark that an exact
 	// subscription needs
 	ready atomic.Bool
 
-	// guarded by the session's mu
-	view view
-	live bool // the stored readings are through
+	view view // guarded by the session's mu
 
-	// static after construction
-	slot    uint16
-	pattern string
+	pattern string // static after construction
 
 	// guarded by the session's mu
 	stored uint32 // readings sent before live

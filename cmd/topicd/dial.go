@@ -47,11 +47,14 @@ func (a *app) dial(ctx context.Context, r *remote) (*client.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	o := client.Options{URL: u, Token: r.token, Dev: r.dev, OnError: func(err error) { a.note("the hub says: %v", err) }}
 	at, err := url.Parse(u)
 	if err != nil {
 		return nil, err
 	}
+	if err := notOnlyFound(r.hub, at.Hostname(), r.token); err != nil {
+		return nil, err
+	}
+	o := client.Options{URL: u, Token: r.token, Dev: r.dev, OnError: func(err error) { a.note("the hub says: %v", err) }}
 	if o.TLS, err = a.secure(at, r.pin); err != nil {
 		return nil, err
 	}
@@ -79,6 +82,17 @@ func (a *app) dial(ctx context.Context, r *remote) (*client.Client, error) {
 		a.note("%s has joined; give its token with --token or TOPICD_TOKEN from now on: %s", r.dev, token)
 	}
 	return c, nil
+}
+
+// notOnlyFound refuses to send a token where nobody said: anybody can tell the
+// local network that there is a hub.
+func notOnlyFound(hub, host, token string) error {
+	ip := net.ParseIP(host)
+	here := host == "localhost" || ip != nil && ip.IsLoopback()
+	if token != "" && hub == "" && !here {
+		return fail(exitUsage, "name it with --hub "+host+" if that is yours", "there is no hub here, and the token is not sent to one that was only found, at %s", host)
+	}
+	return nil
 }
 
 func (a *app) note(format string, args ...any) {

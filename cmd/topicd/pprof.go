@@ -43,6 +43,14 @@ func (s *server) startPprof() error {
 const profilePath = "/debug/pprof/"
 
 func serveProfile(w http.ResponseWriter, r *http.Request) {
+	host, _, err := net.SplitHostPort(r.Host)
+	if err != nil {
+		host = r.Host
+	}
+	if host != "localhost" && net.ParseIP(host) == nil { // a page that had its own name point here
+		http.Error(w, "profiles are at an address, not at a name", http.StatusMisdirectedRequest)
+		return
+	}
 	name, ok := strings.CutPrefix(r.URL.Path, profilePath)
 	p := pprof.Lookup(name)
 	switch {

@@ -5,17 +5,27 @@ import (
 	"time"
 )
 
-// trimmer calls trimProgram soon after net/http has done something, once for
-// all that is done meanwhile.
-type trimmer struct{ pending atomic.Bool }
+// trimmer calls trimProgram soon after a burst of HTTP: handshakes of many
+// devices, a page that loads. A request now and then may have its pages.
+type trimmer struct {
+	done    atomic.Int32 // since the last look
+	pending atomic.Bool
+}
 
-const trimAfter = 250 * time.Millisecond
+const (
+	trimAfter = 250 * time.Millisecond
+	trimBurst = 16
+)
 
 func (t *trimmer) soon() {
-	if t.pending.CompareAndSwap(false, true) {
-		time.AfterFunc(trimAfter, func() {
-			t.pending.Store(false)
-			trimProgram()
-		})
+	t.done.Add(1)
+	if !t.pending.CompareAndSwap(false, true) {
+		return
 	}
+	time.AfterFunc(trimAfter, func() {
+		t.pending.Store(false)
+		if t.done.Swap(0) >= trimBurst {
+			trimProgram()
+		}
+	})
 }

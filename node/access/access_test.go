@@ -239,6 +239,9 @@ func TestJoin(t *testing.T) {
 	if err != nil || as != "pump1" || token == "" || code(r.MayPublish([]byte("pump1/rpm"))) != 0 || code(r.MayPublish([]byte("other"))) != 403 {
 		t.Fatal(r, as, token, err)
 	}
+	if _, _, token, err := g.Hello(nil, netip.MustParseAddr("203.0.113.7"), "pump9", "", ""); code(err) != 401 || token != "" {
+		t.Errorf("a stranger joins: %v", err)
+	}
 	if _, _, _, err := g.Hello(nil, near, "a/b", "", ""); code(err) != 400 {
 		t.Error(err)
 	}
@@ -351,7 +354,7 @@ func TestJoinOnce(t *testing.T) {
 		var all sync.WaitGroup
 		for range 4 {
 			all.Go(func() {
-				if _, _, _, err := g.Hello(nil, netip.Addr{}, dev, "", ""); err != nil {
+				if _, _, _, err := g.Hello(nil, near, dev, "", ""); err != nil {
 					t.Error(err)
 				}
 			})
@@ -362,7 +365,7 @@ func TestJoinOnce(t *testing.T) {
 		}
 	}
 	g.opt.Joined = Patterns{Publish: []string{strings.Repeat("x", codec.MaxTopic) + "{dev}"}}
-	if _, _, _, err := g.Hello(nil, netip.Addr{}, dev, "", ""); err == nil || len(g.Tokens()) != 2 {
+	if _, _, _, err := g.Hello(nil, near, dev, "", ""); err == nil || len(g.Tokens()) != 2 {
 		t.Error(err, g.Tokens())
 	}
 }

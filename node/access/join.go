@@ -64,6 +64,10 @@ func (g *Gate) Hello(now *Grant, from netip.Addr, dev, name, token string) (gran
 	if g.opt.Mode != Join || dev == "" {
 		return grant, dev, "", nil
 	}
+	if !g.Local(from) { // nor may a stranger wait for the window
+		g.opt.Refused(codec.CodeUnauthorized)
+		return nil, "", "", errNotHere
+	}
 	grant, given, err = g.join(dev)
 	return grant, dev, given, err
 }
@@ -123,6 +127,8 @@ func checkDev(dev string) *codec.Error {
 	}
 	return nil
 }
+
+var errNotHere = &codec.Error{Code: codec.CodeUnauthorized, Msg: "a token is needed, and devices get theirs on the hub's own network only"}
 
 var errNotOpen = &codec.Error{Code: codec.CodeUnauthorized, Retry: 30_000,
 	Msg: "this device has no token, and nobody lets devices join at the moment: open the window with topicd join --open 5m"}
