@@ -106,7 +106,10 @@ func (a *app) adminTokenFor(r *adminRemote, host string) (string, error) {
 	here := host == "localhost" || ip != nil && ip.IsLoopback()
 	for _, token := range []string{r.token, a.getenv("TOPICD_ADMIN_TOKEN"), a.getenv("TOPICD_TOKEN")} {
 		if token != "" {
-			return token, notOnlyFound(r.hub, host, token)
+			if err := notOnlyFound(r.hub, host, token); err != nil {
+				return "", err
+			}
+			return token, nil
 		}
 	}
 	if !here {
