@@ -111,8 +111,8 @@ type makers struct {
 	byHost map[string]*allowance
 }
 
-// maxMakers: a LAN has no more addresses; beyond it those who made least lately
-// are forgotten.
+// maxMakers: a LAN has no more addresses; beyond it those whose allowance is
+// whole again are forgotten, then any.
 const maxMakers = 1024
 
 func (m *makers) take(host string, most int, span, now int64) bool {

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -102,8 +101,6 @@ const adminHint = "give the admin token with --token or TOPICD_ADMIN_TOKEN; the 
 // which is not sent to other machines. One that was given is not sent where
 // nobody said: anybody can tell the local network that there is a hub.
 func (a *app) adminTokenFor(r *adminRemote, host string) (string, error) {
-	ip := net.ParseIP(host)
-	here := host == "localhost" || ip != nil && ip.IsLoopback()
 	for _, token := range []string{r.token, a.getenv("TOPICD_ADMIN_TOKEN"), a.getenv("TOPICD_TOKEN")} {
 		if token != "" {
 			if err := notOnlyFound(r.hub, host, token); err != nil {
@@ -112,7 +109,7 @@ func (a *app) adminTokenFor(r *adminRemote, host string) (string, error) {
 			return token, nil
 		}
 	}
-	if !here {
+	if !isHere(host) {
 		return "", fail(exitForbidden, adminHint, "the admin token of the hub at %s is needed", host)
 	}
 	dir := r.state

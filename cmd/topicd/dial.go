@@ -87,12 +87,16 @@ func (a *app) dial(ctx context.Context, r *remote) (*client.Client, error) {
 // notOnlyFound refuses to send a token where nobody said: anybody can tell the
 // local network that there is a hub.
 func notOnlyFound(hub, host, token string) error {
-	ip := net.ParseIP(host)
-	here := host == "localhost" || ip != nil && ip.IsLoopback()
-	if token != "" && hub == "" && !here {
+	if token != "" && hub == "" && !isHere(host) {
 		return fail(exitUsage, "name it with --hub "+host+" if that is yours", "there is no hub here, and the token is not sent to one that was only found, at %s", host)
 	}
 	return nil
+}
+
+// isHere tells whether a host is this machine.
+func isHere(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 func (a *app) note(format string, args ...any) {

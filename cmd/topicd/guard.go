@@ -116,9 +116,6 @@ func judgesItself(r *http.Request) bool {
 	return r.URL.Query().Has("token") && (at == "mws" || at == "" && (path == "/" || path == "/mws"))
 }
 
-// isAdmin tells whether a token is the admin's.
-func (s *server) isAdmin(token string) bool { return s.gate.IsAdmin(token) }
-
 // watchGuesses counts tokens that were refused behind it.
 func (s *server) watchGuesses(w http.ResponseWriter, r *http.Request, next http.Handler) {
 	from := parseAddr(r.RemoteAddr)

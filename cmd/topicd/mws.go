@@ -85,6 +85,6 @@ func checkURL(text string, schemes ...string) error {
 func (s *server) newManaged() http.Handler {
 	m := &s.set.mws
 	return web.NewManaged(web.ManagedConfig{
-		Hub: s.hub, Sockets: s.dialects.mws, Access: m.access, URL: m.url, EDS: m.eds, Admin: s.isAdmin,
+		Hub: s.hub, Sockets: s.dialects.mws, Access: m.access, URL: m.url, EDS: m.eds, Admin: s.gate.IsAdmin,
 	})
 }
