@@ -105,29 +105,32 @@ func Match(pattern, topic string) bool {
 // Covers reports whether every topic that fits pattern fits granted too. Both
 // must have passed CheckPattern. It ignores that names are at most MaxLevels
 // long: what only that would cover is not covered.
-func Covers(granted, pattern string) bool {
-	first := func(p string) bool { return p[0] == '$' }
-	if granted == "" || pattern == "" || first(granted) != first(pattern) {
+func Covers[P string | []byte](granted string, pattern P) bool {
+	first := func(c byte) bool { return c == '$' }
+	if granted == "" || len(pattern) == 0 || first(granted[0]) != first(pattern[0]) {
 		return false // a wildcard in the first level does not fit $ names
 	}
-	if pattern == "#" {
-		pattern = "+/#" // a name has one level at least
+	if string(pattern) == "#" {
+		return Covers(granted, "+/#") // a name has one level at least
 	}
 	for {
 		if granted == "#" {
 			return true
 		}
 		g, moreGranted, gMore := strings.Cut(granted, "/")
-		p, morePattern, pMore := strings.Cut(pattern, "/")
-		if p == "#" || g != p && g != "+" {
+		end := 0
+		for end < len(pattern) && pattern[end] != '/' {
+			end++
+		}
+		if p := pattern[:end]; string(p) == "#" || g != string(p) && g != "+" {
 			return false
 		}
-		if !pMore {
+		if end == len(pattern) {
 			return !gMore || moreGranted == "#"
 		}
 		if !gMore {
 			return false
 		}
-		granted, pattern = moreGranted, morePattern
+		granted, pattern = moreGranted, pattern[end+1:]
 	}
 }

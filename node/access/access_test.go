@@ -413,3 +413,17 @@ func TestFailuresOfNeighbours(t *testing.T) {
 		}
 	}
 }
+
+// Each reading is asked about: that makes no garbage, whatever its topic.
+func TestAskingAllocatesNothing(t *testing.T) {
+	g, _ := gate(t, Options{Mode: LAN, Admin: "0123456789abcdef"})
+	grant := g.Look(near, "")
+	topic := []byte("a/name/that/is/longer/than/what/the/compiler/keeps/on/a/stack")
+	if n := testing.AllocsPerRun(100, func() {
+		if err := grant.MayPublish(topic); err != nil {
+			t.Error(err)
+		}
+	}); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}

@@ -1,14 +1,15 @@
 package web
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
+	"io"
 	"io/fs"
 	"net/http"
 	"path"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -25,9 +26,9 @@ var plots embed.FS
 type assets map[string]asset
 
 type asset struct {
-	body []byte
-	kind string // Content-Type
-	tag  string // ETag: the same bytes are not sent twice
+	open func() io.ReadSeeker // in the program itself, not copied
+	kind string               // Content-Type
+	tag  func() string        // ETag: the same bytes are not sent twice
 }
 
 // kinds, and nothing else, are served: what the system's table of types says
@@ -54,9 +55,17 @@ func (a assets) add(files embed.FS, dir, prefix string) {
 		if kind == "" {
 			continue // the placeholder of a folder that make fills
 		}
-		body, _ := files.ReadFile(dir + "/" + e.Name())
-		sum := sha256.Sum256(body)
-		a[prefix+e.Name()] = asset{body, kind, `"` + hex.EncodeToString(sum[:12]) + `"`}
+		name := dir + "/" + e.Name()
+		open := func() io.ReadSeeker {
+			f, _ := files.Open(name)
+			return f.(io.ReadSeeker) // package embed promises it
+		}
+		tag := sync.OnceValue(func() string {
+			sum := sha256.New()
+			_, _ = io.Copy(sum, open())
+			return `"` + hex.EncodeToString(sum.Sum(nil)[:12]) + `"`
+		})
+		a[prefix+e.Name()] = asset{open, kind, tag}
 	}
 }
 
@@ -95,11 +104,11 @@ func (a assets) serve(w http.ResponseWriter, r *http.Request, name string) {
 	}
 	h := w.Header()
 	h.Set("Content-Type", f.kind)
-	h.Set("ETag", f.tag)
+	h.Set("ETag", f.tag())
 	h.Set("Cache-Control", "no-cache") // asked each time, answered 304: a new hub has a new page
 	h.Set("Cross-Origin-Opener-Policy", "same-origin")
 	h.Set("Content-Security-Policy", policy(r.Host))
-	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(f.body))
+	http.ServeContent(w, r, "", time.Time{}, f.open())
 }
 
 // policy lets the page take everything from this hub and nothing from anywhere
