@@ -56,6 +56,11 @@
 // many readers stand at the same place (BenchmarkFill). Large ones are remembered
 // in two formats: dashboards of both encodings on one topic shared none with one.
 //
+// What a delivery touches of a session is six lines of cache, each of which
+// leads to the next, cold where a thousand readers take turns. They are fetched
+// (node/internal/prefetch) while the readers before are written: the hub's own
+// part of a delivery at 20 readings a second went from 14 % to 7 % of its time.
+//
 // A pattern does not keep a dynamic topic alive, an exact subscription does: a
 // dashboard on # is left open for years.
 //

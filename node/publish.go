@@ -5,8 +5,10 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+	"unsafe"
 
 	"topicd/codec"
+	"topicd/node/internal/prefetch"
 )
 
 // Body is a reading's data as it came: one complete, validated value.
@@ -209,9 +211,14 @@ func (h *Hub) tell(t *Topic, seq uint64, by *Session, turn *Turn) {
 	if t.aud == nil {
 		return
 	}
-	for _, b := range t.aud.subs {
+	subs := t.aud.subs
+	for i, b := range subs {
 		if b.marked(t) || by != nil && b.view.not == by.id {
 			continue
+		}
+		if i+8 < len(subs) { // they have most likely read all too
+			prefetch.Lines(unsafe.Pointer(subs[i+8]))
+			subs[i+4].s.Warm()
 		}
 		b.s.mark(b, t, seq, turn)
 	}

@@ -3,8 +3,10 @@ package node
 import (
 	"sync"
 	"sync/atomic"
+	"unsafe"
 
 	"topicd/codec"
+	"topicd/node/internal/prefetch"
 )
 
 // Sink is the transport's end of a session.
@@ -48,6 +50,8 @@ func (t *Turn) Wake() {
 // What a delivery touches stands first: with a thousand readers each line of
 // cache counts.
 type Session struct {
+	sink Sink // static after construction
+
 	// guarded by mu
 	mu     sync.Mutex
 	closed bool
@@ -57,11 +61,10 @@ type Session struct {
 	nheld  int32 // subscriptions with cursors held back by a rate
 	ready  fifo
 	tasks  *task
-	subs   []*Subscription // by slot; nil = free
+	subs   []*Subscription  // by slot; nil = free
+	first  [1]*Subscription // where subs lies: most dashboards and all sensors need no more
 
-	// static after construction
-	hub  *Hub
-	sink Sink
+	hub *Hub // static after construction
 
 	out  atomic.Int64 // readings handed over
 	drop atomic.Int64 // readings not handed over
@@ -95,7 +98,7 @@ type Session struct {
 
 	made allowance // topics that it made; owned by the peer's reader
 
-	_ [16]byte // to a size that the allocator aligns to lines of cache
+	_ [8]byte // to a size that the allocator aligns to lines of cache
 }
 
 // extra is what named peers and those that use aliases have.
@@ -127,6 +130,13 @@ type Info struct {
 	Enc     string
 	Since   int64  // milliseconds since 1970
 	State   string // online or stale
+}
+
+// Warm has the processor fetch what a delivery touches of the session: soon it
+// will be filled.
+func (s *Session) Warm() {
+	prefetch.Lines(unsafe.Pointer(s))
+	prefetch.Lines(unsafe.Add(unsafe.Pointer(s), 2*prefetch.Line))
 }
 
 // ID is the session's number, never used again by this process.

@@ -240,7 +240,7 @@ func (h *Hub) subscriptionLocked(s *Session, pattern string) (*Subscription, *co
 	if slot < 0 {
 		slot = len(s.subs)
 		if s.subs == nil {
-			s.subs = make([]*Subscription, 0, 1) // most dashboards and all sensors need no more
+			s.subs = s.first[:0]
 		}
 		s.subs = append(s.subs, nil)
 	}

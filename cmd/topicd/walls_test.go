@@ -15,8 +15,9 @@ import (
 var walls = map[string]struct{ may, never string }{
 	"codec":                      {"", "net os log log/slog"},
 	"firmware-notes":             {"", ""},
-	"node":                       {"codec", "net net/http log/slog"},
-	"node/wsock":                 {"codec node", ""},
+	"node":                       {"codec node/internal/prefetch", "net net/http log/slog"},
+	"node/internal/prefetch":     {"", ""},
+	"node/wsock":                 {"codec node node/internal/prefetch", ""},
 	"node/dialect":               {"codec node", "github.com/gorilla/websocket net/http"},
 	"node/web":                   {"codec node", "github.com/gorilla/websocket topicd/node/dialect"},
 	"node/access":                {"codec", ""},

@@ -105,6 +105,8 @@ type socket interface {
 	start(c *conn)
 	// write takes what it can of b without blocking.
 	write(b []byte) (n int, err error)
+	// warm fetches what write will read: see worker.warm.
+	warm()
 	// waitWritable has conn.writable called when the socket takes more. It is
 	// called with the connection's rest in conn.pending.
 	waitWritable(c *conn)

@@ -4,8 +4,10 @@ import (
 	"runtime"
 	"sync"
 	"time"
+	"unsafe"
 
 	"topicd/node"
+	"topicd/node/internal/prefetch"
 )
 
 // worker is what one flushing goroutine owns.
@@ -38,6 +40,7 @@ func (w *worker) attend() {
 		round := w.beginRound(len(ready))
 		for i, s := range ready {
 			ready[i] = nil
+			w.warm(ready[i+1:])
 			if c, ok := s.Sink().(*conn); ok {
 				w.flushOrPace(c)
 			} else {
@@ -45,6 +48,21 @@ func (w *worker) attend() {
 			}
 		}
 		w.endRound(round)
+	}
+}
+
+// warm fetches what is known of the sessions whose turn comes next. Each piece
+// leads to the next one, which is asked for two writes later.
+func (w *worker) warm(next []*node.Session) {
+	if len(next) < 6 {
+		return
+	}
+	next[5].Warm()
+	if c, ok := next[3].Sink().(*conn); ok {
+		prefetch.Lines(unsafe.Pointer(c))
+	}
+	if c, ok := next[1].Sink().(*conn); ok {
+		c.sock.warm()
 	}
 }
 

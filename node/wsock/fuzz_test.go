@@ -27,6 +27,7 @@ func (s *noSocket) write(b []byte) (int, error) {
 	return len(b), nil
 }
 func (*noSocket) waitWritable(*conn) {}
+func (*noSocket) warm()              {}
 func (*noSocket) finish()            {}
 func (s *noSocket) shut()            { s.cut = true }
 func (*noSocket) release()           {}

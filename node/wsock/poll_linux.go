@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"topicd/node"
+	"topicd/node/internal/prefetch"
 )
 
 // loop reads, parses and flushes the connections given to it. Its epoll
@@ -256,6 +257,8 @@ func (p *pollSocket) write(b []byte) (int, error) {
 	}
 	return int(n), nil
 }
+
+func (p *pollSocket) warm() { prefetch.Lines(unsafe.Pointer(p)) }
 
 func (p *pollSocket) arm(events uint32) {
 	p.mu.Lock()

@@ -110,6 +110,8 @@ func (s *netSocket) write(b []byte) (n int, err error) {
 
 // waitWritable writes the rest on a goroutine of its own, which the
 // connection has only until it drains.
+func (s *netSocket) warm() {}
+
 func (s *netSocket) waitWritable(c *conn) {
 	c.srv.wg.Add(1)
 	go func() {
