@@ -6,16 +6,20 @@ import (
 	"topicd/codec"
 )
 
+// Ender is a Format of a dialect in which the end of a topic is told:
+// subscriptions to its exact name end with it.
+type Ender interface {
+	Format
+	// End appends the message that the topic was deleted.
+	End(dst []byte, topic string) []byte
+}
+
 // Delete ends a topic and its readings. Where somebody is subscribed to its
 // exact name it is born again at once, empty and dynamic: one that was so already
-// ends as it would have, with its last subscriber if that was said.
-func (h *Hub) Delete(name []byte) *codec.Error { return h.Retire(name, nil, nil) }
-
-// Retire is Delete for dialects in which a topic's end is told: subscriptions
-// to its exact name that are read as f end with it. last is called for each of
-// their sessions, without locks, with the readings that it had not been given:
-// of these the oldest farewellQuota bytes.
-func (h *Hub) Retire(name []byte, f Format, last func(s *Session, unread []Reading)) *codec.Error {
+// ends as it would have, with its last subscriber if that was said. Who reads it
+// as an Ender is sent what it had not been given, the oldest farewellQuota bytes
+// of that, and, but for by, that it ended.
+func (h *Hub) Delete(name []byte, by *Session, turn *Turn) *codec.Error {
 	h.mu.Lock()
 	t := h.byName.get(&h.topics, string(name))
 	if t == nil {
@@ -32,8 +36,8 @@ func (h *Hub) Retire(name []byte, f Format, last func(s *Session, unread []Readi
 	for _, b := range t.aud.listeners() {
 		switch {
 		case !b.exact:
-		case f != nil && b.reads(f):
-			going = append(going, farewell{b, left.of(h, t, b)})
+		case b.ender() != nil:
+			going = append(going, farewell{b, b.ender(), left.of(h, t, b)})
 		default:
 			stay = append(stay, b)
 		}
@@ -48,7 +52,7 @@ func (h *Hub) Retire(name []byte, f Format, last func(s *Session, unread []Readi
 	h.bearLocked(t, stay)
 	h.mu.Unlock()
 	for _, g := range going {
-		last(g.b.s, g.unread)
+		g.send(g.b.s != by, turn)
 	}
 	return nil
 }
@@ -77,7 +81,26 @@ func (h *Hub) bearLocked(t *Topic, exact []*Subscription) {
 // farewell is a subscription that ends with its topic, and what it is still owed.
 type farewell struct {
 	b      *Subscription
+	as     Ender
 	unread []Reading
+}
+
+// send says goodbye, without locks.
+func (f *farewell) send(told bool, turn *Turn) {
+	p, ok := f.b.s.sink.(interface {
+		Send(text bool, payload []byte, turn *Turn)
+	})
+	if !ok {
+		return
+	}
+	for i := range f.unread {
+		if b, ok := f.as.Append(nil, &f.unread[i]); ok {
+			p.Send(f.as.Text(), b, turn)
+		}
+	}
+	if told {
+		p.Send(f.as.Text(), f.as.End(nil, f.b.pattern), turn)
+	}
 }
 
 // What sessions are owed of a topic that ends: of one, and of all together.
@@ -142,6 +165,14 @@ func (b *Subscription) reads(f Format) bool {
 	b.s.mu.Lock()
 	defer b.s.mu.Unlock()
 	return b.view.format == f
+}
+
+// ender is its format where that tells of ends, else nil.
+func (b *Subscription) ender() Ender {
+	b.s.mu.Lock()
+	defer b.s.mu.Unlock()
+	e, _ := b.view.format.(Ender)
+	return e
 }
 
 func (b *Subscription) notOf() uint32 {

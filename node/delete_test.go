@@ -2,7 +2,6 @@ package node
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -11,6 +10,12 @@ import (
 // told is the format of a dialect that tells of a topic's end.
 type told struct{ *lines }
 
+func (told) End(dst []byte, topic string) []byte { return append(append(dst, "end "...), topic...) }
+
+func (p *peer) Send(_ bool, payload []byte, _ *Turn) {
+	p.sent = append(p.sent, string(payload[:min(len(payload), 12)]))
+}
+
 func (p *peer) subTold(t *testing.T, notOwn bool, turn *Turn) {
 	t.Helper()
 	if _, err := p.s.Subscribe([]byte("a"), SubOptions{Format: told{}, NotOwn: notOwn}, turn); err != nil {
@@ -18,9 +23,9 @@ func (p *peer) subTold(t *testing.T, notOwn bool, turn *Turn) {
 	}
 }
 
-// TestRetire: who reads a topic in the dialect that ends it is given what it had
-// not read, and hears it no more; others' subscriptions stay.
-func TestRetire(t *testing.T) {
+// TestFarewell: who reads a topic in a dialect that tells of its end is given
+// what it had not read, is told, and hears it no more; others' subscriptions stay.
+func TestFarewell(t *testing.T) {
 	h := newClocked(t, Options{TopicCap: 64 << 10})
 	mine := told{}
 	p, reader, stuck, self, other := open(t, h.Hub), open(t, h.Hub), open(t, h.Hub), open(t, h.Hub), open(t, h.Hub)
@@ -43,25 +48,18 @@ func TestRetire(t *testing.T) {
 	self.fill(h.now, 0)
 	self.pub(t, "a", `"own"`, h.turn)
 	p.pub(t, "a", `"last"`, h.turn)
-	got := map[*Session][]string{}
-	if err := h.Retire([]byte("a"), mine, func(s *Session, unread []Reading) {
-		list := []string{}
-		for _, r := range unread {
-			list = append(list, fmt.Sprintf("%d %.5s", r.Seq, r.Data))
-		}
-		got[s] = list
-	}); err != nil {
+	if err := h.Delete([]byte("a"), self.s, h.turn); err != nil {
 		t.Fatal(err)
 	}
 	if err := h.Check(); err != nil {
 		t.Fatal(err)
 	}
-	if len(got) != 3 || !slices.Equal(got[reader.s], []string{`10 "own"`, `11 "last`}) || !slices.Equal(got[self.s], []string{`11 "last`}) {
-		t.Errorf("got %v", got)
-	}
-	if l := got[stuck.s]; len(l) != 9 || l[0] != `1 "0xxx` {
+	want(t, reader.sent, `a 10 0 "own"`, `a 11 0 "last`, "end a")
+	want(t, self.sent, `a 11 0 "last`)
+	if l := stuck.sent; len(l) != 10 || l[0] != `a 1 0 "0xxxx` || l[9] != "end a" {
 		t.Errorf("who was behind got %q", l)
 	}
+	want(t, other.sent)
 	if d := stuck.s.drop.Load(); d != 2 {
 		t.Errorf("it lost %d", d)
 	}
@@ -74,9 +72,6 @@ func TestRetire(t *testing.T) {
 	}
 	if f := other.fill(h.now, 0); len(f) != 1 || !strings.Contains(f[0], "anew") {
 		t.Errorf("another dialect's subscriber got %q", f)
-	}
-	if err := h.Retire([]byte("none"), mine, nil); err == nil || err.Code != 404 {
-		t.Error(err)
 	}
 }
 
@@ -98,7 +93,7 @@ func TestUnreadOfDeleted(t *testing.T) {
 		}
 		fast.fill(h.now, 0)
 		if end == "delete" {
-			if err := h.Delete([]byte("a")); err != nil {
+			if err := h.Delete([]byte("a"), nil, h.Turn()); err != nil {
 				t.Fatal(err)
 			}
 		} else {

@@ -277,7 +277,7 @@ func TestDeletedTopicIsBornAgainForItsSubscribers(t *testing.T) {
 	p, s := open(t, h.Hub), open(t, h.Hub)
 	p.pub(t, "a", "1", h.turn)
 	ep := s.sub(t, "a", SubOptions{Last: 1}, h.turn).Ep
-	if err := h.Delete([]byte("a")); err != nil {
+	if err := h.Delete([]byte("a"), nil, h.Turn()); err != nil {
 		t.Fatal(err)
 	}
 	want(t, s.fill(h.now, 0), "live a 0")
@@ -288,7 +288,7 @@ func TestDeletedTopicIsBornAgainForItsSubscribers(t *testing.T) {
 	if got := s.sub(t, "a", SubOptions{}, h.turn).Ep; got == ep {
 		t.Error("numbers began anew in the same epoch")
 	}
-	if err := h.Delete([]byte("nothing")); err == nil || err.Code != codec.CodeNotFound {
+	if err := h.Delete([]byte("nothing"), nil, h.Turn()); err == nil || err.Code != codec.CodeNotFound {
 		t.Errorf("deleting what is not there: %v", err)
 	}
 }

@@ -34,6 +34,7 @@ type peer struct {
 	cut     *codec.Error
 	scratch Scratch
 	got     []string
+	sent    []string // by Send
 	next    int64
 }
 
@@ -187,7 +188,7 @@ func (m *model) step() string {
 		return "unsubscribe " + pattern
 	case n < 20:
 		topic := pick(m.r, modelTopics)
-		m.h.Delete([]byte(topic))
+		m.h.Delete([]byte(topic), nil, m.h.Turn())
 		for _, p := range m.peers {
 			delete(p.at, topic)
 		}

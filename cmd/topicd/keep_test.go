@@ -150,7 +150,7 @@ func TestKeeperNoRoom(t *testing.T) {
 	if b, _ := os.ReadFile(file); string(b) != all {
 		t.Errorf("it holds %s", b)
 	}
-	if err := k.hub.Delete([]byte("a")); err != nil {
+	if err := k.hub.Delete([]byte("a"), nil, k.hub.Turn()); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := k.hub.Make([]byte("b"), node.MakeOptions{Static: true, Cap: 6000}); err != nil {
@@ -160,7 +160,7 @@ func TestKeeperNoRoom(t *testing.T) {
 	if b, _ := os.ReadFile(file); string(b) != "[\n{\"topic\":\"b\",\"cap\":6000},\n{\"topic\":\"c\"}\n]\n" {
 		t.Errorf("it holds %s", b)
 	}
-	if err := k.hub.Delete([]byte("b")); err != nil {
+	if err := k.hub.Delete([]byte("b"), nil, k.hub.Turn()); err != nil {
 		t.Fatal(err)
 	}
 	k.save()

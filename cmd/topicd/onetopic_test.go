@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -46,6 +47,34 @@ func TestOneTopic(t *testing.T) {
 		hear(t, page, `{"args":["room/1",`+v+`,`)
 		if i != 1 { // an SCD client does not hear itself
 			hear(t, scd, `@room/1]:`+v)
+		}
+	}
+
+	// Whoever deletes the topic, SCD clients are told as by TDL, and hear it no more.
+	for i, end := range []func(){
+		func() { tell(t, native, `{"op":"delete","id":2,"topic":"room/1"}`) },
+		func() {
+			r, err := http.NewRequest("DELETE", strings.Replace(url, "ws:", "http:", 1)+"api/topics/room/1", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			res, err := http.DefaultClient.Do(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			res.Body.Close()
+		},
+	} {
+		tell(t, native, fmt.Sprintf(`{"op":"pub","topic":"room/1","data":"last words %d"}`, i))
+		hear(t, page, `"last words `)
+		end()
+		hear(t, scd, fmt.Sprintf(`@room/1]:last words %d`, i))
+		hear(t, scd, "[server@notify]:TDL|room/1|1|no error\n")
+		tell(t, native, `{"op":"pub","topic":"room/1","data":"anew"}`)
+		hear(t, page, `"anew"`)
+		tell(t, scd, "SCDTMH:1.0\tTRN:room/1\n")
+		if _, b, err := scd.ReadMessage(); err != nil || !strings.HasPrefix(string(b), "[server@notify]:TRN|room/1|2|") {
+			t.Fatalf("after the end it got %q, %v", b, err)
 		}
 	}
 }

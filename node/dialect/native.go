@@ -244,7 +244,7 @@ func (n *Native) handle(p node.Peer, enc codec.Encoding, m *codec.Message, turn 
 			err = p.Session().MayManage(topic)
 		}
 		if err == nil {
-			err = n.cfg.Hub.Delete(topic)
+			err = n.cfg.Hub.Delete(topic, p.Session(), turn)
 		}
 		if err != nil {
 			return err

@@ -201,7 +201,7 @@ func TestRelayReborn(t *testing.T) {
 	h.joined(t, "r", 1)
 	capOf := func() int64 { return h.Info(h.Find([]byte("relay/r")), h.Now()).Cap }
 	before := capOf()
-	if err := h.Delete([]byte("relay/r")); err != nil {
+	if err := h.Delete([]byte("relay/r"), nil, h.Turn()); err != nil {
 		t.Fatal(err)
 	}
 	h.joined(t, "r", 1)

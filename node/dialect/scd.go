@@ -119,6 +119,8 @@ func (d *SCD) handle(p node.Peer, q *scdRequest, turn *node.Turn) (scdAnswer, *c
 
 const scdNoError = "no error"
 
+var scdDone = scdAnswer{1, scdNoError}
+
 func (q *scdRequest) exists() scdAnswer {
 	return scdAnswer{2, "topic '" + string(q.topic) + "' already exists"}
 }
@@ -142,11 +144,9 @@ func (d *SCD) make(p node.Peer, q *scdRequest) (scdAnswer, *codec.Error) {
 	if _, err := d.cfg.Hub.Make(q.topic, node.MakeOptions{Static: true, Cap: burstCap(d.cfg.Hub)}); err != nil {
 		return scdAnswer{}, err
 	}
-	return scdAnswer{1, scdNoError}, nil
+	return scdDone, nil
 }
 
-// delete tells every SCD subscriber of the topic, as the original does, and
-// gives it what it had not read: the original has no readings that are not sent.
 func (d *SCD) delete(p node.Peer, q *scdRequest, turn *node.Turn) (scdAnswer, *codec.Error) {
 	if d.cfg.Hub.Find(q.topic) == nil {
 		return q.missing(-1), nil
@@ -157,25 +157,10 @@ func (d *SCD) delete(p node.Peer, q *scdRequest, turn *node.Turn) (scdAnswer, *c
 	if err := p.Session().MayManage(q.topic); err != nil {
 		return scdAnswer{}, err
 	}
-	done := scdAnswer{1, scdNoError}
-	notice := appendSCDReply(nil, q.cmd, q.topic, done)
-	err := d.cfg.Hub.Retire(q.topic, scdFormat{}, func(s *node.Session, unread []node.Reading) {
-		peer, ok := s.Sink().(node.Peer)
-		if !ok {
-			return
-		}
-		for i := range unread {
-			b, _ := scdFormat{}.Append(nil, &unread[i])
-			peer.Send(true, b, turn)
-		}
-		if s != p.Session() { // it gets its own reply
-			peer.Send(true, notice, turn)
-		}
-	})
-	if err != nil {
+	if d.cfg.Hub.Delete(q.topic, p.Session(), turn) != nil { // somebody else did meanwhile
 		return q.missing(-1), nil
 	}
-	return done, nil
+	return scdDone, nil
 }
 
 // passing are the options of a topic that dies with its last subscriber.
@@ -197,7 +182,7 @@ func (d *SCD) subscribe(p node.Peer, q *scdRequest, turn *node.Turn) (scdAnswer,
 	d.cfg.mu.Lock()
 	defer d.cfg.mu.Unlock()
 	t := h.Find(q.topic)
-	answer := scdAnswer{1, scdNoError}
+	answer := scdDone
 	switch {
 	case t == nil && q.cmd == "TRC":
 		return q.missing(0), nil
@@ -236,7 +221,7 @@ func (d *SCD) unsubscribe(p node.Peer, q *scdRequest, turn *node.Turn) (scdAnswe
 	if left && d.cfg.Hub.Find(q.topic) == nil {
 		return scdAnswer{3, scdNoError}, nil
 	}
-	return scdAnswer{1, scdNoError}, nil
+	return scdDone, nil
 }
 
 func (d *SCD) publish(p node.Peer, q *scdRequest, turn *node.Turn) (scdAnswer, *codec.Error) {
@@ -255,7 +240,7 @@ func (d *SCD) publish(p node.Peer, q *scdRequest, turn *node.Turn) (scdAnswer, *
 	if done.Topic != t { // it ended meanwhile and was made again: not to stay
 		_, _ = d.cfg.Hub.Make(q.topic, passing(d.cfg.Hub))
 	}
-	return scdAnswer{1, scdNoError}, nil
+	return scdDone, nil
 }
 
 // scdValue reports whether a body is published as the JSON value that it is. A

@@ -74,6 +74,12 @@ func appendPlain(dst []byte, r *node.Reading) []byte {
 	return append(dst, js...)
 }
 
+// End implements node.Ender: every subscriber gets the reply to TDL, whoever
+// deleted the topic, and before it what it had not read.
+func (scdFormat) End(dst []byte, topic string) []byte {
+	return appendSCDReply(dst, "TDL", []byte(topic), scdDone)
+}
+
 // Live implements node.Format: there is no such word.
 func (scdFormat) Live(dst []byte, _ string, _ uint64, _ int64) ([]byte, bool) { return dst, false }
 

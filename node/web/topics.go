@@ -194,7 +194,9 @@ func (s *server) serveDelete(w http.ResponseWriter, r *http.Request) {
 		if err != nil {
 			return err
 		}
-		if err := s.Hub.Delete(name); err != nil {
+		turn := s.Hub.Turn()
+		defer turn.Wake()
+		if err := s.Hub.Delete(name, sess, turn); err != nil {
 			return err
 		}
 		writeJSON(w, http.StatusOK, map[string]string{"topic": string(name)})

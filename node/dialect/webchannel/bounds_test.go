@@ -57,7 +57,7 @@ func TestUpdatesAreBounded(t *testing.T) {
 	for _, p := range ps {
 		p.quietNative()
 	}
-	if err := w.hub.Delete([]byte("l/000/" + strings.Repeat("n", 60))); err != nil {
+	if err := w.hub.Delete([]byte("l/000/"+strings.Repeat("n", 60)), nil, w.hub.Turn()); err != nil {
 		t.Fatal(err)
 	}
 	told := func() (n int) {

@@ -203,7 +203,7 @@ func TestTopicList(t *testing.T) {
 	w.wait(5000)
 	p.quietNative()
 	n.publish("c", `1`)
-	if err := w.hub.Delete([]byte("b")); err != nil {
+	if err := w.hub.Delete([]byte("b"), nil, w.hub.Turn()); err != nil {
 		t.Fatal(err)
 	}
 	n.publish("d", `1`)
