@@ -15,6 +15,7 @@ import (
 // cursors on the goroutine that its request has anyway.
 //
 //	retry: 2000                                  how long a browser waits before it comes back
+//	event: gap     data: {"topic":…,"ep":n,"gap":n} who came back did not get everything
 //	event: live    data: {"topic":…,"count":n}   the stored readings of that pattern are through
 //	id: …          data: {"topic","seq","ts","data","from"?,"drop"?}
 //	event: bye     data: {"code","msg","retry"?} why the hub ends it
@@ -22,12 +23,14 @@ import (
 //
 // A browser that comes back says the last id it saw (Last-Event-ID) and goes on
 // there. With one topic's exact name the id is epoch and number of the reading:
-// nothing stored is lost or repeated, and what is gone shows as a gap in seq.
-// With patterns it is "t" and a time of the hub: everything up to then has been
-// sent. Readings are drained topic by topic, so a number or a time on each of
+// nothing stored is lost or repeated, and what is gone is told first, as a gap.
+// With patterns it is a time of the hub and its epoch: everything up to then has
+// been sent. Readings are drained topic by topic, so a number or a time on each of
 // them would not be true of the others; the id comes by itself after each round,
 // and what a break cuts off between two of them, and the second before, is sent
-// again. Whoever minds knows a repeated reading by topic and seq.
+// again. Whoever minds knows a repeated reading by topic, seq and ts. After a
+// restart numbers begin anew and the clock may have gone back (boards without a
+// battery): all that is stored is new then, and a gap says the new epoch.
 
 const (
 	pingEvery = 15 * time.Second // proxies cut idle streams at 60 s, some at 30
@@ -70,8 +73,9 @@ type stream struct {
 	sess *node.Session
 	sink *subscriber
 
-	time bool  // ids are times
-	slow int64 // milliseconds that a rate may hold a reading back
+	time bool   // ids are times
+	slow int64  // milliseconds that a rate may hold a reading back
+	gaps []byte // events that say what a peer that came back does not get
 
 	wrote time.Time // when something was written last
 	began int64     // of the round that is under way, 0 = none
@@ -126,43 +130,55 @@ func (st *stream) subscribe(q *query, resume string, turn *node.Turn) *codec.Err
 	if q.hasLast {
 		o.Last = q.last
 	}
-	if ep, seq, ok := parseID(resume); ok && !st.time {
-		o.HasSince, o.Since, o.Ep = true, seq, ep
-		if t := st.s.Hub.Find([]byte(q.topics[0])); t != nil && st.s.Hub.Info(t, turn.Now).Epoch != ep {
-			o.Since, o.Ep = 0, 0 // born again since: all that it holds
+	ep, at, resumes := parseID(resume, st.time)
+	if resumes {
+		o.HasSince, o.Since, o.Ep = true, 0, 0 // all that is stored, if numbers have begun anew
+		switch t := st.s.Hub.Find([]byte(q.topics[0])); {
+		case st.time && ep == st.s.Hub.Epoch():
+			o.After = at
+		case !st.time && t != nil && ep == st.s.Hub.Info(t, turn.Now).Epoch:
+			o.Since = at
 		}
-	} else if at, ok := parseTimeID(resume); ok && st.time {
-		o.HasSince, o.Since, o.After = true, 0, at
 	}
 	o.Format = events{ids: !st.time}
 	for _, p := range q.topics {
-		if _, err := st.sess.Subscribe([]byte(p), o, turn); err != nil {
+		got, err := st.sess.Subscribe([]byte(p), o, turn)
+		if err != nil {
 			return err
+		}
+		if st.time {
+			got.Ep = st.s.Hub.Epoch()
+		}
+		if resumes && (got.Gap > 0 || got.Ep != ep) {
+			st.gap(p, &got)
 		}
 	}
 	return nil
 }
 
-// parseID reads "epoch-number".
-func parseID(id string) (ep uint64, seq int64, ok bool) {
+// gap tells how many readings of a topic are gone; in another epoch than the
+// peer's all that it did not get of the old one are, too.
+func (st *stream) gap(topic string, got *node.Subscribed) {
+	b := codec.AppendString(append(st.gaps, "event: gap\ndata: {\"topic\":"...), codec.JSON, topic)
+	b = strconv.AppendUint(append(b, `,"ep":`...), got.Ep, 10)
+	b = strconv.AppendUint(append(b, `,"gap":`...), got.Gap, 10)
+	st.gaps = append(b, "}\n\n"...)
+}
+
+// parseID reads "epoch-number", or "epoch-t" and milliseconds since 1970.
+func parseID(id string, time bool) (ep uint64, at int64, ok bool) {
 	a, b, cut := strings.Cut(id, "-")
+	if time {
+		b, cut = strings.CutPrefix(b, "t")
+	}
 	ep, err1 := strconv.ParseUint(a, 10, 53)
 	n, err2 := strconv.ParseUint(b, 10, 53)
 	return ep, int64(n), cut && err1 == nil && err2 == nil
 }
 
-// parseTimeID reads "t" and milliseconds since 1970.
-func parseTimeID(id string) (int64, bool) {
-	if !strings.HasPrefix(id, "t") {
-		return 0, false
-	}
-	n, err := strconv.ParseUint(id[1:], 10, 53)
-	return int64(n), err == nil && n > 0
-}
-
 // run sends until the peer is gone, is cut, or the hub goes away.
 func (st *stream) run(gone <-chan struct{}) {
-	if !st.write([]byte(retryIn)) {
+	if !st.write(append([]byte(retryIn), st.gaps...)) {
 		return
 	}
 	timer := time.NewTimer(pingEvery)
@@ -242,7 +258,8 @@ func (st *stream) mark(b []byte, began int64) []byte {
 	if !st.time {
 		return b
 	}
-	b = append(b, "id: t"...)
+	b = strconv.AppendUint(append(b, "id: "...), st.s.Hub.Epoch(), 10)
+	b = append(b, "-t"...)
 	return append(strconv.AppendInt(b, began-turnSlack-st.slow, 10), "\n\n"...)
 }
 

@@ -124,9 +124,9 @@ func TestStreamOneTopic(t *testing.T) {
 	h.pub("a/b", "6")
 	s.want(`|8-1|{"topic":"a/b","seq":1,"ts":1000,"data":6}`)
 	s = h.stream("topic=a/b&lastEventId=7-5")
-	s.want(`|8-1|{"topic":"a/b","seq":1,"ts":1000,"data":6}`, `live|8-1|{"topic":"a/b","count":1}`)
+	s.want(`gap||{"topic":"a/b","ep":8,"gap":0}`, `|8-1|{"topic":"a/b","seq":1,"ts":1000,"data":6}`, `live|8-1|{"topic":"a/b","count":1}`)
 	// What nobody of us wrote is no id.
-	s = h.stream("topic=a/b&last=0", "Last-Event-ID: t99")
+	s = h.stream("topic=a/b&last=0", "Last-Event-ID: 7-t99")
 	s.want(`live||{"topic":"a/b","count":0}`)
 }
 
@@ -143,19 +143,50 @@ func TestStreamPattern(t *testing.T) {
 		`||{"topic":"a/2","seq":1,"ts":105000,"data":2}`, `live||{"topic":"a/2","count":1}`)
 	c.now.Store(106_500)
 	h.pub("a/1", "3")
-	s.want(`|t104000|{"topic":"a/1","seq":2,"ts":106500,"data":3}`)
+	s.want(`|7-t104000|{"topic":"a/1","seq":2,"ts":106500,"data":3}`)
 	s.cancel()
 	c.now.Store(110_000)
 	h.pub("a/2", "4")
 	h.pub("b/2", "5")
-	s = h.stream("topic=a/%23", "Last-Event-ID: t104000")
+	s = h.stream("topic=a/%23", "Last-Event-ID: 7-t104000")
 	s.want(
 		`||{"topic":"a/1","seq":2,"ts":106500,"data":3}`, // again
 		`||{"topic":"a/2","seq":1,"ts":105000,"data":2}`,
 		`||{"topic":"a/2","seq":2,"ts":110000,"data":4}`,
 		`live||{"topic":"a/#","count":3}`)
 	h.pub("a/3", "6")
-	s.want(`|t109000|{"topic":"a/3","seq":1,"ts":110000,"data":6}`)
+	s.want(`|7-t109000|{"topic":"a/3","seq":1,"ts":110000,"data":6}`)
+}
+
+// Who comes back is told what it does not get: readings that made room for
+// others, and those of a hub that was started anew, whose clock may be behind.
+func TestStreamGap(t *testing.T) {
+	c := newClock(100_000)
+	h := start(t, node.Options{Now: c.now.Load, Epoch: 7, TopicCap: 1024}, Config{})
+	for i := range 200 {
+		h.pub("a/b", fmt.Sprint(i))
+	}
+	first, next := h.hub.Span(h.hub.Find([]byte("a/b")), 0, false, 0, c.now.Load())
+	s := h.stream("topic=a/b", "Last-Event-ID: 7-3")
+	s.want(fmt.Sprintf(`gap||{"topic":"a/b","ep":7,"gap":%d}`, first-4),
+		fmt.Sprintf(`|7-%d|{"topic":"a/b","seq":%d,"ts":100000,"data":%d}`, first, first, first-1))
+	s = h.stream("topic=a/b", fmt.Sprint("Last-Event-ID: 7-", first-1)) // all that it asks for is there
+	if e := s.next(); e.id != fmt.Sprint("7-", first) || next-first != 0 && e.name != "" {
+		t.Error(e)
+	}
+	// A restart, with a clock that is an hour behind.
+	c.now.Store(50_000)
+	h = start(t, node.Options{Now: c.now.Load, Epoch: 9}, Config{})
+	s = h.stream("topic=a/b", "Last-Event-ID: 7-200") // before it is there
+	s.want(`gap||{"topic":"a/b","ep":9,"gap":0}`, `live||{"topic":"a/b","count":0}`)
+	h.pub("a/b", "1")
+	s.want(`|9-1|{"topic":"a/b","seq":1,"ts":50000,"data":1}`)
+	s = h.stream("topic=a/%23", "Last-Event-ID: 7-t99000")
+	s.want(`gap||{"topic":"a/#","ep":9,"gap":0}`, `||{"topic":"a/b","seq":1,"ts":50000,"data":1}`, `live||{"topic":"a/#","count":1}`)
+	h.pub("a/b", "2")
+	s.want(`|9-t49000|{"topic":"a/b","seq":2,"ts":50000,"data":2}`)
+	s = h.stream("topic=a/%23&topic=c", "Last-Event-ID: 9-t49000")
+	s.want(`||{"topic":"a/b","seq":1,"ts":50000,"data":1}`) // no gap: the same hub
 }
 
 func TestStreamRate(t *testing.T) {

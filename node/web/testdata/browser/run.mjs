@@ -7,6 +7,7 @@ import { demo } from "./feed.mjs";
 import { pure } from "./pure.mjs";
 import { shoot } from "./screens.mjs";
 import { Hub, launch, Peer } from "./stage.mjs";
+import * as stream from "./stream.mjs";
 
 const [binary, folder, seconds = "20"] = process.argv.slice(2);
 const browser = await launch();
@@ -32,7 +33,7 @@ async function check(name, f) {
   }
 }
 
-const checks = { ...browserChecks, ...deeds, pure };
+const checks = { ...browserChecks, ...deeds, ...stream, pure };
 const only = process.env.CHECK ? process.env.CHECK.split(",") : null;
 const named = (...names) => names.filter((n) => !only || only.includes(n));
 const series = async (...names) => {
@@ -46,6 +47,7 @@ const pictures = async () => {
 await Promise.all([
   series("values", "plot", "plotless", "keyboard", "topics", "log", "admin", "people", "inert"),
   series("pure", "phones", "accessible", "heals", "resumes", "tokens"),
+  series("events", "eventsOfMany"),
   pictures(),
 ]);
 await series("busy"); // alone: it measures
