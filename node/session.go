@@ -218,10 +218,11 @@ type view struct {
 	rate   float32
 	not    uint32 // session whose readings are left out, 0 = none
 	latest bool
+	once   bool
 }
 
 func (o *SubOptions) view(s *Session) view {
-	v := view{o.Format, o.Tag, float32(o.Rate), o.Not, o.Latest}
+	v := view{o.Format, o.Tag, float32(o.Rate), o.Not, o.Latest, o.Once}
 	if o.NotOwn {
 		v.not = s.id
 	}

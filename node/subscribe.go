@@ -13,6 +13,7 @@ type SubOptions struct {
 	Ep       uint64  // the epoch of Since's number, 0 = not given
 	Rate     float64 // at most so many readings per second and topic, the newest wins; 0 = all
 	Latest   bool    // only ever the newest
+	Once     bool    // exact names: the session's patterns do not make it hear stored readings again
 	NotOwn   bool    // not what this session published
 	Not      uint32  // not what the session of this number published, 0 = all
 	Format   Format
@@ -159,7 +160,7 @@ func (r *replay) cursor(t *Topic, w *Subscription, start uint64) {
 	s := w.s
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed {
+	if s.closed || w != r.b && w.view.once {
 		return
 	}
 	if !w.marked(t) {

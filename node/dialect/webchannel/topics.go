@@ -86,9 +86,6 @@ func (p *page) sub(pattern string, o *codec.Opts, turn *node.Turn) ([]byte, *cod
 	view := node.SubOptions{Rate: o.Rate, Latest: o.Latest, NotOwn: o.NotOwn}
 	so := view
 	so.Last, so.Since, so.Ep, so.HasSince = 1, o.Since, o.Ep, o.Has&codec.OptSince != 0
-	if o.Has&codec.OptLast != 0 {
-		so.Last = o.Last
-	}
 	bits := uint8(toTopics)
 	tuned := -1
 	for i, sp := range special {
@@ -98,6 +95,12 @@ func (p *page) sub(pattern string, o *codec.Opts, turn *node.Turn) ([]byte, *cod
 		}
 	}
 	so.Format = p.srv.heard[bits]
+	if bits != toTopics { // a line that it has heard is said again only where it asks for that
+		so.Last, so.Once = 0, true
+	}
+	if o.Has&codec.OptLast != 0 {
+		so.Last = o.Last
+	}
 	done, err := p.peer.Session().Subscribe([]byte(pattern), so, turn)
 	if err != nil {
 		return nil, err
@@ -170,7 +173,7 @@ func (p *page) tune(turn *node.Turn) {
 			if exact != nil {
 				o = exact.view
 			}
-			o.Format = p.srv.heard[bits]
+			o.Format, o.Once = p.srv.heard[bits], bits&^toTopics != 0
 			if _, err := p.peer.Session().Subscribe([]byte(sp.topic), o, turn); err != nil {
 				continue // not allowed: the page just does not hear it, there is no answer to a connect
 			}

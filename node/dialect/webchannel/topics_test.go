@@ -182,6 +182,46 @@ func TestOneReadingTwoSignals(t *testing.T) {
 	}
 }
 
+// A chat does not hear its last line again when the page subscribes to its topic
+// too, unless it asks for that by name; other topics tell theirs.
+func TestChatHearsLinesOnce(t *testing.T) {
+	w := newWorld(t)
+	n, p := w.native("nothing"), w.page()
+	n.publish("chat", `"before"`)
+	n.publish("green/1", `20.5`)
+	p.connect("chatserver", newMessage)
+	n.publish("chat", `"heard"`)
+	p.message(`","heard"],"object":"chatserver","signal":5,"type":1}`)
+	say := func(method, args string) {
+		t.Helper()
+		p.say(`{"type":6,"object":"topics","method":` + method + `,"args":` + args + `,"id":1}`)
+	}
+	for _, args := range []string{`["#"]`, `["#",{"last":9}]`} {
+		say(`"subscribe"`, args)
+		p.message(`{"args":["green/1",20.5,1,`)
+		p.message(`,"id":1,"type":10}`)
+	}
+	say(`"subscribe"`, `["chat"]`)
+	p.message(`{"data":{"topics":1,"from":3,"gap":0},"id":1,"type":10}`)
+	say(`"subscribe"`, `["chat",{"last":2}]`)
+	for _, line := range []string{"before", "heard", "now"} {
+		p.message(`,"` + line + `"]}},{"object":"topics","properties":{},"signals":{"5":["chat","` + line + `",`)
+		if line == "heard" {
+			p.message(`{"data":{"topics":1,"from":1,"gap":0},"id":1,"type":10}`)
+			n.publish("chat", `"now"`)
+		}
+	}
+	p.result(`"unsubscribe"`, `["chat"]`)
+	say(`"subscribe"`, `["#",{"last":1}]`)
+	p.message(`{"args":["green/1",20.5,1,`)
+	p.message(`,"id":1,"type":10}`)
+	p.say(`{"type":8,"object":"chatserver","signal":5}`) // now only a topic
+	say(`"subscribe"`, `["#"]`)
+	p.message(`{"args":["chat","now",3,`)
+	p.message(`{"args":["green/1",20.5,1,`)
+	p.message(`,"id":1,"type":10}`)
+}
+
 // topicList follows topics that come and go, at most every two seconds.
 func TestTopicList(t *testing.T) {
 	w := newSlowWorld(t)
