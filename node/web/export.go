@@ -1,6 +1,7 @@
 package web
 
 import (
+	"encoding/json"
 	"net/http"
 	"strconv"
 	"strings"
@@ -91,8 +92,8 @@ func (s *server) export(w http.ResponseWriter, b []byte, sess *node.Session, ts 
 func exportLine(b []byte, g *node.Reading) []byte { return append(appendRow(b, g), '\n') }
 
 // csvHead: RFC 4180. Times are UTC. value and unit are there for what the hub
-// understands: numbers and SenML. data is the reading as JSON, but for a bare
-// number, which value says already.
+// understands: numbers, also SenML's, texts, true and false. data is the reading
+// as JSON, but for a bare number or boolean, which value says already.
 const csvHead = "time,ts,topic,seq,value,unit,from,data\r\n"
 
 func exportCells(b []byte, g *node.Reading) []byte {
@@ -104,12 +105,17 @@ func exportCells(b []byte, g *node.Reading) []byte {
 	value, unit, understood := codec.Reading(g.Enc(), g.Data)
 	text, _ := codec.Transcode(nil, codec.JSON, g.Enc(), g.Data)
 	text = oneLine(text)
-	bare := understood && len(text) > 0 && (text[0] == '-' || text[0]-'0' < 10)
+	c := append(text, 0)[0] // 0 is no JSON
+	bare := understood && (c == '-' || c-'0' < 10) || c == 't' || c == 'f'
 	switch {
 	case bare:
 		b = append(b, text...) // all its digits
 	case understood:
 		b = strconv.AppendFloat(b, value, 'g', -1, 64)
+	case c == '"':
+		var s string
+		_ = json.Unmarshal(text, &s)
+		b = appendCell(b, s)
 	}
 	b = appendCell(append(b, ','), unit)
 	b = appendCell(append(b, ','), string(g.From))

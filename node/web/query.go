@@ -54,7 +54,7 @@ func parseQuery(v url.Values) (q query, bad *codec.Error) {
 		bad = codec.Errorf(codec.CodeTooLarge, "more than %d topics: use a pattern", maxPatterns)
 	}
 	for _, p := range q.topics {
-		if err := codec.CheckPattern([]byte(p)); err != nil {
+		if err := checkPattern(p); err != nil {
 			bad = err
 		}
 	}
@@ -71,6 +71,14 @@ func pattern(p string) string {
 		}
 	}
 	return strings.Join(levels, "/")
+}
+
+func checkPattern(p string) *codec.Error {
+	err := codec.CheckPattern([]byte(p))
+	if err != nil && strings.HasSuffix(p, "/") { // clients take # for the end of the URL
+		return codec.Errorf(err.Code, "%s: # is written %%23 in a URL", err.Msg)
+	}
+	return err
 }
 
 const (

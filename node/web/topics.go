@@ -14,7 +14,7 @@ func (s *server) serveTopics(w http.ResponseWriter, r *http.Request) {
 	s.api(w, r, func(sess *node.Session) *codec.Error {
 		match := pattern(r.URL.Query().Get("match"))
 		if match != "" {
-			if err := codec.CheckPattern([]byte(match)); err != nil {
+			if err := checkPattern(match); err != nil {
 				return err
 			}
 		}

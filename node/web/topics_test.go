@@ -169,6 +169,8 @@ func TestExport(t *testing.T) {
 		{"a/obj", "{\"a\":\n[1, \"x\"]}", ofJSON},
 		{"%3Dcmd%7C'%20%2FC%20calc'!A0", `"say \"hi\", you"`, ofJSON},
 		{"-1", `null`, ofJSON},
+		{"a/door", ` "open"`, ofJSON},
+		{"a/on", `true`, ofJSON},
 		{"@x", `18446744073709551615`, ofJSON},
 	} {
 		h.want(200, "", "POST", "/api/pub/"+c.topic, c.data, c.kind)
@@ -188,13 +190,15 @@ func TestExport(t *testing.T) {
 	at := "2026-11-25T12:00:00.005Z|" + fmt.Sprint(now) + "|"
 	want := "time|ts|topic|seq|value|unit|from|data\n" +
 		at + "'-1|1||||null\n" +
-		at + "'=cmd|' /C calc'!A0|1||||\"say \\\"hi\\\", you\"\n" +
+		at + "'=cmd|' /C calc'!A0|1|say \"hi\", you|||\"say \\\"hi\\\", you\"\n" +
 		at + "'@x|1|18446744073709551615|||\n" +
 		at + "a/cbor|1|21|'=1+%A||{\"u\":\"=1+%A\",\"v\":21}\n" +
+		at + "a/door|1|open|||\"open\"\n" +
 		at + "a/num|1|-21.50|||\n" +
 		at + "a/obj|1||||{\"a\": [1, \"x\"]}\n" +
+		at + "a/on|1|true|||\n" +
 		at + "a/senml|1|21.5|Cel||{\"n\":\"t\",\"u\":\"Cel\",\"v\":21.5}\n" +
-		at + "a/text|1||||\"=HYPERLINK(\\\"http://x\\\")\"\n"
+		at + "a/text|1|'=HYPERLINK(\"http://x\")|||\"=HYPERLINK(\\\"http://x\\\")\"\n"
 	if got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
@@ -206,15 +210,18 @@ func TestExport(t *testing.T) {
 		}
 	}
 	h.want(200, fmt.Sprintf(`{"topic":"a/obj","seq":1,"ts":%d,"data":{"a": [1, "x"]}}`, now), "GET", "/api/export?topic=a/obj", "")
-	if a := h.do("GET", "/api/export?topic=a/%23&topic=a/num&topic=a/obj", "", "Accept: text/csv"); strings.Count(a.body, "\r\n") != 6 {
+	if a := h.do("GET", "/api/export?topic=a/%23&topic=a/num&topic=a/obj", "", "Accept: text/csv"); strings.Count(a.body, "\r\n") != 8 {
 		t.Error(a.body) // each topic once
 	}
 	h.hub.Sweep(h.hub.Turn()) // makes $sys/stats
-	if a := h.do("GET", "/api/export?topic=$sys/%23&topic=%23&topic=a/num", ""); strings.Count(a.body, "\n") != 9 {
+	if a := h.do("GET", "/api/export?topic=$sys/%23&topic=%23&topic=a/num", ""); strings.Count(a.body, "\n") != 11 {
 		t.Error(a.body)
 	}
 	h.want(400, "", "GET", "/api/export", "")
 	h.want(400, "", "GET", "/api/export?topic=a&format=xlsx", "")
+	// What comes of greenhouse/# written as it is.
+	h.want(400, `{"error":{"code":400,"msg":"an empty level in the pattern \"greenhouse/\": # is written %23 in a URL"}}`, "GET", "/api/export?topic=greenhouse/#", "")
+	h.want(400, "", "GET", "/api/topics?match=greenhouse/#", "")
 }
 
 // A long export comes whole.
