@@ -31,8 +31,8 @@ type due struct {
 // still counts.
 func (d due) begin() bool {
 	if d.paused {
-		if p, ok := d.c.sock.(interface{ pause(on bool) }); ok {
-			p.pause(false)
+		if p, ok := d.c.sock.(interface{ resume() }); ok {
+			p.resume()
 		}
 		return false
 	}

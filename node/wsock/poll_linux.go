@@ -276,6 +276,8 @@ func (p *pollSocket) pause(on bool) {
 	p.armLocked()
 }
 
+func (p *pollSocket) resume() { p.pause(false) }
+
 func (p *pollSocket) armLocked() {
 	if p.fd < 0 {
 		return

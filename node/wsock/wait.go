@@ -5,6 +5,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"syscall"
+	"time"
 )
 
 // waitSocket belongs to a connection whose goroutine only waits for readiness.
@@ -127,6 +128,8 @@ func (w *waitSocket) work(by *worker, buf []byte) {
 		switch w.read(by, buf) {
 		case readGone:
 			return
+		case readTooMuch:
+			return // to its waiter it goes on working, till resume
 		case readDrained:
 			if w.state.CompareAndSwap(waitWorking, waitIdle) {
 				return
@@ -137,6 +140,9 @@ func (w *waitSocket) work(by *worker, buf []byte) {
 	w.queue() // there is more: the others' turn
 }
 
+// resume reads on after a pause.
+func (w *waitSocket) resume() { w.queue() }
+
 // readsInTurn buffers full, and what was read is written and others are read.
 const readsInTurn = 8
 
@@ -144,6 +150,7 @@ const readsInTurn = 8
 const (
 	readSome = iota
 	readDrained
+	readTooMuch
 	readGone
 )
 
@@ -166,6 +173,10 @@ func (w *waitSocket) read(by *worker, buf []byte) int {
 	c.sess.Heard(by.turn.Now)
 	if !c.over {
 		c.feed(buf[:have+n], &by.turn)
+	}
+	if wait := c.sess.Owes(); wait > 0 && !c.over {
+		by.srv.pacer.add(due{at: by.mono + wait*int64(time.Millisecond), c: c, paused: true})
+		return readTooMuch
 	}
 	return readSome
 }
