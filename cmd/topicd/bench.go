@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"net/url"
+	"strings"
 	"time"
 
 	"topicd/codec"
@@ -31,6 +33,7 @@ The exit code is 1 when readings were lost and the hub did not say so.`
   topicd bench --hub gateway --publishers 1 --subscribers 1000 --json`
 	c.flags.StringVar(&r.hub, "hub", "", "`HUB` to load: ws://gateway:22345/ws, a host, or a name that `topicd discover` shows (env TOPICD_HUB; default this machine's)")
 	c.flags.StringVar(&r.token, "token", "", "token that the hub wants (env TOPICD_TOKEN)")
+	addPin(c.flags, &r.pin)
 	c.flags.Var(count{v: &o.Publishers}, "publishers", "connections that publish")
 	c.flags.Float64Var(&o.Rate, "rate", 0, "readings per second of all publishers together; 0 = as fast as the hub hands them on")
 	c.flags.Var(count{v: &o.Subscribers}, "subscribers", "connections that hear everything")
@@ -77,6 +80,13 @@ func (a *app) load(ctx context.Context, r *remote, o bench.Options, asJSON bool)
 	} else if o.URL, err = a.hubAt(ctx, r.hub); err != nil {
 		return err
 	}
+	at, err := url.Parse(o.URL)
+	if err != nil {
+		return err
+	}
+	if o.TLS, err = a.secure(at, r.pin); err != nil {
+		return err
+	}
 	show := bench.Shower{W: a.err, Terminal: isTerminal(a.err)}
 	if !asJSON {
 		o.Progress = show.Show
@@ -106,6 +116,8 @@ func benchError(u string, err error) error {
 	var refused *codec.Error
 	hint := bench.Hint(err)
 	switch {
+	case strings.Contains(err.Error(), wantsTLS):
+		return speaksTLS(u)
 	case errors.Is(err, bench.ErrOptions):
 		return fail(exitUsage, "", "%w", err)
 	case errors.As(err, &refused):

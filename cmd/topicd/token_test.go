@@ -74,7 +74,9 @@ func TestTLS(t *testing.T) {
 		}
 		return out
 	}
-	run(0, "is a new hub; its certificate has the SHA-256 fingerprint", "pub", "a/b", "1")
+	short := []string{"bench", "--publishers", "3", "--duration", "100ms", "--warmup", "0", "--rate", "100"}
+	run(0, "is a new hub; its certificate has the SHA-256 fingerprint", short...)
+	run(0, "", "pub", "a/b", "1")
 	if out := run(0, "", "get", "a/b", "--raw"); out != "1\n" {
 		t.Error(out)
 	}
@@ -86,6 +88,7 @@ func TestTLS(t *testing.T) {
 	fp := f[1]
 	run(0, "", "get", "a/b", "--pin", strings.ToUpper(fp[:2]+":"+fp[2:]))
 	run(4, "not 00", "get", "a/b", "--pin", "00")
+	run(4, "not 00", append(short, "--pin", "00")...)
 	admin, err := os.ReadFile(filepath.Join(state, adminFile))
 	if err != nil {
 		t.Fatal(err)
@@ -93,13 +96,16 @@ func TestTLS(t *testing.T) {
 	run(0, "", "token", "list", "--token", strings.TrimSpace(string(admin)))
 	_ = os.WriteFile(filepath.Join(home, "known_hubs"), []byte(f[0]+" "+strings.Repeat("0", 64)+"\n"), 0o600)
 	run(4, "has changed: it was 0000", "get", "a/b")
+	run(4, "has changed: it was 0000", short...)
 	run(4, "hint: somebody may be listening in", "token", "list", "--token", "x")
 
 	env["TOPICD_HUB"] = strings.Replace(hub, "wss://", "ws://", 1)
 	run(3, "serves TLS there\nhint: name it with --hub "+hub, "get", "a/b")
+	run(3, "serves TLS there\nhint: name it with --hub "+hub, short...)
 	run(3, "serves TLS there\nhint: name it with --hub "+hub, "token", "list", "--token", "x")
 	env["TOPICD_HUB"] = strings.Replace(serveInside(t), "ws://", "wss://", 1)
 	run(3, "that port is a plain one", "get", "a/b")
+	run(3, "that port is a plain one", short...)
 
 	for name, mode := range map[string]os.FileMode{keyFile: 0o600, certFile: 0o600} {
 		if i, err := os.Stat(filepath.Join(state, name)); err != nil || i.Mode().Perm() != mode {
