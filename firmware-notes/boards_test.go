@@ -11,16 +11,9 @@ import (
 // not known here.
 func TestArduinoSketch(t *testing.T) {
 	t.Parallel()
-	need(t, "g++", "gcc")
 	for _, chip := range []string{"ESP32", "ESP8266"} {
 		t.Run(chip, func(t *testing.T) {
-			flags := []string{"-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-c", "-o"}
-			a, b, bin := temp(t, "a.o"), temp(t, "b.o"), temp(t, "sketch")
-			run(t, "gcc", append(flags, a, "c/topicd.c")...)
-			run(t, "gcc", append(flags, b, "c/topicd_dnssd.c")...)
-			run(t, "g++", "-std=c++17", "-Wall", "-Wextra", "-Werror", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all",
-				"-D"+chip, "-Itestdata/arduino", "-Ic", "-Iarduino/TopicdSensor", "-o", bin, "testdata/arduino/main.cpp", a, b)
-			h := startHub(t, time.Second)
+			bin, h := sketch(t, chip), startHub(t, time.Second)
 			s := newScriptEnv(t, []string{"HUB_PORT=" + h.port()}, bin)
 			s.says("saved")
 			readings(t, h, "greenhouse/1/temp", "greenhouse-1")
@@ -36,6 +29,19 @@ func TestArduinoSketch(t *testing.T) {
 			s.kill()
 		})
 	}
+}
+
+// sketch is the Arduino sketch as a program of this machine.
+func sketch(t *testing.T, chip string) string {
+	t.Helper()
+	need(t, "g++", "gcc")
+	flags := []string{"-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"}
+	a, b, bin := temp(t, "a.o"), temp(t, "b.o"), temp(t, "sketch")
+	run(t, "gcc", append(flags, "-c", "-o", a, "c/topicd.c")...)
+	run(t, "gcc", append(flags, "-c", "-o", b, "c/topicd_dnssd.c")...)
+	run(t, "g++", append(flags, "-std=c++17", "-Wall", "-Wextra", "-Werror",
+		"-D"+chip, "-Itestdata/arduino", "-Ic", "-Iarduino/TopicdSensor", "-o", bin, "testdata/arduino/main.cpp", a, b)...)
+	return bin
 }
 
 // readings waits for the first reading of a device.
@@ -61,11 +67,7 @@ func readings(t *testing.T, h *hub, topic, dev string) {
 // TestESPIDFExample does the same for the ESP-IDF example.
 func TestESPIDFExample(t *testing.T) {
 	t.Parallel()
-	need(t, "gcc")
-	bin := temp(t, "idf")
-	run(t, "gcc", "-std=gnu17", "-Wall", "-Wextra", "-Werror", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all",
-		"-Itestdata/esp-idf", "-Ic", "-Iesp-idf/main", "-o", bin, "testdata/esp-idf/host.c", "c/topicd.c")
-	h := startHub(t, time.Second)
+	bin, h := idf(t), startHub(t, time.Second)
 	s := newScriptEnv(t, []string{"HUB_PORT=" + h.port()}, bin)
 	s.says("ps 1", "ps 0", "saved")
 	readings(t, h, "greenhouse/2/temp", "greenhouse-2")
@@ -75,6 +77,16 @@ func TestESPIDFExample(t *testing.T) {
 	h.publish(t, "greenhouse/2/fan", `false`)
 	s.says("I topicd command 0")
 	s.kill()
+}
+
+// idf is the ESP-IDF example as a program of this machine.
+func idf(t *testing.T) string {
+	t.Helper()
+	need(t, "gcc")
+	bin := temp(t, "idf")
+	run(t, "gcc", "-std=gnu17", "-Wall", "-Wextra", "-Werror", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all",
+		"-Itestdata/esp-idf", "-Ic", "-Iesp-idf/main", "-o", bin, "testdata/esp-idf/host.c", "c/topicd.c")
+	return bin
 }
 
 // The pages' claims are kept by tests: this one, that no example names a file

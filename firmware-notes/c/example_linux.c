@@ -1,15 +1,19 @@
-/* example_linux.c - a device in 180 lines: finds the hub or is told where it is, publishes a
- * reading and gets its ack, publishes by alias, waits for a command, obeys, says goodbye.
+/* example_linux.c - a device: finds the hub or is told where it is, joins where one must, publishes
+ * a reading and gets its ack, publishes by alias, waits for a command, obeys, says goodbye.
  * Also the test of topicd.c against the real hub (../firmware_test.go reads what it prints).
  *
- *      example_linux HOST PORT PATH DEVICE
- *      example_linux --find INTERFACE [ID] DEVICE
+ *      example_linux [--token FILE] HOST PORT PATH DEVICE
+ *      example_linux [--token FILE] --find INTERFACE [ID] DEVICE
+ *
+ * FILE is where it keeps the token that it gets when it joins; a microcontroller has flash.
  */
 #define _DEFAULT_SOURCE
 #include "topicd.h"
 #include "topicd_dnssd.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <net/if.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -26,6 +30,7 @@ static uint8_t rx[256];
 static td_out out = { .buf = tx, .cap = sizeof tx };
 static td_in in = { .buf = rx, .cap = sizeof rx };
 static int sock;
+static char token[TD_TOKEN]; /* "": none */
 
 static td_topic temp = { "example/temp", 0 };
 static td_topic state = { "example/state", 0 };
@@ -93,22 +98,45 @@ static int receive(td_val *m)
 
 static int64_t number(td_val m, uint32_t key) { return td_get(&m, key) ? td_int64(&m) : -1; }
 
-/* Waits for the answer to request id. An error ends the example; a device would look at the
- * code, see ../protocol.md. */
+/* What the hub says no to ends the example; a device would look at the code, see ../protocol.md. */
+static void refused(td_val e)
+{
+	td_val text;
+	if (td_get(&e, TD_K_ERR)) {
+		text = e;
+		if (td_get(&text, td_label("msg")) && text.type == TD_TEXT)
+			printf("err %d %.*s\n", (int)number(e, td_label("code")), (int)text.lo, td_chars(&text));
+	}
+	exit(1);
+}
+
+static void load_token(const char *file)
+{
+	int fd = open(file, O_RDONLY);
+	ssize_t n = fd < 0 ? 0 : read(fd, token, TD_TOKEN - 1);
+	if (n < 0 || (fd < 0 && errno != ENOENT))
+		fail(file);
+	token[n] = 0;
+	close(fd);
+}
+
+static void save_token(const char *file)
+{
+	int fd = open(file, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+	size_t n = strlen(token);
+	if (fd < 0 || write(fd, token, n) != (ssize_t)n || fsync(fd) != 0 || close(fd) != 0)
+		fail(file);
+	printf("token kept\n");
+}
+
+/* Waits for the answer to request id. */
 static td_val answer(int id)
 {
 	for (;;) {
 		td_val m;
 		int op = receive(&m);
-		if (op == TD_ERR) {
-			td_val e = m, text;
-			if (td_get(&e, TD_K_ERR)) {
-				text = e;
-				if (td_get(&text, td_label("msg")))
-					printf("err %d %.*s\n", (int)number(e, td_label("code")), (int)text.lo, td_chars(&text));
-			}
-			exit(1);
-		}
+		if (op == TD_ERR)
+			refused(m);
 		if (op == TD_OK && number(m, TD_K_ID) == id)
 			return m;
 	}
@@ -172,16 +200,23 @@ int main(int argc, char **argv)
 {
 	struct sockaddr_in to = { .sin_family = AF_INET };
 	td_hub hub = { .path = "/ws" };
+	const char *file = NULL;
 	char host[32];
 	td_val m, v;
+	int op;
 	setvbuf(stdout, NULL, _IOLBF, 0);
+	if (argc > 2 && strcmp(argv[1], "--token") == 0) {
+		load_token(file = argv[2]);
+		argc -= 2;
+		argv += 2;
+	}
 	if (argc >= 4 && strcmp(argv[1], "--find") == 0) {
 		hub = find_hub(argv[2], argc > 4 ? argv[3] : NULL);
 	} else if (argc == 5 && inet_pton(AF_INET, argv[1], hub.ip) == 1) {
 		hub.port = (uint16_t)atoi(argv[2]);
 		strncpy(hub.path, argv[3], sizeof hub.path - 1);
 	} else {
-		fprintf(stderr, "usage: example_linux HOST PORT PATH DEVICE | --find INTERFACE [ID] DEVICE\n");
+		fprintf(stderr, "usage: example_linux [--token FILE] HOST PORT PATH DEVICE | --find INTERFACE [ID] DEVICE\n");
 		return 2;
 	}
 	snprintf(host, sizeof host, "%d.%d.%d.%d:%d", hub.ip[0], hub.ip[1], hub.ip[2], hub.ip[3], hub.port);
@@ -199,11 +234,16 @@ int main(int argc, char **argv)
 		fprintf(stderr, "no WebSocket there\n");
 		return 1;
 	}
-	send_frame(td_hello(fresh(), argv[argc - 1], NULL));
-	if (receive(&m) != TD_WELCOME) {
+	send_frame(td_hello(fresh(), argv[argc - 1], token));
+	op = receive(&m);
+	if (op == TD_ERR)
+		refused(m);
+	if (op != TD_WELCOME) {
 		fprintf(stderr, "no topicd there\n");
 		return 1;
 	}
+	if (td_token(&m, token) && file)
+		save_token(file); /* before anything else: it is told this once */
 	v = m;
 	if (td_get(&v, TD_K_DATA))
 		printf("welcome ping=%lld\n", (long long)number(v, td_label("ping")));

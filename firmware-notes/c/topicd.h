@@ -109,15 +109,15 @@ static inline void td_bytes(td_out *o, const void *p, uint32_t n)
 
 static inline void td_id(td_out *o, uint32_t id) { td_key(o, TD_K_ID); td_uint(o, id); }
 
-/* hello {dev, token}: token may be NULL. */
+/* hello {dev, token}: token is NULL or "" when there is none. */
 static inline const uint8_t *td_hello(td_out *o, const char *dev, const char *token)
 {
 	td_begin(o, TD_HELLO, NULL);
 	td_key(o, TD_K_OPTS);
-	td_map(o, token ? 2 : 1);
+	td_map(o, token && *token ? 2 : 1);
 	td_text(o, "dev");
 	td_text(o, dev);
-	if (token) {
+	if (token && *token) {
 		td_text(o, "token");
 		td_text(o, token);
 	}
@@ -225,6 +225,23 @@ static inline uint32_t td_label(const char *name)
 
 /* The characters of a TD_TEXT or TD_BYTES, v->lo of them and no 0 behind. */
 static inline const char *td_chars(const td_val *v) { return (const char *)v->p - v->lo; }
+
+#define TD_TOKEN 48 /* bytes of a token with the 0 behind it */
+
+/* A welcome may bring a device a token of its own (../protocol.md, Joining): 1, and it is in
+ * token, TD_TOKEN bytes. Put it where it outlives a reboot before you do anything else, and say
+ * it in each hello from then on: the hub tells it this once. It wants a receive buffer of 256. */
+static inline int td_token(const td_val *welcome, char *token)
+{
+	td_val v = *welcome;
+	uint32_t i;
+	if (!td_get(&v, TD_K_DATA) || !td_get(&v, td_label("token")) || v.type != TD_TEXT || v.lo >= TD_TOKEN)
+		return 0;
+	for (i = 0; i < v.lo; i++)
+		token[i] = td_chars(&v)[i];
+	token[i] = 0;
+	return 1;
+}
 
 /* An integer of any width: `seq` and `ts` have up to 53 bits. */
 static inline int64_t td_int64(const td_val *v)

@@ -42,6 +42,28 @@ def vectors(folder):
     print("vectors", n)
 
 
+def join(port, encoding, file):
+    """A device that joins: another run of it comes back with the token of the file."""
+
+    def keep(token):
+        with open(file, "w") as f:
+            f.write(token)
+        print("kept")
+
+    try:
+        with open(file) as f:
+            token = f.read()
+    except OSError:
+        token = None
+    hub = topicd.Hub("127.0.0.1", port, dev="py-" + encoding, token=token, cbor=encoding == "cbor", keep=keep)
+    try:
+        print("seq", hub.publish("py/temp", 22 if token else 21.5, ack=True))
+    except topicd.Error as e:
+        print("refused", e, "retry", e.retry)
+    hub.close()
+    print("done")
+
+
 def live(port, encoding):
     hub = topicd.Hub("127.0.0.1", port, dev="py-" + encoding, cbor=encoding == "cbor", timeout=3)
     seen = []
@@ -73,6 +95,8 @@ def live(port, encoding):
 
 if sys.argv[1] == "vectors":
     vectors(sys.argv[2])
+elif sys.argv[1] == "join":
+    join(int(sys.argv[2]), sys.argv[3], sys.argv[4])
 elif sys.argv[1] == "find":
     print(topicd.find(ip=sys.argv[2], hub_id=sys.argv[3]))
 else:

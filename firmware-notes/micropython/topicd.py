@@ -11,6 +11,8 @@
 Plain sockets, no thread, no asyncio. The link is made when it is first needed and made again
 after it was lost, with a pause that grows from 1 to 30 s; subscriptions are renewed, and a
 reading that was not answered is sent again with the same number, so it counts once. ws:// only.
+A hub that wants a token says Error 401. Where devices join (../protocol.md) it gives this one a
+token of its own, to keep(token): write it to a file, and give it as token after a reboot.
 The grammar and what the errors mean: ../protocol.md.
 """
 
@@ -197,11 +199,12 @@ def _from_cbor(b):
 
 
 class Hub:
-    """One link to a hub. cbor=False speaks JSON. timeout: seconds to connect and to be answered."""
+    """One link to a hub. cbor=False speaks JSON. timeout: seconds to connect and to be answered.
+    keep is called with the token that the hub gives to a device that joins."""
 
-    def __init__(self, host, port=8080, path="/ws", dev=None, token=None, cbor=True, timeout=10):
+    def __init__(self, host, port=8080, path="/ws", dev=None, token=None, cbor=True, timeout=10, keep=None):
         self.host, self.port, self.path = host, port, path
-        self.dev, self.token, self.cbor, self.timeout = dev, token, cbor, timeout
+        self.dev, self.token, self.cbor, self.timeout, self.keep = dev, token, cbor, timeout, keep
         self.welcome = None  # what the hub said about itself
         self.links = 0       # how often connected
         self._sock = None
@@ -242,7 +245,7 @@ class Hub:
             except Error as e:
                 if e.code == 404 and topic in self._alias:
                     del self._alias[topic]
-                elif e.retry:
+                elif e.retry and self._sock:
                     self.poll(e.retry / 1000)
                 else:
                     raise
@@ -356,12 +359,16 @@ class Hub:
         if self.token:
             opts["token"] = self.token
         self._heard = _now()
+        self._answers[None] = None  # hello has no id, and what refuses it has none
         self._send({"op": "hello", "opts": opts})
         start = _now()
         while self.welcome is None:
             if _since(start) > self.timeout * 1000:
                 raise Lost("no welcome")
             self._pump(100)
+            if self._answers[None]:
+                self._drop()
+                raise Error(self._answers[None].get("err", {}))
         self.links += 1
         self._up = _now()
         refused = None
@@ -499,10 +506,13 @@ class Hub:
                     callback(topic, m.get("data"), m)
         elif op in ("ok", "err"):
             if m.get("id") in self._answers:
-                self._answers[m["id"]] = m
+                self._answers[m.get("id")] = m
         elif op == "welcome":
             self.welcome = m.get("data") or {}
-            self.token = self.welcome.get("token") or self.token  # it has joined: keep this in flash
+            if self.welcome.get("token"):  # it has joined: kept before anything else
+                self.token = self.welcome["token"]
+                if self.keep:
+                    self.keep(self.token)
         elif op == "bye":
             raise Lost("the hub says bye")
         elif op == "ping":

@@ -3,7 +3,8 @@
 // Put topicd.h, topicd.c, topicd_dnssd.h and topicd_dnssd.c from firmware-notes/c into this
 // folder. No library is needed: the hub is found with a query of our own over WiFiUDP, whose
 // answer is a unicast that reaches a radio that sleeps (../../discovery.md says how to do it
-// with ESPmDNS instead). The last good address is kept in flash and tried first.
+// with ESPmDNS instead). The last good address is kept in flash and tried first, and with it
+// the token that the hub gives to a device that joins.
 //
 // Not compiled here: there is no Arduino core in Debian. The tests compile it with g++
 // against small stand-ins for the core's classes and run it so against the real hub.
@@ -36,7 +37,8 @@ static td_in in = {rx, sizeof rx, 0, 0, 0};
 static td_topic temp = {"greenhouse/1/temp", 0};
 static td_topic fan = {"greenhouse/1/fan", 0};
 
-static struct { uint8_t ip[4]; uint16_t port; char path[65]; } hub; // as it is kept in flash
+// As it is kept in flash. The token is said to the hub that gave it, known by its id.
+static struct { uint8_t ip[4]; uint16_t port; char path[65], id[17], token[TD_TOKEN]; } hub;
 static bool online;            // the hub has said welcome
 static unsigned long heard;    // when something came last
 static unsigned long last;     // when we published last
@@ -98,11 +100,13 @@ static bool findHub() {
     for (unsigned long begin = millis(); millis() - begin < 5000 && !ok; delay(10)) {
       if (udp.parsePacket() <= 0) continue;
       int n = udp.read(packet, sizeof packet);
-      if (n <= 0 || !td_dnssd_answer(packet, (size_t)n, HUB_ID, &found) || found.tls) continue;
+      const char *id = hub.token[0] && hub.id[0] ? hub.id : HUB_ID;
+      if (n <= 0 || !td_dnssd_answer(packet, (size_t)n, id, &found) || found.tls) continue;
       IPAddress from = udp.remoteIP();
       for (int k = 0; k < 4; k++) hub.ip[k] = found.ip[0] ? found.ip[k] : from[k];
       hub.port = found.port;
       memcpy(hub.path, found.path, sizeof hub.path);
+      memcpy(hub.id, found.id, sizeof hub.id);
       ok = true;
     }
   }
@@ -117,7 +121,8 @@ static bool findHub() {
 
 static bool openHub() {
   char host[24];
-  if (hub.port == 0 || hub.port == 0xffff || hub.path[0] != '/' || hub.path[64] != 0) return false; // empty flash
+  if (hub.path[0] != '/' || hub.path[64] || hub.id[16] || hub.token[TD_TOKEN - 1]) memset(&hub, 0, sizeof hub); // empty flash
+  if (hub.port == 0) return false;
   if (!client.connect(IPAddress(hub.ip[0], hub.ip[1], hub.ip[2], hub.ip[3]), hub.port)) return false;
   client.setNoDelay(true);
   snprintf(host, sizeof host, "%d.%d.%d.%d:%u", hub.ip[0], hub.ip[1], hub.ip[2], hub.ip[3], hub.port);
@@ -144,15 +149,17 @@ static void sendReading() {
 
 static void handle(int op, td_val m) {
   td_val v = m, w;
+  unsigned code = 0;
   switch (op) {
     case TD_ACCEPTED:
-      sendBytes(td_hello(fresh(), DEVICE, NULL));
+      sendBytes(td_hello(fresh(), DEVICE, hub.token));
       break;
     case TD_WELCOME:
       if (online) break;
       online = true;
       opened = millis();
       holdOff = 0;
+      td_token(&m, hub.token); // it has joined: into flash before anything else
       saveHub();
       last = millis() - EVERY;
       sendBytes(td_request(fresh(), TD_SUB, &fan, 2));
@@ -176,9 +183,21 @@ static void handle(int op, td_val m) {
     case TD_ERR: // protocol.md says what to do on each code
       if (!td_get(&v, TD_K_ERR)) break;
       w = v;
-      if (td_get(&w, td_label("retry"))) holdOff = w.lo;
+      holdOff = td_get(&w, td_label("retry")) ? w.lo : 0;
       w = v;
-      if (td_get(&w, td_label("code")) && w.lo == 404) temp.alias = 0;
+      if (td_get(&w, td_label("code"))) code = w.lo;
+      if (code == 404) temp.alias = 0;
+      if (!td_get(&v, td_label("msg")) || v.type != TD_TEXT) break;
+      Serial.print(code);
+      Serial.print(' ');
+      Serial.write((const uint8_t *)td_chars(&v), v.lo);
+      Serial.println("");
+      // To our hello. The next connection asks again, without a token that the hub does not know;
+      // flash keeps it until there is another one.
+      if (code == 401 && !online) {
+        if (holdOff == 0) hub.token[0] = 0;
+        client.stop();
+      }
       break;
     case TD_WS_CLOSE:
     case TD_BYE:
@@ -229,6 +248,7 @@ void loop() {
   if (op < 0 || millis() - heard > SILENCE) client.stop();
   if (online && client.connected() && millis() - last >= EVERY + holdOff) {
     last = millis();
+    holdOff = 0;
     sendReading();
   }
   delay(5);

@@ -40,7 +40,8 @@ static EventGroupHandle_t wifi;
 typedef struct {
 	uint32_t ip; /* network order */
 	uint16_t port;
-	char path[65];
+	char path[65], id[17]; /* of TXT */
+	char token[TD_TOKEN];  /* what the hub with this id gave us when we joined, "" before */
 } hub_addr;
 
 static hub_addr hub;
@@ -57,7 +58,7 @@ static int64_t heard, last, hold_off;
 static int64_t now_ms(void) { return esp_timer_get_time() / 1000; }
 static float temperature(void) { return 20.0f + (float)(now_ms() % 100) / 16.0f; } /* your sensor */
 
-/* ---- The hub's address ---------------------------------------------------------------- */
+/* ---- The hub's address, and our token ------------------------------------------------- */
 
 static void load_hub(void)
 {
@@ -94,16 +95,23 @@ static bool find_hub(void)
 		mdns_query_ptr("_topicd", "_tcp", 5000, 4, &found);
 	esp_wifi_set_ps(WIFI_PS_MIN_MODEM);
 	for (mdns_result_t *r = found; r != NULL && !ok; r = r->next) {
-		hub_addr h = { .port = r->port, .path = "/ws" };
+		hub_addr h = hub;
 		bool tls = false;
+		h.port = r->port;
+		h.id[0] = 0;
+		strcpy(h.path, "/ws");
 		for (size_t i = 0; i < r->txt_count; i++) {
 			if (r->txt[i].value == NULL)
 				continue;
 			if (strcmp(r->txt[i].key, "path") == 0)
 				snprintf(h.path, sizeof h.path, "%s", r->txt[i].value);
+			if (strcmp(r->txt[i].key, "id") == 0)
+				snprintf(h.id, sizeof h.id, "%s", r->txt[i].value);
 			if (strcmp(r->txt[i].key, "tls") == 0)
 				tls = r->txt[i].value[0] == '1';
 		}
+		if (hub.token[0] && strcmp(h.id, hub.id) != 0)
+			continue; /* our token is no other hub's business */
 		for (mdns_ip_addr_t *a = r->addr; a != NULL && !tls && !ok; a = a->next) {
 			if (a->addr.type != ESP_IPADDR_TYPE_V4)
 				continue;
@@ -191,12 +199,13 @@ static void handle(int op, td_val m)
 	td_val v = m, w = m;
 	switch (op) {
 	case TD_ACCEPTED:
-		send_bytes(td_hello(fresh(), DEVICE, NULL));
+		send_bytes(td_hello(fresh(), DEVICE, hub.token));
 		break;
 	case TD_WELCOME:
 		online = true;
 		hold_off = 0;
 		last = now_ms() - EVERY;
+		td_token(&m, hub.token); /* we have joined: into flash before anything else */
 		save_hub();
 		send_bytes(td_request(fresh(), TD_SUB, &fan, 2));
 		break;
@@ -216,12 +225,19 @@ static void handle(int op, td_val m)
 		if (!td_get(&v, TD_K_ERR))
 			break;
 		w = v;
-		if (td_get(&w, td_label("retry")))
-			hold_off = w.lo;
-		if (td_get(&v, td_label("code"))) {
-			ESP_LOGW(TAG, "err %u", (unsigned)v.lo);
-			if (v.lo == 404)
-				temp.alias = 0;
+		hold_off = td_get(&w, td_label("retry")) ? w.lo : 0;
+		w = v;
+		if (!td_get(&w, td_label("code")) || !td_get(&v, td_label("msg")) || v.type != TD_TEXT)
+			break;
+		ESP_LOGW(TAG, "%u %.*s", (unsigned)w.lo, (int)v.lo, td_chars(&v));
+		if (w.lo == 404)
+			temp.alias = 0;
+		/* To our hello. The next connection asks again, without a token that the hub does not
+		 * know; flash keeps it until there is another one. */
+		if (w.lo == 401 && !online) {
+			if (hold_off == 0)
+				hub.token[0] = 0;
+			drop();
 		}
 		break;
 	case TD_WS_CLOSE:
@@ -256,6 +272,7 @@ static void serve(void)
 			break;
 		if (online && now_ms() - last >= EVERY + hold_off) {
 			last = now_ms();
+			hold_off = 0;
 			send_reading();
 		}
 	}
