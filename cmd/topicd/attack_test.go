@@ -25,6 +25,8 @@ import (
 //
 //	make test      each attack for a moment
 //	make attack    each for seconds (TOPICD_ATTACK=full)
+//
+// Peers that vanish are TestAttackCable's.
 
 // siege is a hub under attack.
 type siege struct {
@@ -117,21 +119,7 @@ func newSiege(t *testing.T, before []string, flags ...string) *siege {
 }
 
 func (s *siege) besiege(t *testing.T, attacks []attack) {
-	done := make(chan bool)
-	var watch sync.WaitGroup
-	watch.Go(func() {
-		for {
-			now, _ := s.h.rss(t)
-			s.peak.Store(max(s.peak.Load(), now))
-			began := time.Now()
-			select {
-			case <-done:
-				return
-			case <-time.After(20 * time.Millisecond):
-				s.late.Store(max(s.late.Load(), int64(time.Since(began)-20*time.Millisecond)))
-			}
-		}
-	})
+	stop := s.watch(t)
 	dashboards := s.dashboards(300)
 	c := newCanary(s)
 	for _, a := range attacks {
@@ -164,8 +152,7 @@ func (s *siege) besiege(t *testing.T, attacks []attack) {
 	for _, ws := range dashboards {
 		ws.Close()
 	}
-	close(done)
-	watch.Wait()
+	stop()
 	s.settle(t)
 	if code, took := s.h.stop(t); code != 0 || took > 2*time.Second {
 		t.Errorf("exit code %d after %v", code, took)
@@ -175,45 +162,6 @@ func (s *siege) besiege(t *testing.T, attacks []attack) {
 			t.Errorf("a line of the log that is none: %q", l)
 		}
 	}
-}
-
-// mostRSS is what the process may take. TLS keeps some 15 KB for a connection,
-// of which there are up to 500.
-func (s *siege) mostRSS() int64 {
-	if s.tls {
-		return 40 << 20
-	}
-	return 32 << 20
-}
-
-// mostSilence is 250 ms where the processors are free. In make test other tests
-// take them, and the canary itself waits for its turn.
-func (s *siege) mostSilence() time.Duration {
-	if s.full {
-		return 250 * time.Millisecond
-	}
-	return 2 * time.Second
-}
-
-// settle waits until the hub is as it was.
-func (s *siege) settle(t *testing.T) {
-	began := time.Now()
-	defer func() { t.Logf("descriptors as before after %v", time.Since(began).Round(time.Millisecond)) }()
-	deadline := began.Add(35 * time.Second) // 30 s may a socket take nothing
-	for s.descriptors() > s.fds+2 {
-		if time.Now().After(deadline) {
-			t.Fatalf("%d descriptors are open, %d before", s.descriptors(), s.fds)
-		}
-		time.Sleep(50 * time.Millisecond)
-	}
-}
-
-func (s *siege) descriptors() int {
-	list, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", s.h.cmd.Process.Pid))
-	if err != nil {
-		s.Fatal(err)
-	}
-	return len(list)
 }
 
 // dashboards are held open while the attacks go on.

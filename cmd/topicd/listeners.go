@@ -90,7 +90,9 @@ func splitListen(text string) (addr, dialect string, err error) {
 
 // bind takes an address; nothing is served on it before serve.
 func (e *endpoints) bind(addr, dialect string, fixed bool) (*endpoint, error) {
-	l, err := net.Listen("tcp", addr)
+	lc := net.ListenConfig{Control: endUnacked}
+	lc.SetMultipathTCP(false) // it has no such option
+	l, err := lc.Listen(context.Background(), "tcp", addr)
 	if err != nil {
 		return nil, err
 	}

@@ -115,7 +115,7 @@ func (s *server) start() error {
 	}
 	s.dialects = s.newDialects()
 	o := s.set.wsock()
-	o.Ping, o.Log = pingEvery, s.log
+	o.Ping, o.Dead, o.Log = pingEvery, deadAfter, s.log
 	o.Gone = func(addr string) { s.peers.leave(parseAddr(addr).Unmap()) }
 	o.Reader = os.Getenv("TOPICD_READER") // poll, wait or gorilla, to measure and to rule one out; default the best
 	o.Subprotocols = []string{dialect.ProtocolJSON, dialect.ProtocolCBOR}
@@ -153,6 +153,9 @@ func (s *server) start() error {
 
 // pingEvery: proxies cut idle sockets at 60 s, and Managed WebSocket promises 45.
 const pingEvery = 45 * time.Second
+
+// deadAfter: a ping and 25 s for its pong.
+const deadAfter = 70 * time.Second
 
 // openListeners takes every address or none.
 func (s *server) openListeners() error {

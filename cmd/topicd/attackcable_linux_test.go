@@ -1,0 +1,319 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/gorilla/websocket"
+	"golang.org/x/sys/unix"
+
+	"topicd/node"
+	"topicd/node/dialect"
+	"topicd/node/wsock"
+)
+
+// Peers that vanish without a word: power lost, a cable pulled. The hub and the
+// field are each in a network namespace of its own, with a cable between them.
+
+// box is a network namespace: a thread is in it as long as the test runs.
+type box struct {
+	t  *testing.T
+	ns string
+	do chan func()
+}
+
+func newBox(t *testing.T) *box {
+	t.Helper()
+	need(t, "/sbin/ip", "iproute2: apt-get install iproute2")
+	need(t, "/usr/bin/nsenter", "nsenter: apt-get install util-linux")
+	b := &box{t: t, do: make(chan func())}
+	made := make(chan error)
+	go func() {
+		runtime.LockOSThread() // and never unlocked: the thread ends with the goroutine
+		err := unix.Unshare(unix.CLONE_NEWNET)
+		b.ns = fmt.Sprintf("/proc/%d/task/%d/ns/net", os.Getpid(), unix.Gettid())
+		made <- err
+		for f := range b.do {
+			f()
+		}
+	}()
+	t.Cleanup(func() { close(b.do) })
+	if err := <-made; err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatal("this test needs root: ", err)
+		}
+		t.Skip("needs root: ", err)
+	}
+	b.ip("link set lo up")
+	return b
+}
+
+// in runs f in the box. Sockets that it opens stay there.
+func (b *box) in(f func()) {
+	b.t.Helper()
+	done := make(chan bool)
+	b.do <- func() {
+		defer close(done) // also when f ends the test
+		f()
+	}
+	<-done
+	if b.t.Failed() {
+		b.t.FailNow()
+	}
+}
+
+func (b *box) ip(line string) {
+	b.t.Helper()
+	args := append([]string{"--net=" + b.ns, "ip"}, strings.Fields(line)...)
+	if out, err := exec.Command("nsenter", args...).CombinedOutput(); err != nil {
+		b.t.Fatalf("ip %s: %v: %s", line, err, out)
+	}
+}
+
+// farm is a hub's box and one with devices, which have four addresses.
+func farm(t *testing.T) (gateway, field *box) {
+	gateway, field = newBox(t), newBox(t)
+	gateway.ip("link add eth0 type veth peer name eth0 netns " + field.ns)
+	gateway.ip("addr add 10.79.0.1/24 dev eth0")
+	gateway.ip("link set eth0 up")
+	for i := range 4 {
+		field.ip(fmt.Sprintf("addr add 10.79.0.%d/24 dev eth0", i+2))
+	}
+	field.ip("link set eth0 up")
+	return gateway, field
+}
+
+// devices says hello from the field, with n names, and hears the canary; every
+// third has a message under way for ever.
+func (b *box) devices(n int, url string) (list []*websocket.Conn) {
+	b.t.Helper()
+	b.in(func() {
+		for i := range n {
+			ws := from(b.t, fmt.Sprintf("10.79.0.%d", i%4+2), url)
+			wants(b.t, say(b.t, ws, fmt.Sprintf(`{"op":"hello","id":1,"opts":{"dev":"dev%d"}}`, i)), "welcome")
+			if i%3 == 0 {
+				_ = ws.WriteMessage(websocket.TextMessage, []byte(`{"op":"sub","topic":"canary/#"}`))
+			}
+			if i%3 == 1 {
+				_, _ = ws.NetConn().Write(frame(0x82, strings.Repeat("x", 2000))[:1000])
+			}
+			list = append(list, ws)
+		}
+	})
+	return list
+}
+
+// presence counts the states that were told of names that begin with dev.
+type presence struct {
+	mu    sync.Mutex
+	state map[string]map[string]bool
+}
+
+func watchPresence(t *testing.T, ws *websocket.Conn) *presence {
+	p := &presence{state: map[string]map[string]bool{}}
+	if err := ws.WriteMessage(websocket.TextMessage, []byte(`{"op":"sub","topic":"$sys/presence/#"}`)); err != nil {
+		t.Fatal(err)
+	}
+	_ = ws.SetReadDeadline(time.Time{})
+	go func() {
+		for {
+			_, m, err := ws.ReadMessage()
+			if err != nil {
+				return
+			}
+			for _, l := range strings.Split(string(m), `{"client":"dev`)[1:] {
+				name, rest, _ := strings.Cut(l, `","state":"`)
+				state, _, _ := strings.Cut(rest, `"`)
+				p.mu.Lock()
+				if p.state[state] == nil {
+					p.state[state] = map[string]bool{}
+				}
+				p.state[state][name] = true
+				p.mu.Unlock()
+			}
+		}
+	}()
+	return p
+}
+
+func (p *presence) of(state string) int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.state[state])
+}
+
+// until waits for something to become true.
+func until(t *testing.T, limit time.Duration, what string, ok func() bool) {
+	t.Helper()
+	for began := time.Now(); !ok(); time.Sleep(20 * time.Millisecond) {
+		if time.Since(began) > limit {
+			t.Fatalf("not within %v: %s", limit, what)
+		}
+	}
+}
+
+// With pings every half second, by every reader. The program has them every 45 s.
+func TestAttackCable(t *testing.T) {
+	processes(t)
+	for _, reader := range []string{"poll", "wait", "gorilla"} {
+		t.Run(reader, func(t *testing.T) {
+			t.Parallel()
+			gateway, field := farm(t)
+			const silence = 2 * time.Second
+			hub := node.New(node.Options{Stale: silence / 2})
+			cfg := &dialect.NativeConfig{Hub: hub, Version: "test"}
+			ws, err := wsock.New(hub, wsock.Options{
+				Reader: reader, Ping: silence / 4, Dead: silence,
+				Dialect: func(_ *http.Request, sub string) node.Dialect { return cfg.New(sub) },
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			http := httptest.NewUnstartedServer(ws)
+			http.Listener.Close()
+			gateway.in(func() {
+				if http.Listener, err = net.Listen("tcp", "0.0.0.0:0"); err != nil {
+					t.Fatal(err)
+				}
+			})
+			http.Start()
+			t.Cleanup(func() {
+				ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+				defer cancel()
+				ws.Shutdown(ctx)
+				http.Close()
+				hub.Close()
+			})
+			_, port, _ := net.SplitHostPort(http.Listener.Addr().String())
+			var c *canary
+			var p *presence
+			s := &siege{T: t, h: &hubProcess{url: "ws://127.0.0.1:" + port + "/ws"}}
+			gateway.in(func() {
+				c = newCanary(s)
+				p = watchPresence(t, from(t, "127.0.0.3", s.h.url))
+			})
+			defer c.stop()
+			const n = 30
+			field.devices(n, "ws://10.79.0.1:"+port+"/ws")
+			before := hub.Counts().Sessions
+			field.ip("link set eth0 down")
+			until(t, 3*silence, "all of them are offline", func() bool { return p.of("offline") == n })
+			if stale := p.of("stale"); stale != n {
+				t.Errorf("%d of %d were told as stale before", stale, n)
+			}
+			if dead := hub.Stats.Get(node.CutDead); dead != n {
+				t.Errorf("%d were cut as dead", dead)
+			}
+			if left := hub.Counts().Sessions; left != before-n {
+				t.Errorf("%d sessions were %d", left, before)
+			}
+			if _, quiet := c.check(t); quiet > 2*time.Second {
+				t.Errorf("the canary was silent for %v", quiet)
+			}
+			field.ip("link set eth0 up")
+			field.devices(n, "ws://10.79.0.1:"+port+"/ws")
+		})
+	}
+}
+
+// The same with the program as it is: what vanishes has said hello, waits for
+// events, or is in the middle of a request.
+func TestAttackCableInFull(t *testing.T) {
+	processes(t)
+	if os.Getenv("TOPICD_ATTACK") != "full" {
+		t.Skip("takes 100 s: make attack")
+	}
+	gateway, field := farm(t)
+	const addr = "10.79.0.1:22345"
+	s := newSiege(t, []string{"nsenter", "--net=" + gateway.ns}, "--listen", addr)
+	var c *canary
+	var p *presence
+	gateway.in(func() {
+		c = newCanary(s)
+		p = watchPresence(t, from(t, "127.0.0.3", s.h.url))
+	})
+	defer c.stop()
+	honest := s.descriptors()
+	const n = 150
+	field.devices(n, "ws://"+addr+"/ws")
+	field.in(func() {
+		for i, ask := range []string{
+			"GET /api/stream?topic=canary/%23 HTTP/1.1\r\nHost: " + addr + "\r\n\r\n", "GET /api/stream?topic=quiet HTTP/1.1\r\nHost: " + addr + "\r\n\r\n",
+			"GET /api/me HTTP/1.1\r\nHost: " + addr + "\r\n\r\n", "GET /ws HTTP/1.1\r\nHost:", "POST /api/pub/x HTTP/1.1\r\nHost: " + addr + "\r\nContent-Length: 1000\r\n\r\n1",
+		} {
+			for range 4 {
+				nc, err := (&net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(10, 79, 0, byte(i%4+2))}}).Dial("tcp", addr)
+				if err != nil {
+					t.Fatal(err)
+				}
+				t.Cleanup(func() { nc.Close() })
+				_, _ = nc.Write([]byte(ask))
+				if i < 3 {
+					if _, err := bufio.NewReader(nc).ReadString('\n'); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+		}
+	})
+	t.Logf("%d descriptors, %d with all devices", honest, s.descriptors())
+	stop := s.watch(t)
+	began := time.Now()
+	field.ip("link set eth0 down")
+	until(t, 100*time.Second, "all of them are offline", func() bool { return p.of("offline") == n })
+	t.Logf("offline after %v, %d were told as stale before", time.Since(began).Round(time.Millisecond), p.of("stale"))
+	until(t, 30*time.Second, "descriptors as before", func() bool { return s.descriptors() <= honest })
+	_, quiet := c.check(t)
+	stop()
+	late, peak := time.Duration(s.late.Load()), s.peak.Load()
+	t.Logf("descriptors as before after %v; canary silent for %v at most (processors busy for %v); RSS %.1f MiB", time.Since(began).Round(time.Millisecond),
+		quiet.Round(time.Millisecond), late.Round(time.Millisecond), float64(peak)/(1<<20))
+	if quiet > s.mostSilence()+3*late {
+		t.Errorf("the canary was silent for %v", quiet)
+	}
+	if peak > s.mostRSS() {
+		t.Errorf("RSS reached %d bytes", peak)
+	}
+	field.ip("link set eth0 up")
+	field.devices(n, "ws://"+addr+"/ws")
+}
+
+// The kernel knows how long a connection may confirm nothing.
+func TestUnackedEnds(t *testing.T) {
+	e := &endpoints{in: &peers{most: 8, stats: func() *node.Stats { return &node.Stats{} }}}
+	p, err := e.bind("127.0.0.1:0", "", true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	out, err := net.Dial("tcp", p.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer out.Close()
+	in, err := p.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.Close()
+	raw, err := in.(*net.TCPConn).SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = raw.Control(func(fd uintptr) {
+		if ms, err := unix.GetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT); err != nil || ms != 70_000 {
+			t.Error(ms, err)
+		}
+	})
+}
