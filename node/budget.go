@@ -152,8 +152,7 @@ func (s *Session) mayMake(now int64) *codec.Error {
 		return nil
 	}
 	span := max(1, o.Keep.Milliseconds())
-	host := s.addr[:max(0, strings.LastIndexByte(s.addr, ':'))]
-	if !s.made.take(o.Made, span, now) || !s.hub.makers.take(host, o.Topics*3/4, span, now) {
+	if !s.made.take(o.Made, span, now) || !s.hub.makers.take(o.Owner(s.addr), o.Topics*3/4, span, now) {
 		s.hub.Stats.Add(RefusedTopics, 1)
 		return errMade
 	}

@@ -38,3 +38,24 @@ func TestTopicsOfOneAddress(t *testing.T) {
 		t.Errorf("%d topics of 100 are the hub's own", n)
 	}
 }
+
+// Addresses of one owner are one address.
+func TestTopicsOfOneOwner(t *testing.T) {
+	h := newClocked(t, Options{Topics: 100, Made: 50, Owner: func(addr string) string { return addr[:len("2001:db8::")] }})
+	made := 0
+	for i := range 10 {
+		s, err := h.Open(&peer{}, fmt.Sprintf("2001:db8::%d:1", i), "/", h.Now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for j := range 30 {
+			if _, err := s.Publish(fmt.Appendf(nil, "flood/%d/%d", i, j), Body{codec.JSON, []byte("1")}, 0, h.turn); err == nil {
+				made++
+			}
+		}
+		s.Close(h.turn)
+	}
+	if made != 75 {
+		t.Errorf("one owner made %d of 100 topics", made)
+	}
+}

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"strings"
 	"time"
 	"unsafe"
 
@@ -9,19 +10,20 @@ import (
 
 // Options configure a Hub. The zero value of a field means its default.
 type Options struct {
-	Memory   int64         // bytes of the arena, the budget of all stored readings; default 16 MiB
-	TopicCap int           // bytes that one topic may hold; default 64 KiB
-	Topics   int           // topics at most, $-topics included; default one per KiB of Memory
-	Sessions int           // sessions at most; default 1024
-	Subs     int           // subscriptions per session; default 256
-	Ready    int64         // bytes of all ready lists together; default half of Memory
-	MaxBody  int           // bytes of one reading's data; default 64 KiB
-	Rate     int           // requests per second and session; default 10,000; negative = no limit
-	ByteRate int           // request bytes per second and session; default 16 MiB; negative = no limit
-	Made     int           // topics that one session may make in the time of Keep; 0 = no limit of its own
-	Keep     time.Duration // life of an unused dynamic topic; default 10 min
-	Stale    time.Duration // a session not heard of for so long is stale; default 60 s
-	Name     string        // the hub's own name, for welcome and statistics
+	Memory   int64                    // bytes of the arena, the budget of all stored readings; default 16 MiB
+	TopicCap int                      // bytes that one topic may hold; default 64 KiB
+	Topics   int                      // topics at most, $-topics included; default one per KiB of Memory
+	Sessions int                      // sessions at most; default 1024
+	Subs     int                      // subscriptions per session; default 256
+	Ready    int64                    // bytes of all ready lists together; default half of Memory
+	MaxBody  int                      // bytes of one reading's data; default 64 KiB
+	Rate     int                      // requests per second and session; default 10,000; negative = no limit
+	ByteRate int                      // request bytes per second and session; default 16 MiB; negative = no limit
+	Made     int                      // topics that one session may make in the time of Keep; 0 = no limit of its own
+	Keep     time.Duration            // life of an unused dynamic topic; default 10 min
+	Stale    time.Duration            // a session not heard of for so long is stale; default 60 s
+	Owner    func(addr string) string // whom a session's address is counted for; default its host
+	Name     string                   // the hub's own name, for welcome and statistics
 
 	Now   func() int64 // milliseconds since 1970; default the system's clock
 	Epoch uint64       // default the time of construction: differs after a restart
@@ -51,6 +53,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Stale == 0 {
 		o.Stale = time.Minute
+	}
+	if o.Owner == nil {
+		o.Owner = func(addr string) string { return addr[:max(0, strings.LastIndexByte(addr, ':'))] }
 	}
 	if o.Now == nil {
 		o.Now = func() int64 { return time.Now().UnixMilli() }

@@ -60,6 +60,7 @@ func (s *server) openGate() (err error) {
 		s.log.Warn("the admin token can be guessed: make it longer", "bytes", len(s.admin.token))
 	}
 	o := access.Options{
+		Near: s.links.near,
 		Mode: s.set.access, Admin: s.admin.token, File: filepath.Join(s.set.state, "tokens.json"), Joined: s.set.joined,
 		Refused: func(code int) {
 			if code == codec.CodeTooFast {

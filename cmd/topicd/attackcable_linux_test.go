@@ -291,7 +291,7 @@ func TestAttackCableInFull(t *testing.T) {
 
 // The kernel knows how long a connection may confirm nothing.
 func TestUnackedEnds(t *testing.T) {
-	e := &endpoints{in: &peers{most: 8, stats: func() *node.Stats { return &node.Stats{} }}}
+	e := &endpoints{in: &peers{most: 8, links: new(links), stats: func() *node.Stats { return &node.Stats{} }}}
 	p, err := e.bind("127.0.0.1:0", "", true)
 	if err != nil {
 		t.Fatal(err)
@@ -316,4 +316,68 @@ func TestUnackedEnds(t *testing.T) {
 			t.Error(ms, err)
 		}
 	})
+}
+
+// Who has a network of addresses is one peer, on whatever counts peers; who
+// shares one with the hub is counted alone.
+func TestNetworks(t *testing.T) {
+	processes(t)
+	t.Parallel()
+	gateway, field := farm(t)
+	for _, a := range []string{"fd79::1/64", "2001:db8:1::1/64"} {
+		gateway.ip("addr add " + a + " dev eth0 nodad")
+	}
+	gateway.ip("route add 2001:db8:9::/48 via fd79::2")
+	for i := range 12 {
+		field.ip(fmt.Sprintf("addr add fd79::%x/64 dev eth0 nodad", i+2))
+		field.ip(fmt.Sprintf("addr add 2001:db8:9::%x/64 dev lo nodad", i+2))
+	}
+	field.ip("addr add 2001:db8:9:1::2/64 dev lo nodad")
+	field.ip("route add 2001:db8:1::/64 via fd79::1")
+	h := serveProcess(t, []string{"nsenter", "--net=" + gateway.ns}, binary(t, "amd64"), "--sense=off", "--listen", "[::]:22345", "--config", limitsFile(t, "per-address = 5"))
+	let := func(ip, hub string) (ok bool) {
+		field.in(func() {
+			d := websocket.Dialer{NetDial: (&net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(ip)}, Timeout: 5 * time.Second}).Dial}
+			ws, resp, err := d.Dial("ws://["+hub+"]:22345/ws", nil)
+			if err != nil && resp == nil {
+				t.Fatal(err)
+			}
+			if ok = err == nil; ok {
+				t.Cleanup(func() { ws.Close() })
+			}
+		})
+		return ok
+	}
+	near, far := 0, 0
+	for i := range 12 {
+		if let(fmt.Sprintf("fd79::%x", i+2), "fd79::1") {
+			near++
+		}
+		if let(fmt.Sprintf("2001:db8:9::%x", i+2), "2001:db8:1::1") {
+			far++
+		}
+	}
+	if near != 12 || far != 5 {
+		t.Errorf("%d neighbours and %d of a network elsewhere were let in\n%s", near, far, h.errs.String())
+	}
+	if !let("2001:db8:9:1::2", "2001:db8:1::1") {
+		t.Error("the network beside it was not")
+	}
+	codes := map[int]int{}
+	field.in(func() {
+		for i := range 22 {
+			nc, err := (&net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(fmt.Sprintf("fd79::%x", i%11+2))}}).Dial("tcp", "[fd79::1]:22345")
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, _ = nc.Write([]byte("GET /api/me HTTP/1.1\r\nHost: [fd79::1]\r\nConnection: close\r\nAuthorization: Bearer wrong\r\n\r\n"))
+			if resp, err := http.ReadResponse(bufio.NewReader(nc), nil); err == nil {
+				codes[resp.StatusCode]++
+			}
+			nc.Close()
+		}
+	})
+	if codes[401] != 22 {
+		t.Errorf("eleven neighbours with two wrong tokens each: %v", codes)
+	}
 }

@@ -22,7 +22,7 @@ func (s *server) guard(next http.Handler) http.Handler {
 			// it comes. Who takes bodies gives them more time.
 			_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(s.set.header))
 		}
-		if err := s.peers.ask(parseAddr(r.RemoteAddr).Unmap(), weight(r), time.Now()); err != nil {
+		if err := s.peers.ask(parseAddr(r.RemoteAddr), weight(r), time.Now()); err != nil {
 			refuse(w, r, err)
 			return
 		}

@@ -11,11 +11,13 @@ import (
 
 	"topicd/codec"
 	"topicd/node"
+	"topicd/node/access"
 )
 
 // peers are the addresses that are connected: how often, and how many HTTP
 // requests they may make. An address is forgotten when it has no connection and
-// its requests are paid for: one for each request makes nothing cheaper.
+// its requests are paid for: one for each request makes nothing cheaper. Where a
+// host has a whole network of addresses, they count together.
 type peers struct {
 	// static after construction
 	most     int  // connections of all together, WebSockets included
@@ -23,11 +25,12 @@ type peers struct {
 	requests int  // HTTP requests per second and address, 0 = no limit
 	loopback bool // this machine's too: behind loopback may stand a proxy with everybody
 	stats    func() *node.Stats
+	links    *links
 
 	// guarded by mu
 	mu    sync.Mutex
 	total int
-	by    map[netip.Addr]*peer
+	by    map[netip.Prefix]*peer // an address, and where it has one its network
 }
 
 type peer struct {
@@ -42,76 +45,113 @@ func (s *server) openPeers() {
 	s.peers = peers{
 		most: s.set.sessions + 64, each: s.set.perAddress, requests: s.set.requests, loopback: bool(s.set.loopback),
 		stats: func() *node.Stats { return &s.hub.Stats }, // there is no hub yet
+		links: &s.links,
 	}
 	s.endpoints.in = &s.peers
 }
 
-func (p *peers) key(a net.Addr) netip.Addr {
+func tcpAddr(a net.Addr) netip.Addr {
 	if t, ok := a.(*net.TCPAddr); ok {
-		return t.AddrPort().Addr().Unmap()
+		return t.AddrPort().Addr()
 	}
 	return netip.Addr{}
 }
 
+// place is where an address counts: by itself, and with its network.
+type place struct {
+	key     netip.Prefix
+	limited bool
+}
+
+// places are those of an address. They stay the same as long as it is
+// connected; whether they are limited may change.
+func (p *peers) places(a netip.Addr) []place {
+	a = a.Unmap().WithZone("")
+	alone, _ := a.Prefix(a.BitLen())
+	list := append(make([]place, 0, 2), place{alone, p.loopback || !a.IsLoopback()})
+	if net, ok := access.Network(a); ok {
+		list = append(list, place{net, !p.links.near(net)})
+	}
+	return list
+}
+
 // enter admits one more connection.
 func (p *peers) enter(a netip.Addr) bool {
+	places := p.places(a)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	e := p.by[a]
-	switch {
-	case p.total >= p.most:
+	if p.total >= p.most {
 		p.stats().Add(node.RefusedSessions, 1)
 		return false
-	case e == nil:
-		e = &peer{}
-		if p.by == nil {
-			p.by = make(map[netip.Addr]*peer)
-		}
-		if len(p.by) >= 2*p.most { // so many have gone since the last time
-			maps.DeleteFunc(p.by, func(_ netip.Addr, e *peer) bool { return e.n == 0 })
-		}
-		p.by[a] = e
-	case p.each > 0 && e.n >= p.each && (p.loopback || !a.IsLoopback()):
-		p.stats().Add(node.RefusedAddress, 1)
-		return false
 	}
-	e.n++
+	for _, at := range places {
+		if e := p.by[at.key]; at.limited && p.each > 0 && e != nil && e.n >= p.each {
+			p.stats().Add(node.RefusedAddress, 1)
+			return false
+		}
+	}
+	for _, at := range places {
+		p.peerLocked(at.key).n++
+	}
 	p.total++
 	return true
 }
 
+func (p *peers) peerLocked(key netip.Prefix) *peer {
+	e := p.by[key]
+	if e == nil {
+		e = &peer{}
+		if p.by == nil {
+			p.by = make(map[netip.Prefix]*peer)
+		}
+		if len(p.by) >= 4*p.most { // so many have gone since the last time
+			maps.DeleteFunc(p.by, func(_ netip.Prefix, e *peer) bool { return e.n == 0 })
+		}
+		p.by[key] = e
+	}
+	return e
+}
+
 // leave is called once for each connection that entered.
 func (p *peers) leave(a netip.Addr) {
+	places := p.places(a)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	e := p.by[a]
-	if e == nil || e.n == 0 {
-		return
-	}
-	p.total--
-	if e.n--; e.n == 0 && e.owed <= time.Since(e.at) {
-		delete(p.by, a)
+	for i, at := range places {
+		e := p.by[at.key]
+		if e == nil || e.n == 0 {
+			return
+		}
+		if i == 0 {
+			p.total--
+		}
+		if e.n--; e.n == 0 && e.owed <= time.Since(e.at) {
+			delete(p.by, at.key)
+		}
 	}
 }
 
 // ask charges HTTP requests; a second's worth may come at once.
 func (p *peers) ask(a netip.Addr, requests int, now time.Time) *codec.Error {
-	if p.requests <= 0 || a.IsLoopback() && !p.loopback {
+	if p.requests <= 0 {
 		return nil
 	}
+	places := p.places(a)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	e := p.by[a]
-	if e == nil {
-		return nil // its connection has just gone
+	for _, at := range places {
+		e := p.by[at.key]
+		if e == nil || !at.limited { // nil: its connection has just gone
+			continue
+		}
+		e.owed = max(0, e.owed-now.Sub(e.at))
+		e.at = now
+		if e.owed > time.Second {
+			p.stats().Add(node.RefusedRate, 1)
+			return errRequests
+		}
+		e.owed += time.Duration(requests) * time.Second / time.Duration(p.requests)
 	}
-	e.owed = max(0, e.owed-now.Sub(e.at))
-	e.at = now
-	if e.owed > time.Second {
-		p.stats().Add(node.RefusedRate, 1)
-		return errRequests
-	}
-	e.owed += time.Duration(requests) * time.Second / time.Duration(p.requests)
 	return nil
 }
 
@@ -137,8 +177,13 @@ type turnstile struct {
 func (l *turnstile) Accept() (net.Conn, error) {
 	for {
 		c, err := l.Listener.Accept()
-		if err != nil || l.peers.enter(l.peers.key(c.RemoteAddr())) {
-			return c, err
+		if err != nil {
+			return nil, err
+		}
+		from := tcpAddr(c.RemoteAddr())
+		l.peers.links.look(from)
+		if l.peers.enter(from) {
+			return c, nil
 		}
 		_ = c.SetWriteDeadline(time.Now().Add(time.Millisecond)) // there is room in a new socket
 		_, _ = c.Write(fullAnswer)                               // nonsense where TLS is expected, and as good as none
@@ -156,6 +201,6 @@ var fullAnswer = func() []byte {
 // until the transport says that it is gone.
 func (p *peers) watch(c net.Conn, state http.ConnState) {
 	if state == http.StateClosed {
-		p.leave(p.key(c.RemoteAddr()))
+		p.leave(tcpAddr(c.RemoteAddr()))
 	}
 }

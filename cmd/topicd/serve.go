@@ -55,6 +55,7 @@ type server struct {
 	keeper    *keeper
 	cert      *certificate // nil: no TLS
 	peers     peers
+	links     links
 	dialects  *dialects
 	ws        *wsock.Server
 	web       *web.Server
@@ -103,7 +104,9 @@ func (s *server) start() error {
 	// limit is a last resort and never below what the limits allow.
 	debug.SetGCPercent(25)
 	debug.SetMemoryLimit(s.worst().heap())
-	s.hub = node.New(s.set.hub(hostName()))
+	o := s.set.hub(hostName())
+	o.Owner = s.links.owner
+	s.hub = node.New(o)
 	s.keeper = s.newKeeper()
 	s.keeper.load()
 	if err := s.declare(); err != nil {
@@ -114,15 +117,15 @@ func (s *server) start() error {
 		return err
 	}
 	s.dialects = s.newDialects()
-	o := s.set.wsock()
-	o.Ping, o.Dead, o.Log = pingEvery, deadAfter, s.log
-	o.Gone = func(addr string) { s.peers.leave(parseAddr(addr).Unmap()) }
-	o.Reader = os.Getenv("TOPICD_READER") // poll, wait or gorilla, to measure and to rule one out; default the best
-	o.Subprotocols = []string{dialect.ProtocolJSON, dialect.ProtocolCBOR}
-	o.CheckOrigin = func(*http.Request) bool { return true } // guard has
-	o.Dialect = func(r *http.Request, proto string) node.Dialect { return s.dialects.route(r)(proto) }
+	w := s.set.wsock()
+	w.Ping, w.Dead, w.Log = pingEvery, deadAfter, s.log
+	w.Gone = func(addr string) { s.peers.leave(parseAddr(addr)) }
+	w.Reader = os.Getenv("TOPICD_READER") // poll, wait or gorilla, to measure and to rule one out; default the best
+	w.Subprotocols = []string{dialect.ProtocolJSON, dialect.ProtocolCBOR}
+	w.CheckOrigin = func(*http.Request) bool { return true } // guard has
+	w.Dialect = func(r *http.Request, proto string) node.Dialect { return s.dialects.route(r)(proto) }
 	var err error
-	if s.ws, err = wsock.New(s.hub, o); err != nil {
+	if s.ws, err = wsock.New(s.hub, w); err != nil {
 		return err
 	}
 	s.web = web.New(web.Config{

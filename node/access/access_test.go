@@ -394,14 +394,17 @@ func TestRevokedMayNothing(t *testing.T) {
 	}
 }
 
-// Neighbours in a prefix that is the LAN's do not pay for one another's guesses;
-// strangers of one network do, for each may have all of its addresses.
+// Neighbours in a network that they share do not pay for one another's guesses;
+// who is elsewhere does, for each may have all of its addresses.
 func TestFailuresOfNeighbours(t *testing.T) {
-	g, _ := gate(t, Options{LAN: []netip.Prefix{netip.MustParsePrefix("2001:db8:7::/48")}})
+	g, _ := gate(t, Options{Near: func(p netip.Prefix) bool {
+		return p == netip.MustParsePrefix("2001:db8:7::/64") || p == netip.MustParsePrefix("fd00::/64")
+	}})
 	for _, c := range []struct {
 		one, other string
 		blocked    bool
-	}{{"2001:db8:7::1", "2001:db8:7::2", false}, {"fd00::1", "fd00::2", false}, {"2001:db8:8::1", "2001:db8:8::2", true}, {"198.51.100.1", "198.51.100.2", false}} {
+	}{{"2001:db8:7::1", "2001:db8:7::2", false}, {"fd00::1", "fd00::2", false}, {"2001:db8:8::1", "2001:db8:8::2", true}, {"fd01::1", "fd01::2", true}, {"fd01:0:0:1::1", "fd01:0:0:2::1", false},
+		{"fe80::1%eth0", "fe80::2%eth0", false}, {"::1", "::2", false}, {"::ffff:192.0.2.1", "::ffff:192.0.2.2", false}, {"198.51.100.1", "198.51.100.2", false}} {
 		for range maxFailures {
 			g.Failed(netip.MustParseAddr(c.one))
 		}

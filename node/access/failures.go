@@ -6,11 +6,10 @@ import (
 )
 
 // failures counts wrong tokens by address, in a bounded table. Of IPv6 the
-// first 64 bits count, for a host may take any of the others; but not where they
-// are the LAN's, and neighbours share them.
+// first 64 bits count, but not where neighbours share them.
 type failures struct {
-	local func(netip.Addr) bool
-	by    map[netip.Addr]*tally
+	near func(netip.Prefix) bool
+	by   map[netip.Addr]*tally
 }
 
 type tally struct {
@@ -24,12 +23,23 @@ const (
 	maxTallies  = 1024
 )
 
+// Network is the /64 that an IPv6 address is in, for a host may have all of one
+// (RFC 7084, RFC 8273) and take any address. Loopback and link-local addresses,
+// of which every neighbour has one in fe80::/64, have none.
+func Network(a netip.Addr) (_ netip.Prefix, ok bool) {
+	a = a.Unmap().WithZone("")
+	if !a.Is6() || a.IsLoopback() || a.IsLinkLocalUnicast() {
+		return netip.Prefix{}, false
+	}
+	p, err := a.Prefix(64)
+	return p, err == nil
+}
+
 func (f *failures) origin(a netip.Addr) netip.Addr {
-	if a = a.Unmap().WithZone(""); a.Is6() && !f.local(a) {
-		p, _ := a.Prefix(64)
+	if p, ok := Network(a); ok && !f.near(p) {
 		return p.Addr()
 	}
-	return a
+	return a.Unmap().WithZone("")
 }
 
 // wait is how long the address has to wait before its tokens are looked at.

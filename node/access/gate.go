@@ -28,11 +28,12 @@ const (
 
 // Options configure a Gate.
 type Options struct {
-	Mode    string         // default LAN
-	Admin   string         // the admin token; "" = nobody is admin
-	File    string         // where tokens are kept; "" = in memory only
-	LAN     []netip.Prefix // addresses beyond the private ones that count as the LAN's
-	Joined  Patterns       // what a device that joined may do; {dev} stands for its id
+	Mode    string                  // default LAN
+	Admin   string                  // the admin token; "" = nobody is admin
+	File    string                  // where tokens are kept; "" = in memory only
+	LAN     []netip.Prefix          // addresses beyond the private ones that count as the LAN's
+	Near    func(netip.Prefix) bool // IPv6 networks whose hosts share them; nil = none
+	Joined  Patterns                // what a device that joined may do; {dev} stands for its id
 	Now     func() time.Time
 	Refused func(code int) // counts those not let in, by 401, 403 or 429
 }
@@ -81,6 +82,9 @@ func New(o Options) (*Gate, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	if o.Near == nil {
+		o.Near = func(netip.Prefix) bool { return false }
+	}
 	if o.Refused == nil {
 		o.Refused = func(int) {}
 	}
@@ -94,7 +98,7 @@ func New(o Options) (*Gate, error) {
 	if o.Admin != "" {
 		g.admin = sha256.Sum256([]byte(o.Admin))
 	}
-	g.failed.local = g.Local
+	g.failed.near = o.Near
 	return g, g.load()
 }
 
