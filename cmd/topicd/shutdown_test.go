@@ -95,7 +95,7 @@ func TestSecondSignal(t *testing.T) {
 	time.Sleep(100 * time.Millisecond)
 	h.cmd.Process.Signal(syscall.SIGTERM)
 	<-h.end
-	if took := time.Since(began); took > 700*time.Millisecond {
+	if took := time.Since(began); took > 950*time.Millisecond {
 		t.Errorf("ended after %v", took)
 	}
 }

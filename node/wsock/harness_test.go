@@ -29,7 +29,7 @@ import (
 )
 
 // patience bounds every wait of these tests: nothing here takes a tenth of it.
-const patience = 10 * time.Second
+const patience = 30 * time.Second
 
 // TestMain lets more tests run at a time than there are processors: they wait
 // for deadlines most of the time.

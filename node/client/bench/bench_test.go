@@ -80,6 +80,9 @@ func TestPaced(t *testing.T) {
 	url, _ := testHub(t, unlimited)
 	r := bench(t, Options{URL: url, Rate: 2000, Subscribers: 3, Duration: time.Second})
 	whole(t, r)
+	if r.Client.LateUS > 100_000 {
+		t.Skipf("this machine let the test wait for %d ms", r.Client.LateUS/1000)
+	}
 	if r.Published.PerSecond < 1800 || r.Published.PerSecond > 2200 {
 		t.Errorf("%.0f readings a second instead of 2000", r.Published.PerSecond)
 	}

@@ -202,7 +202,7 @@ func (r *run) publisher(ctx context.Context, i int) error {
 
 // load publishes for the warm-up and the time measured.
 func (r *run) load(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, r.o.Warmup+r.o.Duration)
+	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	r.measureFrom.Store(r.now() + int64(r.o.Warmup))
 	var wg sync.WaitGroup
