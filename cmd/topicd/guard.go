@@ -57,14 +57,33 @@ func (s *server) guard(next http.Handler) http.Handler {
 
 // judge is who asks.
 func (s *server) judge(r *http.Request) (*access.Grant, *codec.Error) {
-	from, token := parseAddr(r.RemoteAddr), tokenOf(r)
+	from, token := s.source(r), tokenOf(r)
 	if forwarded(r) && (token == "" || judgesItself(r)) {
-		from = netip.Addr{} // a proxy's address is not its client's
+		from.Addr = netip.Addr{} // a proxy's address is not its client's
 	}
 	if judgesItself(r) {
-		return s.gate.Look(from, token), nil
+		return s.gate.Look(from.Addr, token), nil
 	}
 	return s.gate.Judge(from, token)
+}
+
+// source is where a request's token comes from.
+func (s *server) source(r *http.Request) access.Source {
+	return access.Source{Addr: parseAddr(r.RemoteAddr), Page: s.mayBePages(r)}
+}
+
+// mayBePages tells whether a page elsewhere may have had a browser send the
+// request: an image whose URL has a token is enough. A browser then says Origin
+// or Sec-Fetch-Site; the latter not over plain HTTP (W3C Fetch Metadata 2), where
+// such a GET looks like anybody's. But it says Origin with a WebSocket and with
+// all that changes something (RFC 6455 4.1, Fetch 3.1), and sets Authorization
+// only where CORS allows it.
+func (s *server) mayBePages(r *http.Request) bool {
+	h := r.Header
+	if h.Get("Origin") != "" || h.Get("Sec-Fetch-Site") != "" {
+		return s.names.Origin(r) != nil
+	}
+	return (r.Method == http.MethodGet || r.Method == http.MethodHead) && h.Get("Upgrade") == "" && h.Get("Authorization") == ""
 }
 
 // forwarded tells whether a proxy sent the request. The header counts even
@@ -118,7 +137,7 @@ func judgesItself(r *http.Request) bool {
 
 // watchGuesses counts tokens that were refused behind it.
 func (s *server) watchGuesses(w http.ResponseWriter, r *http.Request, next http.Handler) {
-	from := parseAddr(r.RemoteAddr)
+	from := s.source(r)
 	if tokenOf(r) == "" {
 		next.ServeHTTP(w, r)
 		return

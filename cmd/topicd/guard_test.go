@@ -423,7 +423,7 @@ func TestHostilePage(t *testing.T) {
 	need(t, "../../node/web/testdata/browser/node_modules/playwright-core", "npm's playwright-core: npm ci in node/web/testdata/browser")
 	h := serveProcess(t, nil, binary(t, "amd64"), "--sense=off")
 	got := tool(t, "", "node", "testdata/js/hostile.js", h.addr)
-	if want := []string{"sockets", "publishing", "reading", "rebinding", "its own page"}; !slices.Equal(got, want) {
+	if want := []string{"sockets", "publishing", "reading", "guessing", "rebinding", "its own page"}; !slices.Equal(got, want) {
 		t.Errorf("only these came out right: %q", got)
 	}
 }
@@ -442,5 +442,65 @@ func TestPanicsAreLogged(t *testing.T) {
 	srv.Close()
 	if text := out.String(); strings.Count(text, "level=") != 1 || !strings.Contains(text, "level=ERROR") || !strings.Contains(text, "our mistake") {
 		t.Error(text)
+	}
+}
+
+// A page elsewhere can have a visitor's browser bring wrong tokens. They are
+// counted, but not as the visitor's own: who brings a token that no page could
+// have sent is listened to.
+func TestPagesGuessForThemselves(t *testing.T) {
+	for name, junk := range map[string]func(g *guarded) int{
+		"img": func(g *guarded) int { // over plain HTTP a browser says nothing more
+			status, _, _ := g.ask("GET", "/api/me?access_token=junk", "")
+			return status
+		},
+		"img, with metadata": func(g *guarded) int {
+			status, _, _ := g.ask("GET", "/api/me?access_token=junk", "", "Sec-Fetch-Site: cross-site", "Sec-Fetch-Mode: no-cors")
+			return status
+		},
+		"form": func(g *guarded) int {
+			status, _, _ := g.ask("POST", "/api/pub/a?access_token=junk", "x=1", "Origin: http://evil.example")
+			return status
+		},
+		"socket": func(g *guarded) int {
+			_, status := g.dial("/ws?access_token=junk", "Origin: http://evil.example")
+			return status
+		},
+		"img of Managed WebSocket": func(g *guarded) int {
+			status, _, _ := g.ask("GET", "/v1/sockets?access_token=junk", "")
+			return status
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := serveGuarded(t, "--access", "token")
+			_, good := g.token(`{"name":"x","publish":["#"],"subscribe":["#"]}`)
+			codes := map[int]int{}
+			for range 40 {
+				codes[junk(g)]++
+			}
+			if codes[401] != 20 || codes[429] != 20 {
+				t.Errorf("junk is answered %v", codes)
+			}
+			if status, body, _ := g.ask("GET", "/api/me", "", bearer+good); status != 200 {
+				t.Errorf("the visitor's own request: %d %s", status, body)
+			}
+			for _, h := range [][]string{nil, {"Origin: " + g.http}, {"Origin: " + g.http, "Sec-Fetch-Site: same-origin"}} {
+				if _, status := g.dial("/ws?access_token="+good, h...); status != 101 {
+					t.Errorf("the dashboard's socket with %q: %d", h, status)
+				}
+			}
+			if status, _, _ := g.ask("GET", "/?access_token="+good, "", "Sec-Fetch-Site: none", "Sec-Fetch-Mode: navigate"); status != 200 {
+				t.Errorf("an address that was typed: %d", status)
+			}
+		})
+	}
+	g := serveGuarded(t)
+	codes := map[int]int{}
+	for range 40 { // no browser: no allowance for pages
+		status, _, _ := g.ask("GET", "/api/me", "", bearer+"junk")
+		codes[status]++
+	}
+	if _, status := g.dial("/ws", bearer+testAdmin); codes[401] != 20 || codes[429] != 20 || status != 429 {
+		t.Errorf("guesses of a script: %v, then a socket: %d", codes, status)
 	}
 }

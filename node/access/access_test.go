@@ -58,7 +58,7 @@ func TestModes(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r, refused := g.Judge(a, "")
+		r, refused := g.Judge(Source{Addr: a}, "")
 		if refused != nil {
 			t.Fatal(refused)
 		}
@@ -68,7 +68,7 @@ func TestModes(t *testing.T) {
 		if got := code(r.MayAdmin()); got != 401 {
 			t.Errorf("%s, %s may administer: %d", c.mode, c.from, got)
 		}
-		if r, _ := g.Judge(a, "0123456789abcdef"); code(r.MayAdmin()) != 0 || code(r.MayPublish([]byte("a"))) != 0 {
+		if r, _ := g.Judge(Source{Addr: a}, "0123456789abcdef"); code(r.MayAdmin()) != 0 || code(r.MayPublish([]byte("a"))) != 0 {
 			t.Errorf("%s, %s: the admin may not", c.mode, c.from)
 		}
 	}
@@ -125,21 +125,21 @@ func TestTokensAreKept(t *testing.T) {
 		t.Error(i.Mode(), err)
 	}
 	g, c2 := gate(t, Options{Mode: Token, File: file})
-	r, err := g.Judge(stranger, b)
+	r, err := g.Judge(Source{Addr: stranger}, b)
 	if err != nil || r.Name != "b" || r.Dev != "dev1" || r.ID != rb.ID || code(r.MaySubscribe([]byte("x/#"))) != 0 {
 		t.Fatalf("%+v %v", r, err)
 	}
-	if _, err := g.Judge(stranger, gone); code(err) != 401 {
+	if _, err := g.Judge(Source{Addr: stranger}, gone); code(err) != 401 {
 		t.Error("revoked, and let in")
 	}
 	if !g.NextEnd().Equal(c.t.Add(time.Hour)) {
 		t.Error(g.NextEnd())
 	}
 	c2.t = c2.t.Add(time.Hour)
-	if _, err := g.Judge(stranger, b); code(err) != 401 || !r.Over(c2.t) {
+	if _, err := g.Judge(Source{Addr: stranger}, b); code(err) != 401 || !r.Over(c2.t) {
 		t.Error("expired, and let in")
 	}
-	if r, err := g.Judge(stranger, a); err != nil || r.Over(c2.t) {
+	if r, err := g.Judge(Source{Addr: stranger}, a); err != nil || r.Over(c2.t) {
 		t.Error(err)
 	}
 	for _, bad := range []string{"{", `{"version":2}`, `{"version":1,"tokens":[{"id":"x","name":"n","sha256":"00","publish":["#"]}]}`} {
@@ -185,22 +185,22 @@ func TestGuesses(t *testing.T) {
 	refused := map[int]int{}
 	g, c := gate(t, Options{Admin: "0123456789abcdef", Refused: func(code int) { refused[code]++ }})
 	for range 20 {
-		if _, err := g.Judge(near, "wrong"); code(err) != 401 {
+		if _, err := g.Judge(Source{Addr: near}, "wrong"); code(err) != 401 {
 			t.Fatal(err)
 		}
 	}
-	_, err := g.Judge(near, "0123456789abcdef")
+	_, err := g.Judge(Source{Addr: near}, "0123456789abcdef")
 	if code(err) != 429 || err.Retry < 59_000 || err.Retry > 60_001 {
 		t.Errorf("%+v", err)
 	}
-	if _, err := g.Judge(here, "0123456789abcdef"); err != nil {
+	if _, err := g.Judge(Source{Addr: here}, "0123456789abcdef"); err != nil {
 		t.Error("another address is held up:", err)
 	}
-	if r, err := g.Judge(near, ""); err != nil || code(r.MayPublish([]byte("a"))) != 0 {
+	if r, err := g.Judge(Source{Addr: near}, ""); err != nil || code(r.MayPublish([]byte("a"))) != 0 {
 		t.Error("without a token it may no longer what it might:", err)
 	}
 	c.t = c.t.Add(time.Minute)
-	if _, err := g.Judge(near, "0123456789abcdef"); err != nil {
+	if _, err := g.Judge(Source{Addr: near}, "0123456789abcdef"); err != nil {
 		t.Error(err)
 	}
 	if refused[401] != 20 || refused[429] != 1 {
@@ -208,18 +208,18 @@ func TestGuesses(t *testing.T) {
 	}
 	// Of IPv6 the network counts, and the table is bounded.
 	for i := range 20 {
-		g.Failed(netip.MustParseAddr(fmt.Sprintf("2001:db8::%d", i+1)))
+		g.Failed(Source{Addr: netip.MustParseAddr(fmt.Sprintf("2001:db8::%d", i+1))})
 	}
-	if g.Blocked(netip.MustParseAddr("2001:db8::ffff")) == nil {
+	if g.Blocked(Source{Addr: netip.MustParseAddr("2001:db8::ffff")}) == nil {
 		t.Error("a host of 2^64 addresses goes on guessing")
 	}
 	for i := range 5000 {
-		g.Failed(netip.AddrFrom4([4]byte{9, 9, byte(i >> 8), byte(i)}))
+		g.Failed(Source{Addr: netip.AddrFrom4([4]byte{9, 9, byte(i >> 8), byte(i)})})
 	}
 	if n := len(g.failed.by); n > maxTallies {
 		t.Error(n, "addresses are remembered")
 	}
-	if g.Blocked(netip.MustParseAddr("2001:db8::ffff")) == nil {
+	if g.Blocked(Source{Addr: netip.MustParseAddr("2001:db8::ffff")}) == nil {
 		t.Error("many others made it forget who guesses most")
 	}
 }
@@ -406,12 +406,12 @@ func TestFailuresOfNeighbours(t *testing.T) {
 	}{{"2001:db8:7::1", "2001:db8:7::2", false}, {"fd00::1", "fd00::2", false}, {"2001:db8:8::1", "2001:db8:8::2", true}, {"fd01::1", "fd01::2", true}, {"fd01:0:0:1::1", "fd01:0:0:2::1", false},
 		{"fe80::1%eth0", "fe80::2%eth0", false}, {"::1", "::2", false}, {"::ffff:192.0.2.1", "::ffff:192.0.2.2", false}, {"198.51.100.1", "198.51.100.2", false}} {
 		for range maxFailures {
-			g.Failed(netip.MustParseAddr(c.one))
+			g.Failed(Source{Addr: netip.MustParseAddr(c.one)})
 		}
-		if g.Blocked(netip.MustParseAddr(c.one)) == nil {
+		if g.Blocked(Source{Addr: netip.MustParseAddr(c.one)}) == nil {
 			t.Error(c.one, "may guess on")
 		}
-		if blocked := g.Blocked(netip.MustParseAddr(c.other)) != nil; blocked != c.blocked {
+		if blocked := g.Blocked(Source{Addr: netip.MustParseAddr(c.other)}) != nil; blocked != c.blocked {
 			t.Error(c.other, blocked)
 		}
 	}

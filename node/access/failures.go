@@ -5,11 +5,19 @@ import (
 	"time"
 )
 
-// failures counts wrong tokens by address, in a bounded table. Of IPv6 the
+// Source is where a token comes from. What a page elsewhere may have had a
+// browser send is counted for itself: else each page that somebody opens could
+// lock him out.
+type Source struct {
+	Addr netip.Addr
+	Page bool
+}
+
+// failures counts wrong tokens by their source, in a bounded table. Of IPv6 the
 // first 64 bits count, but not where neighbours share them.
 type failures struct {
 	near func(netip.Prefix) bool
-	by   map[netip.Addr]*tally
+	by   map[Source]*tally
 }
 
 type tally struct {
@@ -35,25 +43,27 @@ func Network(a netip.Addr) (_ netip.Prefix, ok bool) {
 	return p, err == nil
 }
 
-func (f *failures) origin(a netip.Addr) netip.Addr {
-	if p, ok := Network(a); ok && !f.near(p) {
-		return p.Addr()
+func (f *failures) origin(from Source) Source {
+	if p, ok := Network(from.Addr); ok && !f.near(p) {
+		from.Addr = p.Addr()
+	} else {
+		from.Addr = from.Addr.Unmap().WithZone("")
 	}
-	return a.Unmap().WithZone("")
+	return from
 }
 
-// wait is how long the address has to wait before its tokens are looked at.
-func (f *failures) wait(a netip.Addr, now time.Time) time.Duration {
-	t := f.by[f.origin(a)]
+// wait is how long the source has to wait before its tokens are looked at.
+func (f *failures) wait(from Source, now time.Time) time.Duration {
+	t := f.by[f.origin(from)]
 	if t == nil || t.n < maxFailures {
 		return 0
 	}
 	return max(0, failureSpan-now.Sub(t.since))
 }
 
-func (f *failures) add(a netip.Addr, now time.Time) {
-	a = f.origin(a)
-	t := f.by[a]
+func (f *failures) add(from Source, now time.Time) {
+	from = f.origin(from)
+	t := f.by[from]
 	if t != nil && now.Sub(t.since) < failureSpan {
 		t.n++
 		return
@@ -62,14 +72,14 @@ func (f *failures) add(a netip.Addr, now time.Time) {
 		f.makeRoom(now)
 	}
 	if f.by == nil {
-		f.by = make(map[netip.Addr]*tally)
+		f.by = make(map[Source]*tally)
 	}
-	f.by[a] = &tally{1, now}
+	f.by[from] = &tally{1, now}
 }
 
-// makeRoom forgets what is over, else the address with the fewest failures.
+// makeRoom forgets what is over, else the source with the fewest failures.
 func (f *failures) makeRoom(now time.Time) {
-	var least netip.Addr
+	var least Source
 	for a, t := range f.by {
 		if now.Sub(t.since) >= failureSpan {
 			delete(f.by, a)

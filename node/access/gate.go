@@ -1,7 +1,7 @@
 // Package access says who may do what: tokens with patterns, the classes of
 // addresses, the join window, and which Host and Origin are the hub's own.
 //
-//	a request ──► Known host? own origin? ──► Gate.Judge(address, token) ──► Grant, the rights of its session
+//	a request ──► Known host? own origin? ──► Gate.Judge(source, token) ──► Grant, the rights of its session
 //
 // A Gate knows people by their token, else by where they come from. It never
 // waits: tokens are looked up in memory, and what must outlive a restart is
@@ -116,11 +116,11 @@ func (g *Gate) noteChange() {
 	}
 }
 
-// Judge returns the rights of who comes from an address with a token, "" for
+// Judge returns the rights of who comes from somewhere with a token, "" for
 // without. One that is not known is refused: 401, and 429 after too many.
-func (g *Gate) Judge(from netip.Addr, token string) (*Grant, *codec.Error) {
+func (g *Gate) Judge(from Source, token string) (*Grant, *codec.Error) {
 	if token == "" {
-		if g.opt.Mode == LAN && g.Local(from) {
+		if g.opt.Mode == LAN && g.Local(from.Addr) {
 			return g.lan, nil
 		}
 		return g.nobody, nil
@@ -170,7 +170,7 @@ func (g *Gate) Look(from netip.Addr, token string) *Grant {
 	t := g.findLocked(token)
 	g.mu.Unlock()
 	if t == nil || t.over(g.opt.Now()) {
-		t, _ = g.Judge(from, "")
+		t, _ = g.Judge(Source{Addr: from}, "")
 	}
 	return t
 }
@@ -183,8 +183,8 @@ func (g *Gate) IsAdmin(token string) bool {
 	return g.findLocked(token) == g.root
 }
 
-// Blocked refuses addresses that gave too many wrong tokens.
-func (g *Gate) Blocked(from netip.Addr) *codec.Error {
+// Blocked refuses sources that gave too many wrong tokens.
+func (g *Gate) Blocked(from Source) *codec.Error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if wait := g.failed.wait(from, g.opt.Now()); wait > 0 {
@@ -195,7 +195,7 @@ func (g *Gate) Blocked(from netip.Addr) *codec.Error {
 }
 
 // Failed counts a wrong token.
-func (g *Gate) Failed(from netip.Addr) {
+func (g *Gate) Failed(from Source) {
 	g.mu.Lock()
 	g.failed.add(from, g.opt.Now())
 	g.mu.Unlock()

@@ -50,7 +50,7 @@ func (g *Gate) Hello(now *Grant, from netip.Addr, dev, name, token string) (gran
 	}
 	grant = now
 	if token != "" {
-		if grant, err = g.Judge(from, token); err != nil {
+		if grant, err = g.Judge(Source{Addr: from}, token); err != nil {
 			return nil, "", "", err
 		}
 		if !now.open && grant != now { // what the first let it subscribe to would outlive it

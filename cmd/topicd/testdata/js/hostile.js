@@ -19,7 +19,7 @@ const socket = (url) => new Promise((resolve) => {
 // answer tells in a page what of an answer can be read.
 const answer = (url, options) => fetch(url, options).then((r) => r.text().then((t) => `${r.status} ${r.type} ${t.length}`), () => "blocked");
 
-const status = (path) => new Promise((resolve) => http.get(`http://${hub}${path}`, (r) => { r.resume(); resolve(r.statusCode); }));
+const status = (path, headers) => new Promise((resolve) => http.get(`http://${hub}${path}`, { headers }, (r) => { r.resume(); resolve(r.statusCode); }));
 
 async function main() {
   const evil = http.createServer((_, res) => { res.setHeader("Content-Type", "text/html"); res.end("<h1>evil</h1>"); });
@@ -44,6 +44,14 @@ async function main() {
       assert.equal(await page.evaluate(([f, u]) => eval(f)(u), [answer.toString(), `http://${hub}${path}`]), "blocked", path);
     }
     console.log("reading");
+    await page.evaluate((u) => Promise.all(Array.from({ length: 25 }, (_, i) => new Promise((r) => {
+      const img = new Image();
+      img.onerror = r;
+      img.src = `${u}${i}`;
+    }))), `http://${hub}/api/me?access_token=junk`);
+    assert.equal(await status("/api/me?access_token=junk"), 429);
+    assert.equal(await status("/api/me", { Authorization: "Bearer junk" }), 401);
+    console.log("guessing");
     const reply = await page.goto(`http://evil.example:${port}/`);
     assert.equal(reply.status(), 421);
     assert.equal(await page.evaluate(socket, `ws://evil.example:${port}/ws`), "refused");
