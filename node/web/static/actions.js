@@ -4,6 +4,7 @@ import { button, el, fill } from "./dom.js";
 import { keep, recall } from "./layout.js";
 import { refusal } from "./me.js";
 import { token } from "./layout.js";
+import { states } from "./table.js";
 
 let ids = 0;
 
@@ -115,6 +116,18 @@ export class Actions {
     (name.value ? data : name).focus();
   }
 
+  /** plot asks for a topic, and opens it. */
+  plot(open) {
+    const name = el("input", { required: true, maxlength: "128", list: "names", autocomplete: "off", spellcheck: "false" });
+    this.#ask("Add a topic to the plot", [this.names(), field("Topic", name)], "Add", async (d) => {
+      const t = this.page.topics.all.get(name.value.trim());
+      if (!t) throw new Error("There is no such topic.");
+      open(t);
+      d.close();
+    });
+    name.focus();
+  }
+
   /** make makes a topic, or changes the one that is there. */
   make(t) {
     const i = t?.info || {};
@@ -143,7 +156,7 @@ export class Actions {
       placeholder: "the hub's default",
       inputmode: "numeric",
     });
-    const stale = el("input", { type: "number", min: "0", step: "1", placeholder: "never", inputmode: "numeric" });
+    const stale = el("input", { type: "number", min: "0", step: "1", placeholder: t ? "as it is" : "never", inputmode: "numeric" });
     this.#ask(
       t ? "Change " + t.name : "New topic",
       [
@@ -242,7 +255,7 @@ export class Actions {
         el("dd", null, what),
       );
     this.#dialog(
-      "Keys",
+      "Keys and marks",
       el(
         "dl",
         { class: "keys" },
@@ -258,6 +271,13 @@ export class Actions {
         k("t", "dark or light"),
         views.map((v, i) => k(String(i + 1), v.title)),
         k("?", "this"),
+      ),
+      el(
+        "dl",
+        { class: "keys marks" },
+        Object.entries(states).map(([state, what]) =>
+          el("div", null, el("dt", null, el("span", { class: "dot " + state })), el("dd", null, what)),
+        ),
       ),
       el(
         "p",

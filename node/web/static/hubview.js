@@ -76,21 +76,25 @@ export class HubView {
       { class: "view hub" },
       el("h1", { class: "hide" }, "Hub"),
       el(
-        "section",
-        { class: "card", "aria-label": "This hub" },
-        el("h2", null, "This hub"),
-        this.who,
-        this.about,
+        "div",
+        { class: "cards" },
         el(
-          "p",
-          { class: "links" },
-          links.map(([h, t]) => el("a", { href: h, target: "_blank", rel: "noopener" }, t)),
+          "section",
+          { class: "card", "aria-label": "This hub" },
+          el("h2", null, "This hub"),
+          this.who,
+          this.about,
+          el(
+            "p",
+            { class: "links" },
+            links.map(([h, t]) => el("a", { href: h, target: "_blank", rel: "noopener" }, t)),
+          ),
         ),
+        this.cards.listeners.root,
+        this.cards.relay.root,
+        this.cards.invite.root,
+        el("section", { class: "card", "aria-label": "Losses and refusals" }, el("h2", null, "Losses and refusals"), this.losses),
       ),
-      this.cards.listeners.root,
-      this.cards.relay.root,
-      this.cards.invite.root,
-      el("section", { class: "card", "aria-label": "Losses and refusals" }, el("h2", null, "Losses and refusals"), this.losses),
     );
   }
 

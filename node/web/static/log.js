@@ -197,7 +197,8 @@ export class LogView {
 
   #text(m) {
     const f = this.page.fields(m.data);
-    return f.length === 1 ? measure(f[0].value, f[0].unit).join(" ").trim() : plain(m.data, 400);
+    if (f.length !== 1) return plain(m.data, 400);
+    return f[0].word || measure(f[0].value, f[0].unit).join(" ").trim();
   }
 
   #again() {

@@ -2,8 +2,8 @@
 
 import { button, el, fill, heads, icon, put } from "./dom.js";
 import { load, Plot } from "./plot.js";
-import { bytes, clock, measure, pretty, rate, sign, span, stamp } from "./reading.js";
-import { Series } from "./series.js";
+import { bytes, measure, plain, pretty, rate, sign, span, stamp } from "./reading.js";
+import { Series, Words } from "./series.js";
 import { keep, recall } from "./layout.js";
 import { save, saveText } from "./api.js";
 
@@ -15,10 +15,13 @@ const spans = [
   [21600, "6 h"],
   [86400, "24 h"],
 ];
+const dashes = [undefined, [8, 5], [2, 4], [10, 4, 2, 4]]; // of a topic's further fields, beside other topics
 const palettes = {
   dark: ["#4fd1b0", "#7cb7ff", "#f2b45c", "#f08aa8", "#b59cff", "#9bd86f", "#5cc9e6", "#e8976d"],
   light: ["#0b7560", "#1d5fb8", "#a35f00", "#b3345c", "#6a45c4", "#3f7a1d", "#0a7489", "#a24a22"],
 };
+
+const nothing = new Words();
 
 /** Pane holds at most eight topics. page = {link, topics, table, actions, dirty, say}. */
 export class Pane {
@@ -51,7 +54,10 @@ export class Pane {
     );
     this.follow = button("Live", () => this.plot.move(this.plot.span, this.plot.to ? 0 : this.plot.now()), { kind: "follow" });
     this.when = el("span", { class: "when" });
+    this.texts = el("ol", { class: "lines texts", tabindex: "0", "aria-label": "Last readings, newest first", hidden: true });
     this.figures = el("tbody");
+    this.bar = el("div", { class: "bar" }, this.spans, this.follow, this.when);
+    this.table = el("table", { class: "figures" }, heads("Topic", "Value", "Min", "Mean", "Max", "-Remove"), this.figures);
     this.detail = el("section", { class: "detail", "aria-label": "Topic" });
     this.root = el(
       "section",
@@ -60,13 +66,15 @@ export class Pane {
         "header",
         null,
         this.title,
+        button("Add a topic to the plot", () => page.actions.plot((t) => this.open(t, true)), { icon: "plus" }),
         button("Save as CSV", () => this.#csv(), { icon: "down" }),
         button("Close the plot", () => this.close(), { icon: "close" }),
       ),
-      el("div", { class: "bar" }, this.spans, this.follow, this.when),
+      this.bar,
       this.box,
       this.missing,
-      el("table", { class: "figures" }, heads("Topic", "Value", "Min", "Mean", "Max", "-Remove"), this.figures),
+      this.texts,
+      this.table,
       this.detail,
     );
   }
@@ -81,6 +89,7 @@ export class Pane {
     if (add && this.names.includes(name)) return this.remove(name);
     if (!add) for (const n of this.names) if (n !== name) this.#drop(n);
     if (!add) this.names = this.names.filter((n) => n === name);
+    if (add && this.names.length && topic.seq && !topic.fields.length) return this.page.say(name + " has no numbers to plot.");
     if (this.names.length === 8) return this.page.say("A plot takes eight topics.");
     if (!this.names.includes(name)) {
       this.names.push(name);
@@ -124,7 +133,7 @@ export class Pane {
 
   #want(name) {
     const far = Math.max(900, this.plot.span);
-    this.#series.set(name, { lines: new Map(), far });
+    this.#series.set(name, { lines: new Map(), words: new Words(), far });
     this.page.link.want(
       name,
       "plot",
@@ -157,7 +166,7 @@ export class Pane {
     const start = Date.now() / 1000 - (this.plot.end - this.plot.span);
     for (const [name, s] of this.#series) {
       if (start < s.far * 1.02) continue;
-      this.#series.set(name, { lines: new Map(), far: Math.ceil(start * 1.5) }); // asked for again, from further back
+      this.#series.set(name, { lines: new Map(), words: new Words(), far: Math.ceil(start * 1.5) }); // asked for again, from further back
       this.page.link.want(name, "plot", { since: -Math.ceil(start * 1.5) });
     }
     this.page.dirty();
@@ -167,11 +176,14 @@ export class Pane {
   take(m, topicFields) {
     const s = this.#series.get(m.topic);
     if (!s) return;
-    for (const f of topicFields(m.data)) {
+    const all = topicFields(m.data);
+    for (const f of all) {
       let line = s.lines.get(f.name);
-      if (!line) s.lines.set(f.name, (line = new Series(m.topic, s.lines.size ? f.name : f.name && "", f.unit)));
+      if (!line) s.lines.set(f.name, (line = new Series(m.topic, all.length > 1 ? f.name : "", f.unit)));
+      line.steps ||= Boolean(f.word);
       line.add(m.seq, m.ts, f.value);
     }
+    if (!all.length) s.words.add(m);
   }
 
   restart() {
@@ -184,6 +196,7 @@ export class Pane {
       let k = 0;
       for (const line of this.#series.get(n)?.lines.values() || []) {
         line.colour = this.colour(i + (this.names.length === 1 ? k : 0));
+        line.dash = this.names.length === 1 ? undefined : dashes[k];
         if (k++ < 4) list.push(line);
       }
     });
@@ -196,9 +209,9 @@ export class Pane {
     const lines = this.#lines(),
       dark = this.page.dark();
     this.plot.skew = this.page.link.skew;
+    this.#texts(lines);
     const change = lines.map((l) => l.change).join();
     if (this.#have) {
-      this.#noPlot(lines.length || !this.page.topics.all.get(this.names[0])?.text ? "" : "These readings are no numbers.");
       if (lines.length) {
         this.plot.paint(
           lines,
@@ -211,6 +224,7 @@ export class Pane {
           "Plot of " + lines.map((l) => l.label).join(", ") + ", the last " + span(this.plot.span),
         );
       } else this.plot.destroy();
+      this.box.hidden = !lines.length && !this.texts.hidden;
     }
     const to = this.plot.end,
       from = to - this.plot.span;
@@ -222,16 +236,29 @@ export class Pane {
     this.#topic(ms);
   }
 
+  // A topic without numbers: what it said, newest first.
+  #texts(lines) {
+    const w = (!lines.length && this.#series.get(this.names[0])?.words) || nothing;
+    this.texts.hidden = !w.list.length;
+    this.table.hidden = this.bar.hidden = !this.texts.hidden;
+    if (this.texts.seen === w && this.texts.change === w.change) return;
+    Object.assign(this.texts, { seen: w, change: w.change });
+    fill(
+      this.texts,
+      w.list.map((m) => el("li", null, el("time", null, stamp(m.ts)), el("bdi", { class: "x" }, plain(m.data, 400)))),
+    );
+  }
+
   #table(lines, from, to) {
     while (this.figures.children.length > lines.length) this.figures.lastChild.remove();
     lines.forEach((l, i) => {
       let tr = this.figures.children[i];
-      if (!tr || tr.line !== l || tr.colour !== l.colour) {
+      if (!tr || tr.line !== l || tr.colour !== l.colour || tr.dash !== l.dash) {
         const cells = Array.from({ length: 4 }, () => document.createTextNode(""));
         const next = el(
           "tr",
           null,
-          el("th", { scope: "row" }, el("i", { class: "swatch" }), el("bdi", null, l.label)),
+          el("th", { scope: "row" }, el("i", { class: l.dash ? "swatch dashed" : "swatch" }), el("bdi", null, l.label)),
           cells.map((c) => el("td", null, c)),
           el(
             "td",
@@ -240,18 +267,18 @@ export class Pane {
           ),
         );
         next.style.setProperty("--series", l.colour);
-        Object.assign(next, { line: l, texts: cells, colour: l.colour });
+        Object.assign(next, { line: l, texts: cells, colour: l.colour, dash: l.dash });
         if (tr) tr.replaceWith(next);
         else this.figures.append(next);
         tr = next;
       }
       const s = l.stats(from, to),
-        digits = this.page.topics.all.get(l.name)?.digits;
-      const write = (v) => (Number.isFinite(v) ? measure(v, l.unit, digits).join(" ").trim() : "–");
-      const bare = (v) => (["B", "B/s", "s", "Pa"].includes(l.unit) ? write(v) : write(v).split(" ")[0]); // its unit stands in front
+        write = (v, digits = l.digits) => (Number.isFinite(v) ? measure(v, l.unit, digits).join(" ").trim() : "–");
+      const bare = (v, digits) =>
+        ["B", "B/s", "s", "Pa"].includes(l.unit) ? write(v, digits) : write(v, digits).split(" ")[0]; // its unit stands in front
       put(tr.texts[0], write(this.#hover !== null ? l.at(this.#hover) : (l.v.at(-1) ?? NaN)));
       put(tr.texts[1], bare(s.min));
-      put(tr.texts[2], bare(s.mean));
+      put(tr.texts[2], bare(s.mean, Math.max(1, l.digits)));
       put(tr.texts[3], bare(s.max));
     });
   }

@@ -57,7 +57,7 @@ export class Plot {
   /** paint draws the series; look = {ink, grid, colours: Map}. */
   paint(series, look, changed) {
     if (!this.box.clientWidth || !window.uPlot) return;
-    const key = series.map((s) => s.label + "\n" + s.unit + look.colour(s)).join("\n\n") + look.name;
+    const key = series.map((s) => s.label + "\n" + s.unit + look.colour(s) + s.dash).join("\n\n") + look.name;
     if (key !== this.#key) {
       this.destroy();
       this.#make(series, look);
@@ -80,7 +80,7 @@ export class Plot {
       width: this.box.clientWidth,
       height: this.box.clientHeight,
       legend: { show: false },
-      padding: [10, units.length > 1 ? 0 : 14, 0, 0],
+      padding: [10, units.length > 1 ? 0 : 26, 0, 0], // half a time's width
       cursor: { drag: { x: false, y: false, setScale: false }, points: { size: 7, width: 2 }, focus: { prox: 24 } },
       scales: { x: { time: true }, ...Object.fromEntries(units.map((u) => ["y" + u, { range: padding() }])) },
       axes: [
@@ -103,6 +103,8 @@ export class Plot {
           scale: "y" + s.unit,
           stroke: look.colour(s),
           width: 1.75,
+          dash: s.dash,
+          paths: s.steps ? window.uPlot.paths.stepped({ align: 1 }) : undefined,
           spanGaps: false,
           points: { size: 4 },
           fill: series.length === 1 ? look.colour(s) + "1c" : undefined,

@@ -70,12 +70,12 @@ export function sign(unit) {
 const none = [];
 
 /**
- * fields are the numbers in a reading: [{name, unit, value}]. A pack or an
- * object has several, at most eight are taken.
+ * fields are the numbers in a reading: [{name, unit, value, word}]. A pack or an
+ * object has several, at most eight are taken. A boolean is 0 or 1, and its word.
  */
 export function fields(data) {
   if (typeof data === "number") return [{ name: "", unit: "", value: data }];
-  if (typeof data === "boolean") return [{ name: "", unit: "", value: data ? 1 : 0 }];
+  if (typeof data === "boolean") return [{ name: "", unit: "", value: data ? 1 : 0, word: String(data) }];
   if (data === null || typeof data !== "object") return none;
   if (Array.isArray(data)) return pack(data);
   const one = record(data, "");
@@ -90,7 +90,8 @@ export function fields(data) {
 function record(r, bu) {
   const unit = typeof r.u === "string" ? r.u : bu;
   if (typeof r.v === "number") return { name: typeof r.n === "string" ? r.n : "", unit, value: r.v };
-  if (typeof r.vb === "boolean") return { name: typeof r.n === "string" ? r.n : "", unit, value: r.vb ? 1 : 0 };
+  if (typeof r.vb === "boolean")
+    return { name: typeof r.n === "string" ? r.n : "", unit, value: r.vb ? 1 : 0, word: String(r.vb) };
   return null;
 }
 
@@ -106,6 +107,11 @@ function pack(list) {
     if (f && out.length < 8) out.push({ ...f, value: f.value + bv });
   }
   return out;
+}
+
+/** summary is several fields as one line. */
+export function summary(list) {
+  return list.map((f) => (f.name + " " + (f.word || measure(f.value, f.unit).join(" "))).trim()).join(" · ");
 }
 
 /** plain is a reading without a number as one short line. */
@@ -138,9 +144,12 @@ export function decimals(v) {
 export function number(v, digits) {
   if (!Number.isFinite(v)) return "–";
   const a = Math.abs(v);
-  if (digits !== undefined && a < 1e7 && (digits < 4 || a >= 1)) return group(v.toFixed(digits === 4 ? 3 : digits));
-  if (Number.isInteger(v) && a < 1e7) return group(v.toFixed(0));
-  if (a >= 1e7 || (a > 0 && a < 1e-3)) return v.toExponential(2).replace("e", "·10^").replace("^+", "^").replace("^", "");
+  if (digits !== undefined && a < 1e12 && (digits < 4 || a >= 1)) return group(v.toFixed(digits === 4 ? 3 : digits));
+  if (Number.isInteger(v) && a < 1e12) return group(v.toFixed(0));
+  if (a >= 1e12 || (a > 0 && a < 1e-3)) {
+    const [m, e] = v.toExponential(2).split("e");
+    return m + "×10" + [...e.replace("+", "")].map((c) => (c === "-" ? "⁻" : "⁰¹²³⁴⁵⁶⁷⁸⁹"[c])).join("");
+  }
   return group(v.toFixed(a >= 1000 ? 0 : a >= 100 ? 1 : a >= 1 ? 2 : a >= 0.1 ? 3 : 4));
 }
 

@@ -1,9 +1,14 @@
 // Points of a plot: what came of one field of one topic, in order, with its gaps.
 
+import { decimals } from "./reading.js";
+
 const most = 30000; // points kept
 
 /** Series is one line. Between points a gap is a hole in the numbers, or in time. */
 export class Series {
+  digits = 0; // decimals that its values come with
+  steps = false; // on or off: nothing lies between
+
   constructor(name, field, unit) {
     this.name = name;
     this.field = field; // "" = the reading's only one
@@ -26,6 +31,7 @@ export class Series {
     if (at > 0 && x <= this.t[at - 1]) x = this.t[at - 1] + 1e-4; // several in one millisecond
     if (at < this.t.length && x >= this.t[at]) x = this.t[at] - 1e-5;
     this.change++;
+    if (this.digits < 4) this.digits = Math.max(this.digits, decimals(value));
     if (at === this.seq.length) {
       this.seq.push(seq);
       this.t.push(x);
@@ -97,5 +103,20 @@ export class Series {
       if (v > max) max = v;
     }
     return n ? { n, min, max, mean: sum / n } : { n: 0, min: NaN, max: NaN, mean: NaN };
+  }
+}
+
+/** Words are the last readings of a topic that says no numbers, newest first. */
+export class Words {
+  list = [];
+  change = 0;
+
+  add(m) {
+    let at = 0;
+    while (at < this.list.length && this.list[at].ts > m.ts) at++;
+    for (let i = at; i < this.list.length && this.list[i].ts === m.ts; i++) if (this.list[i].seq === m.seq) return;
+    this.list.splice(at, 0, { seq: m.seq, ts: m.ts, data: m.data });
+    if (this.list.length > 100) this.list.pop();
+    this.change++;
   }
 }

@@ -4,7 +4,8 @@ import { el, fill, icon, put } from "./dom.js";
 import { measure, rate, span } from "./reading.js";
 import { draw } from "./spark.js";
 
-const states = {
+/** states of a topic, as its mark says them. */
+export const states = {
   live: "live",
   quiet: "quiet: nothing for a while",
   stale: "stale: overdue",
@@ -131,7 +132,7 @@ export class Table {
     };
     const s = { row: null, at: -1, change: -1 };
     s.label = document.createTextNode("");
-    s.dot = el("span", { class: "dot" });
+    s.dot = el("span", { class: "dot", role: "img" });
     s.note = document.createTextNode("");
     s.add = el("button", { type: "button", class: "add", tabindex: "-1", "data-add": "", title: "Add to the plot" }, icon("plus"));
     s.name = el("span", { class: "name", dir: "auto" }, el("bdi", null, s.label));
@@ -207,6 +208,7 @@ export class Table {
       s.state = state;
       s.dot.className = "dot " + state;
       s.dot.title = states[state];
+      s.dot.setAttribute("aria-label", states[state]);
       s.root.classList.toggle("old", state !== "live");
     }
     const age = Math.max(0, ms - t.ts);
@@ -215,15 +217,13 @@ export class Table {
     put(s.rate, rate(t.now(ms)));
     if (s.change === t.change) return;
     s.change = t.change;
-    if (t.fields.length) {
-      const [v, u] = measure(t.value, t.unit, t.digits);
-      put(s.number, v);
-      put(s.unit, t.fields.length > 1 ? u + " +" + (t.fields.length - 1) : u);
-    } else {
-      put(s.number, t.text);
-      put(s.unit, "");
-    }
-    s.root.classList.toggle("words", t.fields.length === 0);
+    const words = t.fields.length !== 1,
+      [v, u] = words ? [t.text, ""] : t.fields[0].word ? [t.fields[0].word, ""] : measure(t.value, t.unit, t.digits);
+    put(s.number, v);
+    put(s.unit, u);
+    s.value.title = words ? v : "";
+    s.root.classList.toggle("words", words);
+    s.root.classList.toggle("long", v.length > 9);
     draw(s.canvas, t, this.sparkWidth, 24, s.colour || this.colours.line);
   }
 

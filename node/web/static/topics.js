@@ -1,6 +1,6 @@
 // The topics as the hub tells of them: one entry each, no element of the page.
 
-import { decimals, fields, plain } from "./reading.js";
+import { decimals, fields, plain, summary } from "./reading.js";
 
 export const ringSize = 64; // values of a sparkline
 
@@ -34,7 +34,7 @@ export class Topic {
 
   /** push adds to the sparkline. */
   push(v) {
-    this.ring ||= new Float32Array(ringSize);
+    this.ring ||= new Float64Array(ringSize);
     this.ring[this.at++ % ringSize] = v;
   }
 
@@ -81,7 +81,7 @@ export class Topics {
     t.data = m.data;
     t.from = m.from || "";
     t.fields = fields(m.data);
-    t.text = t.fields.length ? "" : plain(m.data);
+    t.text = t.fields.length > 1 ? summary(t.fields) : t.fields.length ? "" : plain(m.data);
     if (t.fields.length) {
       t.push(t.fields[0].value);
       if (t.digits < 4) t.digits = Math.max(t.digits, decimals(t.fields[0].value));

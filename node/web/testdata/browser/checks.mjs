@@ -63,7 +63,7 @@ export async function plot({ browser, hub, peer }) {
   let figures = [];
   await until("value, min, mean and max are right", async () => {
     figures = await page.locator(".figures tbody tr").allInnerTexts();
-    return /°C\s+17\.\d+\s.*(23\.0|22\.9)\d/s.test(figures[0]) && /790 W\s+400\s+595\s+790/.test(figures[1]);
+    return /°C\s+17\.\d+\s.*(23\.0|22\.9)\d/s.test(figures[0]) && /790 W\s+400\s+595\.0\s+790/.test(figures[1]);
   }).catch((e) => assert(false, e.message + ": " + figures.join(" | ")));
   const box = await page.locator(".plot .u-over").boundingBox();
   await page.mouse.move(box.x + box.width - 40, box.y + box.height / 2);
@@ -102,7 +102,7 @@ export async function plotless({ browser, hub, peer }) {
   await filter(page, "plotless");
   await row(page, "plotless/a").click();
   await page.waitForSelector("text=built without plots");
-  await until("figures are there all the same", async () => /5\s+1\s+3\s+5/.test(await page.locator(".figures tbody").innerText()));
+  await until("figures are there all the same", async () => /5\s+1\s+3\.0\s+5/.test(await page.locator(".figures tbody").innerText()));
   await close(page);
 }
 

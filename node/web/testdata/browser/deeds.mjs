@@ -163,3 +163,38 @@ export async function people({ browser, hub }) {
   await until("who goes is off the list", async () => !/Ada/.test(await b.locator(".users").innerText()));
   await close(b);
 }
+
+// What readings look like: large and small numbers, booleans, texts, objects.
+export async function shapes({ browser, hub, peer }) {
+  const said = {
+    count: 1234567890,
+    tiny: 0.0000123,
+    on: true,
+    door: "open",
+    air: { temp: 21.5, hum: 71 },
+  };
+  for (let i = 0; i < 3; i++) for (const [name, data] of Object.entries(said)) await peer.pub("shapes/" + name, data);
+  await peer.pub("shapes/on", false);
+  await peer.pub("shapes/door", "=closed");
+  const page = await open(browser, hub, { kept: { span: 60 } });
+  await filter(page, "shapes");
+  const shown = { count: "1,234,567,890", tiny: "1.23×10⁻⁵", on: "false", door: "=closed", air: "temp 21.50 · hum 71" };
+  for (const [name, want] of Object.entries(shown))
+    await until(name + " reads " + want, async () => (await row(page, "shapes/" + name).locator(".v").innerText()) === want);
+  assert((await row(page, "shapes/on").locator(".dot").getAttribute("aria-label")) === "live", "its mark can be heard");
+  const figures = () => page.locator(".figures tbody tr").allInnerTexts();
+  const at = { position: { x: 90, y: 12 } };
+  await row(page, "shapes/door").click(at);
+  await until("a topic of texts shows the last of them", async () => (await page.locator(".texts li").count()) === 4);
+  assert((await page.locator(".texts .x").first().innerText()) === "=closed", "the newest first");
+  await row(page, "shapes/on").click(at);
+  await until("on and off have figures", async () => /on\s+0\s+0\s+0\.8\s+1/.test((await figures()).join()));
+  await page.click("[aria-label='Add a topic to the plot']");
+  await page.fill("dialog input", "shapes/air");
+  await page.click("dialog button.primary");
+  await until("each field has its name", async () => /shapes\/air temp.*shapes\/air hum/s.test((await figures()).join()));
+  assert((await page.locator(".swatch.dashed").count()) === 1, "and its own line");
+  await row(page, "shapes/door").click({ ...at, modifiers: ["Shift"] });
+  await page.waitForSelector("text=shapes/door has no numbers to plot.");
+  await close(page);
+}

@@ -45,7 +45,7 @@ const pictures = async () => {
   await check("screens", () => shoot({ browser, hub: shown, folder }, began));
 };
 await Promise.all([
-  series("values", "plot", "plotless", "keyboard", "topics", "log", "admin", "people", "inert"),
+  series("values", "plot", "plotless", "keyboard", "topics", "shapes", "log", "admin", "people", "inert"),
   series("pure", "phones", "accessible", "heals", "resumes", "tokens"),
   series("events", "eventsOfMany"),
   pictures(),
