@@ -134,7 +134,7 @@ func (l leftover) of(h *Hub, t *Topic, b *Subscription) []Reading {
 		l[from] = all
 	}
 	b.lost(t.log.next - from - uint64(len(all)))
-	not := b.notOf()
+	not := b.not.Load()
 	all = slices.DeleteFunc(slices.Clone(all), func(r Reading) bool { return not != 0 && r.Origin == not })
 	b.s.out.Add(int64(len(all)))
 	h.Stats.Add(Delivered, int64(len(all)))
@@ -173,12 +173,6 @@ func (b *Subscription) ender() Ender {
 	defer b.s.mu.Unlock()
 	e, _ := b.view.format.(Ender)
 	return e
-}
-
-func (b *Subscription) notOf() uint32 {
-	b.s.mu.Lock()
-	defer b.s.mu.Unlock()
-	return b.view.not
 }
 
 // Listeners are the sessions that subscribed to exactly this name and read it

@@ -3,6 +3,7 @@ package node
 import (
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -134,4 +135,25 @@ func TestName(t *testing.T) {
 	if f := strings.Join(s.fill(h.now, 0), "\n"); !strings.Contains(f, "$sys/presence/7F000001:BB1C") {
 		t.Errorf("who watches got %s", f)
 	}
+}
+
+// TestSubscribeAgainWhileItIsPublished: options change while publishers look at
+// them (with -race).
+func TestSubscribeAgainWhileItIsPublished(t *testing.T) {
+	h := newClocked(t, Options{})
+	p, s := open(t, h.Hub), open(t, h.Hub)
+	s.sub(t, "a", SubOptions{}, h.turn)
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		turn := h.Turn()
+		for range 200 {
+			p.pub(t, "a", "1", turn)
+		}
+	})
+	turn := h.Turn()
+	for i := range 200 {
+		s.sub(t, "a", SubOptions{NotOwn: i%2 == 0}, turn)
+		s.fill(h.now, 0)
+	}
+	wg.Wait()
 }

@@ -167,7 +167,7 @@ func (s *Session) Fill(dst []byte, limit int, now int64, f Framer, sc *Scratch) 
 		}
 		// Found while the entry holds its number: a deleted topic's number is
 		// given to another only after it has gone from every list.
-		v := visit{s: s, t: s.hub.topics.at(e.topic()), e: e, b: b, view: b.view, live: b.live, now: now}
+		v := visit{s: s, t: s.hub.topics.at(e.topic()), e: e, b: b, view: b.view, not: b.not.Load(), live: b.live, now: now}
 		s.mu.Unlock()
 		dst = v.read(dst, limit, f, sc)
 	}
@@ -230,6 +230,7 @@ type visit struct {
 	e    entry
 	b    *Subscription
 	view view
+	not  uint32
 	live bool
 	now  int64
 	drop uint64
@@ -281,7 +282,7 @@ func (v *visit) read(dst []byte, limit int, f Framer, sc *Scratch) []byte {
 
 // plain: the reader gets every reading of the batch, the first without a drop.
 // A copied batch serves only such.
-func (v *visit) plain() bool { return v.drop == 0 && v.view.not == 0 && v.view.rate == 0 }
+func (v *visit) plain() bool { return v.drop == 0 && v.not == 0 && v.view.rate == 0 }
 
 // start is where the cursor stands, past what it has lost or does not want.
 func (v *visit) start(t *Topic) uint64 {
@@ -313,7 +314,7 @@ func (v *visit) encode(dst []byte, t *Topic, from, to uint64, f Framer, sc *Scra
 	for seq := from; seq < to; seq++ {
 		var rec record
 		rec, raw = parseRecord(raw)
-		if v.view.not != 0 && rec.origin == v.view.not {
+		if v.not != 0 && rec.origin == v.not {
 			continue
 		}
 		r.Seq, r.TS, r.Origin, r.CBOR, r.From, r.Data = seq, rec.ts, rec.origin, rec.enc&flagCBOR != 0, rec.name, rec.data

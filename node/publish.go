@@ -213,7 +213,7 @@ func (h *Hub) tell(t *Topic, seq uint64, by *Session, turn *Turn) {
 	}
 	subs := t.aud.subs
 	for i, b := range subs {
-		if b.marked(t) || by != nil && b.view.not == by.id {
+		if b.marked(t) || by != nil && b.not.Load() == by.id {
 			continue
 		}
 		if i+8 < len(subs) { // they have most likely read all too

@@ -197,6 +197,10 @@ type Subscription struct {
 	// subscription needs
 	ready atomic.Bool
 
+	// session whose readings are left out, 0 = none; written under the session's
+	// mu, read without by publishers
+	not atomic.Uint32
+
 	view view // guarded by the session's mu
 
 	pattern string // static after construction
@@ -216,17 +220,19 @@ type view struct {
 	format Format
 	tag    uint64
 	rate   float32
-	not    uint32 // session whose readings are left out, 0 = none
 	latest bool
 	once   bool
 }
 
-func (o *SubOptions) view(s *Session) view {
-	v := view{o.Format, o.Tag, float32(o.Rate), o.Not, o.Latest, o.Once}
+func (o *SubOptions) view() view {
+	return view{o.Format, o.Tag, float32(o.Rate), o.Latest, o.Once}
+}
+
+func (o *SubOptions) not(s *Session) uint32 {
 	if o.NotOwn {
-		v.not = s.id
+		return s.id
 	}
-	return v
+	return o.Not
 }
 
 // held is a cursor waiting for its rate.

@@ -50,7 +50,8 @@ func (s *Session) Subscribe(pattern []byte, opt SubOptions, turn *Turn) (Subscri
 		return Subscribed{}, err
 	}
 	s.mu.Lock()
-	b.view, b.live, b.stored, b.began = opt.view(s), false, 0, turn.Now
+	b.view, b.live, b.stored, b.began = opt.view(), false, 0, turn.Now
+	b.not.Store(opt.not(s))
 	s.mu.Unlock()
 
 	r := replay{b: b, opt: &opt, turn: turn}
