@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -112,14 +111,7 @@ func (a *app) adminTokenFor(r *adminRemote, host string) (string, error) {
 	if !isHere(host) {
 		return "", fail(exitForbidden, adminHint, "the admin token of the hub at %s is needed", host)
 	}
-	dir := r.state
-	if dir == "" {
-		dir = a.getenv("TOPICD_STATE")
-	}
-	if dir == "" {
-		dir = stateDir(a.getenv, os.Geteuid() == 0)
-	}
-	file := filepath.Join(dir, adminFile)
+	file := a.stateFile(r.state, adminFile)
 	text, err := os.ReadFile(file)
 	if errors.Is(err, os.ErrPermission) || errors.Is(err, os.ErrNotExist) {
 		return "", fail(exitForbidden, adminHint+", where --state DIR or the hub's user can read it", "no admin token: %w", err)

@@ -48,7 +48,11 @@ func (s *settings) load(flags *pflag.FlagSet, getenv func(string) string, root b
 		text = configText
 	}
 	if err != nil {
-		return fail(exitUsage, "", "configuration: %w", err)
+		hint := "choose another directory with --state DIR"
+		if named {
+			hint = "without --config it is STATE/topicd.toml, which is written at the first start"
+		}
+		return fail(exitUsage, hint, "configuration: %w", err)
 	}
 	// Once for practice, so that a mistake shows even where a flag overrides it.
 	practice := newSettings()

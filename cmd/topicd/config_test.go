@@ -3,11 +3,14 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/spf13/pflag"
 )
 
 // A bad configuration names the file, the line and the key, and ends with 2.
@@ -137,9 +140,30 @@ func TestStateDir(t *testing.T) {
 		{map[string]string{"XDG_STATE_HOME": "/x", "HOME": "/home/a"}, true, "/x/topicd"},
 		{map[string]string{"HOME": "/home/a"}, false, "/home/a/.local/state/topicd"},
 		{map[string]string{"HOME": "/root"}, true, "/var/lib/topicd"},
+		{nil, false, ""}, // not below /tmp, where anybody may have made it before us
 	} {
 		if got := stateDir(func(k string) string { return c.env[k] }, c.root); got != c.want {
 			t.Errorf("%v: %s", c, got)
+		}
+	}
+}
+
+// Whoever cannot keep state is told what to do, not only why.
+func TestNoState(t *testing.T) {
+	taken := t.TempDir()
+	if err := os.Mkdir(filepath.Join(taken, "topicd.toml"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	none := func(string) string { return "" }
+	for want, set := range map[string]*settings{
+		"choose another directory with --state DIR":                  {state: taken},
+		"name a directory with --state DIR":                          {},
+		"without --config it is STATE/topicd.toml, which is written": {state: t.TempDir(), config: "/nonexistent"},
+	} {
+		err := set.load(pflag.NewFlagSet("serve", pflag.ContinueOnError), none, false)
+		var e *failure
+		if !errors.As(err, &e) || !strings.Contains(e.hint, want) {
+			t.Errorf("%v, %+v: not %q", err, e, want)
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
@@ -104,12 +105,19 @@ func plainPin(s string) string {
 
 // knownHubs is the file of fingerprints: a line each, host:port and SHA-256.
 func (a *app) knownHubs() string {
-	dir := a.getenv("TOPICD_STATE")
+	file := a.stateFile("", "known_hubs")
+	_ = os.MkdirAll(filepath.Dir(file), 0o700)
+	return file
+}
+
+// stateFile is a file of this machine's state, in dir if that is not "". Where
+// there is no state it is one that is not there.
+func (a *app) stateFile(dir, name string) string {
+	dir = cmp.Or(dir, a.getenv("TOPICD_STATE"), stateDir(a.getenv, os.Geteuid() == 0))
 	if dir == "" {
-		dir = stateDir(a.getenv, os.Geteuid() == 0)
+		return ""
 	}
-	_ = os.MkdirAll(dir, 0o700)
-	return filepath.Join(dir, "known_hubs")
+	return filepath.Join(dir, name)
 }
 
 func knownPin(file, at string) (string, error) {

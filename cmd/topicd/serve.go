@@ -247,6 +247,9 @@ func hostName() string {
 
 // ensureState makes the state directory, for its owner only.
 func ensureState(dir string) error {
+	if dir == "" {
+		return fail(exitFailed, "name a directory with --state DIR", "no place to keep state: neither HOME nor XDG_STATE_HOME is set")
+	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fail(exitFailed, "choose another directory with --state DIR", "cannot keep state in %s: %w", filepath.Clean(dir), err)
 	}

@@ -53,6 +53,9 @@ func TestTokenCommands(t *testing.T) {
 	expect(0, `{"open":true,"seconds":`, "", "join", "--json")
 	expect(0, "closed", "", "join", "--close")
 	expect(1, "", "open for at most 1h0m0s", "join", "--open", "2h")
+	env["TOPICD_HUB"] = serveInside(t, "--state", state)
+	expect(1, "", `here it is "lan": start it with --access=join`, "join", "--open", "5m")
+	env["TOPICD_HUB"] = hub
 	delete(env, "TOPICD_STATE")
 	expect(4, "", "no admin token", "token", "list", "--state", t.TempDir())
 	expect(4, "", "the admin token of the hub at 192.0.2.1 is needed", "token", "list", "--hub", "192.0.2.1")

@@ -15,7 +15,7 @@ const MaxJoin = time.Hour
 func (g *Gate) OpenJoin(d time.Duration) *codec.Error {
 	switch {
 	case g.opt.Mode != Join:
-		return codec.Errorf(codec.CodeConflict, "devices join where access is %q; here it is %q", Join, g.opt.Mode)
+		return codec.Errorf(codec.CodeConflict, "devices join where access is %q; here it is %q: start it with --access=join", Join, g.opt.Mode)
 	case d <= 0 || d > MaxJoin:
 		return codec.Errorf(codec.CodeMalformed, "a join window is open for at most %v", MaxJoin)
 	}
