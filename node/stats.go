@@ -20,7 +20,7 @@ const (
 	RefusedSubs      // too many subscriptions
 	RefusedTasks     // too many unanswered requests
 	RefusedRate      // requests beyond a session's rate
-	RefusedLarge     // readings over the size limit
+	RefusedLarge     // readings and HTTP heads over the size limit
 	RefusedRoom      // arena full
 	RefusedMalformed // frames that say nothing the hub understands
 	RefusedForbidden // not allowed

@@ -75,6 +75,7 @@ var attacks = []attack{
 	{"administration", (*siege).administration},
 	{"junk for HTTP", (*siege).junk},
 	{"header bombs and large bodies", (*siege).bombs},
+	{"heads of many lines", (*siege).manyLines},
 	{"log injection", (*siege).logInjection},
 	{"hostile payloads", (*siege).payloads},
 	{"noise", (*siege).noise},

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -144,6 +145,39 @@ func (s *siege) bombs() {
 		}
 	}
 	wg.Wait()
+}
+
+// manyLines: a head of 15 KB in lines of five bytes is a map of 350 KB, which an
+// event stream keeps as long as it lasts, and a head that does not end for 5 s.
+func (s *siege) manyLines() {
+	var lines strings.Builder
+	for i := range 2500 {
+		fmt.Fprintf(&lines, "%s:\r\n", strconv.FormatInt(int64(i)+36*36, 36))
+	}
+	for i, end := range []string{"\r\n", ""} {
+		for k := range 125 {
+			c, err := s.tcp(fmt.Sprintf("127.0.%d.%d", 10+i, k/50+1))
+			if err != nil {
+				s.Fatal(err)
+			}
+			_ = c.SetDeadline(time.Now().Add(20 * time.Second))
+			if _, err := io.WriteString(c, "GET /api/stream?topic=quiet HTTP/1.1\r\nHost: "+s.h.addr+"\r\n"+lines.String()+end); err != nil {
+				continue // it was refused while it was written
+			}
+			if k == 0 && end != "" {
+				if resp, err := http.ReadResponse(bufio.NewReader(c), nil); err == nil && resp.StatusCode != 431 {
+					s.Error(resp.Status)
+				}
+			}
+		}
+	}
+	time.Sleep(s.lasts() / 4)
+	if a := s.http("GET", "/api/me", "", strings.Repeat("X: y\r\n", 60)+"Y: z"); a.status != 200 {
+		s.Error("a head of sixty lines: ", a.status)
+	}
+	if a := s.http("POST", "/api/pub/lines", strings.Repeat("1\n", 1000), "Content-Type: application/x-ndjson"); a.status != 200 {
+		s.Error("a body of many lines: ", a.status, a.body)
+	}
 }
 
 // logInjection: what peers say cannot begin a line of the log; besiege looks.

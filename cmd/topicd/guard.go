@@ -26,6 +26,10 @@ func (s *server) guard(next http.Handler) http.Handler {
 			refuse(w, r, err)
 			return
 		}
+		if err := s.judgeFields(r); err != nil {
+			refuse(w, r, err)
+			return
+		}
 		if err := s.names.Host(r); err != nil {
 			s.hub.Stats.Add(node.RefusedHost, 1)
 			refuse(w, r, err)

@@ -119,6 +119,9 @@ func (e *endpoints) serve(p *endpoint) {
 		return
 	}
 	e.list = append(e.list, p)
+	if !p.tls {
+		p.Listener = &headListener{p.Listener, e.in.stats}
+	}
 	e.wg.Go(func() {
 		err := e.http.Serve(p)
 		e.mu.Lock()

@@ -191,11 +191,19 @@ func (l *turnstile) Accept() (net.Conn, error) {
 	}
 }
 
-var fullAnswer = func() []byte {
-	body := `{"error":{"code":503,"msg":"the hub serves as many connections as it may, or as it may to this address","retry":10000}}` + "\n"
-	return []byte("HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nRetry-After: 10\r\nConnection: close\r\nContent-Length: " +
-		strconv.Itoa(len(body)) + "\r\n\r\n" + body)
-}()
+var fullAnswer = errorAnswer(&codec.Error{Code: http.StatusServiceUnavailable, Msg: "the hub serves as many connections as it may, or as it may to this address", Retry: 10_000})
+
+// errorAnswer is a whole answer of HTTP, for where nobody has read the request.
+func errorAnswer(e *codec.Error) []byte {
+	retry, header := "", ""
+	if e.Retry > 0 {
+		retry, header = `,"retry":`+strconv.Itoa(e.Retry), "Retry-After: "+strconv.Itoa(e.Retry/1000)+"\r\n"
+	}
+	code := strconv.Itoa(e.Code)
+	body := `{"error":{"code":` + code + `,"msg":"` + e.Msg + `"` + retry + "}}\n"
+	return []byte("HTTP/1.1 " + code + " " + http.StatusText(e.Code) + "\r\nContent-Type: application/json\r\n" + header +
+		"Connection: close\r\nContent-Length: " + strconv.Itoa(len(body)) + "\r\n\r\n" + body)
+}
 
 // watch is http.Server's ConnState: what became a WebSocket stays in the count
 // until the transport says that it is gone.

@@ -126,7 +126,7 @@ func (s *server) handler() http.Handler {
 		case s.dialects.route(r) == nil:
 			http.NotFound(w, r)
 		default:
-			s.ws.ServeHTTP(w, r)
+			s.ws.ServeHTTP(handover{w}, r)
 		}
 	})
 }

@@ -137,13 +137,16 @@ func (s *server) start() error {
 		BaseContext: baseContext,
 		ConnState: func(c net.Conn, state http.ConnState) {
 			s.peers.watch(c, state)
+			if h, ok := c.(*headConn); ok && state == http.StateIdle {
+				h.next()
+			}
 			if state != http.StateNew && state != http.StateActive {
 				s.trim.soon()
 			}
 		},
 		ReadHeaderTimeout: s.set.header,
 		IdleTimeout:       s.set.idle,
-		MaxHeaderBytes:    16 << 10,
+		MaxHeaderBytes:    8 << 10,
 		ErrorLog:          log.New(httpLog{s.log}, "", 0),
 	}
 	s.endpoints.http, s.endpoints.wg, s.endpoints.errs = s.http, &s.side, s.errs
