@@ -195,8 +195,9 @@ function second() {
     link.state === "live" ? rate(flow > 0.05 ? flow : 0) || "0 /s" : "–",
   );
   const s = topics.all.get("$sys/stats")?.data;
-  if (s && s.bytes_budget) {
-    const box = $("room");
+  const box = $("room");
+  box.classList.toggle("unknown", !s?.bytes_budget);
+  if (s?.bytes_budget) {
     box.lastChild.value = s.bytes_arena / s.bytes_budget;
     fill(box.firstChild, bytes(s.bytes_arena) + " of " + bytes(s.bytes_budget));
   }

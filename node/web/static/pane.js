@@ -166,8 +166,8 @@ export class Pane {
     const start = Date.now() / 1000 - (this.plot.end - this.plot.span);
     for (const [name, s] of this.#series) {
       if (start < s.far * 1.02) continue;
-      this.#series.set(name, { lines: new Map(), words: new Words(), far: Math.ceil(start * 1.5) }); // asked for again, from further back
-      this.page.link.want(name, "plot", { since: -Math.ceil(start * 1.5) });
+      s.far = Math.ceil(start * 1.5); // asked for again, from further back
+      this.page.link.want(name, "plot", { since: -s.far });
     }
     this.page.dirty();
   }

@@ -2,6 +2,7 @@
 
 import { el } from "./dom.js";
 import { measure, clock } from "./reading.js";
+import { together } from "./series.js";
 
 let library = null;
 
@@ -65,7 +66,7 @@ export class Plot {
       changed = true;
     }
     if (changed || !this.#data) {
-      this.#data = series.length === 1 ? series[0].table() : window.uPlot.join(series.map((s) => s.table()));
+      this.#data = series.length === 1 ? series[0].table() : together(window.uPlot.join, series.map((s) => s.table()));
       this.#u.setData(this.#data, false);
     }
     const to = this.end;

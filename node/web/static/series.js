@@ -4,6 +4,32 @@ import { decimals } from "./reading.js";
 
 const most = 30000; // points kept
 
+// The first place behind all that is x or less.
+function place(list, x) {
+  let lo = 0,
+    hi = list.length;
+  while (lo < hi) {
+    const m = (lo + hi) >> 1;
+    if (list[m] <= x) lo = m + 1;
+    else hi = m;
+  }
+  return lo;
+}
+
+/** together is the tables of several series over all their times; a gap stays one, whatever others have in it. */
+export function together(join, tables) {
+  const data = join(tables);
+  for (const ys of data.slice(1)) {
+    let gap = false;
+    for (let i = 0; i < ys.length; i++) {
+      if (ys[i] === null) gap = true;
+      else if (ys[i] !== undefined) gap = false;
+      else if (gap) ys[i] = null;
+    }
+  }
+  return data;
+}
+
 /** Series is one line. Between points a gap is a hole in the numbers, or in time. */
 export class Series {
   digits = 0; // decimals that its values come with
@@ -23,9 +49,10 @@ export class Series {
 
   /** add puts a reading where its number belongs: what is live may come before what is stored. */
   add(seq, ts, value) {
-    seq += this.base;
     let at = this.seq.length;
-    while (at > 0 && this.seq[at - 1] > seq) at--;
+    if (at > 0 && seq + this.base <= this.seq[at - 1] && ts / 1000 > this.t[at - 1]) this.restart(); // deleted and made anew
+    seq += this.base;
+    if (at > 0 && this.seq[at - 1] > seq) at = place(this.seq, seq);
     if (at > 0 && this.seq[at - 1] === seq) return;
     let x = ts / 1000;
     if (at > 0 && x <= this.t[at - 1]) x = this.t[at - 1] + 1e-4; // several in one millisecond
@@ -57,7 +84,7 @@ export class Series {
       ys = [];
     for (let i = 0; i < n; i++) {
       if (i && (this.seq[i] !== this.seq[i - 1] + 1 || this.t[i] - this.t[i - 1] > pause)) {
-        xs.push((this.t[i - 1] + this.t[i]) / 2);
+        xs.push(Math.min(this.t[i - 1] + 1e-3, (this.t[i - 1] + this.t[i]) / 2));
         ys.push(null);
       }
       xs.push(this.t[i]);
@@ -78,14 +105,8 @@ export class Series {
 
   /** at is the value that holds at a time. */
   at(x) {
-    let lo = 0,
-      hi = this.t.length;
-    while (lo < hi) {
-      const m = (lo + hi) >> 1;
-      if (this.t[m] <= x) lo = m + 1;
-      else hi = m;
-    }
-    return lo ? this.v[lo - 1] : NaN;
+    const at = place(this.t, x);
+    return at ? this.v[at - 1] : NaN;
   }
 
   /** stats are of what lies between two times. */

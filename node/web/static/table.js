@@ -223,7 +223,7 @@ export class Table {
     put(s.unit, u);
     s.value.title = words ? v : "";
     s.root.classList.toggle("words", words);
-    s.root.classList.toggle("long", v.length > 9);
+    s.root.classList.toggle("long", v.length > 11);
     draw(s.canvas, t, this.sparkWidth, 24, s.colour || this.colours.line);
   }
 

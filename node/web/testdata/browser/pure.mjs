@@ -50,7 +50,7 @@ export async function pure() {
   for (const no of ["+ a/b", "a/+ a", "# $sys/stats", "+/x $sys/x", "a/b a", "a a/b", "b/# a/b"])
     assert.ok(!fits(...no.split(" ")), no);
 
-  const { Series } = await from("series");
+  const { Series, together } = await from("series");
   const s = new Series("t", "", "");
   for (const [seq, ts] of [
     [9, 9000],
@@ -64,7 +64,7 @@ export async function pure() {
   assert.deepEqual(
     s.table(),
     [
-      [1, 2, 3, 5.5, 8, 9],
+      [1, 2, 3, 3.001, 8, 9],
       [1, 2, 3, null, 8, 9],
     ],
     "numbers that are missing are a gap, in whatever order they come",
@@ -74,6 +74,22 @@ export async function pure() {
   assert.deepEqual(s.table()[1], [1, 2, 3, null, 8, 9, null, 100], "and so is a restart");
   assert.deepEqual(s.stats(0, 99), { n: 6, min: 1, max: 100, mean: 123 / 6 });
   assert.equal(s.at(2.5), 2);
+  s.add(1, 12000, 7);
+  assert.deepEqual(s.table()[1].slice(-3), [100, null, 7], "and so is a topic that was made anew");
+  s.add(1, 12000, 7);
+  assert.equal(s.v.length, 7, "which is known when it comes again");
+  const _ = undefined;
+  assert.deepEqual(
+    together(
+      () => [[1, 2, 2.5, 3, 4, 5], [1, _, null, _, _, 5], [1, 2, _, 3, 4, _]],
+      [],
+    ).slice(1),
+    [
+      [1, _, null, null, null, 5],
+      [1, 2, _, 3, 4, _],
+    ],
+    "a gap is one beside others that have none",
+  );
   const quiet = new Series("t", "", "");
   for (let i = 1; i <= 20; i++) quiet.add(i, i < 15 ? i * 1000 : i * 1000 + 60000, i);
   assert.equal(quiet.table()[1].filter((v) => v === null).length, 1, "a pause is a gap");
