@@ -234,11 +234,14 @@ func TestRelayOverHTTP(t *testing.T) {
 		}
 		defer res.Body.Close()
 		var v any
-		if err := json.NewDecoder(res.Body).Decode(&v); err != nil || res.StatusCode != 200 {
+		if err := json.NewDecoder(res.Body).Decode(&v); err != nil {
 			t.Fatal(res.Status, v, err)
 		}
 		b, _ := json.Marshal(v)
 		return string(b)
+	}
+	if got := call("POST", "/api/broadcast", `{"room":"kitchen"}`); got != `{"error":{"code":400,"msg":"text is missing"}}` {
+		t.Errorf("a broadcast of nothing: %s", got)
 	}
 	rooms := ""
 	for end := time.Now().Add(10 * time.Second); time.Now().Before(end) && !strings.Contains(rooms, "join"); time.Sleep(5 * time.Millisecond) {
@@ -247,7 +250,7 @@ func TestRelayOverHTTP(t *testing.T) {
 	if got := rooms; !strings.Contains(got, `"room":"kitchen"`) || !strings.Contains(got, `"url":"/relay/kitchen/alice"`) || !strings.Contains(got, `"what":"join"`) {
 		t.Errorf("rooms: %s", got)
 	}
-	if got := call("POST", "/api/broadcast", `{"room":"kitchen","text":"dinner"}`); !strings.Contains(got, "1") {
+	if got := call("POST", "/api/broadcast", `{"room":"kitchen","text":"dinner"}`); got != `{"sent":1}` {
 		t.Errorf("broadcast: %s", got)
 	}
 	if got := nextText(t, alice); got != "dinner" {

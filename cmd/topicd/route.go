@@ -57,7 +57,7 @@ func (d *dialects) route(r *http.Request) speaks {
 	case "echo":
 		return newEcho
 	case "relay": // one room, named by its port; the path says who somebody is
-		return d.room(portAt(r.Context()))
+		return d.room(portAt(r.Context()), strings.Trim(r.URL.Path, "/"))
 	case "mws":
 		return d.managed(r)
 	case "webchannel":
@@ -65,8 +65,8 @@ func (d *dialects) route(r *http.Request) speaks {
 	}
 	path := strings.TrimSuffix(r.URL.Path, "/")
 	if rest, ok := strings.CutPrefix(path, "/relay/"); ok {
-		room, _, _ := strings.Cut(rest, "/")
-		return d.room(room)
+		room, who, _ := strings.Cut(rest, "/")
+		return d.room(room, who)
 	}
 	switch path {
 	case "/scd":
@@ -101,12 +101,12 @@ func (d *dialects) channel(string) node.Dialect { return d.webchannel.Dialect() 
 
 func newEcho(string) node.Dialect { return dialect.Echo{} }
 
-// room speaks to the others in that room; nil where no room can have the name.
-func (d *dialects) room(name string) speaks {
+// room speaks to the others in that room, as who; nil where no room can have the name.
+func (d *dialects) room(name, who string) speaks {
 	if dialect.CheckRoom(name) != nil {
 		return nil
 	}
-	return func(string) node.Dialect { return d.relay.New(name) }
+	return func(string) node.Dialect { return d.relay.New(name, who) }
 }
 
 // managed is a Managed WebSocket with the token of its URI.

@@ -130,7 +130,8 @@ const typist = `
 }
 `
 
-// scene runs a QML program until its output fits.
+// scene runs a QML program until its output fits. On a busy machine it takes
+// seconds until its window stands.
 func scene(t *testing.T, file string, fits func(out string) bool) {
 	t.Helper()
 	cmd := exec.Command(qmlscene, file)
@@ -144,7 +145,7 @@ func scene(t *testing.T, file string, fits func(out string) bool) {
 		cmd.Process.Kill()
 		cmd.Wait()
 	}()
-	for end := time.Now().Add(2 * time.Second); !fits(out.String()); time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(30 * time.Second); !fits(out.String()); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatalf("qmlscene says %s", out)
 		}

@@ -69,7 +69,7 @@ func TestChurn(t *testing.T) {
 			t.Errorf("the log tells of %d who came and %d who went", joins, leaves)
 		}
 	})
-	for end := time.Now().Add(5 * time.Second); runtime.NumGoroutine() > before; time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(20 * time.Second); runtime.NumGoroutine() > before; time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(end) {
 			b := make([]byte, 64<<10)
 			b = b[:runtime.Stack(b, true)]

@@ -38,8 +38,8 @@ func newHouse(t *testing.T, o node.Options, reader string, maxFrame int) *house 
 		case path == "/ws":
 			return native.New(sub)
 		case strings.HasPrefix(path, "/relay/"):
-			room, _, _ := strings.Cut(strings.TrimPrefix(path, "/relay/"), "/")
-			return relay.New(room)
+			room, who, _ := strings.Cut(strings.TrimPrefix(path, "/relay/"), "/")
+			return relay.New(room, who)
 		}
 		return first
 	}})

@@ -28,9 +28,10 @@ func CheckRoom(room string) *codec.Error {
 	return codec.CheckTopic([]byte(relayPrefix + room))
 }
 
-// New makes the dialect of one connection to a room whose name was checked.
-func (r *Relay) New(room string) node.Dialect {
-	return &relayed{relay: r, room: room, topic: []byte(relayPrefix + room)}
+// New makes the dialect of one connection to a room whose name was checked. who
+// is what the member calls itself, "" = nothing.
+func (r *Relay) New(room, who string) node.Dialect {
+	return &relayed{relay: r, room: room, who: who, topic: []byte(relayPrefix + room)}
 }
 
 // relayed is one member of a room.
@@ -38,6 +39,7 @@ type relayed struct {
 	// static after construction
 	relay *Relay
 	room  string
+	who   string
 	topic []byte
 
 	joined bool // owned by the peer's reader
@@ -47,6 +49,9 @@ type relayed struct {
 func (m *relayed) Open(p node.Peer, turn *node.Turn) {
 	s := p.Session()
 	s.Describe("relay", "", turn)
+	if !s.Info().Named {
+		_ = s.Name(m.who, turn) // one that cannot be a name is told by the URL only
+	}
 	h := m.relay.Hub
 	err := s.MaySubscribe(m.topic)
 	t := h.Find(m.topic)

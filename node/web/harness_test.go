@@ -58,7 +58,7 @@ func startAt(t testing.TB, addr string, o node.Options, cfg Config) *hub {
 		<-done
 		h.hub.Close()
 		http.DefaultClient.CloseIdleConnections()
-		for end := time.Now().Add(5 * time.Second); runtime.NumGoroutine() > before; time.Sleep(5 * time.Millisecond) {
+		for end := time.Now().Add(20 * time.Second); runtime.NumGoroutine() > before; time.Sleep(5 * time.Millisecond) {
 			if time.Now().After(end) {
 				b := make([]byte, 1<<20)
 				t.Fatalf("%d goroutines, %d before\n%s", runtime.NumGoroutine(), before, b[:runtime.Stack(b, true)])

@@ -193,7 +193,7 @@ func TestRequestsAreBounded(t *testing.T) {
 	for _, c := range h.hub.Clients() {
 		h.hub.Cut(c.ID, errCut)
 	}
-	for end := time.Now().Add(5 * time.Second); h.web.under.Load() > 0; time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(20 * time.Second); h.web.under.Load() > 0; time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatal(h.web.under.Load())
 		}

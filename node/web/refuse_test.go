@@ -120,7 +120,7 @@ func TestBodiesAreBounded(t *testing.T) {
 		defer c.Close()
 		fmt.Fprintf(c, "POST /api/pub/a HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n{", size)
 	}
-	for end := time.Now().Add(5 * time.Second); h.web.held.Load() < maxHeld; time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(20 * time.Second); h.web.held.Load() < maxHeld; time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatal(h.web.held.Load())
 		}
@@ -134,7 +134,7 @@ func TestBodiesAreBounded(t *testing.T) {
 	h.want(200, "", "POST", "/api/pub/b", "1", ofJSON)
 	h.want(200, "", "POST", "/api/pub/b", "1\n2\n", ndjson)
 	h.http.Close()
-	for end := time.Now().Add(5 * time.Second); h.web.held.Load() != 0; time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(20 * time.Second); h.web.held.Load() != 0; time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatal(h.web.held.Load(), "bytes are held for ever")
 		}

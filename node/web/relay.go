@@ -54,14 +54,20 @@ func (s *server) serveRelay(w http.ResponseWriter, r *http.Request) {
 // serveBroadcast says something to the rooms: POST /api/broadcast {room,text}.
 func (s *server) serveBroadcast(w http.ResponseWriter, r *http.Request) {
 	s.administer(w, r, func() *codec.Error {
-		var ask struct{ Room, Text string }
+		var ask struct {
+			Room string
+			Text *string
+		}
 		if err := s.request(w, r, &ask); err != nil {
 			return err
 		}
 		if s.Relay == nil {
 			return codec.Errorf(codec.CodeNotFound, "this hub has no rooms")
 		}
-		n, err := s.Relay.Broadcast(ask.Room, ask.Text)
+		if ask.Text == nil {
+			return codec.Errorf(codec.CodeMalformed, "text is missing")
+		}
+		n, err := s.Relay.Broadcast(ask.Room, *ask.Text)
 		if err != nil {
 			return err
 		}

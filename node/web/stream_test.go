@@ -295,7 +295,7 @@ func TestSlowBody(t *testing.T) {
 			kind = "application/x-ndjson"
 		}
 		fmt.Fprintf(c, "%s %s HTTP/1.1\r\nHost: x\r\nContent-Type: %s\r\nContent-Length: 100\r\n\r\n{", method, path, kind)
-		c.SetReadDeadline(time.Now().Add(5 * time.Second))
+		c.SetReadDeadline(time.Now().Add(20 * time.Second))
 		b, err := io.ReadAll(c)
 		if !strings.HasPrefix(string(b), "HTTP/1.1 408 ") || err != nil {
 			t.Errorf("%s: %v %s", path, err, b)

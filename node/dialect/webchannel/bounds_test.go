@@ -214,7 +214,7 @@ func TestChurn(t *testing.T) {
 		t.Errorf("%d messages were taken, %d heard", said.Load(), got)
 	}
 	p := w.page()
-	for end := time.Now().Add(5 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
 		p.say(`{"type":3,"id":7}`)
 		f := p.next()
 		for strings.HasSuffix(f, `"type":2}`) {
