@@ -38,6 +38,9 @@ func (s *server) guard(next http.Handler) http.Handler {
 		grant, err := s.judge(r)
 		if err == nil {
 			err = s.judgeOrigin(r, grant)
+			if err != nil && judgesItself(r) && tokenOf(r) != "" { // a good token would have passed
+				s.gate.Failed(s.source(r))
+			}
 		}
 		if s.names.Foreign(r) || judgesItself(r) && err == nil {
 			allowOrigin(w, r)
@@ -65,10 +68,15 @@ func (s *server) judge(r *http.Request) (*access.Grant, *codec.Error) {
 	if forwarded(r) && (token == "" || judgesItself(r)) {
 		from.Addr = netip.Addr{} // a proxy's address is not its client's
 	}
-	if judgesItself(r) {
-		return s.gate.Look(from.Addr, token), nil
+	if !judgesItself(r) {
+		return s.gate.Judge(from, token)
 	}
-	return s.gate.Judge(from, token)
+	if token != "" && r.Header.Get("Upgrade") == "" {
+		if err := s.gate.Blocked(s.source(r)); err != nil {
+			return nil, err
+		}
+	}
+	return s.gate.Look(from.Addr, token), nil
 }
 
 // source is where a request's token comes from.
@@ -141,19 +149,14 @@ func judgesItself(r *http.Request) bool {
 
 // watchGuesses counts tokens that were refused behind it.
 func (s *server) watchGuesses(w http.ResponseWriter, r *http.Request, next http.Handler) {
-	from := s.source(r)
 	if tokenOf(r) == "" {
 		next.ServeHTTP(w, r)
-		return
-	}
-	if err := s.gate.Blocked(from); err != nil {
-		refuse(w, r, err)
 		return
 	}
 	watched := &statusWriter{ResponseWriter: w}
 	next.ServeHTTP(watched, r)
 	if watched.status == http.StatusUnauthorized { // 403 is a good token that may not
-		s.gate.Failed(from)
+		s.gate.Failed(s.source(r))
 	}
 }
 

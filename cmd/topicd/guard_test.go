@@ -504,3 +504,26 @@ func TestPagesGuessForThemselves(t *testing.T) {
 		t.Errorf("guesses of a script: %v, then a socket: %d", codes, status)
 	}
 }
+
+// With an Origin that is refused nobody tries more tokens of Managed WebSocket's
+// REST than elsewhere: a good one needs no Origin, so the answers would differ.
+func TestGuessesWithOrigin(t *testing.T) {
+	g := serveGuarded(t)
+	codes := map[int]int{}
+	ask := func(token string) int {
+		status, _, _ := g.ask("POST", "/v1/messages", mwsMessage, bearer+token, "Origin: http://evil.example")
+		return status
+	}
+	if status := ask(testAdmin); status != 201 {
+		t.Error(status)
+	}
+	for range 40 {
+		codes[ask("junk")]++
+	}
+	if codes[403] != 20 || codes[429] != 20 {
+		t.Errorf("junk is answered %v", codes)
+	}
+	if status := ask(testAdmin); status != 429 {
+		t.Errorf("the right one after that: %d", status)
+	}
+}
