@@ -100,12 +100,16 @@ func RightsOf(ctx context.Context) Rights {
 	return r
 }
 
-// Cut ends the session of that number: its peer is told why. false: there is none.
+// Local is the address of sessions that the hub has for itself.
+const Local = "local"
+
+// Cut ends the session of that number: its peer is told why. false: there is
+// none, or it is the hub's own, which has no peer.
 func (h *Hub) Cut(id uint32, why *codec.Error) bool {
 	h.mu.RLock()
 	s := h.sessions[id]
 	h.mu.RUnlock()
-	if s == nil {
+	if s == nil || s.addr == Local {
 		return false
 	}
 	s.sink.Cut(why)

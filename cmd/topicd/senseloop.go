@@ -20,7 +20,7 @@ func (s *server) senseLoop(ctx context.Context) {
 	board := sense.New(sense.Options{})
 	defer board.Close()
 	turn := s.hub.Turn()
-	sess, refused := s.hub.Open(nobody{}, "local", "", turn.Now)
+	sess, refused := s.hub.Open(nobody{}, node.Local, "", turn.Now)
 	if refused == nil {
 		refused = sess.Hello("", hostName(), turn)
 	}

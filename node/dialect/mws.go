@@ -79,7 +79,7 @@ func (m *MWS) sessionLocked() (*node.Session, *codec.Error) {
 		return m.sess, nil
 	}
 	turn := m.hub.Turn()
-	s, err := m.hub.Open(deaf{}, "", "/v1/messages", turn.Now)
+	s, err := m.hub.Open(deaf{}, node.Local, "/v1/messages", turn.Now)
 	if err != nil {
 		return nil, err
 	}

@@ -97,7 +97,7 @@ func (r *Relay) Broadcast(room, text string) (members int, err *codec.Error) {
 		topics = []*node.Topic{t}
 	}
 	turn := r.Hub.Turn()
-	s, err := r.Hub.Open(deaf{}, "", "/api/broadcast", turn.Now)
+	s, err := r.Hub.Open(deaf{}, node.Local, "/api/broadcast", turn.Now)
 	if err != nil {
 		return 0, err
 	}

@@ -67,7 +67,7 @@ func (s *server) serveCut(w http.ResponseWriter, r *http.Request) {
 			return codec.Errorf(codec.CodeMalformed, "a client's id is the number that /api/clients shows")
 		}
 		if !s.Hub.Cut(uint32(id), errCut) {
-			return codec.Errorf(codec.CodeNotFound, "no client %d", id)
+			return codec.Errorf(codec.CodeNotFound, "no client %d that could be cut: the hub's own, whose addr is local, stay", id)
 		}
 		writeJSON(w, http.StatusOK, map[string]uint64{"id": id})
 		return nil

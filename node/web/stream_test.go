@@ -246,6 +246,9 @@ func TestStreamEnds(t *testing.T) {
 	h.want(200, "", "DELETE", fmt.Sprint("/api/clients/", list.Clients[0].ID), "")
 	s.want(`bye||{"code":403,"msg":"an administrator ended this connection"}`, "end||")
 	h.want(404, "", "DELETE", fmt.Sprint("/api/clients/", list.Clients[0].ID), "")
+	own, _ := h.hub.Open(&subscriber{}, node.Local, "", h.hub.Now())
+	h.want(404, "", "DELETE", fmt.Sprint("/api/clients/", own.ID()), "") // nobody would be told
+	own.Close(h.hub.Turn())
 	s = h.stream("topic=b")
 	s.want(`live||{"topic":"b","count":0}`)
 	h.web.Close()

@@ -133,7 +133,7 @@ export class ClientsView {
       el(
         "td",
         null,
-        c.id !== undefined && this.page.me.admin
+        c.id !== undefined && c.addr !== "local" && this.page.me.admin
           ? button("Cut " + c.client, () => this.#cut(c), { icon: "close", kind: "danger" })
           : null,
       ),

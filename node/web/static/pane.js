@@ -335,24 +335,27 @@ export class Pane {
     }
   }
 
-  // From the hub when it exports, else what is drawn.
+  // To now from the hub, which has more than is drawn; an older time as it is drawn.
   async #csv() {
     const name = this.names.length === 1 ? this.names[0].replaceAll("/", "-") : "topics";
     const since = Math.ceil(Date.now() / 1000 - (this.plot.end - this.plot.span));
-    try {
-      await save(
-        "api/export?format=csv&since=-" + since + this.names.map((n) => "&topic=" + encodeURIComponent(n)).join(""),
-        name + ".csv",
-      );
-    } catch {
-      const rows = ["time,topic,value,unit"];
-      for (const l of this.#lines())
-        l.t.forEach((x, i) => {
-          if (x >= this.plot.end - this.plot.span && x <= this.plot.end)
-            rows.push([new Date(x * 1000).toISOString(), quote(l.label), l.v[i], quote(sign(l.unit))].join(","));
-        });
-      saveText(new Blob([rows.join("\n") + "\n"], { type: "text/csv" }), name + ".csv");
+    if (this.plot.to === 0) {
+      try {
+        return await save(
+          "api/export?format=csv&since=-" + since + this.names.map((n) => "&topic=" + encodeURIComponent(n)).join(""),
+          name + ".csv",
+        );
+      } catch {
+        /* as it is drawn, then */
+      }
     }
+    const rows = ["time,topic,value,unit"];
+    for (const l of this.#lines())
+      l.t.forEach((x, i) => {
+        if (x >= this.plot.end - this.plot.span && x <= this.plot.end)
+          rows.push([new Date(x * 1000).toISOString(), quote(l.label), l.v[i], quote(sign(l.unit))].join(","));
+      });
+    saveText(new Blob([rows.join("\n") + "\n"], { type: "text/csv" }), name + ".csv");
   }
 }
 

@@ -253,7 +253,7 @@ export class Table {
   }
 
   #key(e) {
-    if (e.target !== this.root || e.ctrlKey || e.metaKey || e.altKey) return;
+    if ((e.target !== this.root && e.target !== this.body) || e.ctrlKey || e.metaKey || e.altKey) return;
     const row = this.#rows[this.#at],
       page = Math.max(1, Math.floor(this.view / this.tall) - 1);
     switch (e.key) {

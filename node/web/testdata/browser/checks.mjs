@@ -88,6 +88,15 @@ export async function plot({ browser, hub, peer }) {
     csv.length > 70 && csv.some((l) => l.includes("plot/temp")) && csv.some((l) => l.includes("plot/power")),
     "CSV: " + csv.length + " lines, " + csv[0],
   );
+  const end = await page.evaluate(() => Date.now() / 1000 - 10);
+  await page.focus(".plot");
+  for (let i = 0; i < 9; i++) await page.keyboard.press("ArrowLeft"); // out of the window
+  const [older] = await Promise.all([page.waitForEvent("download"), page.click("[aria-label='Save as CSV']")]);
+  const lines = fs.readFileSync(await older.path(), "utf8").trim().split("\n").slice(1);
+  assert(
+    lines.every((l) => Date.parse(l.split(",")[0]) / 1000 < end),
+    "an older time is saved without what came since: " + lines.at(-1),
+  );
   await page.reload();
   await until("the layout is kept", async () => (await page.locator(".figures tbody tr").count()) === 2);
   await close(page);
