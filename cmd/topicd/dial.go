@@ -149,6 +149,7 @@ func hubURL(s string) (string, error) {
 
 // dialError says what kept us from the hub.
 func dialError(u string, err error) error {
+	u = client.Shown(u)
 	var dns *net.DNSError
 	var known *failure
 	var plain tls.RecordHeaderError

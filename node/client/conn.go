@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -56,8 +57,7 @@ func (c *Client) connect(ctx context.Context) (*conn, error) {
 	ws, resp, err := d.DialContext(ctx, c.opt.URL, c.opt.Header)
 	if err != nil {
 		if errors.Is(err, websocket.ErrBadHandshake) && resp != nil {
-			text, _ := io.ReadAll(io.LimitReader(resp.Body, 200))
-			return nil, fmt.Errorf("%s refused the WebSocket: %w", c.opt.URL, codec.Errorf(resp.StatusCode, "%s %s", resp.Status, text))
+			return nil, Refused(c.opt.URL, resp)
 		}
 		return nil, err
 	}
@@ -76,7 +76,7 @@ func (c *Client) connect(ctx context.Context) (*conn, error) {
 		if ctx.Err() != nil {
 			err = ctx.Err()
 		}
-		return nil, fmt.Errorf("no welcome from %s: %w", c.opt.URL, err)
+		return nil, fmt.Errorf("no welcome from %s: %w", Shown(c.opt.URL), err)
 	}
 	ws.SetReadDeadline(time.Time{})
 	if w.Token != "" {
@@ -91,6 +91,23 @@ func (c *Client) connect(ctx context.Context) (*conn, error) {
 	c.welcome = w
 	c.mu.Unlock()
 	return k, nil
+}
+
+// Refused is why a hub did not take a WebSocket, by its answer.
+func Refused(url string, resp *http.Response) error {
+	text, _ := io.ReadAll(io.LimitReader(resp.Body, 1<<10))
+	var e struct{ Error codec.Error }
+	if json.Unmarshal(text, &e) != nil || e.Error.Code == 0 {
+		e.Error = *codec.Errorf(resp.StatusCode, "%s: %s", http.StatusText(resp.StatusCode), strings.TrimSpace(string(text)))
+	}
+	return fmt.Errorf("%s refused the WebSocket: %w", Shown(url), &e.Error)
+}
+
+// Shown is a hub's URL for messages and logs: without its query, where a token
+// may stand.
+func Shown(url string) string {
+	url, _, _ = strings.Cut(url, "?")
+	return url
 }
 
 // hello introduces the client and waits for the welcome.

@@ -15,6 +15,7 @@ import (
 	"github.com/gorilla/websocket"
 
 	"topicd/codec"
+	"topicd/node/client"
 )
 
 // conn is a WebSocket reduced to what a load needs. One goroutine reads; any
@@ -59,8 +60,7 @@ func dial(ctx context.Context, o *Options, readBuffer int) (*conn, []byte, error
 	ws, resp, err := d.DialContext(ctx, o.URL, header)
 	if err != nil {
 		if errors.Is(err, websocket.ErrBadHandshake) && resp != nil {
-			text, _ := io.ReadAll(io.LimitReader(resp.Body, 200))
-			return nil, nil, fmt.Errorf("%s refused the WebSocket: %w", o.URL, codec.Errorf(resp.StatusCode, "%s %s", resp.Status, text))
+			return nil, nil, client.Refused(o.URL, resp)
 		}
 		return nil, nil, err
 	}

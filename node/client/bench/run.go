@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"topicd/codec"
+	"topicd/node/client"
 )
 
 // run is one measurement.
@@ -137,7 +138,7 @@ func (r *run) introduce(ctx context.Context) error {
 	}
 	r.control = c
 	r.server = serverProcess(c.net.LocalAddr(), c.net.RemoteAddr(), r.o.PID)
-	r.hub.URL, r.hub.Local = r.o.URL, isLocal(c.net)
+	r.hub.URL, r.hub.Local = client.Shown(r.o.URL), isLocal(c.net)
 	return r.hub.welcome(welcome, r.o)
 }
 
