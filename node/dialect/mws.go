@@ -165,6 +165,7 @@ func (m *MWS) Socket(id string) (since int64, tags []string, ok bool) {
 func (m *MWS) Remove(id string) bool {
 	m.mu.Lock()
 	p := m.live[id]
+	m.dropLocked(p) // its connection may take a while to end
 	t := m.takeLocked(id)
 	m.mu.Unlock()
 	if p == nil {
@@ -248,10 +249,13 @@ func (p *mwsPeer) Bye(node.Peer, *codec.Error, *node.Turn) {}
 
 // Close implements node.Dialect.
 func (p *mwsPeer) Close(node.Peer, *node.Turn) {
-	m := p.m
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.live[p.id] != p {
+	p.m.mu.Lock()
+	defer p.m.mu.Unlock()
+	p.m.dropLocked(p)
+}
+
+func (m *MWS) dropLocked(p *mwsPeer) {
+	if p == nil || m.live[p.id] != p {
 		return
 	}
 	delete(m.live, p.id)

@@ -207,6 +207,23 @@ func TestMWSTokens(t *testing.T) {
 	}
 }
 
+// A socket that is removed is on no list from then on, however long its
+// connection takes to end.
+func TestMWSRemoved(t *testing.T) {
+	m := serveMWS(t, "", node.Options{})
+	id, c := m.open("red")
+	_, other := m.open("red")
+	if !m.Remove(id) || m.Remove(id) {
+		t.Error("a socket is removed once")
+	}
+	if _, _, ok := m.Socket(id); ok {
+		t.Error("it is there still")
+	}
+	m.send("red", []string{"*", id}, []string{"red"})
+	other.hear("red")
+	c.wantClose(1000)
+}
+
 // Unused URIs are bounded: anybody's give way, the administrator's are refused.
 func TestMWSTicketBounds(t *testing.T) {
 	m := serveMWS(t, "", node.Options{})
