@@ -123,7 +123,7 @@ func TestSilence(t *testing.T) {
 
 // Two pages and an onlooker.
 func TestConversation(t *testing.T) {
-	w := newWorld(t)
+	w := newSlowWorld(t)
 	alice, bob, eve := w.page(), w.page(), w.page()
 	for _, p := range []*peer{alice, bob, eve} {
 		p.connect("chatserver", newMessage)
@@ -131,6 +131,7 @@ func TestConversation(t *testing.T) {
 	alice.connect("chatserver", userCountChanged)
 	users := func(names string, ps ...*peer) {
 		t.Helper()
+		w.wait(flushAfter + 10)
 		for _, p := range ps {
 			p.want(`{"data":[{"object":"chatserver","properties":{"1":[` + names + `]},"signals":{"7":[]}}],"type":2}`)
 			p.say(`{"type":4}`)
@@ -176,11 +177,12 @@ func TestConversation(t *testing.T) {
 
 // A native client joins the conversation by publishing.
 func TestNativeJoinsChat(t *testing.T) {
-	w := newWorld(t)
+	w := newSlowWorld(t)
 	alice := w.page()
 	alice.connect("chatserver", newMessage)
 	n := w.native("chat")
 	alice.call("chatserver", `"login"`, `["alice"]`, `true`)
+	w.wait(flushAfter + 10)
 	alice.wantMatch(`"type":2`)
 	alice.say(`{"type":4}`)
 	alice.say(`{"type":6,"object":"chatserver","method":"sendMessage","args":["alice","anybody?"],"id":1}`)

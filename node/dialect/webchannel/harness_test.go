@@ -40,7 +40,12 @@ func newWorld(t *testing.T) *world {
 
 // newSlowWorld makes one whose time passes only with wait.
 func newSlowWorld(t *testing.T) *world {
-	w := makeWorld(t, func(*http.Request) node.Rights { return nil })
+	return makeWorld(t, func(*http.Request) node.Rights { return nil }).slowly()
+}
+
+// slowly makes time pass only with wait: what comes when is then sure, however
+// busy the machine is.
+func (w *world) slowly() *world {
 	w.slow = new(atomic.Int64)
 	w.slow.Store(1)
 	w.srv.now = w.slow.Load

@@ -1,12 +1,10 @@
 package webchannel
 
 import (
-	"context"
 	"fmt"
 	"net/http"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/gorilla/websocket"
 
@@ -284,18 +282,14 @@ func TestRightsOfPages(t *testing.T) {
 			return onlyGreen{}
 		}
 		return nil
-	})
-	ctx, stop := context.WithCancel(context.Background())
-	done := make(chan struct{})
-	go func() { w.srv.Run(ctx); close(done) }()
-	t.Cleanup(func() { stop(); <-done })
+	}).slowly()
 	n, alice := w.native("nothing"), w.page()
 	n.publish("green/1", `1`)
 	n.publish("red/1", `1`)
 	alice.connect("chatserver", newMessage)
 	alice.call("chatserver", `"login"`, `["alice"]`, `true`)
+	w.wait(2 * relistAfter)
 	alice.wantMatch(`"type":2`)
-	time.Sleep(2 * relistAfter * time.Millisecond)
 	p := w.dial("/webchannel?green")
 	p.say(`{"type":3,"id":0}`)
 	p.wantMatch(`\[1,"userList",\[1,7\],\[\]\].*\[1,"topicList",\[1,6\],\["green/1"\]\]`)
