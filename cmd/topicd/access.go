@@ -187,7 +187,11 @@ func (w *webAccess) Me(r node.Rights) web.Me {
 	if !ok {
 		return web.Me{Admin: true, Patterns: web.Patterns{Publish: []string{"#"}, Subscribe: []string{"#", "$sys/#"}, Manage: []string{"#"}}}
 	}
-	return web.Me{Name: g.Name, Dev: g.Dev, Admin: g.Admin, Patterns: patterns(g)}
+	me := web.Me{Name: g.Name, Dev: g.Dev, Admin: g.Admin, Patterns: patterns(g)}
+	if g.Admin || len(g.Subscribe) > 0 {
+		me.Page = networkPage(w.s.urls())
+	}
+	return me
 }
 
 func patterns(g *access.Grant) web.Patterns {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/url"
 	"strings"
 
 	"topicd/node"
@@ -114,17 +115,40 @@ func (s *server) pageURL(urls []string) string {
 	return pageOf(at) + "#fp=" + s.cert.fingerprint
 }
 
+// networkPage is the dashboard as other machines reach it, "" if they do not.
+// Where there is an IPv4 address that is the one: people can read it out.
+func networkPage(urls []string) string {
+	page := ""
+	for _, u := range urls {
+		p, err := url.Parse(u)
+		if err != nil {
+			continue
+		}
+		ip := net.ParseIP(p.Hostname())
+		if ip == nil || ip.IsLoopback() {
+			continue
+		}
+		if ip.To4() != nil {
+			return pageOf(u)
+		}
+		if page == "" {
+			page = pageOf(u)
+		}
+	}
+	return page
+}
+
 // pageOf is the dashboard of a hub with that WebSocket.
-func pageOf(url string) string {
-	return "http" + strings.TrimSuffix(strings.TrimPrefix(url, "ws"), "ws") // ws → http, wss → https
+func pageOf(u string) string {
+	return "http" + strings.TrimSuffix(strings.TrimPrefix(u, "ws"), "ws") // ws → http, wss → https
 }
 
 // hubFlag is the flag that a command on this machine needs to find the hub.
-func hubFlag(url string) string {
-	if url == defaultHub {
+func hubFlag(u string) string {
+	if u == defaultHub {
 		return ""
 	}
-	return " --hub " + url
+	return " --hub " + u
 }
 
 // urls are the addresses at which clients reach the hub: loopback first, then

@@ -37,6 +37,7 @@ type Me struct {
 	Dev     string `json:"dev,omitempty"`
 	Admin   bool   `json:"admin"`
 	Access  string `json:"access"`
+	Page    string `json:"page,omitempty"` // the dashboard, as other machines reach it
 	Patterns
 }
 

@@ -211,8 +211,8 @@ export class Actions {
 
   /** phone shows this page's address as a code to scan. */
   phone() {
-    const here = location.origin + location.pathname;
-    const loop = /^(localhost|127\.|\[::1\])/.test(location.hostname);
+    const here = this.page.me.address(),
+      loop = /^https?:..(localhost|127\.|\[::1\])/.test(here);
     const text = el("input", { value: here, "aria-label": "Address", spellcheck: "false", oninput: () => draw() });
     const box = el("div", { class: "qr" });
     const draw = () => {
@@ -233,7 +233,7 @@ export class Actions {
         "Address",
         text,
         loop
-          ? "This is this machine's own address: put in the one that the phone reaches."
+          ? "The hub serves this machine only. To have phones reach it, start it with --listen :22345."
           : token()
             ? "The phone will ask for a token; invite it under Hub."
             : "",

@@ -103,7 +103,7 @@ export class Invite {
         publish: split(this.publish.value),
         subscribe: split(this.subscribe.value || "#"),
       });
-      const link = location.origin + location.pathname + "#token=" + t.token;
+      const link = this.page.me.address() + "#token=" + t.token;
       fill(
         this.fresh,
         el(

@@ -34,6 +34,12 @@ export class Me {
     }
   }
 
+  /** address is this page's address, as another device reaches it where the hub knows. */
+  address() {
+    const here = location.origin + location.pathname;
+    return /^(localhost|127\.|\[::1\])/.test(location.hostname) ? this.data?.page || here : here;
+  }
+
   /** wall is the form for a token, where something is closed without. */
   wall(what) {
     const input = el("input", {

@@ -198,3 +198,28 @@ export async function shapes({ browser, hub, peer }) {
   await page.waitForSelector("text=shapes/door has no numbers to plot.");
   await close(page);
 }
+
+// Somebody at the hub's own machine shows a phone the way.
+export async function invites({ browser, hub }) {
+  const page = await open(browser, hub);
+  const shown = async () => {
+    await page.click("[aria-label='Open on a phone']");
+    const at = await page.locator("dialog input").inputValue();
+    const hint = (await page.locator("dialog small").allInnerTexts()).join();
+    const drawn = await page.locator("dialog img").evaluate((i) => i.decode().then(() => i.naturalWidth));
+    await page.keyboard.press("Escape");
+    await page.waitForSelector("dialog", { state: "detached" });
+    return { at, hint, drawn };
+  };
+  const here = await shown();
+  assert(here.at === hub.url && /this machine only/.test(here.hint) && here.drawn > 0, JSON.stringify(here));
+  await page.route("**/api/me", async (r) => {
+    const a = await r.fetch();
+    r.fulfill({ response: a, json: { ...(await a.json()), page: "http://192.0.2.7:22345/" } });
+  });
+  await page.reload();
+  await page.waitForSelector("#state.live");
+  const there = await shown();
+  assert(there.at === "http://192.0.2.7:22345/" && there.hint === "", JSON.stringify(there));
+  await close(page);
+}
