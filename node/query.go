@@ -157,6 +157,21 @@ type ClientInfo struct {
 	In, Out, Drop int64
 }
 
+// AppendJSON appends the client's row in lists: an object.
+func (c *ClientInfo) AppendJSON(b []byte) []byte {
+	b = codec.AppendString(append(b, `{"client":`...), codec.JSON, c.Client)
+	b = codec.AppendString(append(b, `,"addr":`...), codec.JSON, c.Addr)
+	b = codec.AppendString(append(b, `,"url":`...), codec.JSON, c.URL)
+	b = codec.AppendString(append(b, `,"dialect":`...), codec.JSON, c.Dialect)
+	b = codec.AppendString(append(b, `,"enc":`...), codec.JSON, c.Enc)
+	b = strconv.AppendInt(append(b, `,"since":`...), c.Since, 10)
+	b = strconv.AppendInt(append(b, `,"subs":`...), int64(c.Subs), 10)
+	b = strconv.AppendInt(append(b, `,"in":`...), c.In, 10)
+	b = strconv.AppendInt(append(b, `,"out":`...), c.Out, 10)
+	b = strconv.AppendInt(append(b, `,"drop":`...), c.Drop, 10)
+	return append(b, '}')
+}
+
 // Clients are the open sessions, oldest first.
 func (h *Hub) Clients() []ClientInfo {
 	h.mu.RLock()

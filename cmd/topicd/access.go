@@ -76,7 +76,6 @@ func (s *server) openGate() (err error) {
 	if s.gate, err = access.New(o); err != nil {
 		return fail(exitFailed, "mend the file, or remove it: all tokens are to be made anew then", "%w", err)
 	}
-	s.names = access.Names{Hosts: append(ownNames(), s.set.hosts...), Origins: s.set.origins}
 	return nil
 }
 

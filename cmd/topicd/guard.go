@@ -1,16 +1,15 @@
 package main
 
 import (
-	"encoding/json"
 	"net/http"
 	"net/netip"
-	"strconv"
 	"strings"
 	"time"
 
 	"topicd/codec"
 	"topicd/node"
 	"topicd/node/access"
+	"topicd/node/web"
 )
 
 // guard stands before everything that is behind the port: Host, Origin, token,
@@ -206,20 +205,6 @@ func allowOrigin(w http.ResponseWriter, r *http.Request) {
 
 // refuse answers a request that goes no further.
 func refuse(w http.ResponseWriter, r *http.Request, e *codec.Error) {
-	h := w.Header()
-	h.Set("Content-Type", "application/json; charset=utf-8")
-	h.Set("Connection", "close")
-	if e.Code == codec.CodeUnauthorized {
-		h.Set("WWW-Authenticate", "Bearer")
-	}
-	if e.Retry > 0 {
-		h.Set("Retry-After", strconv.Itoa((e.Retry+999)/1000))
-	}
-	body := any(map[string]any{"code": e.Code, "msg": e.Msg})
-	if judgesItself(r) {
-		body = e.Msg // as Managed WebSocket says it
-	}
-	b, _ := json.Marshal(map[string]any{"error": body})
-	w.WriteHeader(e.Code)
-	_, _ = w.Write(append(b, '\n'))
+	w.Header().Set("Connection", "close")
+	web.Refuse(w, r, e, judgesItself(r))
 }

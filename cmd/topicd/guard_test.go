@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"github.com/gorilla/websocket"
+
+	"topicd/codec"
 )
 
 const testAdmin = "the-admin-token-of-tests"
@@ -525,5 +527,33 @@ func TestGuessesWithOrigin(t *testing.T) {
 	}
 	if status := ask(testAdmin); status != 429 {
 		t.Errorf("the right one after that: %d", status)
+	}
+}
+
+// What the guard refuses is told as everything else is: how long to wait, in
+// the encoding that was asked for, with the headers that keep browsers safe.
+func TestRefusalsAreTold(t *testing.T) {
+	g := serveGuarded(t, "--access", "token")
+	_, body, h := g.ask("GET", "/api/topics", "", bearer+"wrong", "Accept: application/cbor")
+	if text, err := codec.Transcode(nil, codec.JSON, codec.CBOR, []byte(body)); err != nil || !strings.HasPrefix(string(text), `{"error":{"code":401,"msg":"the token is not known`) {
+		t.Errorf("%q %s %v", body, text, err)
+	}
+	if h.Get("Content-Type") != "application/cbor" || h.Get("X-Content-Type-Options") != "nosniff" || h.Get("Www-Authenticate") != "Bearer" {
+		t.Error(h)
+	}
+	if _, _, h = g.ask("GET", "/api/topics/a", ""); h.Get("Www-Authenticate") != "Bearer" { // behind the guard
+		t.Error(h)
+	}
+	for range 20 {
+		_, body, h = g.ask("GET", "/api/topics", "", bearer+"wrong")
+	}
+	wants(t, body, `{"error":{"code":429,"msg":"too many wrong tokens from this address: wait","retry":`)
+	if h.Get("Retry-After") == "" {
+		t.Error(h)
+	}
+	_, body, h = g.ask("GET", "/v1/sockets", "", bearer+"wrong") // as Managed WebSocket says it
+	wants(t, body, `{"error":"too many wrong tokens from this address: wait"}`)
+	if h.Get("Retry-After") == "" {
+		t.Error(h)
 	}
 }

@@ -30,7 +30,7 @@ func (s *server) startPprof() error {
 	if err != nil {
 		return fail(exitUsage, "--pprof wants a port, or an address such as 127.0.0.1:6060", "pprof: %w", err)
 	}
-	s.profiles = &http.Server{Handler: http.HandlerFunc(serveProfile), ReadHeaderTimeout: 10 * time.Second}
+	s.profiles = &http.Server{Handler: http.HandlerFunc(s.serveProfile), ReadHeaderTimeout: 10 * time.Second}
 	s.log.Info("profiles", "url", "http://"+l.Addr().String()+"/debug/pprof/")
 	s.side.Go(func() {
 		if err := s.profiles.Serve(l); !errors.Is(err, http.ErrServerClosed) {
@@ -42,13 +42,9 @@ func (s *server) startPprof() error {
 
 const profilePath = "/debug/pprof/"
 
-func serveProfile(w http.ResponseWriter, r *http.Request) {
-	host, _, err := net.SplitHostPort(r.Host)
-	if err != nil {
-		host = r.Host
-	}
-	if host != "localhost" && net.ParseIP(host) == nil { // a page that had its own name point here
-		http.Error(w, "profiles are at an address, not at a name", http.StatusMisdirectedRequest)
+func (s *server) serveProfile(w http.ResponseWriter, r *http.Request) {
+	if err := s.names.Host(r); err != nil {
+		refuse(w, r, err)
 		return
 	}
 	name, ok := strings.CutPrefix(r.URL.Path, profilePath)

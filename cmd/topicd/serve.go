@@ -92,6 +92,7 @@ func (s *server) start() error {
 		return err
 	}
 	s.openPeers()
+	s.names = access.Names{Hosts: append(ownNames(), s.set.hosts...), Origins: s.set.origins}
 	if err := s.openListeners(); err != nil {
 		return err
 	}

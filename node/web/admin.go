@@ -31,28 +31,12 @@ func (s *server) serveClients(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
+// appendClient appends a client as every list shows it, and what only an admin asks for.
 func appendClient(b []byte, c *node.ClientInfo) []byte {
-	text := func(name, v string) {
-		b = append(codec.AppendString(append(b, ','), codec.JSON, name), ':')
-		b = codec.AppendString(b, codec.JSON, v)
-	}
-	number := func(name string, v int64) {
-		b = append(codec.AppendString(append(b, ','), codec.JSON, name), ':')
-		b = strconv.AppendInt(b, v, 10)
-	}
-	b = strconv.AppendUint(append(b, `{"id":`...), uint64(c.ID), 10)
-	text("client", c.Client)
-	text("state", c.State)
-	text("addr", c.Addr)
-	text("url", c.URL)
-	text("dialect", c.Dialect)
-	text("enc", c.Enc)
-	number("since", c.Since)
-	number("subs", int64(c.Subs))
-	number("ready", int64(c.Ready))
-	number("in", c.In)
-	number("out", c.Out)
-	number("drop", c.Drop)
+	b = c.AppendJSON(b)
+	b = strconv.AppendUint(append(b[:len(b)-1], `,"id":`...), uint64(c.ID), 10)
+	b = strconv.AppendInt(append(b, `,"ready":`...), int64(c.Ready), 10)
+	b = codec.AppendString(append(b, `,"state":`...), codec.JSON, c.State)
 	return append(b, '}')
 }
 

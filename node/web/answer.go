@@ -19,6 +19,19 @@ type writer struct {
 	held     int64         // bytes of its body that the hub holds; owned by its handler
 }
 
+// newWriter begins an answer: with the headers that all have.
+func newWriter(w http.ResponseWriter, r *http.Request) *writer {
+	h := w.Header()
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("X-Frame-Options", "DENY")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+	h.Set("Cache-Control", "no-store")
+	h.Add("Vary", "Accept")
+	return &writer{ResponseWriter: w, cbor: wantsCBOR(r.Header.Get("Accept"))}
+}
+
 // Unwrap is for http.ResponseController.
 func (w *writer) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
@@ -100,11 +113,12 @@ func writeError(w http.ResponseWriter, e *codec.Error) { writeErrorWith(w, e, ni
 
 // writeErrorWith answers with a refusal and what was done before it.
 func writeErrorWith(w http.ResponseWriter, e *codec.Error, body map[string]any) {
-	if e.Retry > 0 {
-		w.Header().Set("Retry-After", strconv.Itoa((e.Retry+999)/1000))
+	if e.Code == codec.CodeUnauthorized {
+		w.Header().Set("WWW-Authenticate", "Bearer") // RFC 6750 section 3
 	}
 	told := map[string]any{"code": e.Code, "msg": e.Msg}
 	if e.Retry > 0 {
+		sayRetry(w, e)
 		told["retry"] = e.Retry
 	}
 	if body == nil {
@@ -112,6 +126,22 @@ func writeErrorWith(w http.ResponseWriter, e *codec.Error, body map[string]any) 
 	}
 	body["error"] = told
 	writeJSON(w, e.Code, body)
+}
+
+// sayRetry says when to come again in the header that says it.
+func sayRetry(w http.ResponseWriter, e *codec.Error) {
+	w.Header().Set("Retry-After", strconv.Itoa((e.Retry+999)/1000))
+}
+
+// Refuse answers a request that whoever stands before the handler does not let
+// through, managed in the form of Managed WebSocket.
+func Refuse(w http.ResponseWriter, r *http.Request, e *codec.Error, managed bool) {
+	a := newWriter(w, r)
+	if managed {
+		(&mwsCall{w: a}).refuse(e)
+		return
+	}
+	writeError(a, e)
 }
 
 // chunk is how much of a long answer is made before it is sent: its memory is

@@ -2,7 +2,6 @@ package web
 
 import (
 	"net/http"
-	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -258,7 +257,7 @@ func (c *mwsCall) fail(status int, what any) {
 // refuse answers with a refusal of the hub.
 func (c *mwsCall) refuse(e *codec.Error) {
 	if e.Retry > 0 {
-		c.w.Header().Set("Retry-After", strconv.Itoa((e.Retry+999)/1000))
+		sayRetry(c.w, e)
 	}
 	c.fail(e.Code, e.Msg)
 }

@@ -138,15 +138,8 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.serve(w, 
 func (s *server) ServeManaged(w http.ResponseWriter, r *http.Request) { s.serve(w, r, s.Managed) }
 
 func (s *server) serve(w http.ResponseWriter, r *http.Request, next http.Handler) {
-	h := w.Header()
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("X-Frame-Options", "DENY")
-	h.Set("Referrer-Policy", "no-referrer")
-	h.Set("Cross-Origin-Resource-Policy", "same-origin")
-	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
-	h.Set("Cache-Control", "no-store")
-	h.Add("Vary", "Accept")
-	a := &writer{ResponseWriter: w, cbor: wantsCBOR(r.Header.Get("Accept")), patience: s.writeTime}
+	a := newWriter(w, r)
+	a.patience = s.writeTime
 	w = a
 	defer func() { s.held.Add(-a.held) }()
 	if !s.begin() {
