@@ -39,3 +39,12 @@ func (f *format) Live(dst []byte, pattern string, tag uint64, stored int64) ([]b
 
 // Text implements node.Format.
 func (f *format) Text() bool { return f.enc == codec.JSON }
+
+// textual is what the formats of the other dialects here have in common.
+type textual struct{}
+
+// Live implements node.Format: there is no such mark.
+func (textual) Live(dst []byte, _ string, _ uint64, _ int64) ([]byte, bool) { return dst, false }
+
+// Text implements node.Format.
+func (textual) Text() bool { return true }

@@ -280,13 +280,7 @@ func MWSTagTopic(tag string) string {
 }
 
 // mwsFormat writes readings to sockets: a text as it is, any other value as JSON.
-type mwsFormat struct{}
+type mwsFormat struct{ textual }
 
 // Append implements node.Format.
 func (mwsFormat) Append(dst []byte, r *node.Reading) ([]byte, bool) { return appendPlain(dst, r), true }
-
-// Live implements node.Format: there is no such mark.
-func (mwsFormat) Live(dst []byte, _ string, _ uint64, _ int64) ([]byte, bool) { return dst, false }
-
-// Text implements node.Format.
-func (mwsFormat) Text() bool { return true }

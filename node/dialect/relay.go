@@ -126,7 +126,7 @@ func textBody(text []byte) node.Body {
 
 // relayFormat writes readings as members said them: a string as its text, bytes
 // as bytes, and what other dialects publish to the room as JSON.
-type relayFormat struct{}
+type relayFormat struct{ textual }
 
 // Append implements node.Format.
 func (relayFormat) Append(dst []byte, r *node.Reading) ([]byte, bool) {
@@ -138,9 +138,3 @@ func (relayFormat) Append(dst []byte, r *node.Reading) ([]byte, bool) {
 	}
 	return appendPlain(dst, r), true
 }
-
-// Text implements node.Format.
-func (relayFormat) Text() bool { return true }
-
-// Live implements node.Format: there is no such word.
-func (relayFormat) Live(dst []byte, _ string, _ uint64, _ int64) ([]byte, bool) { return dst, false }

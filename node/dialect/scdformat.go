@@ -9,7 +9,7 @@ import (
 
 // scdFormat writes readings as [SENDER@topic]:body. Only topics that the
 // dialect can name are subscribed to, so every reading has a form.
-type scdFormat struct{}
+type scdFormat struct{ textual }
 
 // Append implements node.Format.
 func (scdFormat) Append(dst []byte, r *node.Reading) ([]byte, bool) {
@@ -79,9 +79,3 @@ func appendPlain(dst []byte, r *node.Reading) []byte {
 func (scdFormat) End(dst []byte, topic string) []byte {
 	return appendSCDReply(dst, "TDL", []byte(topic), scdDone)
 }
-
-// Live implements node.Format: there is no such word.
-func (scdFormat) Live(dst []byte, _ string, _ uint64, _ int64) ([]byte, bool) { return dst, false }
-
-// Text implements node.Format.
-func (scdFormat) Text() bool { return true }

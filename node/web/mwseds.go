@@ -92,8 +92,8 @@ func (e *eds) verify(ctx context.Context, token string) (*edsUser, *codec.Error)
 	return u, err
 }
 
-// ask asks the data store. What it answers in place of 200 means that the token
-// is not good; no answer means nothing.
+// ask asks the data store. 4xx means that the token is not good; no answer, or
+// one that is no user, says nothing of the token.
 func (e *eds) ask(ctx context.Context, token string) (*edsUser, *codec.Error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, e.URL, nil)
 	if err != nil {
@@ -110,17 +110,19 @@ func (e *eds) ask(ctx context.Context, token string) (*edsUser, *codec.Error) {
 		return nil, errEDSAway
 	}
 	defer res.Body.Close()
-	if res.StatusCode >= 500 {
-		return nil, errEDSAway
-	}
-	if res.StatusCode != http.StatusOK {
+	switch c := res.StatusCode; {
+	case c >= 400 && c < 500 && c != http.StatusTooManyRequests:
 		return nil, nil
+	case c != http.StatusOK:
+		return nil, errEDSAway
 	}
 	b, err := io.ReadAll(io.LimitReader(res.Body, edsAnswer+1))
-	if err != nil || len(b) > edsAnswer {
-		return nil, errEDSAway
+	if err == nil && len(b) <= edsAnswer {
+		if u := parseEDS(b); u != nil {
+			return u, nil
+		}
 	}
-	return parseEDS(b), nil
+	return nil, errEDSAway
 }
 
 // parseEDS reads {"id":…,"usergroups":[{"id","objectType"}]}; nil: it is not that.

@@ -48,6 +48,8 @@ func newEDSServer(t *testing.T) *edsServer {
 			_, _ = fmt.Fprint(w, `<html>`)
 		case token == "large":
 			_, _ = fmt.Fprintf(w, `{"id":"x","pad":"%s"}`, strings.Repeat("x", edsAnswer))
+		case token == "limited":
+			http.Error(w, "later", http.StatusTooManyRequests)
 		case token == "failing":
 			http.Error(w, "no", http.StatusInternalServerError)
 		default:
@@ -83,8 +85,9 @@ func TestMWSEDS(t *testing.T) {
 	h.want(403, denied, "POST", "/v1/messages", msg, as("admin-by-name"))
 	h.want(401, denied, "GET", "/v1/websocket_uri", "", as("unknown"))
 	h.want(401, denied, "GET", "/v1/websocket_uri", "", as("unknown"))
-	h.want(401, denied, "GET", "/v1/websocket_uri", "", as("redirect"))
-	h.want(401, denied, "GET", "/v1/websocket_uri", "", as("broken"))
+	h.want(503, away, "GET", "/v1/websocket_uri", "", as("redirect"))
+	h.want(503, away, "GET", "/v1/websocket_uri", "", as("broken"))
+	h.want(503, away, "GET", "/v1/websocket_uri", "", as("limited"))
 	h.want(503, away, "GET", "/v1/websocket_uri", "", as("large"))
 	h.want(503, away, "GET", "/v1/websocket_uri", "", as("failing"))
 	h.want(401, denied, "GET", "/v1/sockets", "", as("joe"))
