@@ -1,7 +1,7 @@
 // The log: readings as they come, with their times, and what happened at the hub.
 
 import { button, el, fill } from "./dom.js";
-import { clock, measure, plain } from "./reading.js";
+import { clock, decimals, measure, plain } from "./reading.js";
 import { keep, recall } from "./layout.js";
 import { fits } from "./pattern.js";
 import { refusal } from "./me.js";
@@ -198,7 +198,7 @@ export class LogView {
   #text(m) {
     const f = this.page.fields(m.data);
     if (f.length !== 1) return plain(m.data, 400);
-    return f[0].word || measure(f[0].value, f[0].unit).join(" ").trim();
+    return f[0].word || measure(f[0].value, f[0].unit, decimals(f[0].value)).join(" ").trim();
   }
 
   #again() {

@@ -111,7 +111,7 @@ function pack(list) {
 
 /** summary is several fields as one line. */
 export function summary(list) {
-  return list.map((f) => (f.name + " " + (f.word || measure(f.value, f.unit).join(" "))).trim()).join(" · ");
+  return list.map((f) => (f.name + " " + (f.word || measure(f.value, f.unit, decimals(f.value)).join(" "))).trim()).join(" · ");
 }
 
 /** plain is a reading without a number as one short line. */

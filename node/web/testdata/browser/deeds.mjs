@@ -178,7 +178,7 @@ export async function shapes({ browser, hub, peer }) {
   await peer.pub("shapes/door", "=closed");
   const page = await open(browser, hub, { kept: { span: 60 } });
   await filter(page, "shapes");
-  const shown = { count: "1,234,567,890", tiny: "1.23×10⁻⁵", on: "false", door: "=closed", air: "temp 21.50 · hum 71" };
+  const shown = { count: "1,234,567,890", tiny: "1.23×10⁻⁵", on: "false", door: "=closed", air: "temp 21.5 · hum 71" };
   for (const [name, want] of Object.entries(shown))
     await until(name + " reads " + want, async () => (await row(page, "shapes/" + name).locator(".v").innerText()) === want);
   assert((await row(page, "shapes/on").locator(".dot").getAttribute("aria-label")) === "live", "its mark can be heard");
@@ -221,5 +221,33 @@ export async function invites({ browser, hub }) {
   await page.waitForSelector("#state.live");
   const there = await shown();
   assert(there.at === "http://192.0.2.7:22345/" && there.hint === "", JSON.stringify(there));
+  await close(page);
+}
+
+// Fingers on the plot: two zoom, one pans, and up and down still scrolls.
+export async function touch({ browser, hub }) {
+  const page = await open(browser, hub, { width: 390, height: 844, phone: true, kept: { span: 60 } });
+  await filter(page, "greenhouse");
+  await row(page, "greenhouse/1/temp").tap();
+  const box = await page.locator(".plot .u-over").boundingBox(),
+    cdp = await page.context().newCDPSession(page),
+    y = box.y + 100,
+    x = box.x + box.width / 2;
+  const fingers = (type, ...at) =>
+    cdp.send("Input.dispatchTouchEvent", { type, touchPoints: at.map(([x, y], id) => ({ x, y, id })) });
+  await fingers("touchStart", [x - 40, y]);
+  await fingers("touchStart", [x - 40, y], [x + 40, y]);
+  for (let i = 10; i <= 60; i += 10) await fingers("touchMove", [x - 40 - i, y], [x + 40 + i, y]);
+  await fingers("touchEnd");
+  await until("two fingers zoom", () => page.evaluate(() => JSON.parse(localStorage.topicd).span < 40));
+  assert((await page.evaluate(() => visualViewport.scale)) === 1, "the plot, not the page");
+  await fingers("touchStart", [x, y]);
+  for (let i = 10; i <= 90; i += 10) await fingers("touchMove", [x + i, y]);
+  await fingers("touchEnd");
+  await until("one pans", async () => (await page.locator(".follow").getAttribute("aria-pressed")) === "false");
+  await fingers("touchStart", [x, y + 60]);
+  for (let i = 20; i <= 160; i += 20) await fingers("touchMove", [x, y + 60 - i]);
+  await fingers("touchEnd");
+  await until("up and down scrolls", () => page.evaluate(() => document.querySelector(".pane").scrollTop > 50));
   await close(page);
 }

@@ -46,7 +46,7 @@ const pictures = async () => {
 };
 await Promise.all([
   series("values", "plot", "plotless", "keyboard", "topics", "shapes", "log", "admin", "people", "inert"),
-  series("pure", "phones", "accessible", "heals", "resumes", "tokens", "invites"),
+  series("pure", "phones", "touch", "accessible", "heals", "resumes", "tokens", "invites"),
   series("events", "eventsOfMany"),
   pictures(),
 ]);
