@@ -150,3 +150,44 @@ func TestPeersAreForgotten(t *testing.T) {
 		t.Error(len(p.by), p.total)
 	}
 }
+
+// A handshake of TLS is work before anybody has asked for something.
+func TestHandshakeRate(t *testing.T) {
+	g := serveGuarded(t, "--tls=auto", "--config", limitsFile(t, "loopback = \"on\"\nrequests = 100"))
+	addr := strings.TrimSuffix(strings.TrimPrefix(g.ws, "wss://"), "/ws")
+	shake := func(ip string) error {
+		d := tls.Dialer{NetDialer: &net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(ip)}}, Config: &tls.Config{InsecureSkipVerify: true}}
+		c, err := d.Dial("tcp", addr)
+		if err == nil {
+			err = c.Close()
+		}
+		return err
+	}
+	shaken, refused := 0, 0
+	for range 40 {
+		if shake("127.0.0.1") == nil {
+			shaken++
+		} else {
+			refused++
+		}
+	}
+	if shaken < 10 || refused == 0 {
+		t.Errorf("%d handshakes, %d were refused", shaken, refused)
+	}
+	if err := shake("127.0.0.2"); err != nil {
+		t.Error("another address: ", err)
+	}
+}
+
+// A query of thousands of parameters costs more than one request.
+func TestLongQueries(t *testing.T) {
+	g := serveGuarded(t, "--config", limitsFile(t, "loopback = \"on\"\nrequests = 100"))
+	codes := map[int]int{}
+	for range 20 {
+		status, _, _ := g.ask("GET", "/api/me?"+strings.Repeat("a&", 3000), "")
+		codes[status]++
+	}
+	if codes[200] == 0 || codes[429] == 0 {
+		t.Error(codes)
+	}
+}

@@ -65,7 +65,7 @@ func (s *server) openTLS() error {
 	sum := sha256.Sum256(pair.Certificate[0])
 	s.cert = &certificate{
 		// HTTP/1.1 only: a WebSocket is not spoken over HTTP/2 here.
-		config:      &tls.Config{Certificates: []tls.Certificate{pair}, NextProtos: []string{"http/1.1"}},
+		config:      &tls.Config{Certificates: []tls.Certificate{pair}, NextProtos: []string{"http/1.1"}, GetConfigForClient: s.chargeHandshake},
 		fingerprint: hex.EncodeToString(sum[:]),
 	}
 	return nil
