@@ -93,14 +93,14 @@ type allowance struct {
 	at   int64
 }
 
-// take charges one topic of at most most in span milliseconds.
-func (a *allowance) take(most int, span, now int64) bool {
+// take charges n topics of at most most in span milliseconds.
+func (a *allowance) take(n, most int, span, now int64) bool {
 	a.used = max(0, a.used-max(0, min(now-a.at, span))*int64(most)*1000/span)
 	a.at = now
 	if a.used >= int64(most)*1000 {
 		return false
 	}
-	a.used += 1000
+	a.used += int64(n) * 1000
 	return true
 }
 
@@ -115,7 +115,7 @@ type makers struct {
 // whole again are forgotten, then any.
 const maxMakers = 1024
 
-func (m *makers) take(host string, most int, span, now int64) bool {
+func (m *makers) take(host string, n, most int, span, now int64) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	a := m.byHost[host]
@@ -126,7 +126,7 @@ func (m *makers) take(host string, most int, span, now int64) bool {
 		a = &allowance{}
 		m.byHost[strings.Clone(host)] = a
 	}
-	return a.take(most, span, now)
+	return a.take(n, most, span, now)
 }
 
 // forgetLocked drops those whose allowance is whole again, or any if there are none.
@@ -146,18 +146,23 @@ func (m *makers) forgetLocked(span, now int64) {
 
 // mayMake charges a topic that is about to be made, to the session and to its
 // address: three quarters of all topics are the most that one address may make.
-func (s *Session) mayMake(now int64) *codec.Error {
+// cost is what it counts for with the address: 1 or, for the hub's own, ownCost.
+func (s *Session) mayMake(cost int, now int64) *codec.Error {
 	o := &s.hub.opt
 	if o.Made <= 0 {
 		return nil
 	}
 	span := max(1, o.Keep.Milliseconds())
-	if !s.made.take(o.Made, span, now) || !s.hub.makers.take(o.Owner(s.addr), o.Topics*3/4, span, now) {
+	if !s.made.take(1, o.Made, span, now) || !s.hub.makers.take(o.Owner(s.addr), cost, o.Topics*3/4, span, now) {
 		s.hub.Stats.Add(RefusedTopics, 1)
 		return errMade
 	}
 	return nil
 }
+
+// ownCost: there are a quarter as many of the hub's own topics. So one address
+// gets three quarters of those too, and not the presence of all others.
+const ownCost = 4
 
 var errMade = &codec.Error{Code: codec.CodeNoRoom, Msg: "you have made as many topics as one connection or address may: some more in a while", Retry: 10_000}
 
@@ -166,7 +171,7 @@ func (s *Session) topic(name []byte, now int64) (*Topic, *codec.Error) {
 	if t := s.hub.Find(name); t != nil {
 		return t, nil
 	}
-	if err := s.mayMake(now); err != nil {
+	if err := s.mayMake(1, now); err != nil {
 		return nil, err
 	}
 	return s.hub.topic(name)

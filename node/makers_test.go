@@ -59,3 +59,30 @@ func TestTopicsOfOneOwner(t *testing.T) {
 		t.Errorf("one owner made %d of 100 topics", made)
 	}
 }
+
+// The hub's own topics are a quarter of all, and one address leaves a quarter of
+// those to the others: their presence is told, whoever has said how many names.
+func TestNamesOfOneAddress(t *testing.T) {
+	h := newClocked(t, Options{Topics: 100, Made: 50})
+	for i := range 10 {
+		p := open(t, h.Hub)
+		for j := range 10 {
+			_ = p.s.Hello(fmt.Sprintf("dev%d-%d", i, j), "", h.turn)
+			p.s.Tell(fmt.Sprintf("$sys/relay/%d-%d", i, j), []byte("1"), h.turn)
+		}
+		p.s.Close(h.turn)
+	}
+	if n := len(h.Topics("$sys/#")); n > 19 {
+		t.Errorf("one address made %d of 25 topics", n)
+	}
+	other, err := h.Open(&peer{}, "10.0.0.2:1", "/", h.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := other.Hello("honest", "", h.turn); err != nil {
+		t.Error(err)
+	}
+	if h.Find([]byte("$sys/presence/honest")) == nil {
+		t.Error("nobody is told of another address")
+	}
+}

@@ -49,7 +49,7 @@ func (s *Session) rename(dev, name string, show bool, turn *Turn) *codec.Error {
 		s.Charge(renameCharge)
 	}
 	if client != old && h.byName.get(&h.topics, presencePrefix+client) == nil {
-		if err := s.mayMake(turn.Now); err != nil {
+		if err := s.mayMake(ownCost, turn.Now); err != nil {
 			s.mu.Unlock()
 			return err
 		}

@@ -58,7 +58,7 @@ func (s *Session) Subscribe(pattern []byte, opt SubOptions, turn *Turn) (Subscri
 	r.res.Ep = h.epoch
 	if b.exact {
 		if h.byName.get(&h.topics, b.pattern) == nil {
-			if err := s.mayMake(turn.Now); err != nil {
+			if err := s.mayMake(1, turn.Now); err != nil {
 				h.dropSubLocked(b)
 				return Subscribed{}, err
 			}

@@ -44,6 +44,15 @@ func (h *Hub) Tell(name string, json []byte, turn *Turn) {
 	h.tellLocked(name, json, turn)
 }
 
+// Tell is Hub.Tell for what the peer does: a topic that this makes is charged to
+// it. Called by the peer's reader only.
+func (s *Session) Tell(name string, json []byte, turn *Turn) {
+	if s.hub.Find([]byte(name)) == nil && s.mayMake(ownCost, turn.Now) != nil {
+		return
+	}
+	s.hub.Tell(name, json, turn)
+}
+
 // statsLocked publishes the hub's figures once in statsEvery.
 func (h *Hub) statsLocked(turn *Turn) {
 	if turn.Now-h.statsAt < statsEvery {

@@ -81,7 +81,7 @@ func (m *relayed) note(p node.Peer, what string, turn *node.Turn) {
 	b = codec.AppendString(b, codec.JSON, i.URL)
 	b = append(b, `,"addr":`...)
 	b = codec.AppendString(b, codec.JSON, i.Addr)
-	m.relay.Hub.Tell(relayLogPrefix+m.room, append(b, '}'), turn)
+	p.Session().Tell(relayLogPrefix+m.room, append(b, '}'), turn)
 }
 
 // Close implements node.Dialect.
