@@ -13,7 +13,7 @@ type rooms struct{ relay *dialect.Relay }
 func (r rooms) Rooms() []web.Room {
 	list := []web.Room{}
 	for _, d := range r.relay.Rooms() {
-		room := web.Room{Room: d.Name}
+		room := web.Room{Room: d.Name, Members: []web.Member{}, Log: []web.Event{}}
 		for _, m := range d.Members {
 			room.Members = append(room.Members, web.Member(m))
 		}

@@ -14,7 +14,7 @@ type Relay interface {
 	Broadcast(room, text string) (int, *codec.Error)
 }
 
-// Room is one of the relay's rooms.
+// Room is one of the relay's rooms. Its lists are not nil: JSON has no null there.
 type Room struct {
 	Room    string   `json:"room"`
 	Members []Member `json:"members"`
@@ -41,10 +41,6 @@ func (s *server) serveRelay(w http.ResponseWriter, r *http.Request) {
 		rooms := []Room{}
 		if s.Relay != nil {
 			rooms = s.Relay.Rooms()
-		}
-		for i := range rooms { // lists, never null
-			rooms[i].Members = append([]Member{}, rooms[i].Members...)
-			rooms[i].Log = append([]Event{}, rooms[i].Log...)
 		}
 		writeJSON(w, http.StatusOK, map[string]any{"rooms": rooms})
 		return nil

@@ -43,7 +43,7 @@ function listen(uri) {
 }
 
 async function until(what, ok) {
-  for (let i = 0; i < 1000; i++) {
+  for (let i = 0; i < 4000; i++) {
     if (await ok()) return;
     await new Promise((done) => setTimeout(done, 5));
   }
