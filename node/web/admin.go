@@ -1,9 +1,12 @@
 package web
 
 import (
+	"bytes"
+	"cmp"
 	"encoding/json"
 	"net/http"
 	"strconv"
+	"strings"
 
 	"topicd/codec"
 	"topicd/node"
@@ -151,9 +154,24 @@ func (s *server) request(w http.ResponseWriter, r *http.Request, v any) *codec.E
 		s.Hub.Stats.Add(node.RefusedMalformed, 1)
 		return codec.AsError(err)
 	}
-	if err := json.Unmarshal(data, v); err != nil {
+	if err := strictly(data, v); err != nil {
 		s.Hub.Stats.Add(node.RefusedMalformed, 1)
-		return codec.Errorf(codec.CodeMalformed, "the body is not what is asked for here: %v", err)
+		return err
+	}
+	return nil
+}
+
+// strictly decodes JSON that has the fields of v and no others: who misspells
+// expires must not get a token for ever.
+func strictly(data []byte, v any) *codec.Error {
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.DisallowUnknownFields()
+	err := d.Decode(v)
+	if wrong, ok := err.(*json.UnmarshalTypeError); ok {
+		return codec.Errorf(codec.CodeMalformed, "%s cannot hold a value of type %s", cmp.Or(strings.ToLower(wrong.Field), "the body"), wrong.Value)
+	}
+	if err != nil {
+		return codec.Errorf(codec.CodeMalformed, "%s", strings.TrimPrefix(err.Error(), "json: "))
 	}
 	return nil
 }

@@ -108,6 +108,27 @@ func lineCount(body string) int {
 	return n
 }
 
+// What is misspelt is refused and not left out.
+func TestMisspelt(t *testing.T) {
+	h := start(t, node.Options{}, Config{})
+	for _, c := range [][3]string{
+		{"POST", "/api/broadcast", `{"txt":"a"}`},
+		{"POST", "/api/listeners", `{"adr":":1"}`},
+		{"PUT", "/api/topics/a", `{"static":true,"stael":300}`},
+	} {
+		a := h.do(c[0], c[1], c[2])
+		if a.status != 400 || !strings.Contains(a.body, "unknown field") {
+			t.Errorf("%s: %d %s", c, a.status, a.body)
+		}
+	}
+	if h.hub.Find([]byte("a")) != nil {
+		t.Error("the topic is made")
+	}
+	h.want(400, `{"error":{"code":400,"msg":"addr cannot hold a value of type number"}}`, "POST", "/api/listeners", `{"addr":1}`)
+	h.want(201, "", "PUT", "/api/topics/a", "\xa1\x66static\xf5", ofCBOR)
+	h.want(200, "", "PUT", "/api/topics/a", "")
+}
+
 // Many large bodies that come slowly are bounded together; small ones go on.
 func TestBodiesAreBounded(t *testing.T) {
 	h := start(t, node.Options{}, Config{})

@@ -181,6 +181,11 @@ func (s *server) makeOptions(w http.ResponseWriter, r *http.Request) (o codec.Op
 	if err := codec.ParseOpts(k.enc(), data, &o); err != nil {
 		return o, codec.AsError(err)
 	}
+	if k != asCBOR {
+		if err := strictly(data, new(struct{ Static, Cap, Stale, Durable any })); err != nil {
+			return o, err
+		}
+	}
 	if o.Durable {
 		return o, codec.Errorf(codec.CodeMalformed, "this hub has no durable topics")
 	}
