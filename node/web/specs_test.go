@@ -30,7 +30,7 @@ func (fakes) Close(addr string) *codec.Error { return codec.Errorf(codec.CodeNot
 type fakeRelay struct{}
 
 func (fakeRelay) Rooms() []Room {
-	return []Room{{Room: "empty"}, {"hall", []Member{{"/relay/hall/x", "127.0.0.1:1", 1}}, []Event{{1, "join", "/relay/hall/x"}}}}
+	return []Room{{"empty", []Member{}, []Event{}}, {"hall", []Member{{"/relay/hall/x", "127.0.0.1:1", 1}}, []Event{{1, "join", "/relay/hall/x"}}}}
 }
 func (fakeRelay) Broadcast(string, string) (int, *codec.Error) { return 1, nil }
 
