@@ -6,6 +6,14 @@ import { field } from "./actions.js";
 import { refusal } from "./me.js";
 import { span } from "./reading.js";
 
+const lives = [
+  [0, "never"],
+  [1, "in a day"],
+  [7, "in a week"],
+  [90, "in 90 days"],
+  [365, "in a year"],
+];
+
 export class Invite {
   constructor(page) {
     this.page = page;
@@ -13,20 +21,25 @@ export class Invite {
     this.list = el("tbody");
     this.fresh = el("div", { role: "status" });
     this.name = el("input", { required: true, maxlength: "64", placeholder: "kitchen tablet", autocomplete: "off" });
-    this.publish = el("input", { placeholder: "greenhouse/#", spellcheck: "false", autocomplete: "off" });
-    this.subscribe = el("input", { placeholder: "#", spellcheck: "false", autocomplete: "off" });
+    this.publish = el("input", { placeholder: "nothing", spellcheck: "false", autocomplete: "off" });
+    this.subscribe = el("input", { placeholder: "everything: #", spellcheck: "false", autocomplete: "off" });
+    this.expires = el(
+      "select",
+      null,
+      lives.map(([days, text]) => el("option", { value: String(days) }, text)),
+    );
     this.root = el(
       "div",
       null,
       this.join,
       this.fresh,
-      el("table", { class: "list" }, heads("Token", "Publishes", "Subscribes", "-Withdraw"), this.list),
+      el("table", { class: "list tokens" }, heads("Token", "Publishes", "Subscribes", "Ends", "-Withdraw"), this.list),
       el(
         "form",
         { class: "stack", onsubmit: (e) => this.#make(e) },
         field("New token for", this.name),
         el("div", { class: "pair" }, field("May publish to", this.publish), field("May subscribe to", this.subscribe)),
-        el("div", { class: "bar end" }, el("button", { class: "button primary" }, "Make a token")),
+        el("div", { class: "bar wrap" }, field("It ends", this.expires), el("button", { class: "button primary" }, "Make a token")),
       ),
     );
   }
@@ -43,7 +56,7 @@ export class Invite {
     const key = JSON.stringify([list, join]);
     if (key === this.was) return;
     this.was = key;
-    const patterns = (p) => (Array.isArray(p) ? p.join(" ") : p || "–");
+    const patterns = (p) => (p?.length ? p.join(" ") : "–");
     fill(
       this.list,
       list.map((t) =>
@@ -51,12 +64,13 @@ export class Invite {
           "tr",
           null,
           el("th", { scope: "row" }, el("bdi", null, t.name || t.id), t.admin ? el("small", null, "admin") : null),
-          el("td", null, el("bdi", null, patterns(t.publish))),
-          el("td", null, el("bdi", null, patterns(t.subscribe))),
+          el("td", { "data-label": "Publishes" }, el("bdi", null, patterns(t.publish))),
+          el("td", { "data-label": "Subscribes" }, el("bdi", null, patterns(t.subscribe))),
+          el("td", { "data-label": "Ends" }, t.expires ? new Date(t.expires).toLocaleDateString() : "never"),
           el(
             "td",
             null,
-            button("Withdraw " + (t.name || t.id), () => this.#do(() => api("DELETE", "api/tokens/" + encodeURIComponent(t.id))), {
+            button("Withdraw " + (t.name || t.id), () => this.#withdraw(t), {
               icon: "trash",
               kind: "danger",
             }),
@@ -90,6 +104,15 @@ export class Invite {
     );
   }
 
+  #withdraw(t) {
+    this.page.actions.confirm(
+      "Withdraw " + (t.name || t.id) + "?",
+      "Who uses this token is cut, and does not come in with it again.",
+      "Withdraw",
+      () => this.#do(() => api("DELETE", "api/tokens/" + encodeURIComponent(t.id))),
+    );
+  }
+
   async #make(e) {
     e.preventDefault();
     await this.#do(async () => {
@@ -102,6 +125,7 @@ export class Invite {
         name: this.name.value.trim(),
         publish: split(this.publish.value),
         subscribe: split(this.subscribe.value || "#"),
+        ...(this.expires.value !== "0" ? { expires: Date.now() + this.page.link.skew + this.expires.value * 86400000 } : {}),
       });
       const link = this.page.me.address() + "#token=" + t.token;
       fill(

@@ -273,15 +273,22 @@ export async function busy({ browser, binary, seconds }) {
 }
 
 export async function phones({ browser, hub }) {
+  await fetch(hub.url + "api/tokens", {
+    method: "POST",
+    headers: { Authorization: "Bearer " + hub.admin, "Content-Type": "application/json" },
+    body: JSON.stringify({ name: "n".repeat(60), publish: ["greenhouse/+/temp", "boat/#"], subscribe: ["greenhouse/#"] }),
+  });
   for (const [width, height] of [
     [390, 844],
     [360, 640],
   ]) {
-    const page = await open(browser, hub, { width, height, phone: true });
+    const page = await open(browser, hub, { width, height, phone: true, token: hub.admin });
     for (const view of views) {
       await go(page, view);
       await sleep(150);
-      const w = await page.evaluate(() => Math.max(document.documentElement.scrollWidth, document.body.scrollWidth));
+      const w = await page.evaluate(() => 
+        Math.max(...[document.documentElement, document.body, document.querySelector(".view")].map((e) => e.scrollWidth)),
+      );
       assert(w <= width, `${view} is ${w} wide on ${width}`);
     }
     await go(page, "topics");

@@ -131,9 +131,18 @@ export async function admin({ browser, hub }) {
   assert((await heard) === "soup is ready", "the room hears it");
   room.close();
   await page.fill("[placeholder='kitchen tablet']", "tablet");
+  await page.selectOption(".stack select:has-text('in 90 days')", "90");
   await page.click("text=Make a token");
   await page.waitForSelector(".fresh code");
   await page.waitForSelector("tr:has-text('tablet')");
+  const headers = { Authorization: "Bearer " + hub.admin };
+  const ask = async () => (await (await fetch(hub.url + "api/tokens", { headers })).json()).tokens;
+  const days = ((await ask()).find((t) => t.name === "tablet").expires - Date.now()) / 86400000;
+  assert(days > 89.9 && days < 90.1, "it ends in " + days + " days");
+  await page.click("[aria-label='Withdraw tablet']");
+  await page.click("dialog button.danger");
+  await page.waitForSelector("tr:has-text('tablet')", { state: "detached" });
+  assert(!(await ask()).some((t) => t.name === "tablet"), "it is withdrawn");
   await go(page, "clients");
   await page.click("[aria-label='Cut victim']");
   await ended;
