@@ -557,3 +557,15 @@ func TestRefusalsAreTold(t *testing.T) {
 		t.Error(h)
 	}
 }
+
+// Nor may they join: a device is on the hub's own network.
+func TestGuardProxyJoin(t *testing.T) {
+	g := serveGuarded(t, "--access", "join")
+	if status, body, _ := g.ask("POST", "/api/join", `{"seconds":60}`, bearer+testAdmin); status != 200 {
+		t.Fatal(status, body)
+	}
+	ws, _ := g.dial("/ws", "X-Forwarded-For: 8.8.8.8")
+	wants(t, say(t, ws, `{"op":"hello","id":1,"opts":{"dev":"d1"}}`), `"code":401,"msg":"a token is needed, and devices get theirs on the hub's own network only"`)
+	ws, _ = g.dial("/ws")
+	wants(t, say(t, ws, `{"op":"hello","id":1,"opts":{"dev":"d1"}}`), `"token":"tpd_`)
+}

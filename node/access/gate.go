@@ -62,6 +62,7 @@ type Gate struct {
 	admin   [sha256.Size]byte
 	lan     *Grant
 	nobody  *Grant
+	away    *Grant // nobody either, and not on the LAN: cannot join
 	root    *Grant
 	changed chan struct{}
 
@@ -93,6 +94,7 @@ func New(o Options) (*Gate, error) {
 		changed: make(chan struct{}, 1),
 		lan:     &Grant{Patterns: everything.clone(), open: true},
 		nobody:  &Grant{open: true},
+		away:    &Grant{open: true},
 		root:    &Grant{Patterns: everything.clone(), Admin: true},
 	}
 	if o.Admin != "" {
@@ -120,7 +122,10 @@ func (g *Gate) noteChange() {
 // without. One that is not known is refused: 401, and 429 after too many.
 func (g *Gate) Judge(from Source, token string) (*Grant, *codec.Error) {
 	if token == "" {
-		if g.opt.Mode == LAN && g.Local(from.Addr) {
+		switch {
+		case !g.Local(from.Addr):
+			return g.away, nil
+		case g.opt.Mode == LAN:
 			return g.lan, nil
 		}
 		return g.nobody, nil
@@ -212,7 +217,3 @@ func (g *Gate) Local(a netip.Addr) bool {
 	}
 	return slices.ContainsFunc(g.opt.LAN, func(p netip.Prefix) bool { return p.Contains(a) })
 }
-
-// Anonymous are the rights that a session without a token begins with where
-// its address is not known to be the LAN's.
-func (g *Gate) Anonymous() *Grant { return g.nobody }

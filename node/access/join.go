@@ -64,7 +64,7 @@ func (g *Gate) Hello(now *Grant, from netip.Addr, dev, name, token string) (gran
 	if g.opt.Mode != Join || dev == "" {
 		return grant, dev, "", nil
 	}
-	if !g.Local(from) { // nor may a stranger wait for the window
+	if grant == g.away || !g.Local(from) { // by way of a proxy, say; nor may a stranger wait for the window
 		g.opt.Refused(codec.CodeUnauthorized)
 		return nil, "", "", errNotHere
 	}
