@@ -306,6 +306,16 @@ func TestGuardJoin(t *testing.T) {
 	wants(t, say(t, again, `{"op":"hello","id":2,"opts":{"dev":"d2","token":"`+w.Data.Token+`"}}`), `"code":403`)
 	wants(t, say(t, again, `{"op":"hello","id":2,"opts":{"dev":"d1","token":"`+w.Data.Token+`"}}`), `"welcome"`)
 	wants(t, say(t, again, `{"op":"pub","id":6,"topic":"a","data":1}`), `"seq":2`)
+	// In a room, too, it is the device that its token is for.
+	room, status := g.dial("/relay/r/d2?access_token=" + w.Data.Token)
+	if room == nil {
+		t.Fatal(status)
+	}
+	wants(t, say(t, again, `{"op":"sub","id":7,"topic":"relay/r"}`), `"op":"live"`)
+	if err := room.WriteMessage(websocket.TextMessage, []byte("I am d2")); err != nil {
+		t.Fatal(err)
+	}
+	hear(t, again, `"from":"d1"`)
 }
 
 // A stream that a token opened ends with the token.

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"topicd/node"
+	"topicd/node/access"
 	"topicd/node/dialect"
 	"topicd/node/dialect/webchannel"
 )
@@ -57,7 +58,7 @@ func (d *dialects) route(r *http.Request) speaks {
 	case "echo":
 		return newEcho
 	case "relay": // one room, named by its port; the path says who somebody is
-		return d.room(portAt(r.Context()), strings.Trim(r.URL.Path, "/"))
+		return d.room(r, portAt(r.Context()), strings.Trim(r.URL.Path, "/"))
 	case "mws":
 		return d.managed(r)
 	case "webchannel":
@@ -66,7 +67,7 @@ func (d *dialects) route(r *http.Request) speaks {
 	path := strings.TrimSuffix(r.URL.Path, "/")
 	if rest, ok := strings.CutPrefix(path, "/relay/"); ok {
 		room, who, _ := strings.Cut(rest, "/")
-		return d.room(room, who)
+		return d.room(r, room, who)
 	}
 	switch path {
 	case "/scd":
@@ -102,9 +103,13 @@ func (d *dialects) channel(string) node.Dialect { return d.webchannel.Dialect() 
 func newEcho(string) node.Dialect { return dialect.Echo{} }
 
 // room speaks to the others in that room, as who; nil where no room can have the name.
-func (d *dialects) room(name, who string) speaks {
+// Who comes with the token of a device is that device, whatever its path says.
+func (d *dialects) room(r *http.Request, name, who string) speaks {
 	if dialect.CheckRoom(name) != nil {
 		return nil
+	}
+	if g, ok := node.RightsOf(r.Context()).(*access.Grant); ok && g.Dev != "" {
+		who = g.Dev
 	}
 	return func(string) node.Dialect { return d.relay.New(name, who) }
 }
