@@ -1,7 +1,7 @@
 // uPlot, fed with series: one axis a unit, time that follows or stands still.
 
 import { el } from "./dom.js";
-import { measure, clock } from "./reading.js";
+import { measure, clock, sign } from "./reading.js";
 import { together } from "./series.js";
 
 let library = null;
@@ -74,7 +74,7 @@ export class Plot {
   }
 
   #make(series, look) {
-    const units = [...new Set(series.map((s) => s.unit))];
+    const units = [...new Set(series.map((s) => sign(s.unit)))]; // % and /100 are one
     const font = "11px " + getComputedStyle(document.body).fontFamily;
     const axis = (over) => ({ stroke: look.ink, font, grid: { stroke: look.grid, width: 1 }, ticks: { show: false }, ...over });
     const opts = {
@@ -101,7 +101,7 @@ export class Plot {
       ),
       series: [{}].concat(
         series.map((s) => ({
-          scale: "y" + s.unit,
+          scale: "y" + sign(s.unit),
           stroke: look.colour(s),
           width: 1.75,
           dash: s.dash,
@@ -200,6 +200,6 @@ function labels(at, unit) {
     step = at.length > 1 ? Math.abs(at[1] - at[0]) / scale : 1;
   let digits = 0;
   while (digits < 6 && Math.abs(step * 10 ** digits - Math.round(step * 10 ** digits)) > 1e-6 * 10 ** digits * step) digits++;
-  const sign = scale > 1 ? "hPa" : measure(at[0] || 1, unit)[1];
-  return at.map((v) => (v / scale).toFixed(digits) + (sign ? " " + sign : ""));
+  const name = scale > 1 ? "hPa" : measure(at[0] || 1, unit)[1];
+  return at.map((v) => (v / scale).toFixed(digits) + (name ? " " + name : ""));
 }

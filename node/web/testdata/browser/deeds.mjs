@@ -181,6 +181,8 @@ export async function shapes({ browser, hub, peer }) {
     on: true,
     door: "open",
     air: { temp: 21.5, hum: 71 },
+    tank: { u: "/100", v: 40 },
+    well: { u: "%", v: 60 },
   };
   for (let i = 0; i < 3; i++) for (const [name, data] of Object.entries(said)) await peer.pub("shapes/" + name, data);
   await peer.pub("shapes/on", false);
@@ -203,6 +205,12 @@ export async function shapes({ browser, hub, peer }) {
   await page.click("dialog button.primary");
   await until("each field has its name", async () => /shapes\/air temp.*shapes\/air hum/s.test((await figures()).join()));
   assert((await page.locator(".swatch.dashed").count()) === 1, "and its own line");
+  await row(page, "shapes/tank").click(at);
+  await row(page, "shapes/well").click({ ...at, modifiers: ["Shift"] });
+  const axes = () => page.locator(".u-axis").count();
+  await until("one axis a unit, however it is written", async () => (await figures()).length === 2 && (await axes()) === 2);
+  await row(page, "shapes/air").click({ ...at, modifiers: ["Shift"] });
+  await until("another for another unit", async () => (await axes()) === 3);
   await row(page, "shapes/door").click({ ...at, modifiers: ["Shift"] });
   await page.waitForSelector("text=shapes/door has no numbers to plot.");
   await close(page);
