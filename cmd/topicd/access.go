@@ -149,6 +149,9 @@ func (d *door) Hello(now node.Rights, addr string, o *codec.Opts) (node.Rights, 
 		return nil, "", err
 	}
 	o.Dev = dev
+	if g.Nobody() { // presence would say that the device of that name is here, and then that it is gone
+		o.Dev, o.Name = "", ""
+	}
 	return g, token, nil
 }
 

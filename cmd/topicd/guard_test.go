@@ -579,3 +579,36 @@ func TestGuardProxyJoin(t *testing.T) {
 	ws, _ = g.dial("/ws")
 	wants(t, say(t, ws, `{"op":"hello","id":1,"opts":{"dev":"d1"}}`), `"token":"tpd_`)
 }
+
+// Who may do nothing goes by nobody's name: presence would say that the device
+// was there, and then that it is gone. Nor is anything sent back to it.
+func TestGuardNobody(t *testing.T) {
+	g := serveGuarded(t, "--access", "token")
+	_, token := g.token(`{"name":"pump","publish":["pump/#"],"subscribe":["#"]}`)
+	ws, _ := g.dial("/ws")
+	wants(t, say(t, ws, `{"op":"hello","id":1,"opts":{"dev":"pump-7","name":"pump-8"}}`), `"welcome"`)
+	_, clients, _ := g.ask("GET", "/api/clients", "", bearer+testAdmin)
+	if strings.Contains(clients, "pump-") {
+		t.Error(clients)
+	}
+	for _, topic := range []string{"pump-7", "pump-8"} {
+		if status, body, _ := g.ask("GET", "/api/topics/$sys/presence/"+topic, "", bearer+testAdmin); status != 404 {
+			t.Error(status, body)
+		}
+	}
+	wants(t, say(t, ws, `{"op":"hello","id":2,"opts":{"dev":"pump-7","token":"`+token+`"}}`), `"welcome"`)
+	if status, body, _ := g.ask("GET", "/api/topics/$sys/presence/pump-7", "", bearer+testAdmin); status != 200 || !strings.Contains(body, `"online"`) {
+		t.Error(status, body)
+	}
+
+	echo, _ := g.dial("/echo")
+	_ = echo.WriteMessage(websocket.TextMessage, []byte("x"))
+	_ = echo.SetReadDeadline(time.Now().Add(10 * time.Second))
+	if _, m, err := echo.ReadMessage(); !websocket.IsCloseError(err, 1008) || !strings.Contains(err.Error(), "a token is needed") {
+		t.Errorf("echo without a token: %s %v", m, err)
+	}
+	echo, _ = g.dial("/echo?access_token=" + token)
+	if got := say(t, echo, "x"); got != "x" {
+		t.Error(got)
+	}
+}

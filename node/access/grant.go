@@ -90,6 +90,9 @@ func (g *Grant) may(what string, granted []string, asked []byte) *codec.Error {
 	return codec.Errorf(codec.CodeForbidden, "this token may %s %s, not %q", what, strings.Join(granted, ", "), asked)
 }
 
+// Nobody tells whether it is of those who may do nothing.
+func (g *Grant) Nobody() bool { return g.open && len(g.Publish)+len(g.Subscribe)+len(g.Manage) == 0 }
+
 // Known tells whether it is a token's.
 func (g *Grant) Known() bool { return !g.open }
 
