@@ -49,9 +49,6 @@ type relayed struct {
 func (m *relayed) Open(p node.Peer, turn *node.Turn) {
 	s := p.Session()
 	s.Describe("relay", "", turn)
-	if !s.Info().Named {
-		_ = s.Name(m.who, turn) // one that cannot be a name is told by the URL only
-	}
 	h := m.relay.Hub
 	err := s.MaySubscribe(m.topic)
 	t := h.Find(m.topic)
@@ -70,6 +67,9 @@ func (m *relayed) Open(p node.Peer, turn *node.Turn) {
 		return
 	}
 	m.joined = true
+	if !s.Info().Named {
+		_ = s.Name(m.who, turn) // one that cannot be a name is told by the URL only
+	}
 	m.note(p, "join", turn)
 }
 
