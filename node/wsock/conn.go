@@ -51,7 +51,7 @@ type conn struct {
 	pings   int32        // in this second
 	second  int64        // since 1970
 
-	counted  int32 // bytes of answers in the server's count; guarded by mu
+	counted  int32 // bytes that wait in the server's count; guarded by mu
 	idx      int32 // in the server's list; guarded by the server's mu
 	nextPing int64 // milliseconds of the server's clock; owned by the sweeper
 }
@@ -154,6 +154,7 @@ func (c *conn) Send(text bool, payload []byte, turn *node.Turn) {
 // that wait for their pace, unless that is long.
 func (c *conn) attendUnlock(turn *node.Turn) {
 	urgent := c.paced && c.paceLocked() > answerWait
+	c.countLocked()
 	c.mu.Unlock()
 	c.sess.Attend(turn)
 	if urgent {
@@ -247,7 +248,6 @@ func (c *conn) mayAnswerLocked() bool {
 		return false
 	}
 	n := c.unreadLocked()
-	c.countLocked()
 	// When the answers of all together are too many, those go who wait for more
 	// than a few.
 	if n > max(maxUnread, 2*c.srv.opt.MaxFrame) || n > batchLimit+fewAnswers && c.srv.unread.Load() > c.srv.opt.Unread {
@@ -266,12 +266,11 @@ func (c *conn) exceedLocked() {
 
 const fewAnswers = 4 << 10
 
-// countLocked keeps the server's count of answers that wait.
+// countLocked keeps the server's count of what waits beyond a batch that was
+// interrupted, which each connection may have. To be called when answers or
+// pending have changed.
 func (c *conn) countLocked() {
-	n := int32(0)
-	if c.answers != nil {
-		n = int32(len(c.answers.b))
-	}
+	n := int32(max(0, c.unreadLocked()-batchLimit))
 	if n != c.counted {
 		c.srv.unread.Add(int64(n - c.counted))
 		c.counted = n

@@ -227,6 +227,7 @@ func (w *worker) writeLocked(c *conn, b []byte) bool {
 		return false
 	}
 	c.pending = append([]byte(nil), b[n:]...)
+	c.countLocked()
 	c.blocked, c.blockedAt = true, w.mono/int64(time.Millisecond)
 	c.mu.Unlock()
 	c.sock.waitWritable(c)
@@ -289,6 +290,7 @@ func (w *worker) writable(c *conn) {
 	c.blocked, c.busy = false, true
 	rest := c.pending
 	c.pending = nil
+	c.countLocked()
 	if w.writeLocked(c, rest) {
 		w.roundsLocked(c)
 	}

@@ -133,6 +133,7 @@ func (s *netSocket) waitWritable(c *conn) {
 			}
 			c.mu.Lock()
 			c.pending = c.pending[min(n, len(c.pending)):]
+			c.countLocked()
 			c.blockedAt = c.srv.millis() // the sweeper cuts who takes nothing, not who takes little
 			c.mu.Unlock()
 		}

@@ -31,7 +31,7 @@ type Options struct {
 	Dead         time.Duration // without a sign of life; default 70 s: a ping and 25 s for its pong
 	Stall        time.Duration // a full socket may take nothing for so long; default 30 s
 	Partials     int64         // bytes of unfinished messages of all connections; default 4 MiB
-	Unread       int64         // bytes of answers that all connections together may leave unread; default 8 MiB
+	Unread       int64         // bytes of answers that all connections together may leave unread; default 8 MiB; beyond it a full socket has a second
 	Reader       string        // "poll", "wait" or "gorilla"; default the best that fits
 	CheckOrigin  func(r *http.Request) bool
 	Pings        int // pings and pongs of a connection per second; 0 = no limit
@@ -100,7 +100,7 @@ type Server struct {
 	next     atomic.Uint32 // loop that gets the next connection
 
 	partials atomic.Int64 // bytes of unfinished messages
-	unread   atomic.Int64 // bytes of answers that wait to be written
+	unread   atomic.Int64 // bytes of large answers that wait to be written
 	round    atomic.Int64 // nanoseconds that the last long round of writes took
 	roundAt  atomic.Int64 // when it ended, nanoseconds of the server's clock
 

@@ -84,7 +84,11 @@ func (p *step) since(wall, mono int64) (jump int64) {
 func (s *Server) sweep(c *conn, turn *node.Turn) {
 	now := s.millis()
 	c.mu.Lock()
-	stalled := c.blocked && now-c.blockedAt > s.opt.Stall.Milliseconds()
+	stall := s.opt.Stall.Milliseconds()
+	if c.counted > fewAnswers && s.unread.Load() > s.opt.Unread {
+		stall = min(stall, pressedStall)
+	}
+	stalled := c.blocked && now-c.blockedAt > stall
 	unclosed := c.ending && now-c.endAt > closeWait
 	c.mu.Unlock()
 	switch {
@@ -107,6 +111,11 @@ func (s *Server) sweep(c *conn, turn *node.Turn) {
 		c.sess.Attend(turn)
 	}
 }
+
+// pressedStall is how long a socket may take nothing that keeps a large answer
+// while those of all together are too many, in milliseconds: else whoever asks
+// next would pay for those who do not read.
+const pressedStall = 1000
 
 // closeWait is how long a peer may take to answer our close frame.
 const closeWait = 2000 // milliseconds

@@ -1,0 +1,56 @@
+package wsock
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"topicd/node"
+)
+
+// What peers leave unread of large answers is bounded for all of them together,
+// also where it waits as the rest of a write. Who reads is served meanwhile.
+func TestUnreadTogether(t *testing.T) {
+	t.Parallel()
+	eachReader(t, func(t *testing.T, reader string) {
+		const most, size, peers = 1 << 20, 60_000, 60
+		s := serveTight(t, withEcho(Options{Reader: reader, Unread: most}), node.Options{})
+		kept := func() (n int64) {
+			for _, c := range s.all(nil) {
+				c.mu.Lock()
+				n += int64(max(0, c.unreadLocked()-batchLimit))
+				c.mu.Unlock()
+			}
+			return n
+		}
+		message := text(strings.Repeat("x", size))
+		for range peers {
+			c := s.dialTight()
+			go func() {
+				for range 5 {
+					if _, err := c.nc.Write(message); err != nil {
+						return
+					}
+				}
+			}()
+		}
+		eventually(t, "some of it waits", func() bool { return kept() > most/2 })
+		honest := s.dial()
+		for range 3 {
+			honest.send(message)
+			honest.want(answer(opText, []byte(strings.Repeat("x", size))))
+		}
+		time.Sleep(100 * time.Millisecond)
+		if n := kept(); n > most+peers*(size+64) {
+			t.Errorf("%d bytes wait at once", n)
+		}
+		eventually(t, "those who keep most are cut", func() bool { return kept() <= most })
+		for _, c := range s.all(nil) {
+			c.mu.Lock()
+			if want := int32(max(0, c.unreadLocked()-batchLimit)); c.counted != want {
+				t.Errorf("%d counted, %d wait", c.counted, want)
+			}
+			c.mu.Unlock()
+		}
+	})
+}
