@@ -19,6 +19,7 @@ type Hub struct {
 	Stats Stats
 
 	makers   makers
+	listed   listing
 	declared chan struct{} // static topics have changed; one value is enough
 
 	topics     table
@@ -247,6 +248,7 @@ func (h *Hub) Sweep(turn *Turn) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	now := turn.Now
+	h.listed.forget()
 	dead := make(map[*Topic]bool)
 	for range min(h.topics.used, 256+h.topics.used/16) {
 		if h.swept++; h.swept >= h.topics.used {

@@ -1,8 +1,11 @@
 package node
 
 import (
+	"slices"
 	"sort"
 	"strconv"
+	"strings"
+	"sync"
 
 	"topicd/codec"
 )
@@ -38,19 +41,68 @@ func (i *TopicInfo) AppendJSON(b []byte) []byte {
 // Topics are the topics that fit the pattern, by name. "" and # do not fit
 // names that begin with $.
 func (h *Hub) Topics(pattern string) []*Topic {
+	var ts []*Topic
+	for _, t := range h.Listed(pattern) {
+		if Fits(pattern, t) {
+			ts = append(ts, t)
+		}
+	}
+	return ts
+}
+
+// Fits tells whether a topic of Listed is one of Topics.
+func Fits(pattern string, t *Topic) bool {
+	return pattern == "" || pattern == t.name || codec.Match(pattern, t.name)
+}
+
+// Listed are topics by name, all that fit the pattern among them. The list is
+// shared and not to be changed: requests that wait to be read hold no list each,
+// and asking again and again sorts nothing.
+func (h *Hub) Listed(pattern string) []*Topic {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
 	if t := h.byName.get(&h.topics, pattern); t != nil {
 		return []*Topic{t}
 	}
-	var ts []*Topic
-	for t := range h.topics.all {
-		if pattern == "" && t.name[0] != '$' || pattern != "" && codec.Match(pattern, t.name) {
-			ts = append(ts, t)
+	l := &h.listed
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if now := h.listingLocked(); l.at != now || !l.made {
+		l.lists = lists{}
+		for t := range h.topics.all {
+			if t.name[0] == '$' {
+				l.own = append(l.own, t)
+			} else {
+				l.open = append(l.open, t)
+			}
 		}
+		for _, ts := range [][]*Topic{l.open, l.own} {
+			slices.SortFunc(ts, func(a, b *Topic) int { return strings.Compare(a.name, b.name) })
+		}
+		l.at, l.made = now, true
 	}
-	sort.Slice(ts, func(i, j int) bool { return ts[i].name < ts[j].name })
-	return ts
+	if strings.HasPrefix(pattern, "$") {
+		return l.own
+	}
+	return l.open
+}
+
+// listing is the last list that was made, for a second.
+type listing struct {
+	mu sync.Mutex // taken last
+	lists
+}
+
+type lists struct {
+	made      bool
+	at        uint64
+	open, own []*Topic // by name; own begin with $
+}
+
+func (l *listing) forget() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.lists = lists{}
 }
 
 // Listing is a number that changes whenever a topic comes or goes: who shows
@@ -58,6 +110,10 @@ func (h *Hub) Topics(pattern string) []*Topic {
 func (h *Hub) Listing() uint64 {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
+	return h.listingLocked()
+}
+
+func (h *Hub) listingLocked() uint64 {
 	return uint64(h.byName.n) + 2*uint64(h.deleted) // each birth adds one, so does each death
 }
 

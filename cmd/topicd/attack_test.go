@@ -67,6 +67,7 @@ var attacks = []attack{
 	{"answers that nobody reads", (*siege).unreadAnswers},
 	{"nonsense frames", (*siege).nonsense},
 	{"topic flood", (*siege).topicFlood},
+	{"lists that nobody reads", (*siege).unreadLists},
 	{"names", (*siege).badNames},
 	{"hello flood", (*siege).helloFlood},
 	{"subscription flood", (*siege).subscriptionFlood},

@@ -242,6 +242,20 @@ func (s *siege) topicFlood() {
 	s.newcomer("127.0.0.32")
 }
 
+// unreadLists: each of many connections asks for all topics as often as it may,
+// and reads none of it.
+func (s *siege) unreadLists() {
+	ask := strings.Repeat(string(frame(0x81, `{"op":"list","id":1}`)), 4) + strings.Repeat(string(frame(0x81, `{"op":"get","id":2,"topic":"+/#","opts":{"last":9}}`)), 4)
+	for i := range 150 {
+		c, _, status := s.open(fmt.Sprintf("127.0.12.%d", i/50+1), "/ws")
+		if c == nil {
+			s.Fatal(status)
+		}
+		_, _ = c.Write([]byte(ask))
+	}
+	time.Sleep(s.lasts() / 2)
+}
+
 // newcomer publishes to a topic that nobody has had before.
 func (s *siege) newcomer(ip string) {
 	s.Helper()

@@ -1,8 +1,6 @@
 package dialect
 
 import (
-	"slices"
-
 	"topicd/codec"
 	"topicd/node"
 )
@@ -42,6 +40,9 @@ func (g *pages) Step(dst []byte, _ int, f node.Framer) ([]byte, bool) {
 		m.Opts = codec.AppendOpts(nil, g.enc, &codec.Opts{Has: codec.OptMore, More: true})
 		m.Has = m.Has.With(codec.KeyOpts)
 	}
+	if cap(items) > 2*pageSize { // of large readings: not kept while the peer does not read
+		g.items, g.frame = nil, nil
+	}
 	at := len(dst)
 	return f.End(codec.Append(f.Begin(dst), g.enc, &m), at, g.enc == codec.JSON), done
 }
@@ -66,12 +67,13 @@ func (n *Native) get(p node.Peer, enc codec.Encoding, m *codec.Message, o *codec
 	}
 	pattern := string(topic)
 	n.cfg.Hub.ShowAll(pattern, turn)
-	ts := n.cfg.Hub.Topics(pattern)
-	p.Session().Charge(len(ts) / perRequest)
-	if len(ts) == 0 && !codec.HasWildcard(pattern) {
+	if n.cfg.Hub.Find(topic) == nil && !codec.HasWildcard(pattern) {
 		return codec.Errorf(codec.CodeNotFound, "no topic %q", pattern)
 	}
-	r := &readings{hub: n.cfg.Hub, topics: ts, opts: *o, now: turn.Now}
+	ts := n.cfg.Hub.Listed(pattern)
+	p.Session().Charge(len(ts) / perRequest)
+	r := &readings{hub: n.cfg.Hub, topics: ts, pattern: pattern, opts: *o, now: turn.Now}
+	r.skip()
 	if o.Has&(codec.OptLast|codec.OptSince) == 0 {
 		r.opts.Last = 1
 	}
@@ -81,7 +83,8 @@ func (n *Native) get(p node.Peer, enc codec.Encoding, m *codec.Message, o *codec
 // readings are the stored readings that a get asks for, topic by topic.
 type readings struct {
 	hub      *node.Hub
-	topics   []*node.Topic
+	topics   []*node.Topic // those that fit the pattern, and others
+	pattern  string
 	opts     codec.Opts
 	now      int64
 	raw      []byte
@@ -90,6 +93,11 @@ type readings struct {
 }
 
 func (r *readings) fill(items []byte, enc codec.Encoding) ([]byte, int, bool) {
+	defer func() {
+		if cap(r.raw) > 2*pageSize {
+			r.raw = nil
+		}
+	}()
 	n := 0
 	for len(r.topics) > 0 {
 		t := r.topics[0]
@@ -112,8 +120,16 @@ func (r *readings) fill(items []byte, enc codec.Encoding) ([]byte, int, bool) {
 			return items, n, false
 		}
 		r.topics, r.begun = r.topics[1:], false
+		r.skip()
 	}
 	return items, n, true
+}
+
+// skip goes on to the next topic that fits.
+func (r *readings) skip() {
+	for len(r.topics) > 0 && !node.Fits(r.pattern, r.topics[0]) {
+		r.topics = r.topics[1:]
+	}
 }
 
 func (n *Native) list(p node.Peer, enc codec.Encoding, m *codec.Message, o *codec.Opts, turn *node.Turn) *codec.Error {
@@ -126,10 +142,13 @@ func (n *Native) list(p node.Peer, enc codec.Encoding, m *codec.Message, o *code
 			}
 		}
 		n.cfg.Hub.ShowAll(o.Match, turn)
-		ts := slices.DeleteFunc(n.cfg.Hub.Topics(o.Match), func(t *node.Topic) bool { return !p.Session().MayRead(t.Name()) })
+		ts := n.cfg.Hub.Listed(o.Match)
 		p.Session().Charge(len(ts) / perRequest)
-		hub, now := n.cfg.Hub, turn.Now
-		s = rows{len(ts), 0, func(i int, b []byte) []byte {
+		hub, now, match, rights := n.cfg.Hub, turn.Now, o.Match, p.Session().Rights()
+		s = rows{n: len(ts), row: func(i int, b []byte) []byte {
+			if !node.Fits(match, ts[i]) || rights != nil && !rights.MayRead(ts[i].Name()) {
+				return b
+			}
 			t := hub.Info(ts[i], now)
 			return t.AppendJSON(b)
 		}}
@@ -139,7 +158,7 @@ func (n *Native) list(p node.Peer, enc codec.Encoding, m *codec.Message, o *code
 		}
 		cs := n.cfg.Hub.Clients()
 		p.Session().Charge(len(cs)) // 300 take 0.3 ms: eight peers that asked on and on held up everybody
-		s = rows{len(cs), 0, func(i int, b []byte) []byte { return cs[i].AppendJSON(b) }}
+		s = rows{n: len(cs), row: func(i int, b []byte) []byte { return cs[i].AppendJSON(b) }}
 	default:
 		return codec.Errorf(codec.CodeMalformed, `what is "topics" or "clients"`)
 	}
@@ -150,18 +169,24 @@ func (n *Native) list(p node.Peer, enc codec.Encoding, m *codec.Message, o *code
 // one request.
 const perRequest = 8
 
-// rows are the rows of a list; row appends one as JSON.
+// rows are the rows of a list; row appends one as JSON, or nothing.
 type rows struct {
 	n, at int
 	row   func(i int, b []byte) []byte
+	one   []byte
 }
 
 func (r *rows) fill(items []byte, enc codec.Encoding) ([]byte, int, bool) {
 	n := 0
 	for ; r.at < r.n && len(items) < pageSize; r.at++ {
+		row := r.row(r.at, r.one[:0])
+		r.one = row
+		if len(row) == 0 {
+			continue
+		}
 		if enc == codec.JSON {
-			items = append(r.row(r.at, items), ',')
-		} else if out, err := codec.Transcode(items, codec.CBOR, codec.JSON, r.row(r.at, nil)); err == nil {
+			items = append(append(items, row...), ',')
+		} else if out, err := codec.Transcode(items, codec.CBOR, codec.JSON, row); err == nil {
 			items = out
 		}
 		n++
