@@ -4,7 +4,7 @@
 # make check     gofmt, vet, staticcheck, import walls, size budget
 # make release   static binaries for linux in dist/, with SHA256SUMS
 # make fuzz      each fuzz target for FUZZTIME (default 20s)
-# make attack    the attack suite in full, ~10 min; make test has a short form
+# make attack    the attack suite in full, ~5 min; make test has a short form
 # make bench     benchmarks in the form that benchstat reads
 # make perf      measure beside the peers and rewrite firmware-notes/performance.md (~1 h, quiet machine)
 # make perf-page the page again from the rows that are there
