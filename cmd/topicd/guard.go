@@ -63,7 +63,8 @@ func (s *server) guard(next http.Handler) http.Handler {
 
 // judge is who asks.
 func (s *server) judge(r *http.Request) (*access.Grant, *codec.Error) {
-	from, token := s.source(r), tokenOf(r)
+	source, token := s.source(r), tokenOf(r)
+	from := source
 	if forwarded(r) && (token == "" || judgesItself(r)) {
 		from.Addr = netip.Addr{} // a proxy's address is not its client's
 	}
@@ -71,7 +72,7 @@ func (s *server) judge(r *http.Request) (*access.Grant, *codec.Error) {
 		return s.gate.Judge(from, token)
 	}
 	if token != "" && r.Header.Get("Upgrade") == "" {
-		if err := s.gate.Blocked(s.source(r)); err != nil {
+		if err := s.gate.Blocked(source); err != nil {
 			return nil, err
 		}
 	}

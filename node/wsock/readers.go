@@ -108,10 +108,10 @@ func (s *netSocket) write(b []byte) (n int, err error) {
 	return max(n, 0), err
 }
 
-// waitWritable writes the rest on a goroutine of its own, which the
-// connection has only until it drains.
 func (s *netSocket) warm() {}
 
+// waitWritable writes the rest on a goroutine of its own, which the
+// connection has only until it drains.
 func (s *netSocket) waitWritable(c *conn) {
 	c.srv.wg.Add(1)
 	go func() {
