@@ -21,6 +21,9 @@ func (s *server) guard(next http.Handler) http.Handler {
 			// it comes. Who takes bodies gives them more time.
 			_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(s.set.header))
 		}
+		if !r.ProtoAtLeast(1, 1) {
+			r.Header.Del("Upgrade") // RFC 9110 section 7.8: that of HTTP/1.0 is ignored
+		}
 		if err := s.peers.ask(parseAddr(r.RemoteAddr), weight(r), time.Now()); err != nil {
 			refuse(w, r, err)
 			return

@@ -3,12 +3,14 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"io"
 	"log"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -157,6 +159,8 @@ func TestGuardHostAndOrigin(t *testing.T) {
 	}{
 		{nil, 101}, {[]string{"Origin: file://"}, 101}, {[]string{"Origin: " + own}, 101}, {[]string{"Origin: https://app.example"}, 101},
 		{[]string{"Sec-WebSocket-Protocol: topicd.v1.json", "Origin: http://evil.example"}, 403},
+		{[]string{"Origin: https://github.com/gilmaimon/TinyWebsockets"}, 101}, {[]string{"Origin: arduino"}, 101}, {[]string{"Origin: ws://evil.example"}, 101},
+		{[]string{"Origin: http://localhost"}, 403}, {[]string{"Origin: capacitor://localhost"}, 403},
 		{[]string{"Origin: null"}, 403}, {[]string{"Origin: http://evil.example"}, 403}, {[]string{"Origin: " + own + ".evil.example"}, 403},
 		{[]string{"Origin: " + strings.Replace(own, "http", "https", 1)}, 403}, {[]string{"Host: evil.example"}, 421}, {[]string{bearer + "wrong"}, 401},
 	} {
@@ -168,6 +172,26 @@ func TestGuardHostAndOrigin(t *testing.T) {
 			if _, status := g.dial(path, c.headers...); status != want {
 				t.Errorf("WebSocket %s with %q: %d", path, c.headers, status)
 			}
+		}
+	}
+}
+
+// The Upgrade of an HTTP/1.0 request is ignored (RFC 9110 section 7.8).
+func TestUpgradeOfHTTP10(t *testing.T) {
+	g := serveGuarded(t)
+	u, _ := url.Parse(g.ws)
+	for version, want := range map[string]string{"1.0": "HTTP/1.0 404", "1.1": "HTTP/1.1 101"} {
+		c, err := net.Dial("tcp", u.Host)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		_ = c.SetDeadline(time.Now().Add(10 * time.Second))
+		fmt.Fprintf(c, "GET /ws HTTP/%s\r\nHost: %s\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"+
+			"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n", version, u.Host)
+		status := make([]byte, len(want))
+		if _, err := io.ReadFull(c, status); err != nil || string(status) != want {
+			t.Errorf("HTTP/%s: %q, %v, want %s", version, status, err, want)
 		}
 	}
 }

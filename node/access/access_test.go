@@ -305,7 +305,7 @@ func TestNames(t *testing.T) {
 		{"gw.local:22345", "http://gw.local:22345.evil.example", "", false, 403}, {"gw.local", "http://gw.local@evil.example", "", false, 403},
 		{"gw.local", "http://evil.example", "", false, 403}, {"gw.local", "https://app.example", "cross-site", false, 0}, {"gw.local", "https://app.example.evil", "", false, 403},
 		{"gw.local", "", "cross-site", false, 403}, {"gw.local", "", "same-site", false, 403}, {"gw.local", "", "none", false, 0},
-		{"[fd00::7]:80", "http://[fd00::7]", "", false, 0}, {"gw.local", "http://gw.local/", "", false, 403},
+		{"[fd00::7]:80", "http://[fd00::7]", "", false, 0},
 	} {
 		r := httptest.NewRequest("POST", "/", nil)
 		r.Host = c.host
@@ -321,6 +321,26 @@ func TestNames(t *testing.T) {
 		}
 		if err := n.Origin(r); code(err) != c.want {
 			t.Errorf("%+v: %v", c, err)
+		}
+	}
+	// What no browser can write is no page's, whichever library wrote it.
+	for origin, want := range map[string]int{
+		"file://": 0, "https://github.com/gilmaimon/TinyWebsockets": 0, "http://gw.local/": 0, "https://evil.example/": 0, "arduino": 0,
+		"esp32 arduino": 0, "ws://gw.local:22345": 0, "wss://evil.example": 0, "WS://evil.example": 0, "gw.local:22345": 0, "http://": 0, "://": 0,
+		"http://evil.example?": 0, "": 0,
+		"null": 403, "http://localhost": 403, "https://localhost": 403, "capacitor://localhost": 403, "ionic://localhost": 403, "app://evil": 403,
+		"chrome-extension://mhdkkkpl": 403, "moz-extension://7b-1": 403, "HTTP://EVIL.example": 403, "http://evil.example:8080": 403,
+		"http://user@evil.example": 403, "ws://gw.local http://evil.example": 403, "file:// null": 403, "http://a.example, http://b.example": 403,
+		"http://[fd00::9]": 403,
+	} {
+		r := httptest.NewRequest("GET", "/ws", nil)
+		r.Host = "gw.local:22345"
+		r.Header.Set("Origin", origin)
+		if err := n.Origin(r); code(err) != want {
+			t.Errorf("Origin %q: %v", origin, err)
+		}
+		if r.Header.Set("Sec-Fetch-Site", "cross-site"); n.Origin(r) == nil {
+			t.Errorf("Origin %q from a browser that says cross-site", origin)
 		}
 	}
 	r := httptest.NewRequest("GET", "/", nil)

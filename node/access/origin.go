@@ -37,9 +37,8 @@ func (n *Names) Host(r *http.Request) *codec.Error {
 	return codec.Errorf(CodeMisdirected, "%.100q is not a name of this hub: use its address, or allow the name with --host", host)
 }
 
-// Origin refuses what pages of other origins ask for. Native clients send none,
-// or file:// as the most used ESP32 library does; null, which any sandboxed
-// frame can have, is not one of them.
+// Origin refuses what pages of other origins ask for. It is there for browsers
+// (RFC 6455 section 10.2), so it judges only what a browser can have written.
 func (n *Names) Origin(r *http.Request) *codec.Error {
 	origins := r.Header.Values("Origin")
 	if len(origins) > 1 {
@@ -48,7 +47,7 @@ func (n *Names) Origin(r *http.Request) *codec.Error {
 	if n.Foreign(r) {
 		return nil
 	}
-	if len(origins) == 0 || origins[0] == "" || origins[0] == "file://" {
+	if len(origins) == 0 || !isPage(origins[0]) {
 		if site := r.Header.Get("Sec-Fetch-Site"); site == "cross-site" || site == "same-site" {
 			return errOrigin
 		}
@@ -58,6 +57,22 @@ func (n *Names) Origin(r *http.Request) *codec.Error {
 		return nil
 	}
 	return errOrigin
+}
+
+// isPage tells whether a browser can have written that Origin: null, which any
+// sandboxed frame has, or scheme://host[:port] of a page (RFC 6454 section 6.2),
+// or several of them. It writes no path, no bare word, no scheme without a host,
+// and no page comes by ws or wss: those are values of libraries for firmware and
+// phones, which send what their authors thought of.
+func isPage(origin string) bool {
+	for _, o := range strings.FieldsFunc(origin, func(c rune) bool { return c == ' ' || c == ',' || c == '\t' }) {
+		scheme, host, ok := strings.Cut(o, "://")
+		scheme = strings.ToLower(scheme)
+		if o == "null" || ok && scheme != "" && scheme != "ws" && scheme != "wss" && host != "" && !strings.ContainsAny(host, "/?#\\") {
+			return true
+		}
+	}
+	return false
 }
 
 var errOrigin = &codec.Error{Code: codec.CodeForbidden, Msg: "a page of another origin may not use this hub: allow it with --origin"}

@@ -28,7 +28,6 @@ func TestHandshake(t *testing.T) {
 		{name: "several, one known", header: []string{protocol + "mqtt, chat,  " + dialect.ProtocolCBOR}, status: 101, proto: dialect.ProtocolCBOR, known: dialect.ProtocolCBOR},
 		{name: "several known, the server's first", header: []string{protocol + dialect.ProtocolCBOR + ", " + dialect.ProtocolJSON}, status: 101, proto: dialect.ProtocolJSON, known: dialect.ProtocolJSON},
 		{name: "several, none known", header: []string{protocol + "mqtt, chat"}, status: 101, proto: "mqtt"},
-		{name: "origin of a file", header: []string{"Origin: file://"}, status: 101},
 		{name: "own origin", header: []string{"Origin: http://HOST"}, status: 101},
 		{name: "foreign origin", header: []string{"Origin: http://example.com"}, status: 403},
 		{name: "own host as a prefix", header: []string{"Origin: http://HOST.example.com"}, status: 403},

@@ -5,7 +5,6 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
-	"net/url"
 	"runtime"
 	"strings"
 	"sync"
@@ -33,8 +32,10 @@ type Options struct {
 	Partials     int64         // bytes of unfinished messages of all connections; default 4 MiB
 	Unread       int64         // bytes of answers that all connections together may leave unread; default 8 MiB; beyond it a full socket has a second
 	Reader       string        // "poll", "wait" or "gorilla"; default the best that fits
-	CheckOrigin  func(r *http.Request) bool
-	Pings        int // pings and pongs of a connection per second; 0 = no limit
+	// CheckOrigin admits pages; default: of the same host only, as gorilla has it.
+	// A hub's rule is access.Names.Origin.
+	CheckOrigin func(r *http.Request) bool
+	Pings       int // pings and pongs of a connection per second; 0 = no limit
 	// Gone is called once for each connection that net/http has handed over,
 	// with its remote address, when its socket is closed or about to be.
 	Gone func(remote string)
@@ -59,9 +60,6 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Unread == 0 {
 		o.Unread = max(8<<20, 4*int64(o.MaxFrame))
-	}
-	if o.CheckOrigin == nil {
-		o.CheckOrigin = SameOrigin
 	}
 	if o.Gone == nil {
 		o.Gone = func(string) {}
@@ -136,17 +134,6 @@ func New(h *node.Hub, o Options) (*Server, error) {
 	go s.pacer.loop()
 	go s.sweepLoop()
 	return s, nil
-}
-
-// SameOrigin admits native clients (no Origin, or file:// as the most used
-// ESP32 library sends) and pages from this very host and port.
-func SameOrigin(r *http.Request) bool {
-	o := r.Header.Get("Origin")
-	if o == "" || o == "file://" {
-		return true
-	}
-	u, err := url.Parse(o)
-	return err == nil && u.Host != "" && strings.EqualFold(u.Host, r.Host)
 }
 
 // ServeHTTP upgrades the request and returns: the connection lives on without
