@@ -13,7 +13,7 @@ import (
 //	└──────┴──────┴──────┴─────        └───┴───┴───┴───┴───
 //
 //	chunk:  next u32 │ first seq u32 │ first off u16 │ bytes of records …
-//	record: ts 48 bit │ name len u8 │ flags u8 │ data len u32 │ origin u32 │ name │ data
+//	record: ts 44 bit │ flags 4 │ era u16 │ data len 24 bit │ name len u8 │ origin u32 │ name │ data
 //
 // A topic's log is a chain of chunks; a record runs on into the next chunk
 // where it must. "first" names the first record that begins in the chunk, so a

@@ -37,7 +37,7 @@ func newBench(b *testing.B) *benchHub {
 }
 
 func (h *benchHub) open(b testing.TB) *Session {
-	s, err := h.Open(&peer{}, "", "", h.turn.Now)
+	s, err := h.Open(&peer{}, "", "", h.turn)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -54,7 +54,7 @@ func (h *benchHub) sub(b testing.TB, s *Session, pattern string) {
 func (h *benchHub) drain() {
 	for _, s := range h.turn.Take() {
 		for next := Again; next == Again; {
-			h.buf, next = s.Fill(h.buf[:0], 64<<10, h.turn.Now, newline{}, &h.scratch)
+			h.buf, next = s.Fill(h.buf[:0], 64<<10, h.turn.Mono, newline{}, &h.scratch)
 		}
 	}
 }
@@ -211,7 +211,7 @@ func BenchmarkPublishFull(b *testing.B) {
 	}
 	b.ReportAllocs()
 	for i := 0; b.Loop(); i++ {
-		bh.turn.Now = h.Now()
+		h.Tick(bh.turn)
 		bh.pub(b, s, names[i%len(names)])
 	}
 }

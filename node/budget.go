@@ -96,7 +96,7 @@ type allowance struct {
 // take charges n topics of at most most in span milliseconds.
 func (a *allowance) take(n, most int, span, now int64) bool {
 	a.used = max(0, a.used-max(0, min(now-a.at, span))*int64(most)*1000/span)
-	a.at = now
+	a.at = max(a.at, now) // workers' turns overlap
 	if a.used >= int64(most)*1000 {
 		return false
 	}

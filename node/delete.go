@@ -129,7 +129,7 @@ func (l leftover) of(h *Hub, t *Topic, b *Subscription) []Reading {
 		for seq := from; seq < to; seq++ {
 			var rec record
 			rec, raw = parseRecord(raw)
-			all = append(all, Reading{Topic: t.name, Seq: seq, TS: rec.ts, Origin: rec.origin, CBOR: rec.enc&flagCBOR != 0, From: rec.name, Data: rec.data})
+			all = append(all, Reading{Topic: t.name, Seq: seq, TS: rec.ts, Origin: rec.origin, CBOR: rec.flags&flagCBOR != 0, From: rec.name, Data: rec.data})
 		}
 		l[from] = all
 	}

@@ -122,8 +122,8 @@ const batchQuota = 16 << 10
 
 // Fill appends what s has to read to dst, until limit bytes are there or
 // nothing is left. next tells when to call again: Idle = not before the sink's
-// Wake, Again = at once when there is room, otherwise the time (milliseconds
-// since 1970) when a reading held back by its rate is due.
+// Wake, Again = at once when there is room, otherwise the time of the hub's
+// clock when a reading held back by its rate is due.
 //
 // One caller at a time; dst's growth past limit is bounded by one batch.
 func (s *Session) Fill(dst []byte, limit int, now int64, f Framer, sc *Scratch) (out []byte, next int64) {
@@ -192,10 +192,7 @@ func (s *Session) dueLocked(now int64) int64 {
 			continue
 		}
 		l := b.held
-		// One that is due later than the rate allows was put there before the
-		// clock went back.
-		latest := now + int64(1000/b.view.rate) + 1
-		for l.head < len(l.list) && (l.list[l.head].due <= now || l.list[l.head].due > latest) {
+		for l.head < len(l.list) && l.list[l.head].due <= now {
 			h := l.list[l.head]
 			l.head++
 			s.appendLocked(newEntry(h.topic, b.slot, uint64(h.from)))
@@ -257,7 +254,7 @@ func (v *visit) read(dst []byte, limit int, f Framer, sc *Scratch) []byte {
 			sc.raw, to = t.log.read(s.hub.arena, from, sc.raw[:0], min(batchQuota, limit-len(dst)))
 		}
 	}
-	stored := to < end && !v.live && t.log.timeOf(s.hub.arena, to) <= v.b.began
+	stored := to < end && !v.live && t.log.monoOf(s.hub.arena, &s.hub.calendar, to) <= v.b.began
 	s.mu.Lock()
 	v.advanceLocked(t, from, to, to == end || t.dead, stored)
 	s.mu.Unlock()
@@ -317,7 +314,7 @@ func (v *visit) encode(dst []byte, t *Topic, from, to uint64, f Framer, sc *Scra
 		if v.not != 0 && rec.origin == v.not {
 			continue
 		}
-		r.Seq, r.TS, r.Origin, r.CBOR, r.From, r.Data = seq, rec.ts, rec.origin, rec.enc&flagCBOR != 0, rec.name, rec.data
+		r.Seq, r.TS, r.Origin, r.CBOR, r.From, r.Data = seq, rec.ts, rec.origin, rec.flags&flagCBOR != 0, rec.name, rec.data
 		r.Text = text
 		at := len(dst)
 		out, ok := format.Append(f.Begin(dst), r)

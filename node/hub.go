@@ -13,10 +13,11 @@ import (
 // own. All methods may be called from any goroutine unless they say otherwise.
 type Hub struct {
 	// static after construction
-	opt   Options
-	epoch uint64
-	arena *arena
-	Stats Stats
+	opt      Options
+	epoch    uint64
+	arena    *arena
+	calendar calendar
+	Stats    Stats
 
 	makers   makers
 	listed   listing
@@ -65,10 +66,12 @@ func New(opt Options) *Hub {
 		devices:    make(map[string]*window),
 		speeches:   make(map[speech]*speech),
 		named:      make(map[string]int),
-		began:      opt.Now(),
 		declared:   make(chan struct{}, 1),
 		makers:     makers{byHost: make(map[string]*allowance)},
 	}
+	turn := h.Turn()
+	h.began = turn.Mono
+	h.calendar.begin(turn.Wall, turn.Mono)
 	h.shareLocked()
 	return h
 }
@@ -82,17 +85,11 @@ func (h *Hub) Epoch() uint64 { return h.epoch }
 // Options are the limits in force, defaults filled in.
 func (h *Hub) Options() Options { return h.opt }
 
-// Now is the hub's clock, milliseconds since 1970.
-func (h *Hub) Now() int64 { return h.opt.Now() }
-
-// Turn begins a turn at the hub's time.
-func (h *Hub) Turn() *Turn { return &Turn{Now: h.opt.Now()} }
-
 // Open begins a session. The caller calls Close when the peer is gone.
-func (h *Hub) Open(sink Sink, addr, url string, now int64) (*Session, *codec.Error) {
-	s := &Session{hub: h, sink: sink, addr: addr, url: redact(url), since: now}
-	s.budget.fill(&h.opt, now)
-	s.heard.Store(now)
+func (h *Hub) Open(sink Sink, addr, url string, turn *Turn) (*Session, *codec.Error) {
+	s := &Session{hub: h, sink: sink, addr: addr, url: redact(url), since: turn.Wall}
+	s.budget.fill(&h.opt, turn.Mono)
+	s.heard.Store(turn.Mono)
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if len(h.sessions) >= h.opt.Sessions {
@@ -247,7 +244,7 @@ type MakeOptions struct {
 func (h *Hub) Sweep(turn *Turn) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	now := turn.Now
+	now := turn.Mono
 	h.listed.forget()
 	dead := make(map[*Topic]bool)
 	for range min(h.topics.used, 256+h.topics.used/16) {
@@ -278,18 +275,18 @@ func (h *Hub) expired(t *Topic, now int64) bool {
 		t.idle = 0
 		return false
 	}
-	at := uint32(max(0, now-h.began) / 1000) // the clock may have been set back
+	at := uint32((now-h.began)/1000) + 1
 	if t.idle == 0 {
-		t.idle = max(at, 1)
-		if t.by[0] == 0 && t.log.count > 0 { // the hub's own
-			last := t.log.timeOf(h.arena, t.log.next-1)
-			t.idle = max(1, uint32(max(0, last-h.began)/1000))
-		}
+		t.idle = at
 	}
 	since := t.idle
 	if t.log.count > 0 { // who publishes over HTTP is gone when the next sweep comes
-		last := t.log.timeOf(h.arena, t.log.next-1)
-		since = max(since, uint32(min(max(0, last-h.began)/1000, int64(at))))
+		last := uint32(max(0, t.log.monoOf(h.arena, &h.calendar, t.log.next-1)-h.began)/1000) + 1
+		if t.by[0] == 0 { // the hub's own
+			since = min(since, last)
+		} else {
+			since = max(since, last)
+		}
 	}
 	keep := d.keep
 	if keep == keepDefault {

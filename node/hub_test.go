@@ -13,16 +13,18 @@ import (
 	"topicd/codec"
 )
 
-// clocked is a hub at a time that the test sets.
+// clocked is a hub at a time that the test sets: by its own clock now, on the wall
+// now + skew.
 type clocked struct {
 	*Hub
 	now  int64
+	skew int64
 	turn *Turn
 }
 
 func newClocked(t testing.TB, o Options) *clocked {
 	c := &clocked{now: 1_700_000_000_000}
-	o.Now = func() int64 { return c.now }
+	o.Clock = func() (wall, mono int64) { return c.now + c.skew, c.now }
 	c.Hub = New(o)
 	c.turn = c.Hub.Turn()
 	t.Cleanup(func() {
@@ -36,7 +38,13 @@ func newClocked(t testing.TB, o Options) *clocked {
 
 func (c *clocked) wait(d time.Duration) {
 	c.now += d.Milliseconds()
-	c.turn.Now = c.now
+	c.Tick(c.turn)
+}
+
+// step sets the clock on the wall.
+func (c *clocked) step(d time.Duration) {
+	c.skew += d.Milliseconds()
+	c.Tick(c.turn)
 }
 
 func (c *clocked) sweep() {
@@ -393,7 +401,7 @@ func TestLimits(t *testing.T) {
 		}
 	}
 	q := open(t, h.Hub)
-	_, err := h.Open(&peer{}, "", "", h.now)
+	_, err := h.Open(&peer{}, "", "", h.turn)
 	fails("sessions", err, codec.CodeNoRoom)
 	var spent int
 	for err = nil; err == nil; spent++ {
@@ -455,7 +463,7 @@ func TestAccounting(t *testing.T) {
 	before := heap()
 	h := New(Options{Memory: 256 << 20, Topics: 20_000, Rate: -1})
 	h.arena = &arena{slabs: h.arena.slabs} // slabs on the heap, where they can be measured
-	s, err := h.Open(&peer{}, "", "", 1)
+	s, err := h.Open(&peer{}, "", "", &Turn{Wall: 1, Mono: 1})
 	if err != nil {
 		t.Fatal(err)
 	}

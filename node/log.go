@@ -24,29 +24,34 @@ const recordHead = 16
 
 // record is what is stored of one reading. Its slices lie in a scratch buffer.
 type record struct {
-	ts     int64
+	ts     int64  // milliseconds since 1970
+	era    uint16 // of the calendar: with it ts says how old the reading is
 	origin uint32 // session that published it
-	enc    uint8
+	flags  uint8
 	name   []byte
 	data   []byte
 }
 
-// Flags of a record.
+// Flags of a record, four bits.
 const flagCBOR = 1
 
+const (
+	tsBits  = 44        // until the year 2527
+	maxData = 1<<24 - 1 // bytes of one reading
+)
+
 func putRecordHead(h *[recordHead]byte, r *record) {
-	binary.LittleEndian.PutUint64(h[0:], uint64(r.ts)&(1<<48-1)|uint64(len(r.name))<<48|uint64(r.enc)<<56)
-	binary.LittleEndian.PutUint32(h[8:], uint32(len(r.data)))
+	binary.LittleEndian.PutUint64(h[0:], uint64(r.ts)&(1<<tsBits-1)|uint64(r.flags&15)<<tsBits|uint64(r.era)<<48)
+	binary.LittleEndian.PutUint32(h[8:], uint32(len(r.data))|uint32(len(r.name))<<24)
 	binary.LittleEndian.PutUint32(h[12:], r.origin)
 }
 
 // parseRecord splits the first record off b, a run of whole records.
 func parseRecord(b []byte) (r record, rest []byte) {
 	w := binary.LittleEndian.Uint64(b)
-	n := int(w >> 48 & 0xff)
-	d := int(binary.LittleEndian.Uint32(b[8:]))
-	r.ts = int64(w & (1<<48 - 1))
-	r.enc = uint8(w >> 56)
+	l := binary.LittleEndian.Uint32(b[8:])
+	n, d := int(l>>24), int(l&maxData)
+	r.ts, r.flags, r.era = splitStamp(w)
 	r.origin = binary.LittleEndian.Uint32(b[12:])
 	r.name = b[recordHead : recordHead+n : recordHead+n]
 	r.data = b[recordHead+n : recordHead+n+d : recordHead+n+d]
@@ -54,7 +59,13 @@ func parseRecord(b []byte) (r record, rest []byte) {
 }
 
 func recordSize(head []byte) int {
-	return recordHead + int(head[6]) + int(binary.LittleEndian.Uint32(head[8:]))
+	l := binary.LittleEndian.Uint32(head[8:])
+	return recordHead + int(l>>24) + int(l&maxData)
+}
+
+// splitStamp takes the first word of a record's head apart.
+func splitStamp(w uint64) (ts int64, flags uint8, era uint16) {
+	return int64(w & (1<<tsBits - 1)), uint8(w >> tsBits & 15), uint16(w >> 48)
 }
 
 func (l *log) first() uint64 { return l.next - uint64(l.count) }
@@ -404,20 +415,24 @@ func (l *log) read(a *arena, seq uint64, dst []byte, quota int) ([]byte, uint64)
 	return dst, seq
 }
 
-// timeOf is the arrival time of record seq.
-func (l *log) timeOf(a *arena, seq uint64) int64 {
+// stamp is the ts of record seq, and its era.
+func (l *log) stamp(a *arena, seq uint64) (ts int64, era uint16) {
 	var head [recordHead]byte
 	l.copyAt(a, l.find(a, seq), head[:])
-	return int64(binary.LittleEndian.Uint64(head[:]) & (1<<48 - 1))
+	ts, _, era = splitStamp(binary.LittleEndian.Uint64(head[:]))
+	return ts, era
 }
 
-// after is the number of the oldest record that arrived at ts or later. Times
-// do not run backwards within a log, so it halves.
-func (l *log) after(a *arena, ts int64) uint64 {
+// monoOf is when record seq arrived, by the hub's clock.
+func (l *log) monoOf(a *arena, c *calendar, seq uint64) int64 { return c.mono(l.stamp(a, seq)) }
+
+// after is the number of the oldest record that arrived at that time of the
+// hub's clock or later. That clock only goes forward, so it halves.
+func (l *log) after(a *arena, c *calendar, mono int64) uint64 {
 	lo, hi := l.first(), l.next
 	for lo < hi {
 		mid := lo + (hi-lo)/2
-		if l.timeOf(a, mid) < ts {
+		if l.monoOf(a, c, mid) < mono {
 			lo = mid + 1
 		} else {
 			hi = mid

@@ -24,7 +24,7 @@ func TestTopicsOfOneAddress(t *testing.T) {
 	if made != 75 {
 		t.Errorf("one address made %d of 100 topics", made)
 	}
-	other, err := h.Open(&peer{}, "10.0.0.2:1", "/", h.Now())
+	other, err := h.Open(&peer{}, "10.0.0.2:1", "/", h.Turn())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,7 +44,7 @@ func TestTopicsOfOneOwner(t *testing.T) {
 	h := newClocked(t, Options{Topics: 100, Made: 50, Owner: func(addr string) string { return addr[:len("2001:db8::")] }})
 	made := 0
 	for i := range 10 {
-		s, err := h.Open(&peer{}, fmt.Sprintf("2001:db8::%d:1", i), "/", h.Now())
+		s, err := h.Open(&peer{}, fmt.Sprintf("2001:db8::%d:1", i), "/", h.Turn())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -75,7 +75,7 @@ func TestNamesOfOneAddress(t *testing.T) {
 	if n := len(h.Topics("$sys/#")); n > 19 {
 		t.Errorf("one address made %d of 25 topics", n)
 	}
-	other, err := h.Open(&peer{}, "10.0.0.2:1", "/", h.Now())
+	other, err := h.Open(&peer{}, "10.0.0.2:1", "/", h.Turn())
 	if err != nil {
 		t.Fatal(err)
 	}

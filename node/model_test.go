@@ -44,7 +44,7 @@ func (p *peer) Cut(e *codec.Error) { p.cut = e }
 func open(t testing.TB, h *Hub) *peer {
 	t.Helper()
 	p := &peer{}
-	s, err := h.Open(p, "10.0.0.1:1", "/", h.Now())
+	s, err := h.Open(p, "10.0.0.1:1", "/", h.Turn())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -127,7 +127,7 @@ type model struct {
 	t         *testing.T
 	r         *rand.Rand
 	h         *Hub
-	now       int64
+	now, skew int64 // the hub's clock, and how far the wall is from it
 	turn      *Turn
 	peers     []*modelPeer
 	data      map[string]string // topic, epoch and number → data
@@ -145,7 +145,7 @@ type modelPeer struct {
 
 func newModel(t *testing.T, seed uint64) *model {
 	m := &model{t: t, r: rand.New(rand.NewPCG(seed, 7)), now: 1_700_000_000_000, data: make(map[string]string)}
-	m.h = New(Options{Memory: 256 << 10, TopicCap: 4 << 10, Topics: 40, Sessions: 12, Subs: 6, Ready: 1 << 20, Keep: 20 * time.Second, Rate: -1, Now: func() int64 { return m.now }})
+	m.h = New(Options{Memory: 256 << 10, TopicCap: 4 << 10, Topics: 40, Sessions: 12, Subs: 6, Ready: 1 << 20, Keep: 20 * time.Second, Rate: -1, Clock: func() (wall, mono int64) { return m.now + m.skew, m.now }})
 	t.Cleanup(m.h.Close)
 	m.turn = m.h.Turn()
 	return m
@@ -159,12 +159,12 @@ var (
 func pick[T any](r *rand.Rand, s []T) T { return s[r.IntN(len(s))] }
 
 func (m *model) step() string {
-	m.turn.Now = m.now
+	m.h.Tick(m.turn)
 	defer m.turn.Wake()
 	switch n := m.r.IntN(100); {
 	case n < 4 && len(m.peers) < 12:
 		p := &modelPeer{at: make(map[string]uint64)}
-		s, err := m.h.Open(p, "", "/", m.now)
+		s, err := m.h.Open(p, "", "/", m.turn)
 		if err != nil {
 			m.t.Fatal(err)
 		}
@@ -193,9 +193,13 @@ func (m *model) step() string {
 			delete(p.at, topic)
 		}
 		return "delete " + topic
+	case n == 20: // the clock on the wall is set: by seconds, by hours, from 1970 to today
+		m.skew = pick(m.r, []int64{0, -2000, 70_000, -3_600_000, 86_400_000, -m.now, 1000 - m.now})
+		m.h.Tick(m.turn)
+		return fmt.Sprint("step ", m.skew)
 	case n < 22:
 		m.now += int64(m.r.IntN(8000))
-		m.turn.Now = m.now
+		m.h.Tick(m.turn)
 		m.h.Sweep(m.turn)
 		return "sweep"
 	case n < 40:
@@ -207,7 +211,7 @@ func (m *model) step() string {
 		return "drain"
 	default:
 		m.now += int64(m.r.IntN(30))
-		m.turn.Now = m.now
+		m.h.Tick(m.turn)
 		return m.publish(pick(m.r, m.peers))
 	}
 }

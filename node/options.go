@@ -25,8 +25,8 @@ type Options struct {
 	Owner    func(addr string) string // whom a session's address is counted for; default its host
 	Name     string                   // the hub's own name, for welcome and statistics
 
-	Now   func() int64 // milliseconds since 1970; default the system's clock
-	Epoch uint64       // default the time of construction: differs after a restart
+	Clock Clock  // default the system's
+	Epoch uint64 // default the time of construction: differs after a restart
 }
 
 func (o Options) withDefaults() Options {
@@ -57,11 +57,12 @@ func (o Options) withDefaults() Options {
 	if o.Owner == nil {
 		o.Owner = func(addr string) string { return addr[:max(0, strings.LastIndexByte(addr, ':'))] }
 	}
-	if o.Now == nil {
-		o.Now = func() int64 { return time.Now().UnixMilli() }
+	if o.Clock == nil {
+		o.Clock = systemClock()
 	}
 	if o.Epoch == 0 {
-		o.Epoch = uint64(o.Now())
+		wall, _ := o.Clock()
+		o.Epoch = uint64(max(1, wall))
 	}
 	o.Topics = min(o.Topics, maxTopics)
 	o.Subs = min(o.Subs, maxSubs)

@@ -49,7 +49,7 @@ func (s *Session) rename(dev, name string, show bool, turn *Turn) *codec.Error {
 		s.Charge(renameCharge)
 	}
 	if client != old && h.byName.get(&h.topics, presencePrefix+client) == nil {
-		if err := s.mayMake(ownCost, turn.Now); err != nil {
+		if err := s.mayMake(ownCost, turn.Mono); err != nil {
 			s.mu.Unlock()
 			return err
 		}
@@ -65,7 +65,7 @@ func (s *Session) rename(dev, name string, show bool, turn *Turn) *codec.Error {
 		w := h.devices[dev]
 		if w == nil && len(h.devices) < maxWindows {
 			w = new(window)
-			w.used.Store(turn.Now)
+			w.used.Store(turn.Mono)
 			h.devices[dev] = w
 		}
 		x.window = w
@@ -198,7 +198,7 @@ func (h *Hub) presenceLocked(s *Session, client, state string, turn *Turn) {
 func (h *Hub) staleLocked(turn *Turn) {
 	limit := h.opt.Stale.Milliseconds()
 	for _, s := range h.sessions {
-		stale := turn.Now-s.heard.Load() > limit
+		stale := turn.Mono-s.heard.Load() > limit
 		s.mu.Lock()
 		changed := s.stale != stale
 		s.stale = stale

@@ -41,7 +41,7 @@ func (s *Session) Publish(name []byte, b Body, seq uint64, turn *Turn) (Publishe
 			return Published{}, err
 		}
 		var err *codec.Error
-		if t, err = s.topic(name, turn.Now); err != nil {
+		if t, err = s.topic(name, turn.Mono); err != nil {
 			return Published{}, err
 		}
 		s.last = t
@@ -128,7 +128,7 @@ func (s *Session) publish(t *Topic, b Body, seq uint64, turn *Turn) (Published, 
 	}
 	var sum uint64
 	var w *window
-	r := record{ts: turn.Now, origin: s.id, data: b.Data}
+	r := record{ts: turn.Wall, era: h.calendar.era(turn.Wall, turn.Mono), origin: s.id, data: b.Data}
 	if s.ext != nil {
 		w, r.name = s.ext.window, s.ext.from
 	}
@@ -142,7 +142,7 @@ func (s *Session) publish(t *Topic, b Body, seq uint64, turn *Turn) (Published, 
 		}
 	}
 	if b.Enc == codec.CBOR {
-		r.enc = flagCBOR
+		r.flags = flagCBOR
 	}
 	t, n, err := h.store(t, &r, s, turn)
 	if err != nil {
@@ -152,7 +152,7 @@ func (s *Session) publish(t *Topic, b Body, seq uint64, turn *Turn) (Published, 
 		s.last = t // an heir of the same name
 	}
 	if seq > 0 && w != nil {
-		w.note(seq, sum, s.id, n, turn.Now)
+		w.note(seq, sum, s.id, n, turn.Mono)
 	}
 	s.in.Add(1)
 	return Published{Topic: t, Seq: n}, nil
@@ -190,10 +190,10 @@ func (h *Hub) store(t *Topic, r *record, by *Session, turn *Turn) (*Topic, uint6
 		}
 		t.mu.Unlock()
 		switch {
-		case try < maxTries && h.makeRoom(need, fair, turn.Now):
+		case try < maxTries && h.makeRoom(need, fair, turn.Mono):
 		case try < maxTries+1 && fair > 0:
 			fair = 0 // from its own, then: the newest alone is sure
-		case try < 2*maxTries && h.makeRoom(need, 0, turn.Now):
+		case try < 2*maxTries && h.makeRoom(need, 0, turn.Mono):
 		default:
 			h.Stats.Add(RefusedRoom, 1)
 			return t, 0, errNoRoom
@@ -241,7 +241,7 @@ func (h *Hub) makeRoomLocked(n int, fair uint32, now int64) bool {
 	if fair == 0 {
 		dry = &h.dry[1]
 	}
-	if now-*dry < dryFor && now >= *dry {
+	if *dry > 0 && now-*dry < dryFor {
 		return false
 	}
 	freed := false
@@ -286,7 +286,7 @@ func (h *Hub) shareLocked() {
 // new one the body must be the same too, because a device that was switched
 // off begins to count anew.
 type window struct {
-	used atomic.Int64 // when a number was noted last, milliseconds
+	used atomic.Int64 // when a number was noted last, by the hub's clock
 
 	// A device that comes back may be read on its old connection still. Held
 	// until the reading has its number: the lock before all others.

@@ -117,8 +117,8 @@ func (h *Hub) listingLocked() uint64 {
 	return uint64(h.byName.n) + 2*uint64(h.deleted) // each birth adds one, so does each death
 }
 
-// Info describes a topic.
-func (h *Hub) Info(t *Topic, now int64) TopicInfo {
+// Info describes a topic at that time of the hub's clock.
+func (h *Hub) Info(t *Topic, mono int64) TopicInfo {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	d := t.declared()
@@ -132,23 +132,25 @@ func (h *Hub) Info(t *Topic, now int64) TopicInfo {
 	if t.aud != nil {
 		i.Subscribers = len(t.aud.subs)
 	}
+	at := h.began
 	if t.log.count > 0 {
-		i.TS = t.log.timeOf(h.arena, t.log.next-1)
+		ts, era := t.log.stamp(h.arena, t.log.next-1)
+		i.TS, at = ts, h.calendar.mono(ts, era)
 	}
-	i.Stale = d.stale > 0 && now-max(i.TS, h.began) > int64(d.stale)*1000
+	i.Stale = d.stale > 0 && mono-at > int64(d.stale)*1000
 	return i
 }
 
 // Span is the numbers of the stored readings that a get asks for: the newest
 // last (0 = all), or those after since as in SubOptions. from == to: none.
-func (h *Hub) Span(t *Topic, last int64, hasSince bool, since, now int64) (from, to uint64) {
+func (h *Hub) Span(t *Topic, last int64, hasSince bool, since, mono int64) (from, to uint64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	to = t.log.next
 	from = t.log.first()
 	switch {
 	case hasSince && since < 0:
-		from = t.log.after(h.arena, now+since*1000)
+		from = t.log.after(h.arena, &h.calendar, mono+since*1000)
 	case hasSince:
 		from = max(from, min(uint64(since)+1, to))
 	}
@@ -196,7 +198,7 @@ func (h *Hub) Read(t *Topic, from, to uint64, raw *[]byte, yield func(*Reading) 
 		for ; from < end; from++ {
 			var rec record
 			rec, b = parseRecord(b)
-			r := Reading{Topic: t.name, Seq: from, Ep: h.epoch + uint64(t.gen), TS: rec.ts, Origin: rec.origin, CBOR: rec.enc&flagCBOR != 0, From: rec.name, Data: rec.data}
+			r := Reading{Topic: t.name, Seq: from, Ep: h.epoch + uint64(t.gen), TS: rec.ts, Origin: rec.origin, CBOR: rec.flags&flagCBOR != 0, From: rec.name, Data: rec.data}
 			if !yield(&r) {
 				return from
 			}

@@ -55,7 +55,7 @@ func (s *Session) MaySubscribe(pattern []byte) *codec.Error {
 // that is not there yet counts as made.
 func (s *Session) MayManage(topic []byte) *codec.Error {
 	if s.hub.Find(topic) == nil {
-		if err := s.mayMake(1, s.hub.Now()); err != nil {
+		if err := s.mayMake(1, s.hub.Mono()); err != nil {
 			return err
 		}
 	}

@@ -20,11 +20,12 @@ type Sink interface {
 	Cut(why *codec.Error)
 }
 
-// Turn is one go of a transport's worker: the time when it began and the
-// sessions that it made ready. Publishing only collects them, so that a worker
+// Turn is one go of a transport's worker: the time when it began, by both
+// clocks, and the sessions that it made ready. Publishing only collects them, so that a worker
 // that has read many frames writes each session once.
 type Turn struct {
-	Now   int64 // milliseconds since 1970
+	Wall  int64 // milliseconds since 1970: the ts of what is published, and nothing else
+	Mono  int64 // milliseconds of the hub's own clock, which only goes forward
 	ready []*Session
 	taken []*Session // what Take returned last: the two lists swap
 }
@@ -76,7 +77,7 @@ type Session struct {
 	passing bool   // it keeps no topic; guarded by the hub's mu
 
 	in    atomic.Int64 // readings taken from the peer
-	heard atomic.Int64 // milliseconds: last sign of life
+	heard atomic.Int64 // last sign of life, milliseconds of the hub's clock
 
 	// owned by the peer's reader
 	budget budget
@@ -145,8 +146,8 @@ func (s *Session) ID() uint32 { return s.id }
 // Hub is the hub that the session belongs to.
 func (s *Session) Hub() *Hub { return s.hub }
 
-// Heard notes a sign of life of the peer.
-func (s *Session) Heard(now int64) { s.heard.Store(now) }
+// Heard notes a sign of life of the peer at that time of the hub's clock.
+func (s *Session) Heard(mono int64) { s.heard.Store(mono) }
 
 // Passing says that the session publishes for others, who come and go: that it
 // is there does not keep the topics that it published to.
@@ -156,7 +157,7 @@ func (s *Session) Passing() {
 	s.hub.mu.Unlock()
 }
 
-// LastHeard is the time of the last sign of life.
+// LastHeard is when the peer gave its last sign of life, by the hub's clock.
 func (s *Session) LastHeard() int64 { return s.heard.Load() }
 
 // Sink is the transport's end, as given to Hub.Open.
@@ -207,7 +208,7 @@ type Subscription struct {
 
 	// guarded by the session's mu
 	stored uint32 // readings sent before live
-	began  int64  // when it was made: older readings are stored ones
+	began  int64  // when it was made, by the hub's clock: older readings are stored ones
 	held   *heldList
 
 	at int32 // place in its list of the trie; guarded by the hub's mu
@@ -239,7 +240,7 @@ func (o *SubOptions) not(s *Session) uint32 {
 type held struct {
 	topic uint32
 	from  uint32
-	due   int64
+	due   int64 // milliseconds of the hub's clock
 }
 
 // heldList are the cursors of one subscription that wait, the first due first:

@@ -9,7 +9,7 @@ type SubOptions struct {
 	Last     int64 // stored readings per topic first
 	Since    int64 // with HasSince: those after this number, or of the last -Since seconds
 	HasSince bool
-	After    int64   // with HasSince: those of this time on instead, milliseconds since 1970, 0 = not given
+	After    int64   // with HasSince: those of this time of the hub's clock on instead, 0 = not given
 	Ep       uint64  // the epoch of Since's number, 0 = not given
 	Rate     float64 // at most so many readings per second and topic, the newest wins; 0 = all
 	Latest   bool    // only ever the newest
@@ -50,7 +50,7 @@ func (s *Session) Subscribe(pattern []byte, opt SubOptions, turn *Turn) (Subscri
 		return Subscribed{}, err
 	}
 	s.mu.Lock()
-	b.view, b.live, b.stored, b.began = opt.view(), false, 0, turn.Now
+	b.view, b.live, b.stored, b.began = opt.view(), false, 0, turn.Mono
 	b.not.Store(opt.not(s))
 	s.mu.Unlock()
 
@@ -58,7 +58,7 @@ func (s *Session) Subscribe(pattern []byte, opt SubOptions, turn *Turn) (Subscri
 	r.res.Ep = h.epoch
 	if b.exact {
 		if h.byName.get(&h.topics, b.pattern) == nil {
-			if err := s.mayMake(1, turn.Now); err != nil {
+			if err := s.mayMake(1, turn.Mono); err != nil {
 				h.dropSubLocked(b)
 				return Subscribed{}, err
 			}
@@ -142,9 +142,9 @@ func (r *replay) start(t *Topic) uint64 {
 	case !o.HasSince:
 		start = next - uint64(max(0, min(o.Last, int64(t.log.count))))
 	case o.After > 0:
-		start = t.log.after(r.b.s.hub.arena, o.After)
+		start = r.after(t, o.After)
 	case o.Since < 0:
-		start = t.log.after(r.b.s.hub.arena, r.turn.Now+o.Since*1000)
+		start = r.after(t, r.turn.Mono+o.Since*1000)
 	case o.Ep != 0 && o.Ep != r.b.s.hub.epoch+uint64(t.gen) && o.Ep != r.b.s.hub.epoch:
 		start = first // other numbers than the subscriber knows: start over
 	default:
@@ -153,6 +153,11 @@ func (r *replay) start(t *Topic) uint64 {
 		}
 	}
 	return max(start, first)
+}
+
+func (r *replay) after(t *Topic, mono int64) uint64 {
+	h := r.b.s.hub
+	return t.log.after(h.arena, &h.calendar, mono)
 }
 
 // cursor puts the session's cursor on t at start, or back to it. w serves the

@@ -23,13 +23,13 @@ func (h *Hub) tellLocked(name string, json []byte, turn *Turn) {
 		return // no room for another topic: counted there
 	}
 	if used, budget, _ := h.arena.usage(); budget-used < int64(len(json))+4*maxChunk {
-		_ = h.makeRoomLocked(len(json), h.fair.Load(), turn.Now) || h.makeRoomLocked(len(json), 0, turn.Now)
+		_ = h.makeRoomLocked(len(json), h.fair.Load(), turn.Mono) || h.makeRoomLocked(len(json), 0, turn.Mono)
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.idle = 0
 	seq := t.log.next
-	if _, ok := t.log.append(h.arena, &record{ts: turn.Now, data: json}, sysCap, 0); !ok {
+	if _, ok := t.log.append(h.arena, &record{ts: turn.Wall, era: h.calendar.era(turn.Wall, turn.Mono), data: json}, sysCap, 0); !ok {
 		h.Stats.Add(RefusedRoom, 1)
 		return
 	}
@@ -47,7 +47,7 @@ func (h *Hub) Tell(name string, json []byte, turn *Turn) {
 // Tell is Hub.Tell for what the peer does: a topic that this makes is charged to
 // it. Called by the peer's reader only.
 func (s *Session) Tell(name string, json []byte, turn *Turn) {
-	if s.hub.Find([]byte(name)) == nil && s.mayMake(ownCost, turn.Now) != nil {
+	if s.hub.Find([]byte(name)) == nil && s.mayMake(ownCost, turn.Mono) != nil {
 		return
 	}
 	s.hub.Tell(name, json, turn)
@@ -55,12 +55,12 @@ func (s *Session) Tell(name string, json []byte, turn *Turn) {
 
 // statsLocked publishes the hub's figures once in statsEvery.
 func (h *Hub) statsLocked(turn *Turn) {
-	if turn.Now-h.statsAt < statsEvery {
+	if turn.Mono-h.statsAt < statsEvery {
 		return
 	}
-	h.statsAt = turn.Now
+	h.statsAt = turn.Mono
 	b := append(make([]byte, 0, 1024), '{')
-	h.figuresLocked(turn.Now, func(name string, v int64) {
+	h.figuresLocked(turn.Mono, func(name string, v int64) {
 		if len(b) > 1 {
 			b = append(b, ',')
 		}
@@ -71,9 +71,9 @@ func (h *Hub) statsLocked(turn *Turn) {
 }
 
 // figuresLocked yields every figure of the hub with its name.
-func (h *Hub) figuresLocked(now int64, yield func(string, int64)) {
+func (h *Hub) figuresLocked(mono int64, yield func(string, int64)) {
 	m := h.memoryLocked()
-	yield("uptime", (now-h.began)/1000) // seconds
+	yield("uptime", (mono-h.began)/1000) // seconds
 	yield("topics", int64(h.byName.n))
 	yield("sessions", int64(len(h.sessions)))
 	yield("subscriptions", int64(h.nsubs))
@@ -94,5 +94,5 @@ func (h *Hub) figuresLocked(now int64, yield func(string, int64)) {
 func (h *Hub) Figures(yield func(name string, v int64)) {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
-	h.figuresLocked(h.opt.Now(), yield)
+	h.figuresLocked(h.Mono(), yield)
 }

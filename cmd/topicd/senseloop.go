@@ -20,7 +20,7 @@ func (s *server) senseLoop(ctx context.Context) {
 	board := sense.New(sense.Options{})
 	defer board.Close()
 	turn := s.hub.Turn()
-	sess, refused := s.hub.Open(nobody{}, node.Local, "", turn.Now)
+	sess, refused := s.hub.Open(nobody{}, node.Local, "", turn)
 	if refused == nil {
 		refused = sess.Hello("", hostName(), turn)
 	}
@@ -33,8 +33,8 @@ func (s *server) senseLoop(ctx context.Context) {
 	prefix := "gateway/" + hostName() + "/"
 	skipped := 0
 	for {
-		turn.Now = s.hub.Now()
-		sess.Heard(turn.Now)
+		s.hub.Tick(turn)
+		sess.Heard(turn.Mono)
 		var refused *codec.Error
 		sum := board.Read(ctx, func(r sense.Reading) {
 			b := node.Body{Enc: codec.JSON, Data: r.AppendJSON(nil)}

@@ -25,7 +25,7 @@ func (Echo) Bye(node.Peer, *codec.Error, *node.Turn) {}
 // that is not sent back would be waited for: who is too fast is cut (1013).
 func (Echo) Frame(p node.Peer, text bool, payload []byte, turn *node.Turn) {
 	s := p.Session()
-	err := s.Spend(1, len(payload), turn.Now)
+	err := s.Spend(1, len(payload), turn.Mono)
 	if err == nil {
 		err = s.MaySubscribe(echoed)
 	}

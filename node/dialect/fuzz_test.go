@@ -56,7 +56,7 @@ func FuzzFrame(f *testing.F) {
 func (p *peer) check(t *testing.T) {
 	for next := node.Again; next == node.Again; {
 		var out []byte
-		out, next = p.s.Fill(nil, 8192, p.s.Hub().Now(), boxes{}, &p.scratch)
+		out, next = p.s.Fill(nil, 8192, p.s.Hub().Mono(), boxes{}, &p.scratch)
 		out = append(out, p.answers...)
 		p.answers = nil
 		var d codec.Decoder

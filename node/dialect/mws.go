@@ -79,7 +79,7 @@ func (m *MWS) sessionLocked() (*node.Session, *codec.Error) {
 		return m.sess, nil
 	}
 	turn := m.hub.Turn()
-	s, err := m.hub.Open(deaf{}, node.Local, "/v1/messages", turn.Now)
+	s, err := m.hub.Open(deaf{}, node.Local, "/v1/messages", turn)
 	if err != nil {
 		return nil, err
 	}
@@ -112,11 +112,12 @@ func (m *MWS) Ticket(tags []string, kept bool, by node.Rights) (id string, expir
 	if kept {
 		list = &m.made
 	}
-	t, err := list.add(tags, by, m.hub.Now(), !kept)
+	turn := m.hub.Turn()
+	t, err := list.add(tags, by, turn.Mono, !kept)
 	if err != nil {
 		return "", 0, err
 	}
-	return t.id, t.made + mwsLife.Milliseconds(), nil
+	return t.id, turn.Wall + mwsLife.Milliseconds(), nil
 }
 
 // cleanTags is a copy of tags, each once, within the limits.
@@ -179,7 +180,7 @@ func (m *MWS) Remove(id string) bool {
 
 // takeLocked uses a ticket up.
 func (m *MWS) takeLocked(id string) *ticket {
-	now := m.hub.Now()
+	now := m.hub.Mono()
 	if t := m.free.take(id, now); t != nil {
 		return t
 	}
@@ -203,7 +204,7 @@ type mwsPeer struct {
 // token that is not good closes with 1000, which the original's clients know.
 func (p *mwsPeer) Open(peer node.Peer, turn *node.Turn) {
 	m := p.m
-	p.peer, p.since = peer, turn.Now
+	p.peer, p.since = peer, turn.Wall
 	m.mu.Lock()
 	t := m.takeLocked(p.id)
 	var by uint32
@@ -239,7 +240,7 @@ func (m *MWS) addLocked(p *mwsPeer) {
 
 // Frame implements node.Dialect: what a socket says is for nobody.
 func (p *mwsPeer) Frame(peer node.Peer, _ bool, payload []byte, turn *node.Turn) {
-	if err := peer.Session().Spend(1, len(payload), turn.Now); err != nil {
+	if err := peer.Session().Spend(1, len(payload), turn.Mono); err != nil {
 		peer.End(1008, err.Msg, turn)
 	}
 }

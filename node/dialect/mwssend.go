@@ -42,7 +42,7 @@ func (m *MWS) publish(tags []string, b node.Body, turn *node.Turn) *codec.Error 
 	if err != nil {
 		return err
 	}
-	if err := s.Spend(1+len(tags), len(b.Data)*(1+len(tags)), turn.Now); err != nil {
+	if err := s.Spend(1+len(tags), len(b.Data)*(1+len(tags)), turn.Mono); err != nil {
 		return err
 	}
 	done := make(map[string]bool, len(tags))

@@ -14,7 +14,7 @@ type ticket struct {
 	id   string // 32 random bytes in hex
 	tags []string
 	by   node.Rights
-	made int64 // milliseconds since 1970
+	made int64 // milliseconds of the hub's clock
 }
 
 // tickets are at most max of them, the oldest first: all live equally long.
@@ -66,7 +66,4 @@ func (l *tickets) remove(e *list.Element) *ticket {
 	return t
 }
 
-// expired: a clock that was set back must not make it live longer.
-func (t *ticket) expired(now int64) bool {
-	return now >= t.made+mwsLife.Milliseconds() || now < t.made
-}
+func (t *ticket) expired(now int64) bool { return now >= t.made+mwsLife.Milliseconds() }

@@ -117,7 +117,7 @@ func (n *Native) Frame(p node.Peer, text bool, payload []byte, turn *node.Turn) 
 			break
 		}
 		id, hasID := m.ID, m.Has.Has(codec.KeyID)
-		answer := p.Session().Spend(1, size, turn.Now)
+		answer := p.Session().Spend(1, size, turn.Mono)
 		size = 0 // the bytes are charged once a frame
 		if answer == nil && err != nil {
 			answer = codec.AsError(err)
@@ -188,7 +188,7 @@ func (n *Native) welcome(p node.Peer, enc codec.Encoding, req *codec.Message, to
 	b = codec.AppendString(b, codec.JSON, c.Hub.Options().Name)
 	b = append(b, `,"version":`...)
 	b = codec.AppendString(b, codec.JSON, c.Version)
-	b = strconv.AppendInt(append(b, `,"now":`...), turn.Now, 10)
+	b = strconv.AppendInt(append(b, `,"now":`...), turn.Wall, 10)
 	b = strconv.AppendInt(append(b, `,"ping":`...), int64(c.Ping), 10)
 	b = strconv.AppendInt(append(b, `,"maxFrame":`...), int64(c.MaxFrame), 10)
 	b = strconv.AppendInt(append(b, `,"retry":`...), int64(c.Retry), 10)

@@ -53,12 +53,12 @@ func (n *Native) split(p node.Peer, enc codec.Encoding, m *codec.Message, turn *
 	if err != nil {
 		return err
 	}
-	parts, perr := codec.Split(enc, m.Data, turn.Now)
+	parts, perr := codec.Split(enc, m.Data, turn.Wall)
 	if perr != nil {
 		return codec.AsError(perr)
 	}
 	if len(parts) > 1 {
-		if err := p.Session().Spend(len(parts)-1, 0, turn.Now); err != nil {
+		if err := p.Session().Spend(len(parts)-1, 0, turn.Mono); err != nil {
 			return err
 		}
 	}

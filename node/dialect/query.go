@@ -72,7 +72,7 @@ func (n *Native) get(p node.Peer, enc codec.Encoding, m *codec.Message, o *codec
 	}
 	ts := n.cfg.Hub.Listed(pattern)
 	p.Session().Charge(len(ts) / perRequest)
-	r := &readings{hub: n.cfg.Hub, topics: ts, pattern: pattern, opts: *o, now: turn.Now}
+	r := &readings{hub: n.cfg.Hub, topics: ts, pattern: pattern, opts: *o, now: turn.Mono}
 	r.skip()
 	if o.Has&(codec.OptLast|codec.OptSince) == 0 {
 		r.opts.Last = 1
@@ -144,7 +144,7 @@ func (n *Native) list(p node.Peer, enc codec.Encoding, m *codec.Message, o *code
 		n.cfg.Hub.ShowAll(o.Match, turn)
 		ts := n.cfg.Hub.Listed(o.Match)
 		p.Session().Charge(len(ts) / perRequest)
-		hub, now, match, rights := n.cfg.Hub, turn.Now, o.Match, p.Session().Rights()
+		hub, now, match, rights := n.cfg.Hub, turn.Mono, o.Match, p.Session().Rights()
 		s = rows{n: len(ts), row: func(i int, b []byte) []byte {
 			if !node.Fits(match, ts[i]) || rights != nil && !rights.MayRead(ts[i].Name()) {
 				return b

@@ -101,7 +101,7 @@ func (m *relayed) Frame(p node.Peer, text bool, payload []byte, turn *node.Turn)
 		return
 	}
 	s := p.Session()
-	err := s.Spend(1, len(payload), turn.Now)
+	err := s.Spend(1, len(payload), turn.Mono)
 	if err == nil {
 		_, err = s.Publish(m.topic, relayBody(text, payload), 0, turn)
 	}

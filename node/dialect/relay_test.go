@@ -193,7 +193,7 @@ func TestRelayReborn(t *testing.T) {
 	s := &session{t, h, map[string]*websocket.Conn{}}
 	one := s.peer("1", "/relay/r", "")
 	h.joined(t, "r", 1)
-	capOf := func() int64 { return h.Info(h.Find([]byte("relay/r")), h.Now()).Cap }
+	capOf := func() int64 { return h.Info(h.Find([]byte("relay/r")), h.Mono()).Cap }
 	before := capOf()
 	if err := h.Delete([]byte("relay/r"), nil, h.Turn()); err != nil {
 		t.Fatal(err)
@@ -216,7 +216,7 @@ func TestMembersInOrder(t *testing.T) {
 	defer h.Close()
 	turn := h.Turn()
 	for _, since := range []int64{1 << 40, 1<<40 + 3_000_000_000, 1<<40 + 1} {
-		s, err := h.Open(deaf{}, "", "", since)
+		s, err := h.Open(deaf{}, "", "", &node.Turn{Wall: since, Mono: since})
 		if err == nil {
 			_, err = s.Subscribe([]byte("relay/r"), node.SubOptions{Format: relayFormat{}}, turn)
 		}

@@ -69,8 +69,7 @@ func (r *Relay) visits(room string) []Visit {
 	if t == nil {
 		return log
 	}
-	now := r.Hub.Now()
-	from, to := r.Hub.Span(t, 0, false, 0, now)
+	from, to := r.Hub.Span(t, 0, false, 0, r.Hub.Mono())
 	var raw []byte
 	r.Hub.Read(t, from, to, &raw, func(d *node.Reading) bool {
 		v := Visit{TS: d.TS}
@@ -97,7 +96,7 @@ func (r *Relay) Broadcast(room, text string) (members int, err *codec.Error) {
 		topics = []*node.Topic{t}
 	}
 	turn := r.Hub.Turn()
-	s, err := r.Hub.Open(deaf{}, node.Local, "/api/broadcast", turn.Now)
+	s, err := r.Hub.Open(deaf{}, node.Local, "/api/broadcast", turn)
 	if err != nil {
 		return 0, err
 	}

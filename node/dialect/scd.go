@@ -69,7 +69,7 @@ func (d *SCD) Frame(p node.Peer, text bool, payload []byte, turn *node.Turn) {
 	if d.ended {
 		return
 	}
-	over := p.Session().Spend(1, len(payload), turn.Now)
+	over := p.Session().Spend(1, len(payload), turn.Mono)
 	q, ok := parseSCD(payload)
 	if !text || !ok { // the original says nothing to these
 		d.malformed(p, turn)

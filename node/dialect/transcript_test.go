@@ -40,7 +40,7 @@ const (
 func newTranscript(t testing.TB, o node.Options) *transcript {
 	t.Helper()
 	s := &transcript{t: t, now: testNow, peers: make(map[string]*peer)}
-	o.Name, o.Epoch, o.Now = "gw", testEpoch, func() int64 { return s.now }
+	o.Name, o.Epoch, o.Clock = "gw", testEpoch, func() (wall, mono int64) { return s.now, s.now }
 	h := node.New(o)
 	s.cfg = &NativeConfig{Hub: h, Version: "1.0", Ping: 50_000, MaxFrame: 65536, Retry: 1000}
 	t.Cleanup(func() {
@@ -141,13 +141,13 @@ func (s *transcript) peer(name string) *peer {
 func (s *transcript) open(name, subprotocol string) *peer {
 	s.t.Helper()
 	p := &peer{script: s, d: s.cfg.New(subprotocol), pace: -1}
-	sess, err := s.cfg.Hub.Open(p, "10.0.0.1:1", "/ws", s.now)
+	turn := s.cfg.Hub.Turn()
+	sess, err := s.cfg.Hub.Open(p, "10.0.0.1:1", "/ws", turn)
 	if err != nil {
 		s.t.Fatal(err)
 	}
 	p.s = sess
 	s.peers[name] = p
-	turn := s.cfg.Hub.Turn()
 	p.d.Open(p, turn)
 	turn.Wake()
 	return p
@@ -192,7 +192,7 @@ func (p *peer) End(code int, _ string, turn *node.Turn) {
 
 func (p *peer) say(text bool, b []byte) {
 	turn := p.s.Hub().Turn()
-	p.s.Heard(turn.Now)
+	p.s.Heard(turn.Mono)
 	p.d.Frame(p, text, bytes.Clone(b), turn)
 	turn.Wake()
 }
@@ -222,7 +222,7 @@ func (boxes) End(dst []byte, begin int, text bool) []byte {
 // read takes everything there is and returns what no line has told of yet.
 func (p *peer) read() []string {
 	for {
-		out, next := p.s.Fill(nil, 4096, p.s.Hub().Now(), boxes{}, &p.scratch)
+		out, next := p.s.Fill(nil, 4096, p.s.Hub().Mono(), boxes{}, &p.scratch)
 		p.next = next
 		if next != node.Again {
 			out = append(out, p.answers...)

@@ -28,8 +28,8 @@ type publisher struct {
 // publish charges a reading to the session and stores it. A body may be long in
 // coming: each reading has its own time.
 func (p *publisher) publish(topic []byte, b node.Body, size int) (node.Published, *codec.Error) {
-	p.turn.Now = p.hub.Now()
-	if err := p.sess.Spend(1, size, p.turn.Now); err != nil {
+	p.hub.Tick(p.turn)
+	if err := p.sess.Spend(1, size, p.turn.Mono); err != nil {
 		return node.Published{}, err
 	}
 	done, err := p.sess.Publish(topic, b, 0, p.turn)
@@ -45,7 +45,7 @@ func (p *publisher) publish(topic []byte, b node.Body, size int) (node.Published
 
 // split publishes each record of a SenML pack to a topic of its own.
 func (p *publisher) split(topic []byte, b node.Body) *codec.Error {
-	parts, err := codec.Split(b.Enc, b.Data, p.hub.Now())
+	parts, err := codec.Split(b.Enc, b.Data, p.hub.Wall())
 	if err != nil {
 		return codec.AsError(err)
 	}

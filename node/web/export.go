@@ -37,7 +37,7 @@ func (s *server) serveExport(w http.ResponseWriter, r *http.Request) {
 			kind, row = "csv", exportCells
 			w.Header().Set("Content-Type", "text/csv; charset=utf-8; header=present")
 		}
-		name := "topicd-" + time.UnixMilli(s.Hub.Now()).UTC().Format("20060102-150405") + "." + kind
+		name := "topicd-" + time.UnixMilli(s.Hub.Wall()).UTC().Format("20060102-150405") + "." + kind
 		w.Header().Set("Content-Disposition", `attachment; filename="`+name+`"`)
 		var b []byte
 		if csv {
@@ -66,7 +66,7 @@ func wantsCSV(r *http.Request) (bool, *codec.Error) {
 func (s *server) export(w http.ResponseWriter, b []byte, sess *node.Session, ts []*node.Topic, q *query, row func([]byte, *node.Reading) []byte) {
 	var raw []byte
 	var err error
-	now := s.Hub.Now()
+	now := s.Hub.Mono()
 	all := *q
 	if !q.hasLast && !q.hasIt {
 		all.hasIt = true // since 0: all of them

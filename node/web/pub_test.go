@@ -155,7 +155,7 @@ func TestSessionsAreBounded(t *testing.T) {
 // A batch that comes slowly is heard line by line, each with its time.
 func TestSlowBatchIsLive(t *testing.T) {
 	c := newClock(1000)
-	h := start(t, node.Options{Now: c.now.Load, Epoch: 7}, Config{})
+	h := start(t, node.Options{Clock: c.clock, Epoch: 7}, Config{})
 	s := h.stream("topic=a&last=0")
 	s.want(`live||{"topic":"a","count":0}`)
 	body, w := io.Pipe()

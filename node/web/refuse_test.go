@@ -73,7 +73,7 @@ func FuzzBatch(f *testing.F) {
 	}
 	h := node.New(node.Options{MaxBody: 5000, Rate: -1, Memory: 1 << 20})
 	f.Fuzz(func(t *testing.T, body []byte, many bool) {
-		sess, err := h.Open(deaf{}, "", "", h.Now())
+		sess, err := h.Open(deaf{}, "", "", h.Turn())
 		if err != nil {
 			t.Fatal(err)
 		}

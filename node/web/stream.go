@@ -24,13 +24,13 @@ import (
 // A browser that comes back says the last id it saw (Last-Event-ID) and goes on
 // there. With one topic's exact name the id is epoch and number of the reading:
 // nothing stored is lost or repeated, and what is gone is told first, as a gap.
-// With patterns it is a time of the hub and its epoch: everything up to then has
-// been sent. Readings are drained topic by topic, so a number or a time on each of
+// With patterns it is a time of the hub's own clock and its epoch: everything up
+// to then has been sent. Readings are drained topic by topic, so a number or a time on each of
 // them would not be true of the others; the id comes by itself after each round,
 // and what a break cuts off between two of them, and the second before, is sent
 // again. Whoever minds knows a repeated reading by topic, seq and ts. After a
-// restart numbers begin anew and the clock may have gone back (boards without a
-// battery): all that is stored is new then, and a gap says the new epoch.
+// restart numbers and that clock begin anew: all that is stored is new then, and a
+// gap says the new epoch.
 
 const (
 	pingEvery = 15 * time.Second // proxies cut idle streams at 60 s, some at 30
@@ -136,7 +136,7 @@ func (st *stream) subscribe(q *query, resume string, turn *node.Turn) *codec.Err
 		switch t := st.s.Hub.Find([]byte(q.topics[0])); {
 		case st.time && ep == st.s.Hub.Epoch():
 			o.After = at
-		case !st.time && t != nil && ep == st.s.Hub.Info(t, turn.Now).Epoch:
+		case !st.time && t != nil && ep == st.s.Hub.Info(t, turn.Mono).Epoch:
 			o.Since = at
 		}
 	}
@@ -165,7 +165,7 @@ func (st *stream) gap(topic string, got *node.Subscribed) {
 	st.gaps = append(b, "}\n\n"...)
 }
 
-// parseID reads "epoch-number", or "epoch-t" and milliseconds since 1970.
+// parseID reads "epoch-number", or "epoch-t" and milliseconds of the hub's clock.
 func parseID(id string, time bool) (ep uint64, at int64, ok bool) {
 	a, b, cut := strings.Cut(id, "-")
 	if time {
@@ -203,7 +203,7 @@ func (st *stream) run(gone <-chan struct{}) {
 		}
 		wait := pingEvery - time.Since(st.wrote)
 		if next > 0 {
-			wait = min(wait, time.Duration(next-st.s.Hub.Now())*time.Millisecond)
+			wait = min(wait, time.Duration(next-st.s.Hub.Mono())*time.Millisecond)
 		}
 		timer.Reset(max(wait, time.Millisecond))
 		select {
@@ -230,7 +230,7 @@ func (st *stream) run(gone <-chan struct{}) {
 
 // step sends a piece of what there is to read, and tells when to come back.
 func (st *stream) step() (next int64, ok bool) {
-	now := st.s.Hub.Now()
+	now := st.s.Hub.Mono()
 	if st.began == 0 {
 		st.began = now
 	}
@@ -265,7 +265,7 @@ func (st *stream) mark(b []byte, began int64) []byte {
 
 // ping is a comment, and with ids by time the peer learns how far it is.
 func (st *stream) ping() bool {
-	return st.write(st.mark([]byte(":\n\n"), st.s.Hub.Now()))
+	return st.write(st.mark([]byte(":\n\n"), st.s.Hub.Mono()))
 }
 
 func (st *stream) bye(why *codec.Error) {
@@ -286,7 +286,7 @@ func (st *stream) write(b []byte) bool {
 		return st.lost(err)
 	}
 	st.wrote = time.Now()
-	st.sess.Heard(st.s.Hub.Now())
+	st.sess.Heard(st.s.Hub.Mono())
 	return true
 }
 

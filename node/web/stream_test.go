@@ -87,6 +87,8 @@ func (r *reader) want(want ...string) {
 // clock is a clock that tests move on.
 type clock struct{ now atomic.Int64 }
 
+func (c *clock) clock() (wall, mono int64) { return c.now.Load(), c.now.Load() }
+
 func newClock(ms int64) *clock {
 	c := new(clock)
 	c.now.Store(ms)
@@ -101,7 +103,7 @@ func (h *hub) pub(topic, data string) {
 // One topic: the id is epoch and number, and a stream goes on exactly there.
 func TestStreamOneTopic(t *testing.T) {
 	c := newClock(1000)
-	h := start(t, node.Options{Now: c.now.Load, Epoch: 7}, Config{})
+	h := start(t, node.Options{Clock: c.clock, Epoch: 7}, Config{})
 	h.pub("a/b", "1")
 	h.pub("a/b", "{\"x\":\n2}")
 	s := h.stream("topic=a/b&last=5")
@@ -133,7 +135,7 @@ func TestStreamOneTopic(t *testing.T) {
 // Patterns: the id is a time; nothing is lost, the last second comes again.
 func TestStreamPattern(t *testing.T) {
 	c := newClock(100_000)
-	h := start(t, node.Options{Now: c.now.Load, Epoch: 7}, Config{})
+	h := start(t, node.Options{Clock: c.clock, Epoch: 7}, Config{})
 	h.pub("a/1", "1")
 	c.now.Store(105_000)
 	h.pub("a/2", "2")
@@ -162,7 +164,7 @@ func TestStreamPattern(t *testing.T) {
 // others, and those of a hub that was started anew, whose clock may be behind.
 func TestStreamGap(t *testing.T) {
 	c := newClock(100_000)
-	h := start(t, node.Options{Now: c.now.Load, Epoch: 7, TopicCap: 1024}, Config{})
+	h := start(t, node.Options{Clock: c.clock, Epoch: 7, TopicCap: 1024}, Config{})
 	for i := range 200 {
 		h.pub("a/b", fmt.Sprint(i))
 	}
@@ -176,7 +178,7 @@ func TestStreamGap(t *testing.T) {
 	}
 	// A restart, with a clock that is an hour behind.
 	c.now.Store(50_000)
-	h = start(t, node.Options{Now: c.now.Load, Epoch: 9}, Config{})
+	h = start(t, node.Options{Clock: c.clock, Epoch: 9}, Config{})
 	s = h.stream("topic=a/b", "Last-Event-ID: 7-200") // before it is there
 	s.want(`gap||{"topic":"a/b","ep":9,"gap":0}`, `live||{"topic":"a/b","count":0}`)
 	h.pub("a/b", "1")
@@ -246,7 +248,7 @@ func TestStreamEnds(t *testing.T) {
 	h.want(200, "", "DELETE", fmt.Sprint("/api/clients/", list.Clients[0].ID), "")
 	s.want(`bye||{"code":403,"msg":"an administrator ended this connection"}`, "end||")
 	h.want(404, "", "DELETE", fmt.Sprint("/api/clients/", list.Clients[0].ID), "")
-	own, _ := h.hub.Open(&subscriber{}, node.Local, "", h.hub.Now())
+	own, _ := h.hub.Open(&subscriber{}, node.Local, "", h.hub.Turn())
 	h.want(404, "", "DELETE", fmt.Sprint("/api/clients/", own.ID()), "") // nobody would be told
 	own.Close(h.hub.Turn())
 	s = h.stream("topic=b")

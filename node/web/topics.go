@@ -31,7 +31,7 @@ func (s *server) serveTopics(w http.ResponseWriter, r *http.Request) {
 			if !sess.MayRead(t.Name()) {
 				continue
 			}
-			row = appendTopic(row[:0], s.Hub.Info(t, turn.Now))
+			row = appendTopic(row[:0], s.Hub.Info(t, turn.Mono))
 			if !s.topicRow(l, t, row, data, &raw) {
 				return nil
 			}
@@ -89,8 +89,8 @@ func (s *server) serveReadings(w http.ResponseWriter, r *http.Request) {
 		if t == nil {
 			return codec.Errorf(codec.CodeNotFound, "no topic %q", name)
 		}
-		ep := s.Hub.Info(t, turn.Now).Epoch
-		from, to, gap := s.span(t, &q, ep, turn.Now)
+		ep := s.Hub.Info(t, turn.Mono).Epoch
+		from, to, gap := s.span(t, &q, ep, turn.Mono)
 		head := codec.AppendString([]byte(`{"topic":`), codec.JSON, t.Name())
 		head = strconv.AppendUint(append(head, `,"ep":`...), ep, 10)
 		head = strconv.AppendUint(append(head, `,"gap":`...), gap, 10)
@@ -157,7 +157,7 @@ func (s *server) serveMake(w http.ResponseWriter, r *http.Request) {
 		if old == nil {
 			status = http.StatusCreated
 		}
-		writeBody(w, status, appendTopic(nil, s.Hub.Info(t, s.Hub.Now())))
+		writeBody(w, status, appendTopic(nil, s.Hub.Info(t, s.Hub.Mono())))
 		return nil
 	})
 }

@@ -14,7 +14,7 @@ import (
 )
 
 func TestTopics(t *testing.T) {
-	h := start(t, node.Options{Now: func() int64 { return 1000 }, Epoch: 7}, Config{})
+	h := start(t, node.Options{Clock: func() (int64, int64) { return 1000, 1000 }, Epoch: 7}, Config{})
 	h.want(200, "", "POST", "/api/pub/g/1/temp", "21.5", ofJSON)
 	h.want(200, "", "POST", "/api/pub/g/2/temp", "\xa1\x61v\x15", ofCBOR)
 	h.want(201, `{"topic":"s","static":true,"seq":0,"ts":0,"readings":0,"bytes":0,"cap":9000,"subscribers":0,"stale":false,"ep":7}`, "PUT", "/api/topics/s", `{"static":true,"cap":9000}`, ofJSON)
@@ -102,7 +102,7 @@ func TestExportEndsWithRights(t *testing.T) {
 
 func TestReadings(t *testing.T) {
 	now := int64(1_000_000)
-	h := start(t, node.Options{Now: func() int64 { return now }, Epoch: 7, TopicCap: 1024}, Config{})
+	h := start(t, node.Options{Clock: func() (int64, int64) { return now, now }, Epoch: 7, TopicCap: 1024}, Config{})
 	for i := range 20 {
 		h.want(200, "", "POST", "/api/pub/a", fmt.Sprintf(`"%040d"`, i), ofJSON)
 		now += 1000
@@ -160,7 +160,7 @@ func TestReadings(t *testing.T) {
 
 func TestExport(t *testing.T) {
 	now := time.Date(2026, 11, 25, 12, 0, 0, 5e6, time.UTC).UnixMilli()
-	h := start(t, node.Options{Now: func() int64 { return now }}, Config{})
+	h := start(t, node.Options{Clock: func() (int64, int64) { return now, now }}, Config{})
 	for _, c := range []struct{ topic, data, kind string }{
 		{"a/num", "-21.50", ofJSON},
 		{"a/senml", `{"n":"t","u":"Cel","v":21.5}`, ofJSON},

@@ -226,7 +226,7 @@ func (s *server) open(r *http.Request, sink node.Sink) (*node.Session, *codec.Er
 		s.Hub.Stats.Add(node.RefusedSessions, 1)
 		return nil, errRequests
 	}
-	sess, err := s.Hub.Open(sink, r.RemoteAddr, r.URL.Path, s.Hub.Now())
+	sess, err := s.Hub.Open(sink, r.RemoteAddr, r.URL.Path, s.Hub.Turn())
 	if err != nil {
 		s.under.Add(-1)
 		return nil, err

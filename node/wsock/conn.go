@@ -49,7 +49,7 @@ type conn struct {
 	msg     *fragments   // a message that is not whole yet
 	over    bool         // nothing more is read
 	pings   int32        // in this second
-	second  int64        // since 1970
+	second  int64        // of the hub's clock
 
 	counted  int32 // bytes that wait in the server's count; guarded by mu
 	idx      int32 // in the server's list; guarded by the server's mu
@@ -322,7 +322,7 @@ func (c *conn) keep(rest []byte, turn *node.Turn) bool {
 func (c *conn) frame(h head, p []byte, turn *node.Turn) *broken {
 	switch h.op {
 	case opPing:
-		if c.tooMany(turn.Now) {
+		if c.tooMany(turn.Mono) {
 			return errPings
 		}
 		c.mu.Lock()
@@ -333,7 +333,7 @@ func (c *conn) frame(h head, p []byte, turn *node.Turn) *broken {
 		c.attendUnlock(turn)
 		return nil
 	case opPong:
-		if c.tooMany(turn.Now) {
+		if c.tooMany(turn.Mono) {
 			return errPings
 		}
 		return nil
@@ -348,7 +348,7 @@ func (c *conn) frame(h head, p []byte, turn *node.Turn) *broken {
 	if h.fin && c.msg == nil {
 		return c.message(h.op == opText, p, turn)
 	}
-	if !h.fin && c.sess.Overdrawn(1, 0, turn.Now) {
+	if !h.fin && c.sess.Overdrawn(1, 0, turn.Mono) {
 		return errFlood // fragments without an end
 	}
 	if !c.srv.hold(len(p)) {

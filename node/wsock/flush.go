@@ -26,11 +26,10 @@ const batchLimit = 16 << 10
 
 func newWorker(s *Server) *worker { return &worker{srv: s} }
 
-// tick reads the clock once for everything that one go of the worker does.
+// tick reads the clocks once for everything that one go of the worker does.
 func (w *worker) tick() {
-	now := time.Now()
-	w.mono = int64(now.Sub(w.srv.start))
-	w.turn.Now = now.UnixMilli()
+	w.mono = int64(time.Since(w.srv.start))
+	w.srv.hub.Tick(&w.turn)
 }
 
 // attend writes the sessions that the worker's turn made ready, and those that
@@ -175,7 +174,7 @@ func (w *worker) roundsLocked(c *conn) {
 		c.mu.Unlock()
 		out, next := w.out[:0], node.Idle
 		if !ended {
-			out, next = c.sess.Fill(out, batchLimit, w.turn.Now, framer{}, &w.scratch)
+			out, next = c.sess.Fill(out, batchLimit, w.turn.Mono, framer{}, &w.scratch)
 		}
 		c.mu.Lock()
 		drain := c.draining && next == node.Again && w.mono/int64(time.Millisecond)-c.endAt < drainFor
@@ -257,7 +256,7 @@ func (w *worker) settleLocked(c *conn, next int64) bool {
 	c.paced = c.paced || pace
 	held := int64(0)
 	if next > 0 { // held back by a rate
-		held = w.mono + min(next-w.turn.Now, maxHeld)*int64(time.Millisecond)
+		held = w.mono + min(next-w.turn.Mono, maxHeld)*int64(time.Millisecond)
 		if c.heldTill != 0 && c.heldTill <= held {
 			held = 0 // it will be looked at before
 		} else {

@@ -53,7 +53,7 @@ func unconnected(t testing.TB, o Options, sock socket) (*conn, *node.Turn) {
 	s.pacer.wake = make(chan struct{}, 1)
 	c := &conn{srv: s, pace: 0, sock: sock, dialect: &hearing{}}
 	turn := h.Turn()
-	sess, err := h.Open(c, "", "", turn.Now)
+	sess, err := h.Open(c, "", "", turn)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -24,7 +24,7 @@ func (nobody) Cut(*codec.Error) {}
 
 func (s *testServer) source() *source {
 	s.t.Helper()
-	sess, err := s.hub.Open(nobody{}, "", "", s.hub.Now())
+	sess, err := s.hub.Open(nobody{}, "", "", s.hub.Turn())
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -181,7 +181,7 @@ func (l *loop) read(c *conn) {
 		c.gone(&l.turn)
 		return
 	}
-	c.sess.Heard(l.turn.Now)
+	c.sess.Heard(l.turn.Mono)
 	if !c.over {
 		c.feed(l.buf[:have+int(n)], &l.turn)
 	}
@@ -215,7 +215,7 @@ func (p *pollSocket) start(c *conn) {
 	p.mu.Unlock()
 	if err != nil {
 		p.loop.drop(p) // no memory in the kernel: nobody would ever hear of this peer
-		turn := &node.Turn{Now: c.srv.hub.Now()}
+		turn := c.srv.hub.Turn()
 		c.gone(turn)
 		turn.Wake()
 	}

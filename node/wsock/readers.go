@@ -169,7 +169,7 @@ func (s *netSocket) release() { s.shut() }
 // gorillaLoop reads with gorilla, for TLS above all.
 func (s *Server) gorillaLoop(c *conn, ws *websocket.Conn, wire *tap) {
 	defer s.wg.Done()
-	turn := &node.Turn{Now: time.Now().UnixMilli()}
+	turn := s.hub.Turn()
 	ws.SetReadLimit(int64(s.opt.MaxFrame))
 	ws.SetPingHandler(func(p string) error {
 		return c.control(opPing, []byte(p), turn)
@@ -187,8 +187,8 @@ func (s *Server) gorillaLoop(c *conn, ws *websocket.Conn, wire *tap) {
 		if err == nil {
 			buf, err = c.readAll(r, buf[:0])
 		}
-		turn.Now = time.Now().UnixMilli()
-		c.sess.Heard(turn.Now)
+		s.hub.Tick(turn)
+		c.sess.Heard(turn.Mono)
 		switch {
 		case err == errPartials:
 			c.fail(errPartials, turn)
@@ -228,8 +228,8 @@ func (s *Server) gorillaLoop(c *conn, ws *websocket.Conn, wire *tap) {
 // control handles a ping or a pong. It is what conn.frame does for the other
 // readers.
 func (c *conn) control(op byte, p []byte, turn *node.Turn) error {
-	turn.Now = time.Now().UnixMilli()
-	c.sess.Heard(turn.Now)
+	c.srv.hub.Tick(turn)
+	c.sess.Heard(turn.Mono)
 	if err := c.frame(head{op: op, fin: true}, p, turn); err != nil {
 		c.fail(err, turn)
 		return err

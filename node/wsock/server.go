@@ -155,8 +155,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	c := &conn{srv: s, pace: s.pace(), dialect: s.opt.Dialect(r, proto), busy: true} // nobody writes before start
-	turn := &node.Turn{Now: time.Now().UnixMilli()}
-	sess, refused := s.hub.Open(c, remote(wire.RemoteAddr()), requestURI(r), turn.Now)
+	turn := s.hub.Turn()
+	sess, refused := s.hub.Open(c, remote(wire.RemoteAddr()), requestURI(r), turn)
 	if refused != nil {
 		s.refuse(wire, refused)
 		s.opt.Gone(remote(wire.RemoteAddr()))
@@ -328,7 +328,7 @@ func (s *Server) Shutdown(ctx context.Context) {
 	}
 	s.closing = true
 	s.mu.Unlock()
-	turn := &node.Turn{Now: time.Now().UnixMilli()}
+	turn := s.hub.Turn()
 	for _, c := range s.all(nil) {
 		c.mu.Lock()
 		c.draining = true

@@ -16,7 +16,6 @@ func (s *Server) sweepLoop() {
 	defer tick.Stop()
 	var conns []*conn
 	var burst burst
-	var clock step
 	turn := &node.Turn{}
 	for {
 		select {
@@ -28,13 +27,9 @@ func (s *Server) sweepLoop() {
 			continue
 		}
 		burst.watch(s.hub.Stats.Get(node.Opened), s.hub.Memory().Ready)
-		turn.Now = time.Now().UnixMilli()
-		jump := clock.since(turn.Now, s.millis())
+		s.hub.Tick(turn)
 		conns = s.all(conns)
 		for i, c := range conns {
-			if jump > 1000 || jump < -1000 { // nobody was silent because of it
-				c.sess.Heard(c.sess.LastHeard() + jump)
-			}
 			s.sweep(c, turn)
 			conns[i] = nil
 		}
@@ -69,18 +64,6 @@ const (
 	burstBytes = 512 << 10 // of lists, worth a collection
 )
 
-// step tells how far the clock on the wall has jumped against the one that
-// never does: a board without a battery learns the time from the network.
-type step struct{ wall, mono int64 }
-
-func (p *step) since(wall, mono int64) (jump int64) {
-	if p.wall != 0 {
-		jump = (wall - p.wall) - (mono - p.mono)
-	}
-	p.wall, p.mono = wall, mono
-	return jump
-}
-
 func (s *Server) sweep(c *conn, turn *node.Turn) {
 	now := s.millis()
 	c.mu.Lock()
@@ -97,7 +80,7 @@ func (s *Server) sweep(c *conn, turn *node.Turn) {
 	case stalled:
 		s.hub.Stats.Add(node.CutSlow, 1)
 		c.sock.shut()
-	case turn.Now-c.sess.LastHeard() > s.opt.Dead.Milliseconds():
+	case turn.Mono-c.sess.LastHeard() > s.opt.Dead.Milliseconds():
 		s.hub.Stats.Add(node.CutDead, 1)
 		c.sock.shut()
 	case now >= c.nextPing:

@@ -170,7 +170,7 @@ func (w *waitSocket) read(by *worker, buf []byte) int {
 		c.gone(&by.turn)
 		return readGone
 	}
-	c.sess.Heard(by.turn.Now)
+	c.sess.Heard(by.turn.Mono)
 	if !c.over {
 		c.feed(buf[:have+n], &by.turn)
 	}

@@ -86,9 +86,9 @@ func TestFloodEnds(t *testing.T) {
 	defer h.Close()
 	srv := New(h)
 	p := &fake{t: t}
-	p.sess, _ = h.Open(p, "", "", 1000)
+	p.sess, _ = h.Open(p, "", "", h.Turn())
 	d := srv.Dialect().(*page)
-	turn := &node.Turn{Now: 1000}
+	turn := h.Turn()
 	d.Open(p, turn)
 	d.Frame(p, true, []byte(`{"type":3,"id":0}`), turn)
 	for i := range 1000 {
@@ -113,11 +113,11 @@ func TestLoginsCost(t *testing.T) {
 	h := node.New(node.Options{Sessions: 2000})
 	defer h.Close()
 	srv := New(h)
-	turn := &node.Turn{Now: 1000}
+	turn := h.Turn()
 	var all []*page
 	for i := range 1000 {
 		p := &fake{t: t}
-		p.sess, _ = h.Open(p, "", "", 1000)
+		p.sess, _ = h.Open(p, "", "", h.Turn())
 		d := srv.Dialect().(*page)
 		d.Open(p, turn)
 		d.Frame(p, true, []byte(`{"type":3,"id":0}`), turn)

@@ -98,7 +98,7 @@ func FuzzFrame(f *testing.F) {
 		var peers []*fake
 		for range 2 {
 			p := &fake{t: t}
-			p.sess, _ = h.Open(p, "", "", h.Now())
+			p.sess, _ = h.Open(p, "", "", h.Turn())
 			d := srv.Dialect().(*page)
 			d.Open(p, h.Turn())
 			d.Frame(p, true, []byte(`{"type":3,"id":0}`), h.Turn())
@@ -116,7 +116,7 @@ func FuzzFrame(f *testing.F) {
 			}
 			for _, p := range peers {
 				for next := node.Again; next == node.Again; {
-					_, next = p.sess.Fill(nil, 1<<16, h.Now(), framer{p}, &sc)
+					_, next = p.sess.Fill(nil, 1<<16, h.Mono(), framer{p}, &sc)
 				}
 			}
 			now += 5000

@@ -61,9 +61,9 @@ func (p *page) Close(_ node.Peer, turn *node.Turn) {
 // with Qt; it is counted.
 func (p *page) Frame(_ node.Peer, text bool, payload []byte, turn *node.Turn) {
 	sess := p.peer.Session()
-	slow := sess.Spend(1, len(payload), turn.Now)
+	slow := sess.Spend(1, len(payload), turn.Mono)
 	m, ok := parse(payload)
-	if slow != nil && m.Type != typeInvoke && sess.Overdrawn(1, len(payload), turn.Now) {
+	if slow != nil && m.Type != typeInvoke && sess.Overdrawn(1, len(payload), turn.Mono) {
 		p.peer.End(1013, "too many messages", turn) // there is no answer that could say so
 		return
 	}

@@ -207,7 +207,7 @@ func (p *page) get(pattern string, o *codec.Opts, turn *node.Turn) ([]byte, *cod
 	more := false
 	var raw []byte
 	for _, t := range ts {
-		from, to := h.Span(t, last, hasSince, o.Since, turn.Now)
+		from, to := h.Span(t, last, hasSince, o.Since, turn.Mono)
 		from = h.Read(t, from, to, &raw, func(r *node.Reading) bool {
 			if len(b) > begin && len(b)+len(r.Data) > maxAnswer {
 				return false
@@ -250,7 +250,7 @@ func (p *page) list(match string, turn *node.Turn) ([]byte, *codec.Error) {
 		if len(b) > begin {
 			b = append(b, ',')
 		}
-		i := h.Info(t, turn.Now)
+		i := h.Info(t, turn.Mono)
 		b = i.AppendJSON(b)
 	}
 	b = strconv.AppendBool(append(b, `],"more":`...), more)
