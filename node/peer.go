@@ -43,3 +43,22 @@ func (s *Session) Attend(turn *Turn) {
 	}
 	s.mu.Unlock()
 }
+
+// Credentials are what a peer says of itself to be let in; "" says nothing.
+type Credentials struct {
+	Dev   string // a device's own id
+	Name  string // what a person would call the client
+	Token string
+}
+
+// Arrival is how a connection came, by an upgrade of HTTP or from a bare
+// listener: what a dialect is chosen by, and all that it learns of the outside.
+type Arrival struct {
+	Addr     string // of the peer, host:port
+	Port     string // of the listener
+	Dialect  string // that the listener is given to; "" = the path tells
+	Path     string // of the request; "" from a bare listener
+	Query    string // of the request, as it came
+	Protocol string // the subprotocol that was agreed (RFC 6455 1.9)
+	Rights   Rights // nil = everything
+}
