@@ -86,3 +86,46 @@ func TestNamesOfOneAddress(t *testing.T) {
 		t.Error("nobody is told of another address")
 	}
 }
+
+// Who may nothing uses up nobody's allowance: behind one router or proxy all have
+// one address.
+func TestRefusedMakersCostTheirAddressNothing(t *testing.T) {
+	h := newClocked(t, Options{Topics: 40, Made: 30})
+	bad, good := open(t, h.Hub), open(t, h.Hub)
+	bad.s.SetRights(mayNothing{})
+	for i := range 400 {
+		if err := bad.s.MayManage(fmt.Appendf(nil, "x%d", i)); err == nil || err.Code != codec.CodeUnauthorized {
+			t.Fatalf("who may nothing is answered %v", err)
+		}
+	}
+	if _, err := good.s.Publish([]byte("mine"), Body{codec.JSON, []byte("1")}, 0, h.turn); err != nil {
+		t.Errorf("a good publisher of the same address: %v", err)
+	}
+}
+
+// Topics that are made without a reading in them are charged as well.
+func TestMadeTopicsAreCharged(t *testing.T) {
+	h := newClocked(t, Options{Topics: 400, Made: 20})
+	made := 0
+	for range 4 {
+		p := open(t, h.Hub)
+		for i := range 100 {
+			if _, err := p.s.Make(fmt.Appendf(nil, "t%d.%d", p.s.ID(), i), MakeOptions{}, h.turn); err == nil {
+				made++
+			}
+		}
+	}
+	if made != 80 {
+		t.Errorf("4 connections of one address made %d topics, want 20 each", made)
+	}
+}
+
+type mayNothing struct{}
+
+var errNothing = &codec.Error{Code: codec.CodeUnauthorized, Msg: "no"}
+
+func (mayNothing) MayPublish([]byte) *codec.Error   { return errNothing }
+func (mayNothing) MaySubscribe([]byte) *codec.Error { return errNothing }
+func (mayNothing) MayManage([]byte) *codec.Error    { return errNothing }
+func (mayNothing) MayAdmin() *codec.Error           { return errNothing }
+func (mayNothing) MayRead(string) bool              { return false }

@@ -51,18 +51,28 @@ func (s *Session) MaySubscribe(pattern []byte) *codec.Error {
 	return s.counted(s.rights.MaySubscribe(pattern))
 }
 
-// MayManage asks whether the session may make, change and delete the topic. One
-// that is not there yet counts as made.
+// MayManage asks whether the session may make, change and delete the topic.
 func (s *Session) MayManage(topic []byte) *codec.Error {
-	if s.hub.Find(topic) == nil {
-		if err := s.mayMake(1, s.hub.Mono()); err != nil {
-			return err
-		}
-	}
 	if s.rights == nil {
 		return nil
 	}
 	return s.counted(s.rights.MayManage(topic))
+}
+
+// Make is Hub.Make for what the peer asks, whoever's right it was: a topic that
+// is not there yet is charged to the session and its address. The caller has
+// asked for the right before, so that who may nothing uses up nobody's allowance.
+// Called by the peer's reader only.
+func (s *Session) Make(name []byte, o MakeOptions, turn *Turn) (*Topic, *codec.Error) {
+	if s.hub.Find(name) == nil {
+		if err := codec.CheckTopic(name); err != nil {
+			return nil, err
+		}
+		if err := s.mayMake(1, turn.Mono); err != nil {
+			return nil, err
+		}
+	}
+	return s.hub.Make(name, o)
 }
 
 // MayAdmin asks whether the session may do what concerns everybody.

@@ -341,7 +341,7 @@ func (n *Native) make(p node.Peer, enc codec.Encoding, m *codec.Message, o *code
 	if o.Durable {
 		return errDurable
 	}
-	t, err := n.cfg.Hub.Make(topic, node.MakeOptions{Static: o.Static, Cap: o.Cap, Stale: o.Stale})
+	t, err := p.Session().Make(topic, node.MakeOptions{Static: o.Static, Cap: o.Cap, Stale: o.Stale}, turn)
 	if err != nil {
 		return err
 	}

@@ -53,7 +53,7 @@ func (m *relayed) Open(p node.Peer, turn *node.Turn) {
 	err := s.MaySubscribe(m.topic)
 	t := h.Find(m.topic)
 	if err == nil && t == nil {
-		t, err = h.Make(m.topic, passing(h)) // it ends with its last member
+		t, err = s.Make(m.topic, passing(h), turn) // it ends with its last member
 	}
 	var done node.Subscribed
 	if err == nil {

@@ -104,7 +104,7 @@ func (d *SCD) malformed(p node.Peer, turn *node.Turn) {
 func (d *SCD) handle(p node.Peer, q *scdRequest, turn *node.Turn) (scdAnswer, *codec.Error) {
 	switch q.cmd {
 	case "TMK":
-		return d.make(p, q)
+		return d.make(p, q, turn)
 	case "TDL":
 		return d.delete(p, q, turn)
 	case "TRN", "TRC":
@@ -129,7 +129,7 @@ func (q *scdRequest) missing(code int) scdAnswer {
 	return scdAnswer{code, "topic '" + string(q.topic) + "' not found"}
 }
 
-func (d *SCD) make(p node.Peer, q *scdRequest) (scdAnswer, *codec.Error) {
+func (d *SCD) make(p node.Peer, q *scdRequest, turn *node.Turn) (scdAnswer, *codec.Error) {
 	if codec.IsReserved(q.topic) {
 		return scdAnswer{}, errReserved
 	}
@@ -141,7 +141,7 @@ func (d *SCD) make(p node.Peer, q *scdRequest) (scdAnswer, *codec.Error) {
 	if d.cfg.Hub.Find(q.topic) != nil {
 		return q.exists(), nil
 	}
-	if _, err := d.cfg.Hub.Make(q.topic, node.MakeOptions{Static: true, Cap: burstCap(d.cfg.Hub)}); err != nil {
+	if _, err := p.Session().Make(q.topic, node.MakeOptions{Static: true, Cap: burstCap(d.cfg.Hub)}, turn); err != nil {
 		return scdAnswer{}, err
 	}
 	return scdDone, nil
@@ -194,7 +194,7 @@ func (d *SCD) subscribe(p node.Peer, q *scdRequest, turn *node.Turn) (scdAnswer,
 			return scdAnswer{}, err
 		}
 		var err *codec.Error
-		if t, err = h.Make(q.topic, passing(h)); err != nil {
+		if t, err = s.Make(q.topic, passing(h), turn); err != nil {
 			return scdAnswer{-1, err.Msg}, nil
 		}
 		answer.code = 3

@@ -149,7 +149,7 @@ func (s *server) serveMake(w http.ResponseWriter, r *http.Request) {
 		if old != nil && o.Has&codec.OptStatic != 0 && !o.Static && s.Hub.Info(old, 0).Static {
 			return codec.Errorf(codec.CodeConflict, "%s is static: DELETE it to make it dynamic", name)
 		}
-		t, err := s.Hub.Make(name, node.MakeOptions{Static: o.Static, Cap: o.Cap, Stale: o.Stale})
+		t, err := sess.Make(name, node.MakeOptions{Static: o.Static, Cap: o.Cap, Stale: o.Stale}, s.Hub.Turn())
 		if err != nil {
 			return err
 		}
