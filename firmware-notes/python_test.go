@@ -152,9 +152,14 @@ func TestBrowserSnippet(t *testing.T) {
 		missing(t, "node 20.10 or Debian's node-ws, for a WebSocket")
 	}
 	h := startHub(t, 0)
+	address := "ws://192.168.1.7:22345/ws" // the line that a person changes
+	if strings.Count(js, address) != 1 {
+		t.Fatal("the hub's address is not in one line")
+	}
+	js = strings.Replace(js, address, "ws://"+h.addr+"/ws", 1)
 	h.publish(t, "greenhouse/1/temp", `{"v":21.5,"u":"Cel"}`)
 	fake := `globalThis.WebSocket ??= require('/usr/share/nodejs/ws');
-const said = {}; globalThis.location = {host: ` + "`" + h.addr + "`" + `, protocol: 'http:', search: ''};
+const said = {};
 globalThis.document = {querySelector: (q) => said[q] ??= {set textContent(v) { console.log(q, v) }, addEventListener(e, f) { this.f = f }, click() { this.f() }},
   createElement: () => ({}), };
 setTimeout(() => process.exit(0), 3000);

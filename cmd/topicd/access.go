@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/http"
 	"net/netip"
 	"net/url"
 	"os"
@@ -135,18 +136,27 @@ func (s *server) cutEnded() int {
 		return ok && g.Over(now)
 	}, errEnded)
 	s.hub.Stats.Add(node.CutEnded, int64(n))
+	if n > 0 {
+		s.log.Info("connections ended with their token", "n", n)
+	}
 	return n
 }
 
 // door lets native peers in by their hello.
-type door struct{ gate *access.Gate }
+type door struct{ s *server }
 
 // Hello implements dialect.Door.
 func (d *door) Hello(now node.Rights, addr string, o *codec.Opts) (node.Rights, string, *codec.Error) {
 	was, _ := now.(*access.Grant)
-	g, dev, token, err := d.gate.Hello(was, parseAddr(addr), o.Dev, o.Name, o.Token)
+	g, dev, token, err := d.s.gate.Hello(was, parseAddr(addr), o.Dev, o.Name, o.Token)
 	if err != nil {
+		if err.Code == codec.CodeUnauthorized {
+			d.s.tellToken(parseAddr(addr).String(), err)
+		}
 		return nil, "", err
+	}
+	if token != "" {
+		d.s.log.Info("joined", "dev", cut(dev), "from", parseAddr(addr).String())
 	}
 	o.Dev = dev
 	if g.Nobody() { // presence would say that the device of that name is here, and then that it is gone
@@ -234,6 +244,7 @@ func (w *webAccess) Create(t web.Token) (web.Token, *codec.Error) {
 		_ = w.s.gate.Revoke(g.ID)
 		return web.Token{}, codec.Errorf(codec.CodeNoRoom, "the token cannot be kept: the state directory takes no files")
 	}
+	w.s.log.Info("token made", "id", g.ID, "name", cut(g.Name))
 	made := token(g)
 	made.Token = text
 	return made, nil
@@ -243,12 +254,21 @@ func (w *webAccess) Revoke(id string) (int, *codec.Error) {
 	if err := w.s.gate.Revoke(id); err != nil {
 		return 0, err
 	}
+	w.s.log.Info("token revoked", "id", cut(id))
 	n := w.s.cutEnded()
 	if err := w.s.gate.Save(); err != nil {
 		w.s.log.Error("tokens cannot be kept", "err", err)
 		return n, codec.Errorf(codec.CodeNoRoom, "revoked until the next start only: the state directory takes no files")
 	}
 	return n, nil
+}
+
+// Socket implements web.Access: what the guard would say to a WebSocket that a
+// page of that origin opens here.
+func (w *webAccess) Socket(r *http.Request, origin string) *codec.Error {
+	asked := r.Clone(r.Context())
+	asked.Header.Set("Origin", origin)
+	return w.s.names.Origin(asked)
 }
 
 func (w *webAccess) JoinLeft() time.Duration { return w.s.gate.JoinLeft() }

@@ -46,6 +46,7 @@ func (a *app) ask(ctx context.Context, r *adminRemote, method, path string, body
 	if err != nil {
 		return err
 	}
+	a.tokened = token != ""
 	u.Scheme = strings.Replace(u.Scheme, "ws", "http", 1)
 	u.Path = ""
 	var text []byte

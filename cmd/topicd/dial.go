@@ -43,6 +43,7 @@ func (a *app) dial(ctx context.Context, r *remote) (*client.Client, error) {
 	if r.token == "" {
 		r.token = a.getenv("TOPICD_TOKEN")
 	}
+	a.tokened = r.token != ""
 	u, err := a.hubAt(ctx, r.hub)
 	if err != nil {
 		return nil, err

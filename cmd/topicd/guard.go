@@ -34,6 +34,7 @@ func (s *server) guard(next http.Handler) http.Handler {
 		}
 		if err := s.names.Host(r); err != nil {
 			s.hub.Stats.Add(node.RefusedHost, 1)
+			s.tellRefused(r, err)
 			refuse(w, r, err)
 			return
 		}
@@ -48,6 +49,7 @@ func (s *server) guard(next http.Handler) http.Handler {
 			allowOrigin(w, r)
 		}
 		if err != nil {
+			s.tellRefused(r, err)
 			refuse(w, r, err)
 			return
 		}
@@ -58,6 +60,12 @@ func (s *server) guard(next http.Handler) http.Handler {
 		r = r.WithContext(node.WithRights(r.Context(), grant))
 		if judgesItself(r) && r.Header.Get("Upgrade") == "" {
 			s.watchGuesses(w, r, next)
+			return
+		}
+		if changes(r, grant) {
+			watched := &statusWriter{ResponseWriter: w, status: http.StatusOK}
+			next.ServeHTTP(watched, r)
+			s.tellDone(r, grant, watched.status)
 			return
 		}
 		next.ServeHTTP(w, r)

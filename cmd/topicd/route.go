@@ -32,7 +32,7 @@ type dialects struct {
 func (s *server) newDialects() *dialects {
 	d := &dialects{native: &dialect.NativeConfig{
 		Hub: s.hub, Version: version, Ping: int(pingEvery.Milliseconds()), MaxFrame: int(s.set.maxFrame), Retry: 1000,
-		Door: &door{s.gate},
+		Door: &door{s},
 	}}
 	d.scd = &dialect.SCDConfig{Hub: s.hub}
 	d.webchannel = webchannel.New(s.hub)

@@ -48,6 +48,8 @@ type app struct {
 	out    io.Writer
 	getenv func(string) string
 
+	tokened bool // a token was given
+
 	errMu sync.Mutex // notes of a connection come from its goroutine
 	err   io.Writer
 }
@@ -72,6 +74,9 @@ func (a *app) exit(err error) int {
 	case errors.As(err, &refused):
 		f = &failure{err: err}
 		f.code, f.hint = codeExit(refused.Code)
+		if refused.Code == codec.CodeUnauthorized && a.tokened {
+			f.hint = "`topicd token list` shows those that the hub knows, `topicd token create` makes one"
+		}
 	case errors.Is(err, context.Canceled):
 		return exitInterrupted
 	case errors.Is(err, context.DeadlineExceeded):

@@ -55,6 +55,7 @@ type server struct {
 	keeper    *keeper
 	cert      *certificate // nil: no TLS
 	peers     peers
+	told      told
 	links     links
 	dialects  *dialects
 	ws        *wsock.Server

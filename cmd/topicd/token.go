@@ -162,7 +162,7 @@ shows whether devices may join now.`
 		}
 		text := "closed: no device can join"
 		if state.Open {
-			text = fmt.Sprintf("open: devices may join for %v", time.Duration(state.Seconds)*time.Second)
+			text = "open: devices may join for " + short(time.Duration(state.Seconds)*time.Second)
 		}
 		return a.print(asJSON, state, text)
 	}

@@ -133,6 +133,18 @@ func (s span) Set(text string) error {
 	return nil
 }
 
+// short is a duration as one would say it: 5m, not 5m0s.
+func short(d time.Duration) string {
+	text := d.String()
+	if strings.HasSuffix(text, "m0s") {
+		text = text[:len(text)-2]
+	}
+	if strings.HasSuffix(text, "h0m") {
+		text = text[:len(text)-2]
+	}
+	return text
+}
+
 func (s span) Type() string   { return "DURATION" }
 func (s span) String() string { return s.v.String() }
 

@@ -19,7 +19,7 @@ void device(void)
 	td_in in = { rx, sizeof rx, 0, 0, 0 };
 	td_topic temp = { "greenhouse/1/temp", 0 }, fan = { "greenhouse/1/fan", 0 };
 	int online = 0;
-	td_handshake(&out, "192.168.1.7:8080", "/ws");
+	td_handshake(&out, "192.168.1.7:22345", "/ws");
 	board_send(tx, out.len);
 	for (;;) {
 		const uint8_t *f = NULL;

@@ -64,7 +64,7 @@ typedef struct {
 } td_topic;
 
 /* The HTTP request, o->len bytes in o->buf; o->len == o->cap: it did not fit.
- * host is "192.168.1.7:8080", path is "/ws" (TXT record `path`). */
+ * host is "192.168.1.7:22345", path is "/ws" (TXT record `path`). */
 void td_handshake(td_out *o, const char *host, const char *path);
 
 /* A request: td_begin, td_key and a value for each further pair, td_frame. t may be NULL. */

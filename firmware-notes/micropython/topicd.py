@@ -1,7 +1,7 @@
 """topicd for MicroPython and CPython: publish, subscribe, find the hub. No other module needed.
 
     import topicd
-    hub = topicd.Hub("192.168.1.7", 8080, dev="esp32-a1b2c3")     # or topicd.Hub(*topicd.find())
+    hub = topicd.Hub("192.168.1.7", 22345, dev="esp32-a1b2c3")     # or topicd.Hub(*topicd.find())
     hub.subscribe("greenhouse/1/fan", lambda topic, data, msg: print(topic, data))
     hub.publish("greenhouse/1/temp", 21.5)            # nobody answers: lost if the link is down
     hub.publish("greenhouse/1/door", "open", ack=True)   # answered, sent again until it is
@@ -202,7 +202,7 @@ class Hub:
     """One link to a hub. cbor=False speaks JSON. timeout: seconds to connect and to be answered.
     keep is called with the token that the hub gives to a device that joins."""
 
-    def __init__(self, host, port=8080, path="/ws", dev=None, token=None, cbor=True, timeout=10, keep=None):
+    def __init__(self, host, port=22345, path="/ws", dev=None, token=None, cbor=True, timeout=10, keep=None):
         self.host, self.port, self.path = host, port, path
         self.dev, self.token, self.cbor, self.timeout, self.keep = dev, token, cbor, timeout, keep
         self.welcome = None  # what the hub said about itself

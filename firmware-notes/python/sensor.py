@@ -30,4 +30,4 @@ async def main(url):
                 break
 
 
-asyncio.run(main(sys.argv[1] if len(sys.argv) > 1 else "ws://192.168.1.7:8080/ws"))
+asyncio.run(main(sys.argv[1] if len(sys.argv) > 1 else "ws://192.168.1.7:22345/ws"))

@@ -17,7 +17,7 @@ func (g *Gate) OpenJoin(d time.Duration) *codec.Error {
 	case g.opt.Mode != Join:
 		return codec.Errorf(codec.CodeConflict, "devices join where access is %q; here it is %q: start it with --access=join", Join, g.opt.Mode)
 	case d <= 0 || d > MaxJoin:
-		return codec.Errorf(codec.CodeMalformed, "a join window is open for at most %v", MaxJoin)
+		return codec.Errorf(codec.CodeMalformed, "a join window is open for at most an hour")
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()

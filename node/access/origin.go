@@ -42,21 +42,21 @@ func (n *Names) Host(r *http.Request) *codec.Error {
 func (n *Names) Origin(r *http.Request) *codec.Error {
 	origins := r.Header.Values("Origin")
 	if len(origins) > 1 {
-		return errOrigin
+		return ErrOrigin
 	}
 	if n.Foreign(r) {
 		return nil
 	}
 	if len(origins) == 0 || !isPage(origins[0]) {
 		if site := r.Header.Get("Sec-Fetch-Site"); site == "cross-site" || site == "same-site" {
-			return errOrigin
+			return ErrOrigin
 		}
 		return nil
 	}
 	if sameOrigin(origins[0], r) {
 		return nil
 	}
-	return errOrigin
+	return ErrOrigin
 }
 
 // isPage tells whether a browser can have written that Origin: null, which any
@@ -75,7 +75,8 @@ func isPage(origin string) bool {
 	return false
 }
 
-var errOrigin = &codec.Error{Code: codec.CodeForbidden, Msg: "a page of another origin may not use this hub: allow it with --origin"}
+// ErrOrigin refuses pages elsewhere.
+var ErrOrigin = &codec.Error{Code: codec.CodeForbidden, Msg: "a page of another origin may not use this hub: allow it with --origin"}
 
 // Foreign tells whether the request is of a page elsewhere that is allowed.
 func (n *Names) Foreign(r *http.Request) bool {

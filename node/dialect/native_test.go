@@ -69,6 +69,8 @@ func TestNative(t *testing.T) {
 		{name: "ping is echoed, pong is not answered", script: `
 			a > {"op":"ping","id":5,"data":{"x":[1,2]}}
 			a < {"op":"pong","id":5,"data":{"x":[1,2]}}
+			a > {"op":"ping","id":6,"ts":0}
+			a < {"op":"pong","id":6,"ts":1700000000000}
 			a >> {"op":"ping","data":"x"}
 			a << {"op":"pong","data":"x"}
 			a > {"op":"pong","data":1}`},

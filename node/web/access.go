@@ -14,6 +14,7 @@ import (
 type Access interface {
 	Mode() string // lan, token or join
 	Me(node.Rights) Me
+	Socket(r *http.Request, origin string) *codec.Error // would a page of that origin get one? nil: yes
 	Tokens() []Token
 	Create(Token) (Token, *codec.Error)
 	Revoke(id string) (cut int, err *codec.Error)
@@ -31,14 +32,24 @@ type Patterns struct {
 
 // Me is what the hub knows of whoever asks.
 type Me struct {
-	Hub     string `json:"hub"`
-	Version string `json:"version"`
-	Name    string `json:"name"` // of the token
-	Dev     string `json:"dev,omitempty"`
-	Admin   bool   `json:"admin"`
-	Access  string `json:"access"`
-	Page    string `json:"page,omitempty"` // the dashboard, as other machines reach it
+	Hub     string  `json:"hub"`
+	Version string  `json:"version"`
+	Name    string  `json:"name"` // of the token
+	Dev     string  `json:"dev,omitempty"`
+	Admin   bool    `json:"admin"`
+	Access  string  `json:"access"`
+	Page    string  `json:"page,omitempty"` // the dashboard, as other machines reach it
+	Socket  *Socket `json:"socket,omitempty"`
 	Patterns
+}
+
+// Socket is what becomes of a WebSocket that a page opens. A browser does not
+// tell the page why one was refused, so the page asks here.
+type Socket struct {
+	Origin string `json:"origin"` // the page's, as it says
+	Host   string `json:"host"`   // that the request came for
+	OK     bool   `json:"ok"`
+	Why    string `json:"why,omitempty"`
 }
 
 // Token is one token. The text itself is there once, when it is made.
@@ -53,9 +64,16 @@ type Token struct {
 	Used    int64 `json:"used,omitempty"` // since the hub started
 }
 
-// serveMe says who asks, and what that may do: GET /api/me.
+// serveMe says who asks, and what that may do: GET /api/me. With ?origin= it says
+// too whether a page of that origin gets a WebSocket.
 func (s *server) serveMe(w http.ResponseWriter, r *http.Request) {
 	me := s.Access.Me(node.RightsOf(r.Context()))
+	if origin := r.URL.Query().Get("origin"); origin != "" {
+		err := s.Access.Socket(r, origin)
+		if me.Socket = &(Socket{Origin: origin, Host: r.Host, OK: err == nil}); err != nil {
+			me.Socket.Why = err.Msg
+		}
+	}
 	me.Hub, me.Version, me.Access = s.Hub.Options().Name, s.Version, s.Access.Mode()
 	writeJSON(w, http.StatusOK, me)
 }

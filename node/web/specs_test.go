@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"net/http"
 	"os"
 	"regexp"
 	"slices"
@@ -36,14 +37,15 @@ func (fakeRelay) Broadcast(string, string) (int, *codec.Error) { return 1, nil }
 
 type fakeAccess struct{}
 
-func (fakeAccess) Mode() string                          { return "lan" }
-func (fakeAccess) Me(node.Rights) Me                     { return Me{Name: "lan", Admin: true} }
-func (fakeAccess) Tokens() []Token                       { return []Token{{ID: "1", Name: "a"}} }
-func (fakeAccess) Create(t Token) (Token, *codec.Error)  { t.ID, t.Token = "2", "secret"; return t, nil }
-func (fakeAccess) Revoke(string) (int, *codec.Error)     { return 3, nil }
-func (fakeAccess) JoinLeft() time.Duration               { return time.Second }
-func (fakeAccess) OpenJoin(d time.Duration) *codec.Error { return nil }
-func (fakeAccess) CloseJoin()                            {}
+func (fakeAccess) Mode() string                              { return "lan" }
+func (fakeAccess) Socket(*http.Request, string) *codec.Error { return nil }
+func (fakeAccess) Me(node.Rights) Me                         { return Me{Name: "lan", Admin: true} }
+func (fakeAccess) Tokens() []Token                           { return []Token{{ID: "1", Name: "a"}} }
+func (fakeAccess) Create(t Token) (Token, *codec.Error)      { t.ID, t.Token = "2", "secret"; return t, nil }
+func (fakeAccess) Revoke(string) (int, *codec.Error)         { return 3, nil }
+func (fakeAccess) JoinLeft() time.Duration                   { return time.Second }
+func (fakeAccess) OpenJoin(d time.Duration) *codec.Error     { return nil }
+func (fakeAccess) CloseJoin()                                {}
 
 func everything() Config {
 	return Config{Listeners: fakes{}, Relay: fakeRelay{}, Access: fakeAccess{}}
