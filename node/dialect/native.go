@@ -282,7 +282,7 @@ func (n *Native) topic(p node.Peer, m *codec.Message) ([]byte, *codec.Error) {
 func (n *Native) pong(p node.Peer, enc codec.Encoding, m *codec.Message, turn *node.Turn) {
 	a := codec.Message{Op: codec.OpPong, ID: m.ID, Data: m.Data, Enc: enc}
 	a.Has = m.Has & codec.Fields(0).With(codec.KeyID).With(codec.KeyData).With(codec.KeyTS)
-	a.TS = turn.Now // whoever says its own time is told ours
+	a.TS = turn.Wall // whoever says its own time is told ours
 	n.send(p, enc, &a, turn)
 }
 
