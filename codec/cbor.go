@@ -26,6 +26,12 @@ const (
 	indefinite = 31
 )
 
+// null and undefined.
+const (
+	cborNull      = 0xf6
+	cborUndefined = 0xf7
+)
+
 // head reads the initial byte at i and its argument. next is behind them, or -1.
 func (w *walker) head(i int) (ib byte, arg uint64, next int) {
 	if i < len(w.src) && w.src[i]&31 < 24 {
@@ -123,7 +129,7 @@ func (w *walker) cborValue(i, depth int) int {
 	}
 	w.simple(ib, arg, at)
 	if ib == 0xf8 && arg < 32 {
-		return w.fail(at, "a simple value in two bytes that needs one")
+		w.bad(at, "a simple value in two bytes that needs one")
 	}
 	return i
 }

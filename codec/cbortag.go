@@ -10,7 +10,46 @@ import (
 const (
 	tagTimeText   = 0 // RFC 3339 text
 	tagTimeNumber = 1 // seconds since 1970
+	tagBignum     = 2
+	tagNegBignum  = 3
+	tagDecimal    = 4 // [exponent, mantissa] to the base 10: RFC 8428 section 6 allows it for every number
+	tagBigfloat   = 5 // to the base 2
+	tagBase64URL  = 21
+	tagBase64     = 22
+	tagBase16     = 23
+	tagMap        = 259   // a JavaScript Map, as cbor-x writes it
+	tagSelf       = 55799 // this is CBOR (section 3.4.6)
 )
+
+// isPlain reports whether a tag adds nothing that JSON could tell: its content is
+// the value, and is judged as if it stood alone. The others would make their
+// content mean something else (a reference to an earlier value, say), or nobody
+// knows what they mean.
+func isPlain(tag uint64) bool {
+	switch tag {
+	case tagTimeText, tagTimeNumber, // checked by themselves
+		tagBase64URL, tagBase64, tagBase16, 24, // how to tell bytes; bytes that are CBOR
+		32, 33, 34, 35, 36, 37, // URI, base64 texts, regular expression, MIME, UUID
+		41, 258, tagMap, // arrays and maps of a kind
+		100, 1004, // days since 1970, a date (RFC 8943)
+		tagSelf:
+		return true
+	}
+	return false
+}
+
+// untag returns the place behind the marks that may stand before any value:
+// "this is CBOR" and "this is a Map".
+func untag(src []byte, i int) int {
+	for n := 0; n < hardDepth && i < len(src) && src[i]>>5 == majTag; n++ {
+		_, tag, next := readHead(src, i)
+		if next < 0 || tag != tagSelf && tag != tagMap {
+			break
+		}
+		i = next
+	}
+	return i
+}
 
 // typedArray describes a tag of RFC 8746 section 2: size is an element's width
 // in bytes, 0 when the tag is not one that is accepted.
@@ -83,34 +122,34 @@ func (w *walker) cborTag(tag uint64, i, depth int) int {
 	if i >= len(w.src) {
 		return w.cut()
 	}
+	if w.tags++; w.tags > hardDepth { // a chain of tags must not recurse without end
+		return w.fail(i, "too many tags")
+	}
+	end := w.cborValue(i, depth)
+	w.tags--
+	if end < 0 {
+		return -1
+	}
+	isNumber := tag >= tagBignum && tag <= tagBigfloat
+	isTyped := typedArrayOf(tag).size > 0
 	content := w.src[i] >> 5
-	inner := depth
-	if tag != tagTimeText && tag != tagTimeNumber && typedArrayOf(tag).size == 0 {
-		inner++ // a chain of refused tags must not recurse without end
-		if inner > hardDepth {
-			return w.fail(i, "too many tags")
-		}
-		w.note(CodeMalformed, "tag %d is not one that can be told to JSON readers, at byte %d", tag, i)
-		return w.cborValue(i, inner)
-	}
-	if content == majTag {
-		w.note(CodeMalformed, "a tag inside tag %d at byte %d", tag, i)
-		if inner++; inner > hardDepth {
-			return w.fail(i, "too many tags")
-		}
-	}
-	end := w.cborValue(i, inner)
-	if end < 0 || (content == majBytes || content == majText) && w.src[i]&31 == indefinite {
-		return end // broken, or noted by chunks
-	}
 	switch {
+	case !isNumber && !isTyped && !isPlain(tag):
+		w.note(CodeMalformed, "tag %d is not one that can be told to JSON readers, at byte %d", tag, i)
+	case isNumber:
+		if _, _, ok := tagNumber(w.src, tag, at); !ok {
+			w.note(CodeMalformed, "tag %d needs %s at byte %d", tag, numberOf(tag), at)
+		}
+	case content == majTag && (isTyped || tag <= tagTimeNumber):
+		w.note(CodeMalformed, "a tag inside tag %d at byte %d", tag, i)
+	case (content == majBytes || content == majText) && w.src[i]&31 == indefinite: // noted by chunks
 	case tag == tagTimeText:
 		w.timeText(content, at, end)
 	case tag == tagTimeNumber:
 		if isNumber := content <= majNeg || w.src[i] >= 0xf9 && w.src[i] <= 0xfb; !isNumber {
 			w.note(CodeMalformed, "tag 1 needs a number at byte %d", at)
 		}
-	default:
+	case isTyped:
 		w.typedArray(tag, content, at, end, depth+1)
 	}
 	return end

@@ -38,6 +38,11 @@ func TestErrorsNameTheField(t *testing.T) {
 		{`{"op":"pub","topic":"a","data":{"v":21,}}`, "expected a key in quotes at byte 39"},
 		{`{"op":"pub","topic":"a"`, "cut short: the end was reached inside a value at byte 23"},
 		{`{"op":"pub","topic":"a"}`, "pub needs data"},
+		{`{"op":"pub","topic":"a","data":nan}`, `"nan" cannot be told to JSON readers: send null, at byte 31`},
+		{`{"op":"pub","topic":"a","data":-Infinity}`, `"-Infinity" cannot be told to JSON readers: send null, at byte 31`},
+		{`{"op":"pub","topic":"a","data":True}`, `no JSON value begins with "T" at byte 31`},
+		{"\xa2\x00\x08\x01\x03", "this looks like CBOR, not JSON: send it in a binary frame, or as application/cbor"},
+		{"\xd9\xd9\xf7\xa1\x00\x08", "this looks like CBOR, not JSON: send it in a binary frame, or as application/cbor"},
 	}
 	for _, tt := range tests {
 		var d Decoder
@@ -46,6 +51,26 @@ func TestErrorsNameTheField(t *testing.T) {
 		if e, ok := err.(*Error); !ok || e.Msg != tt.want {
 			t.Errorf("%s: %v, want %s", tt.in, err, tt.want)
 		}
+	}
+}
+
+// TestJSONAsCBOR: text in a binary frame or body is told what it is, also behind
+// white space and a byte order mark.
+func TestJSONAsCBOR(t *testing.T) {
+	const want = "this looks like JSON, not CBOR: send it in a text frame, or as application/json"
+	for _, in := range []string{`{"op":"ping"}`, `[{"op":"ping"}]`, "\n {\"op\":\"ping\"}\n", "\ufeff[]", `{`, `{"op":"pub","id":5,"topic":"t/j","data":1}`} {
+		var d Decoder
+		d.Reset(CBOR, []byte(in))
+		err := d.Next(new(Message))
+		if e, ok := err.(*Error); !ok || e.Msg != want {
+			t.Errorf("the frame %q: %v", in, err)
+		}
+		if e, ok := Validate(CBOR, []byte(in)).(*Error); !ok || e.Msg != want {
+			t.Errorf("the body %q: %v", in, e)
+		}
+	}
+	if err := Validate(CBOR, []byte("\x7b\x00\x00\x00\x00\x00\x00\x00\x02ab")); err != nil {
+		t.Errorf("a text whose length has eight bytes: %v", err)
 	}
 }
 
@@ -147,13 +172,31 @@ func TestOpts(t *testing.T) {
 		t.Errorf("%+v, %v", o, err)
 	}
 	for _, bad := range []string{
-		`{"dev":1}`, `{"last":-1}`, `{"last":1.5}`, `{"last":1e2}`, `{"last":"1"}`, `{"since":null}`, `{"ep":-1}`, `{"rate":-1}`,
-		`{"rate":"2"}`, `{"latest":1}`, `{"from":"x"}`, `{"enc":"xml"}`, `{"enc":1}`, `{"static":0}`, `{"cap":9007199254740992}`, `{"more":null}`,
+		`{"dev":1}`, `{"last":-1}`, `{"last":1.5}`, `{"last":1e300}`, `{"last":"1"}`, `{"since":true}`, `{"ep":-1}`, `{"rate":-1}`,
+		`{"rate":"2"}`, `{"latest":1}`, `{"from":"x"}`, `{"enc":"xml"}`, `{"enc":1}`, `{"static":0}`, `{"cap":9007199254740992}`, `{"more":"yes"}`,
 	} {
 		err := ParseOpts(JSON, []byte(bad), &o)
 		e, ok := err.(*Error)
 		if name := strings.Split(bad, `"`)[1]; !ok || e.Code != CodeMalformed || !strings.Contains(e.Msg, name) {
 			t.Errorf("%s: %v", bad, err)
+		}
+	}
+	whole := Opts{Has: OptLast | OptSince | OptCap, Last: 10, Since: -5, Cap: 1 << 40}
+	for _, same := range []string{
+		`{"last":1e1,"since":-5.0,"cap":1099511627776.0}`, `{"last":10.0,"since":-50e-1,"cap":1.099511627776e12,"more":null,"dev":null,"enc":null}`,
+		`{"future":{"a":1,"a":2},"last":10,"since":-5,"cap":1099511627776,"later":1e999}`,
+	} {
+		if err := ParseOpts(JSON, []byte(same), &o); err != nil || o != whole {
+			t.Errorf("%s: %+v, %v", same, o, err)
+		}
+	}
+	for _, same := range []string{ // floats of three widths; undefined; an unknown option that only is well-formed; a Map
+		"a3646c617374f949006573696e6365fac0a00000636361701b0000010000000000",
+		"a5646c6173740a6573696e63652463636170fb427000000000000063646576f763666f6f7f6161ff",
+		"d90103a4646c6173740a6573696e63652463636170fb427000000000000063646576f7",
+	} {
+		if err := ParseOpts(CBOR, unhex(t, same), &o); err != nil || o != whole {
+			t.Errorf("%s: %+v, %v", same, o, err)
 		}
 	}
 	for _, bad := range []string{`[]`, `5`, `{`, `{"dev":"a","dev":"b"}`} {
@@ -163,10 +206,26 @@ func TestOpts(t *testing.T) {
 	}
 }
 
+// TestNames: the bounds of names are parameters, a field that is 0 is the default.
+func TestNames(t *testing.T) {
+	n := Names{MaxBytes: 8, MaxLevels: 3}
+	for name, ok := range map[string]bool{"a/b/c": true, "a/b/c/d": false, "12345678": true, "123456789": false} {
+		if (n.CheckTopic([]byte(name)) == nil) != ok || (n.CheckPattern([]byte(name)) == nil) != ok {
+			t.Errorf("%q: %v", name, n.CheckTopic([]byte(name)))
+		}
+	}
+	if e := (Names{MaxBytes: 200}).CheckTopic([]byte(strings.Repeat("a", 200))); e != nil {
+		t.Error(e)
+	}
+	if e := (Names{MaxBytes: 200}).CheckTopic([]byte(strings.Repeat("a/", MaxLevels) + "a")); e == nil {
+		t.Error("more levels than the default")
+	}
+}
+
 func TestTopics(t *testing.T) {
 	long := strings.Repeat("a", MaxTopic)
 	levels := strings.Repeat("a/", MaxLevels-1) + "a"
-	for _, s := range []string{"a", "a/b", "greenhouse/1/temp", "$sys/stats", "küche/温度", " ", "a b", long, levels, "urn:dev:x", "a.b-c_d"} {
+	for _, s := range []string{"a", "a/b", "greenhouse/1/temp", "$sys/stats", "küche/温度", " ", "a b", long, levels, "urn:dev:x", "a.b-c_d", "...", ".a", "a.", "..a/b..", ". ", "a/.../b"} {
 		if e := CheckTopic([]byte(s)); e != nil {
 			t.Errorf("topic %q: %v", s, e)
 		}
@@ -174,7 +233,7 @@ func TestTopics(t *testing.T) {
 			t.Errorf("pattern %q: %v", s, e)
 		}
 	}
-	for _, s := range []string{"", "/", "/a", "a/", "a//b", long + "a", levels + "/a", "a\x00", "a\n", "a\x7f", "a\u0085", "\xff", "ü\xc3"} {
+	for _, s := range []string{"", "/", "/a", "a/", "a//b", long + "a", levels + "/a", "a\x00", "a\n", "a\x7f", "a\u0085", "\xff", "ü\xc3", ".", "..", "./a", "a/..", "a/../b", "a/./b"} {
 		if CheckTopic([]byte(s)) == nil {
 			t.Errorf("topic %q is accepted", s)
 		}
@@ -249,4 +308,39 @@ func TestRows(t *testing.T) {
 		return
 	}
 	t.Error("no golden page")
+}
+
+// TestAppendLine: what goes into a format of lines is one line, and the same value.
+func TestAppendLine(t *testing.T) {
+	for in, want := range map[string]string{
+		"{\n  \"u\": \"Cel\",\r\n\t\"v\": 21.5\n}\n": `{   "u": "Cel",   "v": 21.5 }`,
+		"[1,\n2]": `[1, 2]`, " 21.5\r\n": `21.5`, `"a\nb"`: `"a\nb"`, "": `null`,
+	} {
+		if got := AppendLine([]byte("data: "), JSON, []byte(in)); string(got) != "data: "+want {
+			t.Errorf("%q is the line %q, want %q", in, got, want)
+		}
+	}
+	if got := AppendLine(nil, CBOR, []byte("\x61\n")); string(got) != `"\n"` {
+		t.Errorf("%q", got)
+	}
+	row := AppendRow(nil, JSON, "a", 1, 2, nil, []byte("[1,\n2]"), JSON)
+	if want := `{"topic":"a","seq":1,"ts":2,"data":[1, 2]}`; string(row) != want {
+		t.Errorf("%q, want %q", row, want)
+	}
+}
+
+// TestStrip: what may stand around a value from outside is taken away.
+func TestStrip(t *testing.T) {
+	for in, want := range map[string]string{
+		"21.5\r\n": "21.5", "\ufeff21.5\n": "21.5", "\ufeff\r\n {\"v\":1}\t": `{"v":1}`, "\ufeff": "", "": "", "a\ufeffb": "a\ufeffb", " a b ": "a b",
+	} {
+		if got := Strip(JSON, []byte(in)); string(got) != want {
+			t.Errorf("%q: %q, want %q", in, got, want)
+		}
+	}
+	for in, want := range map[string]string{"d9d9f701": "01", "01": "01", "d9d9f7": "", "": "", "c101": "c101", "d9": "d9", "d9d9f7d90103a0": "a0"} {
+		if got := Strip(CBOR, unhex(t, in)); string(got) != string(unhex(t, want)) {
+			t.Errorf("%s: %x, want %s", in, got, want)
+		}
+	}
 }

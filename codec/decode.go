@@ -26,6 +26,21 @@ const (
 	atEnd
 )
 
+// absent reports whether the value at src[i] says that its key was left out:
+// null, and undefined in CBOR, which is what serializers write for a member that
+// is not set. Only data may be null; undefined it may not.
+func (d *Decoder) absent(k Key, i int) (end int, yes bool) {
+	src := d.w.src
+	switch {
+	case i >= len(src):
+	case d.enc == JSON && src[i] == 'n' && k != KeyData && len(src)-i >= 4 && string(src[i:i+4]) == "null":
+		return i + 4, true
+	case d.enc == CBOR && (src[i] == cborUndefined || src[i] == cborNull && k != KeyData):
+		return i + 1, true
+	}
+	return i, false
+}
+
 // Reset makes d ready for another frame. Messages of the frame before are void.
 func (d *Decoder) Reset(enc Encoding, frame []byte) {
 	d.w.reset(frame)
@@ -67,6 +82,7 @@ func (d *Decoder) Next(m *Message) error {
 	}
 	if d.w.fatal != nil {
 		d.state = atEnd
+		d.w.wrongEncoding(d.enc)
 		return d.w.fatal
 	}
 	if !more {
@@ -116,8 +132,8 @@ func (d *Decoder) first(k Key) bool {
 }
 
 // setOp stores the op named by text, or by code when text is nil.
-func (d *Decoder) setOp(m *Message, text []byte, code uint64) {
-	op, ok := opByCode(code)
+func (d *Decoder) setOp(m *Message, text []byte, code int64) {
+	op, ok := opByCode(uint64(code))
 	if text != nil {
 		op, ok = opByName(text)
 	}
@@ -134,9 +150,10 @@ func (d *Decoder) setOp(m *Message, text []byte, code uint64) {
 	}
 }
 
-// setUint stores a number field; ok tells whether v is one.
-func (d *Decoder) setUint(m *Message, k Key, v uint64, ok bool) {
-	if !ok || v > MaxUint {
+// setWhole stores a number field; ok tells whether it is a whole number.
+func (d *Decoder) setWhole(m *Message, k Key, n int64, ok bool) {
+	v := uint64(n)
+	if !ok || n < 0 {
 		d.w.note(CodeMalformed, "%s must be a whole number from 0 to 9007199254740991", k)
 		return
 	}
@@ -145,7 +162,7 @@ func (d *Decoder) setUint(m *Message, k Key, v uint64, ok bool) {
 	case KeyID:
 		m.ID = v
 	case KeyTS:
-		m.TS = int64(v)
+		m.TS = n
 	case KeySeq:
 		m.Seq = v
 	case KeyAck:
@@ -168,13 +185,13 @@ func (d *Decoder) setText(m *Message, k Key, b []byte) {
 }
 
 // setAlias stores a topic given as a number.
-func (d *Decoder) setAlias(m *Message, v uint64, ok bool) {
-	if !ok || v > MaxUint {
+func (d *Decoder) setAlias(m *Message, n int64, ok bool) {
+	if !ok || n < 0 {
 		d.w.note(CodeMalformed, "topic must be a string, or the number that an ok gave for it")
 		return
 	}
 	m.Has = m.Has.With(KeyTopic)
-	m.Alias = v
+	m.Alias = uint64(n)
 	m.IsAlias = true
 }
 

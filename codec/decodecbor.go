@@ -15,14 +15,18 @@ func (d *Decoder) nextCBOR(m *Message) bool {
 			w.fail(0, "an empty frame")
 			return false
 		}
-		if src[0]>>5 != majArray {
+		if d.i = untag(src, 0); d.i >= len(src) {
+			w.cut()
+			return false
+		}
+		if src[d.i]>>5 != majArray {
 			if d.cborElement(m) {
 				d.cborTail()
 				d.state = atEnd
 			}
 			return true
 		}
-		ib, n, i := w.head(0)
+		ib, n, i := w.head(d.i)
 		if i < 0 {
 			return false
 		}
@@ -59,6 +63,7 @@ func (d *Decoder) cborTail() {
 // cborElement reads one object; false after a broken grammar.
 func (d *Decoder) cborElement(m *Message) bool {
 	w := &d.w
+	d.i = untag(w.src, d.i)
 	if d.i < len(w.src) && w.src[d.i]>>5 != majMap {
 		d.i = w.cborValue(d.i, 0)
 		w.note(CodeMalformed, "a frame is one map, or an array of maps")
@@ -128,46 +133,64 @@ func (d *Decoder) cborEnvelopeKey(i, base int) (Key, int) {
 func (d *Decoder) cborField(k Key, i int, m *Message) int {
 	w := &d.w
 	if k == keyUnknown || !d.first(k) {
-		return w.cborValue(i, 0)
+		return w.ignored(CBOR, i)
+	}
+	if end, yes := d.absent(k, i); yes {
+		return end
+	}
+	if k == KeyOpts || k == KeyErr {
+		return d.cborMap(k, i, m)
 	}
 	end := w.cborValue(i, 0)
 	if end < 0 {
 		return -1
 	}
-	switch k {
-	case KeyData:
+	i = untag(w.src, i)
+	if k == KeyData {
 		m.Data = w.src[i:end]
 		m.Has = m.Has.With(k)
 		return end
-	case KeyOpts:
-		if w.src[i]>>5 != majMap {
-			w.note(CodeMalformed, "opts must be a map")
-			return end
-		}
-		m.Opts = w.src[i:end]
-		m.Has = m.Has.With(k)
+	}
+	ib, _, from := w.head(i)
+	if isText := ib>>5 == majText && ib&31 != indefinite; isText && (k == KeyTopic || k == KeyFrom) {
+		d.setText(m, k, w.src[from:end])
 		return end
-	case KeyErr:
-		d.setErr(m, w.src[i:end])
+	} else if isText && k == KeyOp {
+		d.setOp(m, w.src[from:end:end], 0)
 		return end
 	}
-	ib, arg, from := w.head(i)
-	isUint, isText := ib>>5 == majUint, ib>>5 == majText && ib&31 != indefinite
+	n, ok := wholeCBOR(w.src, i)
 	switch {
-	case k == KeyOp && isUint:
-		d.setOp(m, nil, arg)
-	case k == KeyOp && isText:
-		d.setOp(m, w.src[from:end:end], 0)
+	case k == KeyOp && ok && n >= 0:
+		d.setOp(m, nil, n)
 	case k == KeyOp:
 		w.note(CodeMalformed, "op must be its code or a text")
-	case k == KeyTopic && !isText:
-		d.setAlias(m, arg, isUint)
-	case k == KeyTopic, k == KeyFrom && isText:
-		d.setText(m, k, w.src[from:end])
+	case k == KeyTopic:
+		d.setAlias(m, n, ok)
 	case k == KeyFrom:
 		w.note(CodeMalformed, "from must be a text")
 	default:
-		d.setUint(m, k, arg, isUint)
+		d.setWhole(m, k, n, ok)
+	}
+	return end
+}
+
+// cborMap reads opts or err. Its members are judged when they are read, and only
+// those that are known.
+func (d *Decoder) cborMap(k Key, i int, m *Message) int {
+	w := &d.w
+	end := w.ignored(CBOR, i)
+	if end < 0 {
+		return -1
+	}
+	switch i = untag(w.src, i); {
+	case k == KeyErr:
+		d.setErr(m, w.src[i:end])
+	case w.src[i]>>5 != majMap:
+		w.note(CodeMalformed, "opts must be a map")
+	default:
+		m.Opts = w.src[i:end]
+		m.Has = m.Has.With(k)
 	}
 	return end
 }

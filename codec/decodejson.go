@@ -10,7 +10,7 @@ func (d *Decoder) nextJSON(m *Message) bool {
 			w.fatal = Errorf(CodeTooLarge, "a frame of %d bytes is too large", len(src))
 			return false
 		}
-		d.i = w.space(0)
+		d.i = w.space(bomEnd(src))
 		if d.i >= len(src) {
 			w.fail(d.i, "an empty frame")
 			return false
@@ -97,14 +97,18 @@ func (d *Decoder) jsonObject(i int, m *Message) int {
 		if i >= len(src) {
 			return w.cut()
 		}
-		if src[i] == ',' {
-			i = w.space(i + 1)
-			continue
+		if src[i] != ',' && src[i] != '}' {
+			if i = w.junkTo(i, "expected , or } in an object"); i < 0 {
+				return -1
+			}
 		}
-		if src[i] != '}' {
-			return w.fail(i, "expected , or } in an object")
+		if src[i] == '}' {
+			break
 		}
-		break
+		if i = w.space(i + 1); i < len(src) && src[i] == '}' {
+			w.bad(i, "expected a key in quotes")
+			break
+		}
 	}
 	w.closeKeys(base, textBase)
 	d.finish(m)
@@ -148,7 +152,10 @@ func (d *Decoder) decoded(raw []byte) []byte {
 func (d *Decoder) jsonField(k Key, i int, m *Message) int {
 	w := &d.w
 	if k == keyUnknown || !d.first(k) {
-		return w.jsonValue(i, 0)
+		return w.ignored(JSON, i)
+	}
+	if end, yes := d.absent(k, i); yes {
+		return end
 	}
 	if k == KeyOp || k == KeyTopic || k == KeyFrom {
 		if i < len(w.src) && w.src[i] == '"' {
@@ -168,7 +175,12 @@ func (d *Decoder) jsonField(k Key, i int, m *Message) int {
 			return end + 1
 		}
 	}
-	end := w.jsonValue(i, 0)
+	end := 0
+	if k == KeyOpts || k == KeyErr { // judged when they are read, and only what is known of them
+		end = w.ignored(JSON, i)
+	} else {
+		end = w.jsonValue(i, 0)
+	}
 	if end < 0 {
 		return -1
 	}
@@ -177,45 +189,35 @@ func (d *Decoder) jsonField(k Key, i int, m *Message) int {
 	case KeyData:
 		m.Data = raw
 		m.Has = m.Has.With(k)
+		return end
 	case KeyOpts:
 		if raw[0] != '{' {
 			w.note(CodeMalformed, "opts must be an object")
-			break
+			return end
 		}
 		m.Opts = raw
 		m.Has = m.Has.With(k)
+		return end
 	case KeyErr:
 		d.setErr(m, raw)
+		return end
 	case KeyFrom:
 		w.note(CodeMalformed, "from must be a string")
-	case KeyOp:
-		if v, ok := jsonUint(raw); ok {
-			d.setOp(m, nil, v)
-		} else {
-			w.note(CodeMalformed, "op must be a string or its code")
-		}
-	case KeyTopic:
-		v, ok := jsonUint(raw)
-		d.setAlias(m, v, ok)
+		return end
+	}
+	n, ok := int64(0), false
+	if raw[0] == '-' || raw[0]-'0' < 10 {
+		n, ok = wholeJSON(raw)
+	}
+	switch {
+	case k == KeyTopic:
+		d.setAlias(m, n, ok)
+	case k != KeyOp:
+		d.setWhole(m, k, n, ok)
+	case ok && n >= 0:
+		d.setOp(m, nil, n)
 	default:
-		v, ok := jsonUint(raw)
-		d.setUint(m, k, v, ok)
+		w.note(CodeMalformed, "op must be a string or its code")
 	}
 	return end
-}
-
-// jsonUint reads a number that is written as digits only: 1.0 and 1e2 are not
-// taken, for not every sender of them means an integer.
-func jsonUint(raw []byte) (uint64, bool) {
-	if len(raw) > 16 {
-		return 0, false
-	}
-	var v uint64
-	for _, c := range raw {
-		if c -= '0'; c > 9 {
-			return 0, false
-		}
-		v = v*10 + uint64(c)
-	}
-	return v, true
 }

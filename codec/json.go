@@ -2,6 +2,7 @@ package codec
 
 import (
 	"strconv"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -74,7 +75,7 @@ func (w *walker) jsonValue(i, depth int) int {
 		if c == '-' || c-'0' < 10 {
 			return w.jsonNumber(i)
 		}
-		return w.fail(i, "no JSON value begins with %s", quote(w.src[i:i+1]))
+		return w.junk(i, "no JSON value begins with %s", quote(w.src[i:i+1]))
 	}
 }
 
@@ -87,9 +88,47 @@ func plain(src []byte, i int) int {
 	return i
 }
 
+// junk notes what no value is made of, such as NaN, True, 0x10 or a key without
+// quotes, and returns its end, or -1 where its end cannot be seen.
+func (w *walker) junk(i int, format string, a ...any) int {
+	end := i
+	for end < len(w.src) && junkByte(w.src[end]) {
+		end++
+	}
+	if end == i {
+		return w.fail(i, format, a...)
+	}
+	if text := w.src[i:end]; isNaN(text) {
+		format, a = "%s cannot be told to JSON readers: send null,", []any{quote(text)}
+	}
+	w.bad(i, format, a...)
+	return end
+}
+
+// junkTo is junk inside a container: it returns what stands behind it.
+func (w *walker) junkTo(i int, what string) int {
+	if i = w.junk(i, "%s", what); i < 0 {
+		return -1
+	}
+	if i = w.space(i); i >= len(w.src) {
+		return w.cut()
+	}
+	return i
+}
+
+func junkByte(c byte) bool {
+	return c-'0' < 10 || c|0x20-'a' < 26 || c == '+' || c == '-' || c == '.' || c == '_'
+}
+
+// isNaN: what C's printf and other languages write for a number that is none.
+func isNaN(text []byte) bool {
+	s := strings.ToLower(strings.Trim(string(text[:min(len(text), 20)]), "+-"))
+	return s == "nan" || s == "inf" || s == "infinity"
+}
+
 func (w *walker) jsonWord(i int, word string) int {
 	if len(w.src)-i < len(word) || string(w.src[i:i+len(word)]) != word {
-		return w.fail(i, "expected %s", word)
+		return w.junk(i, "expected %s", word)
 	}
 	return i + len(word)
 }
@@ -123,10 +162,18 @@ func (w *walker) jsonObject(i, depth int) int {
 		if i = w.space(i); i >= len(w.src) {
 			return w.cut()
 		}
+		if w.src[i] != ',' && w.src[i] != '}' {
+			if i = w.junkTo(i, "expected , or } in an object"); i < 0 {
+				return -1
+			}
+		}
 		if w.src[i] != ',' {
 			break
 		}
-		i = w.space(i + 1)
+		if i = w.space(i + 1); i < len(w.src) && w.src[i] == '}' {
+			w.bad(i, "expected a key in quotes")
+			break
+		}
 	}
 	if w.src[i] != '}' {
 		return w.fail(i, "expected , or } in an object")
@@ -145,7 +192,10 @@ func (w *walker) jsonKey(i, base int) int {
 		return w.cut()
 	}
 	if w.src[i] != '"' {
-		return w.fail(i, "expected a key in quotes")
+		if i = w.junkTo(i, "expected a key in quotes"); i < 0 {
+			return -1
+		}
+		return w.jsonColon(i)
 	}
 	end, escaped := w.jsonString(i + 1)
 	if end < 0 {
@@ -190,10 +240,18 @@ func (w *walker) jsonArray(i, depth int) int {
 		if i = w.space(i); i >= len(w.src) {
 			return w.cut()
 		}
+		if w.src[i] != ',' && w.src[i] != ']' {
+			if i = w.junkTo(i, "expected , or ] in an array"); i < 0 {
+				return -1
+			}
+		}
 		if w.src[i] != ',' {
 			break
 		}
-		i = w.space(i + 1)
+		if i = w.space(i + 1); i < len(w.src) && w.src[i] == ']' {
+			w.bad(i, "expected a value")
+			break
+		}
 	}
 	if w.src[i] != ']' {
 		return w.fail(i, "expected , or ] in an array")
@@ -227,7 +285,8 @@ func (w *walker) jsonString(i int) (end int, escaped bool) {
 				return -1, true
 			}
 		default:
-			return w.fail(i, "a control character inside a string must be written as an escape"), false
+			w.bad(i, "a control character inside a string must be written as an escape")
+			i++
 		}
 	}
 }
@@ -243,11 +302,13 @@ func (w *walker) jsonEscape(i int) int {
 		return i + 2
 	case 'u':
 	default:
-		return w.fail(i, "unknown escape in a string")
+		w.bad(i, "unknown escape in a string")
+		return i + 2
 	}
 	r := hex4(w.src[i+2:])
 	if r < 0 {
-		return w.fail(i, "\\u needs four hexadecimal digits")
+		w.bad(i, "\\u needs four hexadecimal digits")
+		return i + 2
 	}
 	i += 6
 	if r < 0xd800 || r > 0xdfff {
@@ -297,13 +358,13 @@ func (w *walker) jsonNumber(i int) int {
 	case src[i]-'1' < 9:
 		i = digits(src, i)
 	default:
-		return w.fail(i, "a number needs a digit here")
+		return w.junk(start, "a number needs a digit here")
 	}
 	whole := i - start
 	if i < len(src) && src[i] == '.' {
 		frac := i + 1
 		if i = digits(src, frac); i == frac {
-			return w.fail(i, "a number needs a digit behind its point")
+			return w.junk(start, "a number needs a digit behind its point")
 		}
 	}
 	if i < len(src) && src[i]|0x20 == 'e' {
@@ -320,7 +381,7 @@ func (w *walker) jsonNumber(i int) int {
 			i++
 		}
 		if i == first {
-			return w.fail(i, "a number needs a digit in its exponent")
+			return w.junk(start, "a number needs a digit in its exponent")
 		}
 	}
 	// whole digits times 10^exp stay below 10^(whole+exp).

@@ -17,37 +17,53 @@ func ParseOpts(enc Encoding, raw []byte, o *Opts) error {
 	}
 	w := getWalker(raw)
 	defer putWalker(w)
+	w.ignore = true
 	if bad := w.body(enc); bad != nil {
 		return bad
 	}
-	root := w.scalar(enc, 0)
-	if root.kind != kindMap {
+	w.ignore = false
+	i := w.untagged(enc)
+	if shape(enc, raw, i) != kindMap {
 		return Errorf(CodeMalformed, "opts must be a map")
 	}
-	it := w.items(enc, root.at)
-	for {
-		key, v, ok := it.member()
-		if !ok {
-			return nil
+	it := w.items(enc, i)
+	seen := OptSet(0)
+	for key := []byte(nil); it.key(&key); {
+		bit := optBit(key)
+		if bit >= 0 {
+			if seen&(1<<bit) != 0 {
+				return Errorf(CodeMalformed, "the option %s stands twice", optNames[bit])
+			}
+			seen |= 1 << bit
 		}
-		if bad := o.set(key, v); bad != nil {
+		if bit < 0 || !it.given() {
+			it.skip()
+			continue
+		}
+		v := w.scalar(enc, it.i)
+		it.i = v.end
+		if bad := w.err(); bad != nil {
+			return bad
+		}
+		if bad := o.set(bit, v); bad != nil {
 			return bad
 		}
 	}
+	return nil
 }
 
-// set stores the option key.
-func (o *Opts) set(key []byte, v scalar) *Error {
-	bit := -1
+// optBit is the position of an option's bit, -1 for one that is not known.
+func optBit(key []byte) int {
 	for i, name := range optNames {
 		if name == string(key) {
-			bit = i
-			break
+			return i
 		}
 	}
-	if bit < 0 {
-		return nil
-	}
+	return -1
+}
+
+// set stores the option at that position.
+func (o *Opts) set(bit int, v scalar) *Error {
 	opt := OptSet(1) << bit
 	want := ""
 	switch opt {
@@ -56,13 +72,13 @@ func (o *Opts) set(key []byte, v scalar) *Error {
 		want = need(v.kind == kindText, "a string")
 	case OptLast, OptPace, OptCap, OptStale:
 		*o.intField(opt) = v.int
-		want = need(v.isInt && v.int >= 0 && v.int <= MaxUint, "a whole number, 0 or more")
+		want = need(v.isInt && v.int >= 0, "a whole number, 0 or more")
 	case OptSince:
 		o.Since = v.int
-		want = need(v.isInt && v.int >= -MaxUint && v.int <= MaxUint, "a whole number")
+		want = need(v.isInt, "a whole number")
 	case OptEp:
 		o.Ep = uint64(v.int)
-		want = need(v.isInt && v.int >= 0 && v.int <= MaxUint, "a whole number, 0 or more")
+		want = need(v.isInt && v.int >= 0, "a whole number, 0 or more")
 	case OptRate:
 		o.Rate = v.num
 		want = need(v.kind == kindNumber && v.num >= 0, "a number, 0 or more")
@@ -140,34 +156,38 @@ func (o *Opts) boolField(opt OptSet) *bool {
 func parseErr(enc Encoding, raw []byte, e *Error) *Error {
 	w := getWalker(raw)
 	defer putWalker(w)
-	root := w.scalar(enc, 0)
-	if root.kind != kindMap {
+	i := w.untagged(enc)
+	if shape(enc, raw, i) != kindMap {
 		return Errorf(CodeMalformed, "err must be a map of code, msg and retry")
 	}
 	const most = 1<<31 - 1 // int has 32 bits on small boards
-	it := w.items(enc, root.at)
-	for {
-		key, v, ok := it.member()
-		if !ok {
-			return nil
+	it := w.items(enc, i)
+	for key := []byte(nil); it.key(&key); {
+		name := string(key)
+		if name != "code" && name != "retry" && name != "msg" || !it.given() {
+			it.skip()
+			continue
+		}
+		v := w.scalar(enc, it.i)
+		it.i = v.end
+		if bad := w.err(); bad != nil {
+			return bad
 		}
 		isInt := v.isInt && v.int >= 0 && v.int <= most
-		switch string(key) {
-		case "code":
-			if !isInt {
-				return Errorf(CodeMalformed, "err.code must be a whole number")
-			}
-			e.Code = int(v.int)
-		case "retry":
-			if !isInt {
-				return Errorf(CodeMalformed, "err.retry must be a whole number of milliseconds")
-			}
-			e.Retry = int(v.int)
-		case "msg":
-			if v.kind != kindText {
-				return Errorf(CodeMalformed, "err.msg must be a string")
-			}
+		switch {
+		case name == "msg" && v.kind == kindText:
 			e.Msg = string(v.text)
+		case name == "msg":
+			return Errorf(CodeMalformed, "err.msg must be a string")
+		case name == "code" && isInt:
+			e.Code = int(v.int)
+		case name == "code":
+			return Errorf(CodeMalformed, "err.code must be a whole number")
+		case isInt:
+			e.Retry = int(v.int)
+		default:
+			return Errorf(CodeMalformed, "err.retry must be a whole number of milliseconds")
 		}
 	}
+	return nil
 }

@@ -9,7 +9,8 @@ import (
 type kind uint8
 
 const (
-	kindOther kind = iota // null, byte arrays with a tag, …
+	kindOther kind = iota // typed arrays, …
+	kindNull              // and undefined
 	kindNumber
 	kindText
 	kindBool
@@ -23,11 +24,11 @@ const (
 type scalar struct {
 	kind    kind
 	yes     bool    // kindBool
-	isInt   bool    // kindNumber: written as an integer that int64 holds
+	isInt   bool    // kindNumber: a whole one, see whole
 	int     int64   // when isInt
 	num     float64 // kindNumber
 	text    []byte  // kindText decoded, kindBytes: valid until the walker is reset
-	at, end int     // where it stands
+	at, end int     // where it stands, without its tags
 }
 
 // scalar reads the value at or behind i. After a broken grammar end is -1.
@@ -64,28 +65,13 @@ func (w *walker) jsonScalar(i int) scalar {
 		s.kind = kindBool
 		s.yes = raw[0] == 't'
 	case 'n':
-	default:
+		s.kind = kindNull
+	case '-', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9':
 		s.kind = kindNumber
 		s.num, _ = strconv.ParseFloat(string(raw), 64)
-		s.int, s.isInt = jsonInt(raw)
+		s.int, s.isInt = wholeJSON(raw)
 	}
 	return s
-}
-
-// jsonInt reads a number that is written as an integer, where int64 holds it.
-func jsonInt(tok []byte) (int64, bool) {
-	neg := tok[0] == '-'
-	if neg {
-		tok = tok[1:]
-	}
-	v, ok := allDigits(tok)
-	switch {
-	case !ok || v > math.MaxInt64:
-		return 0, false
-	case neg:
-		return -int64(v), v != 0
-	}
-	return int64(v), true
 }
 
 func (w *walker) cborScalar(i int) scalar {
@@ -93,19 +79,24 @@ func (w *walker) cborScalar(i int) scalar {
 	if s.end < 0 {
 		return s
 	}
-	ib, arg, next := w.head(i)
-	if ib>>5 == majTag && arg <= tagTimeNumber {
-		ib, arg, next = w.head(next)
+	s.at = untag(w.src, i)
+	ib, arg, next := w.head(s.at)
+	for ib>>5 == majTag && isPlain(arg) {
+		s.at = next
+		ib, arg, next = w.head(s.at)
 	}
+	s.int, s.isInt = wholeCBOR(w.src, s.at)
 	switch ib >> 5 {
 	case majUint, majNeg:
 		s.kind = kindNumber
 		s.num = float64(arg)
-		s.isInt = arg <= math.MaxInt64
-		s.int = int64(arg)
 		if ib>>5 == majNeg {
 			s.num = -1 - s.num
-			s.int = -1 - s.int
+		}
+	case majTag:
+		if f, _, ok := tagNumber(w.src, arg, next); ok {
+			s.kind = kindNumber
+			s.num = f
 		}
 	case majText, majBytes:
 		if ib&31 == indefinite {
@@ -125,6 +116,8 @@ func (w *walker) cborScalar(i int) scalar {
 		case 20, 21:
 			s.kind = kindBool
 			s.yes = info == 21
+		case 22, 23:
+			s.kind = kindNull
 		case 25, 26, 27:
 			s.kind = kindNumber
 			s.num = floatOf(info, arg)
@@ -199,27 +192,65 @@ func (it *items) element() (scalar, bool) {
 // member reads the next member of a map. Members whose key is an integer that
 // means nothing here are passed over.
 func (it *items) member() (key []byte, s scalar, ok bool) {
-	for it.more() {
-		var k scalar
-		if k = it.w.scalar(it.enc, it.i); k.end < 0 {
-			break
-		}
-		it.i = k.end
-		if it.enc == JSON {
-			if it.i = it.w.jsonColon(it.i); it.i < 0 {
-				break
-			}
-		}
+	for it.key(&key) {
 		if s = it.w.scalar(it.enc, it.i); s.end < 0 {
 			break
 		}
 		it.i = s.end
-		switch {
-		case k.kind == kindText:
-			return k.text, s, true
-		case k.kind == kindNumber && k.isInt && it.senml && k.int >= -6 && k.int <= 8:
-			return senmlNames[k.int+6], s, true
+		if key != nil {
+			return key, s, true
 		}
 	}
 	return nil, s, false
+}
+
+// key reads the next member's key and stands before its value. It is nil for an
+// integer that means nothing here.
+func (it *items) key(key *[]byte) bool {
+	if !it.more() {
+		return false
+	}
+	k := it.w.scalar(it.enc, it.i)
+	if it.i = k.end; it.i >= 0 && it.enc == JSON {
+		it.i = it.w.jsonColon(it.i)
+	}
+	*key = nil
+	switch {
+	case k.kind == kindText:
+		*key = k.text
+	case k.kind == kindNumber && k.isInt && it.senml && k.int >= -6 && k.int <= 8:
+		*key = senmlNames[k.int+6]
+	}
+	return it.i >= 0
+}
+
+// given walks to the value that it stands before and reports whether there is
+// one: null and undefined mean that the member was left out.
+func (it *items) given() bool {
+	if it.enc == JSON {
+		it.i = it.w.space(it.i)
+	}
+	if it.i >= len(it.w.src) {
+		return true
+	}
+	switch c := it.w.src[it.i]; it.enc {
+	case JSON:
+		return c != 'n'
+	default:
+		return c != cborNull && c != cborUndefined
+	}
+}
+
+// skip passes over a value that is thrown away.
+func (it *items) skip() bool {
+	it.i = it.w.ignored(it.enc, it.i)
+	return it.i >= 0
+}
+
+// untagged is where the value of src stands, behind white space or tags.
+func (w *walker) untagged(enc Encoding) int {
+	if enc == JSON {
+		return w.space(0)
+	}
+	return untag(w.src, 0)
 }

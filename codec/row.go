@@ -25,7 +25,7 @@ func AppendRow(dst []byte, enc Encoding, topic string, seq uint64, ts int64, fro
 	dst = append(appendJSONString(append(dst, `{"topic":`...), topic), `,"seq":`...)
 	dst = append(strconv.AppendUint(dst, seq, 10), `,"ts":`...)
 	dst = append(strconv.AppendInt(dst, ts, 10), `,"data":`...)
-	dst = appendBody(dst, JSON, dataEnc, data)
+	dst = AppendLine(dst, dataEnc, data)
 	if len(from) > 0 {
 		dst = appendJSONString(append(dst, `,"from":`...), from)
 	}
@@ -42,4 +42,30 @@ func AppendList(dst []byte, enc Encoding, n int, items []byte) []byte {
 		items = items[:len(items)-1]
 	}
 	return append(append(append(dst, '['), items...), ']')
+}
+
+// AppendLine appends a validated body as one line of JSON, for formats of lines:
+// every reading that goes into one passes here. Line breaks can stand between
+// tokens only, as a pretty printer leaves them; strings have them escaped.
+func AppendLine(dst []byte, enc Encoding, data []byte) []byte {
+	at := len(dst)
+	dst = appendBody(dst, JSON, enc, data)
+	line := dst[at:]
+	for len(line) > 0 && line[len(line)-1] <= ' ' {
+		line = line[:len(line)-1]
+	}
+	dst = dst[:at+len(line)]
+	from := 0
+	for from < len(line) && line[from] <= ' ' {
+		from++
+	}
+	if from > 0 {
+		dst = append(dst[:at], line[from:]...)
+	}
+	for i, c := range dst[at:] {
+		if c < ' ' { // \n, \r or \t
+			dst[at+i] = ' '
+		}
+	}
+	return dst
 }

@@ -181,10 +181,7 @@ func (r *rawRecord) decodeData() ([]byte, *Error) {
 func Reading(enc Encoding, data []byte) (value float64, unit string, ok bool) {
 	w := getWalker(data)
 	defer putWalker(w)
-	i := 0
-	if enc == JSON {
-		i = w.space(0)
-	}
+	i := w.untagged(enc)
 	var base, r rawRecord
 	switch shape(enc, data, i) {
 	case kindNumber:
@@ -196,6 +193,9 @@ func Reading(enc Encoding, data []byte) (value float64, unit string, ok bool) {
 		it := w.items(enc, i)
 		for it.more() {
 			at := it.i
+			if enc == CBOR {
+				at = untag(data, at)
+			}
 			if shape(enc, data, at) != kindMap {
 				break
 			}

@@ -39,6 +39,10 @@ func unescape(dst, raw []byte) []byte {
 			c = '\t'
 		case 'u':
 			r := hex4(raw[i+2:])
+			if r < 0 { // noted
+				i += 2
+				continue
+			}
 			i += 6
 			if utf16.IsSurrogate(r) {
 				low := rune(-1)

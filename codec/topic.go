@@ -1,32 +1,48 @@
 package codec
 
 import (
+	"cmp"
 	"strings"
 	"unicode/utf8"
 )
 
-// CheckTopic checks the grammar of a topic's name: 1 to MaxTopic bytes of UTF-8,
-// at most MaxLevels levels split by '/', none of them empty, no control
-// characters, no '+' or '#'. It does not ask whose the name is: see IsReserved.
-func CheckTopic(name []byte) *Error { return checkLevels(name, "topic", false) }
+// Names are the bounds of topics' names. The zero value of a field means its
+// default: MaxTopic, MaxLevels.
+type Names struct {
+	MaxBytes  int
+	MaxLevels int
+}
+
+// CheckTopic checks the grammar of a topic's name: 1 to MaxBytes bytes of UTF-8,
+// at most MaxLevels levels split by '/', none of them empty, "." or "..", no
+// control characters, no '+' or '#'. It does not ask whose the name is: see
+// IsReserved.
+func (n Names) CheckTopic(name []byte) *Error { return n.check(name, "topic", false) }
 
 // CheckPattern checks a subscription's pattern: a topic's name in which '+' may
 // stand for one whole level and '#' for the last ones (MQTT 5, section 4.7.1).
-func CheckPattern(p []byte) *Error { return checkLevels(p, "pattern", true) }
+func (n Names) CheckPattern(p []byte) *Error { return n.check(p, "pattern", true) }
 
-func checkLevels(b []byte, what string, wild bool) *Error {
+// CheckTopic is Names.CheckTopic with the default bounds.
+func CheckTopic(name []byte) *Error { return Names{}.CheckTopic(name) }
+
+// CheckPattern is Names.CheckPattern with the default bounds.
+func CheckPattern(p []byte) *Error { return Names{}.CheckPattern(p) }
+
+func (n Names) check(b []byte, what string, wild bool) *Error {
+	most, mostLevels := cmp.Or(n.MaxBytes, MaxTopic), cmp.Or(n.MaxLevels, MaxLevels)
 	if len(b) == 0 {
 		return Errorf(CodeMalformed, "an empty %s", what)
 	}
-	if len(b) > MaxTopic {
-		return Errorf(CodeMalformed, "a %s of %d bytes, at most %d are allowed", what, len(b), MaxTopic)
+	if len(b) > most {
+		return Errorf(CodeMalformed, "a %s of %d bytes, at most %d are allowed", what, len(b), most)
 	}
 	levels, start, high := 1, 0, false
 	for i, c := range b {
 		switch {
 		case c == '/':
-			if i == start {
-				return Errorf(CodeMalformed, "an empty level in the %s %s", what, quote(b))
+			if e := checkLevel(b, start, i, what); e != nil {
+				return e
 			}
 			levels++
 			start = i + 1
@@ -44,14 +60,27 @@ func checkLevels(b []byte, what string, wild bool) *Error {
 			}
 		}
 	}
-	if start == len(b) {
-		return Errorf(CodeMalformed, "an empty level in the %s %s", what, quote(b))
+	if e := checkLevel(b, start, len(b), what); e != nil {
+		return e
 	}
-	if levels > MaxLevels {
-		return Errorf(CodeMalformed, "a %s of %d levels, at most %d are allowed", what, levels, MaxLevels)
+	if levels > mostLevels {
+		return Errorf(CodeMalformed, "a %s of %d levels, at most %d are allowed", what, levels, mostLevels)
 	}
 	if high {
 		return checkRunes(b, what)
+	}
+	return nil
+}
+
+// checkLevel looks at the level b[i:end]. Browsers and most HTTP clients take "."
+// and ".." out of a path before they send it, however they are escaped: such a
+// topic could not be reached by its URL, and another could be deleted for it.
+func checkLevel(b []byte, i, end int, what string) *Error {
+	switch level := b[i:end]; {
+	case len(level) == 0:
+		return Errorf(CodeMalformed, "an empty level in the %s %s", what, quote(b))
+	case len(level) <= 2 && level[0] == '.' && level[len(level)-1] == '.':
+		return Errorf(CodeMalformed, `a level "%s" in the %s %s: URLs cannot have it, give it another name`, level, what, quote(b))
 	}
 	return nil
 }

@@ -10,8 +10,9 @@ import (
 // is a copy after validation. dst is returned unchanged with the *Error where
 // data does not validate. Values keep their value, not their form:
 //
-//   - CBOR byte strings become JSON base64url strings without padding (RFC 8949
-//     section 6.1); JSON strings always become CBOR texts.
+//   - CBOR byte strings become JSON base64url strings without padding, inside tag
+//     22 base64 and inside tag 23 base16 (RFC 8949 section 6.1); JSON strings
+//     always become CBOR texts.
 //   - Integers keep all their digits both ways as far as CBOR has them (-2^64 to
 //     2^64-1); a JSON integer beyond becomes the nearest float64.
 //   - A JSON number with a point or an exponent becomes a float in the shortest
@@ -21,8 +22,10 @@ import (
 //   - CBOR map keys: text as it is; integers as decimal strings, but a map whose
 //     keys are all integers -6…8 is a SenML record and gets SenML's names
 //     (RFC 8428 section 6). JSON keys stay texts: no label is ever invented.
-//   - CBOR tags 0 and 1 are dropped and leave their text or number; typed arrays
-//     (RFC 8746) become arrays of numbers.
+//   - Bignums (tags 2 and 3) become all their digits, decimal fractions and
+//     bigfloats (4 and 5) the shortest decimal of their float64; typed arrays
+//     (RFC 8746) arrays of numbers. The tags that isPlain lists are dropped and
+//     leave their content.
 //
 // The order of members is kept. What was transcoded validates.
 func Transcode(dst []byte, to, from Encoding, data []byte) ([]byte, error) {
@@ -72,8 +75,9 @@ func appendBody(dst []byte, to, from Encoding, data []byte) []byte {
 // encoding. marks is what the walker learnt of each container, in their order:
 // the number of items of a JSON one, 1 for a CBOR map that is a SenML record.
 type emitter struct {
-	src   []byte
-	marks []uint32
+	src     []byte
+	marks   []uint32
+	bytesAs uint64 // tag 21, 22 or 23 around: how byte strings are told
 }
 
 // next takes the next mark.
@@ -209,7 +213,16 @@ func (e *emitter) json(dst []byte, i int) ([]byte, int) {
 	case majBytes:
 		end := i + int(arg)
 		dst = append(dst, '"')
-		dst = base64.RawURLEncoding.AppendEncode(dst, e.src[i:end])
+		switch e.bytesAs {
+		case tagBase64:
+			dst = base64.StdEncoding.AppendEncode(dst, e.src[i:end])
+		case tagBase16:
+			for _, c := range e.src[i:end] {
+				dst = append(dst, hexDigits[c>>4], hexDigits[c&15])
+			}
+		default:
+			dst = base64.RawURLEncoding.AppendEncode(dst, e.src[i:end])
+		}
 		return append(dst, '"'), end
 	case majText:
 		end := i + int(arg)
@@ -219,10 +232,7 @@ func (e *emitter) json(dst []byte, i int) ([]byte, int) {
 	case majMap:
 		return e.jsonMap(dst, ib, arg, i)
 	case majTag:
-		if t := typedArrayOf(arg); t.size > 0 {
-			return e.jsonTyped(dst, t, i)
-		}
-		return e.json(dst, i)
+		return e.jsonTag(dst, arg, i)
 	}
 	switch info := ib & 31; info {
 	case 20:
@@ -233,6 +243,25 @@ func (e *emitter) json(dst []byte, i int) ([]byte, int) {
 		return appendJSONFloat(dst, floatOf(info, arg)), i
 	}
 	return append(dst, "null"...), i
+}
+
+const hexDigits = "0123456789ABCDEF" // RFC 8949 section 6.1: upper case
+
+// jsonTag writes the content at src[i] of a tag.
+func (e *emitter) jsonTag(dst []byte, tag uint64, i int) ([]byte, int) {
+	if tag >= tagBignum && tag <= tagBigfloat {
+		return e.jsonNumber(dst, tag, i)
+	}
+	if t := typedArrayOf(tag); t.size > 0 {
+		return e.jsonTyped(dst, t, i)
+	}
+	was := e.bytesAs
+	if tag >= tagBase64URL && tag <= tagBase16 {
+		e.bytesAs = tag
+	}
+	dst, i = e.json(dst, i)
+	e.bytesAs = was
+	return dst, i
 }
 
 func (e *emitter) jsonArray(dst []byte, ib byte, n uint64, i int) ([]byte, int) {

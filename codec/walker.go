@@ -3,6 +3,7 @@ package codec
 import (
 	"fmt"
 	"sync"
+	"unicode/utf8"
 )
 
 // walker goes once over a body (or a frame) and checks it.
@@ -14,6 +15,8 @@ import (
 type walker struct {
 	src     []byte
 	limit   int    // nesting that is allowed; more is noted
+	tags    int    // tags around the value that is being read
+	ignore  bool   // the value is thrown away: it need only be well-formed
 	deepest int    // nesting that was met
 	fatal   *Error // the grammar is broken
 	noted   *Error // the first wrong meaning
@@ -45,6 +48,8 @@ const keepScratch = 16 << 10
 func (w *walker) reset(src []byte) {
 	w.src = src
 	w.limit = MaxDepth
+	w.tags = 0
+	w.ignore = false
 	w.deepest = 0
 	w.fatal = nil
 	w.noted = nil
@@ -75,8 +80,17 @@ func (w *walker) cut() int {
 
 // note keeps the first wrong meaning.
 func (w *walker) note(code int, format string, a ...any) {
-	if w.noted == nil {
+	if w.noted == nil && !w.ignore {
 		w.noted = Errorf(code, format, a...)
+	}
+}
+
+// bad notes a broken value whose end can still be seen, at byte i: the walk goes
+// on behind it, and an id that stands there is found. It is refused wherever it
+// stands.
+func (w *walker) bad(i int, format string, a ...any) {
+	if w.noted == nil {
+		w.noted = Errorf(CodeMalformed, "%s at byte %d", fmt.Sprintf(format, a...), i)
 	}
 }
 
@@ -108,6 +122,17 @@ func (w *walker) tooDeep(i, depth int) bool {
 	return true
 }
 
+// ignored walks over a value that is thrown away, such as that of a key that
+// this version does not know. It need only be well-formed (RFC 8949 section
+// 5.3.1 and appendix C, RFC 8259).
+func (w *walker) ignored(enc Encoding, i int) int {
+	was, deepest := w.ignore, w.deepest
+	w.ignore = true
+	i = w.value(enc, i, 0)
+	w.ignore, w.deepest = was, deepest
+	return i
+}
+
 // value walks over one value of either encoding.
 func (w *walker) value(enc Encoding, i, depth int) int {
 	if enc == CBOR {
@@ -128,8 +153,27 @@ func (w *walker) body(enc Encoding) *Error {
 	if i >= 0 && i < len(w.src) {
 		w.fail(i, "something stands behind the value")
 	}
+	w.wrongEncoding(enc)
 	return w.err()
 }
+
+// wrongEncoding says so where a broken input is plainly of the other encoding:
+// the most usual slip is a library that sends text in binary frames.
+func (w *walker) wrongEncoding(enc Encoding) {
+	src := Strip(JSON, w.src)
+	switch {
+	case w.fatal == nil || len(src) == 0:
+	case enc == CBOR && (src[0] == '{' || src[0] == '[') && (len(src) == 1 || src[1] != 0):
+		w.fatal = errLooksJSON
+	case enc == JSON && src[0] >= majArray<<5 && src[0] < majSimple<<5 && !utf8.Valid(src):
+		w.fatal = errLooksCBOR
+	}
+}
+
+var (
+	errLooksJSON = &Error{Code: CodeMalformed, Msg: "this looks like JSON, not CBOR: send it in a text frame, or as application/json"}
+	errLooksCBOR = &Error{Code: CodeMalformed, Msg: "this looks like CBOR, not JSON: send it in a binary frame, or as application/cbor"}
+)
 
 // mark reserves the next entry of marks.
 func (w *walker) mark() int {

@@ -26,8 +26,14 @@ def vectors(folder):
         assert names(got) == want, (f["name"], got, want)
         assert topicd._from_cbor(topicd._to_cbor(got)) == got, f["name"]
         for other in f.get("alsoCbor", []):
-            more = names(topicd._from_cbor(bytes.fromhex(other)))  # and keys of later versions
-            assert {k: v for k, v in more.items() if k in topicd.KEYS} == want, (f["name"], other)
+            try:
+                more = names(topicd._from_cbor(bytes.fromhex(other)))
+            except ValueError:
+                assert f["dir"] == "client", (f["name"], other)  # the hub takes it, and does not write it
+                continue
+            # without keys of later versions and those that are not set
+            more = {k: v for k, v in more.items() if k in topicd.KEYS and (v is not None or k == "data")}
+            assert more == want, (f["name"], other)
         n += 1
     for f in json.load(open(folder + "/refuse.json")):
         if f.get("hex") and len(f["hex"]) < 400:

@@ -116,7 +116,7 @@ def _value(b, at, depth):
         at += size
         if major == 7:
             if size == 1:
-                raise ValueError("simple value")
+                return None, at
             if size == 2:
                 return _half(struct.unpack(">H", arg)[0]), at
             return struct.unpack(">f" if size == 4 else ">d", arg)[0], at
@@ -149,13 +149,13 @@ def _value(b, at, depth):
         if len(out) % 2:
             raise ValueError("half a pair")
         return {out[i]: out[i + 1] for i in range(0, len(out), 2)}, at
-    if major == 6:  # a time stays its number or text; a typed array its bytes
+    if major == 6:  # a time stays its number or text, a typed array its bytes, a decimal fraction its parts
         if at >= len(b):
             raise ValueError("cut")
         return _value(b, at, depth + 1)
-    if n in (20, 21, 22):
-        return (False, True, None)[n - 20], at
-    raise ValueError("simple value")
+    if endless:
+        raise ValueError("a break")
+    return n == 21 if n in (20, 21) else None, at  # null, undefined and what has no meaning yet
 
 
 def _half(h):

@@ -172,7 +172,7 @@ func TestSCD(t *testing.T) {
 			a > TDL:a|b@c]
 			a < [server@notify]:TDL|a_b_c_|-1|a topic's name may not hold a bar, an at sign, a closing bracket or a colon here\n
 			a > TMK:../x//y
-			a < [server@notify]:TMK|../x//y|0|an empty level in the topic "../x//y"\n
+			a < [server@notify]:TMK|../x//y|0|a level ".." in the topic "../x//y": URLs cannot have it, give it another name\n
 			a > TRN:a/+
 			a < [server@notify]:TRN|a/+|0|+ is for patterns, not for the topic "a/+"\n
 			a > TMK:$sys/x
