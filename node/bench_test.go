@@ -215,3 +215,64 @@ func BenchmarkPublishFull(b *testing.B) {
 		bh.pub(b, s, names[i%len(names)])
 	}
 }
+
+// crowded is a hub whose readers of everything do not read: 30 of them, each with
+// a cursor on each of 16,000 topics.
+func crowded(b *testing.B) (h *Hub, p *peer, turn *Turn) {
+	h = New(Options{Rate: -1, Topics: 20_000, Memory: 64 << 20, Subs: 300, Sessions: 100})
+	b.Cleanup(h.Close)
+	turn = h.Turn()
+	p = open(b, h)
+	for range 30 {
+		open(b, h).sub(b, "#", SubOptions{Last: 1}, turn)
+	}
+	for i := range 16_000 {
+		p.pub(b, fmt.Sprintf("a/%d/%d", i%250, i), "1", turn)
+	}
+	turn.Take()
+	return h, p, turn
+}
+
+// The end of a topic that all of them have a cursor on.
+func BenchmarkTopicEnds(b *testing.B) {
+	h, p, turn := crowded(b)
+	b.ReportAllocs()
+	for b.Loop() {
+		p.pub(b, "room", "1", turn)
+		if err := h.Delete([]byte("room"), nil, turn); err != nil {
+			b.Fatal(err)
+		}
+		turn.Take()
+	}
+}
+
+// A client with 250 patterns leaves.
+func BenchmarkSessionCloses(b *testing.B) {
+	h, _, turn := crowded(b)
+	for b.Loop() {
+		b.StopTimer()
+		s := open(b, h)
+		for i := range 250 {
+			s.sub(b, fmt.Sprintf("+/%d/#", i), SubOptions{}, turn)
+		}
+		b.StartTimer()
+		s.s.Close(turn)
+	}
+}
+
+// A list of all topics, after one has come.
+func BenchmarkList(b *testing.B) {
+	h, p, turn := crowded(b)
+	for i := 0; b.Loop(); i++ {
+		p.pub(b, fmt.Sprint("new/", i%2000), "1", turn)
+		h.Listed("#")
+		turn.Take()
+	}
+}
+
+func BenchmarkSweep(b *testing.B) {
+	h, _, turn := crowded(b)
+	for b.Loop() {
+		h.Sweep(turn)
+	}
+}

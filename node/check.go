@@ -34,6 +34,13 @@ func (h *Hub) Check() error {
 		}
 		h.checkAudience(t, bad)
 	}
+	for _, d := range h.dying {
+		if !d.t.dead || h.topics.at(d.t.idx) != d.t {
+			bad("topic %q has ended and is not on its way out", d.t.name)
+		}
+		h.checkLog(d.t, chunks, bad)
+		bytes += int64(d.t.log.bytes)
+	}
 	if own != h.own {
 		bad("%d topics of the hub's own, counted %d", own, h.own)
 	}
@@ -145,8 +152,11 @@ func (h *Hub) checkSessions(bad func(string, ...any)) {
 			}
 			cursors[topic] = true
 			t := h.topics.at(topic)
-			if t == nil || t.dead {
+			if t == nil {
 				bad("session %d has a cursor on a topic that is gone", s.id)
+				return
+			}
+			if t.dead {
 				return
 			}
 			if b := t.aud.of(s); b == nil {
@@ -159,16 +169,18 @@ func (h *Hub) checkSessions(bad func(string, ...any)) {
 			}
 		}
 		for i := range s.ready.n {
-			if e := *s.ready.at(i); e.topic() != liveMark {
+			if e := *s.ready.at(i); !e.isMark() {
 				cursor(e.topic(), e.slot(), e.from())
 			}
 		}
 		nheld := int32(0)
 		for _, b := range s.subs {
-			if b == nil {
+			if b == nil || b.ended {
 				continue
 			}
-			subs++
+			if !b.ending {
+				subs++
+			}
 			if len(b.held.waiting()) > 0 {
 				nheld++
 			}

@@ -17,8 +17,8 @@ type Ender interface {
 // Delete ends a topic and its readings. Where somebody is subscribed to its
 // exact name it is born again at once, empty and dynamic: one that was so already
 // ends as it would have, with its last subscriber if that was said. Who reads it
-// as an Ender is sent what it had not been given, the oldest farewellQuota bytes
-// of that, and, but for by, that it ended.
+// as an Ender is given what it had not read, for farewell at most, and, but for
+// by, is told that it ended.
 func (h *Hub) Delete(name []byte, by *Session, turn *Turn) *codec.Error {
 	h.mu.Lock()
 	t := h.byName.get(&h.topics, string(name))
@@ -26,35 +26,59 @@ func (h *Hub) Delete(name []byte, by *Session, turn *Turn) *codec.Error {
 		h.mu.Unlock()
 		return codec.Errorf(codec.CodeNotFound, "no topic %q", name)
 	}
-	var stay []*Subscription
-	var going []farewell
-	left := make(leftover)
-	t.mu.Lock()
 	if t.declared().static {
 		h.declaredChanged()
 	}
+	var stay, going []*Subscription
 	for _, b := range t.aud.listeners() {
 		switch {
 		case !b.exact:
 		case b.ender() != nil:
-			going = append(going, farewell{b, b.ender(), left.of(h, t, b)})
+			going = append(going, b)
 		default:
 			stay = append(stay, b)
 		}
 	}
-	t.dead = true // from here on nobody is given a reading of it
-	t.mu.Unlock()
-	for _, g := range going {
-		h.dropSubLocked(g.b)
+	h.killLocked(t, turn.Mono, len(going) > 0)
+	for _, b := range going {
+		h.endSubLocked(b, b.s != by, turn)
 	}
-	h.killLocked(t)
-	h.reapLocked(map[*Topic]bool{t: true})
 	h.bearLocked(t, stay)
 	h.mu.Unlock()
-	for _, g := range going {
-		g.send(g.b.s != by, turn)
-	}
+	h.reap(turn.Mono, reapAt)
 	return nil
+}
+
+// endSubLocked ends a subscription with its topic: an entry behind its cursor says
+// so to the reader. Until then it keeps its place among the session's.
+func (h *Hub) endSubLocked(b *Subscription, told bool, turn *Turn) {
+	s := b.s
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	b.ending, b.told = true, told
+	h.nsubs--
+	for _, w := range b.held.waiting() {
+		s.appendLocked(newEntry(w.topic, b.slot, uint64(w.from)))
+	}
+	if b.held != nil {
+		s.nheld--
+		b.held = nil
+	}
+	if !s.closed {
+		s.pushLocked(newEntry(endMark, b.slot, 0), turn)
+	}
+}
+
+// endLocked takes an end entry off the list: the subscription's place is free. It
+// returns what to write, nil = nothing.
+func (s *Session) endLocked(b *Subscription) Ender {
+	s.popLocked()
+	b.ended = true
+	e, _ := b.view.format.(Ender)
+	if !b.told {
+		return nil
+	}
+	return e
 }
 
 // bearLocked makes the topic again for those who go on to listen to its name.
@@ -78,87 +102,10 @@ func (h *Hub) bearLocked(t *Topic, exact []*Subscription) {
 	heir.mu.Unlock()
 }
 
-// farewell is a subscription that ends with its topic, and what it is still owed.
-type farewell struct {
-	b      *Subscription
-	as     Ender
-	unread []Reading
-}
-
-// send says goodbye, without locks.
-func (f *farewell) send(told bool, turn *Turn) {
-	p, ok := f.b.s.sink.(interface {
-		Send(text bool, payload []byte, turn *Turn)
-	})
-	if !ok {
-		return
-	}
-	for i := range f.unread {
-		if b, ok := f.as.Append(nil, &f.unread[i]); ok {
-			p.Send(f.as.Text(), b, turn)
-		}
-	}
-	if told {
-		p.Send(f.as.Text(), f.as.End(nil, f.b.pattern), turn)
-	}
-}
-
-// What sessions are owed of a topic that ends: of one, and of all together.
-const (
-	farewellQuota = 16 << 10
-	farewellTotal = 1 << 20
-)
-
-// leftover are copies of unread readings by where they begin: most listeners
-// stand at the same place.
-type leftover map[uint64][]Reading
-
-// of is what b has not been given of t. The caller holds t.mu.
-func (l leftover) of(h *Hub, t *Topic, b *Subscription) []Reading {
-	from, ok := b.cursor(t)
-	if !ok {
-		return nil
-	}
-	if first := t.log.first(); from < first {
-		b.lost(first - from)
-		from = first
-	}
-	all, known := l[from]
-	if !known && len(l) < farewellTotal/farewellQuota {
-		raw, to := t.log.read(h.arena, from, nil, farewellQuota)
-		for seq := from; seq < to; seq++ {
-			var rec record
-			rec, raw = parseRecord(raw)
-			all = append(all, Reading{Topic: t.name, Seq: seq, TS: rec.ts, Origin: rec.origin, CBOR: rec.flags&flagCBOR != 0, From: rec.name, Data: rec.data})
-		}
-		l[from] = all
-	}
-	b.lost(t.log.next - from - uint64(len(all)))
-	not := b.not.Load()
-	all = slices.DeleteFunc(slices.Clone(all), func(r Reading) bool { return not != 0 && r.Origin == not })
-	b.s.out.Add(int64(len(all)))
-	h.Stats.Add(Delivered, int64(len(all)))
-	return all
-}
-
 // lost counts readings that b will not be given any more.
 func (b *Subscription) lost(n uint64) {
 	b.s.drop.Add(int64(n))
 	b.s.hub.Stats.Add(DropOverrun, int64(n))
-}
-
-// cursor is where b stands on t, if it has something to read there.
-func (b *Subscription) cursor(t *Topic) (from uint64, ok bool) {
-	b.s.mu.Lock()
-	defer b.s.mu.Unlock()
-	for i := range b.s.ready.n {
-		if e := *b.s.ready.at(i); e.topic() == t.idx {
-			end := t.log.next
-			from = end - uint64(uint32(end)-e.from())
-			return from, from < end
-		}
-	}
-	return 0, false
 }
 
 func (b *Subscription) reads(f Format) bool {
@@ -195,12 +142,33 @@ func (h *Hub) Listeners(name []byte, f Format) []*Session {
 	return list
 }
 
-// killLocked takes the topic out of the hub; its number lives until reapLocked.
-func (h *Hub) killLocked(t *Topic) {
+// dying is a topic that has ended and whose number sessions may still have on
+// their lists.
+type dying struct {
+	t    *Topic
+	next uint64 // of its log
+	at   int64  // when it ended, by the hub's clock
+}
+
+const (
+	// farewell is how long what was not read yet of a topic that ended is kept for
+	// who is told of its end, in milliseconds.
+	farewell = 5000
+	// reapAt is how many ended topics are worth looking through the sessions' lists.
+	reapAt = 64
+)
+
+// killLocked takes the topic out of the hub. From here on nothing is stored in it.
+// Its number stays taken until reap, what was not read of it only with keep.
+func (h *Hub) killLocked(t *Topic, now int64, keep bool) {
 	t.mu.Lock()
 	t.dead = true
-	t.log.clear(h.arena)
+	if !keep {
+		t.log.clear(h.arena)
+		now -= farewell
+	}
 	h.setAudience(t, nil)
+	h.dying = append(h.dying, dying{t, t.log.next, now})
 	t.mu.Unlock()
 	h.byName.remove(&h.topics, t)
 	if t.name[0] == '$' {
@@ -211,52 +179,101 @@ func (h *Hub) killLocked(t *Topic) {
 	h.deleted++
 }
 
-// reapLocked takes dead topics out of all sessions, then frees their numbers:
-// a number must not mean another topic while a cursor still holds it.
-func (h *Hub) reapLocked(dead map[*Topic]bool) {
-	if len(dead) == 0 {
+// reap takes topics that ended, when there are at least so many, out of all
+// sessions and frees their numbers: a number must not mean another topic while a
+// cursor holds it. The hub's lock is not held while it looks through the lists.
+// Where very many end at a time nobody's farewell is waited for.
+func (h *Hub) reap(now int64, least int) {
+	h.reaping.Lock() // before all others
+	defer h.reaping.Unlock()
+	h.mu.Lock()
+	if len(h.dying) < least {
+		h.mu.Unlock()
 		return
 	}
-	for _, s := range h.sessions {
-		s.mu.Lock()
-		s.forgetLocked(dead)
-		s.mu.Unlock()
+	ended := make(map[uint32]dying, len(h.dying))
+	rest := h.dying[:0]
+	for _, d := range h.dying {
+		if now-d.at >= farewell || len(h.dying) >= reapAt {
+			ended[d.t.idx] = d
+		} else {
+			rest = append(rest, d)
+		}
 	}
-	for t := range dead {
-		h.topics.remove(t.idx)
+	clear(h.dying[len(rest):])
+	h.dying = rest
+	if len(ended) == 0 {
+		h.mu.Unlock()
+		return
+	}
+	sessions := make([]*Session, 0, len(h.sessions))
+	for _, s := range h.sessions {
+		sessions = append(sessions, s)
+	}
+	h.mu.Unlock()
+	for _, s := range sessions {
+		s.forget(ended)
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for idx, d := range ended {
+		d.t.mu.Lock()
+		d.t.log.clear(h.arena)
+		d.t.mu.Unlock()
+		h.topics.remove(idx)
 	}
 }
 
-// forgetLocked drops every trace of dead topics from the session.
-func (s *Session) forgetLocked(dead map[*Topic]bool) {
-	gone := func(topic uint32) bool { return topic != liveMark && dead[s.hub.topics.at(topic)] }
+// forget drops every trace of ended topics from the session, and counts what it
+// was not given of them.
+func (s *Session) forget(ended map[uint32]dying) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed || s.nheld == 0 && !s.readsLocked(ended) {
+		return
+	}
 	keep := int32(0)
 	for i := range s.ready.n {
 		e := *s.ready.at(i)
-		if gone(e.topic()) {
-			t := s.hub.topics.at(e.topic())
-			s.subs[e.slot()].setMarkLocked(t, false)
-			s.subs[e.slot()].lost(uint64(uint32(t.log.next) - e.from()))
+		if d, gone := ended[e.topic()]; gone {
+			b := s.subs[e.slot()]
+			b.setMarkLocked(d.t, false)
+			b.lost(uint64(uint32(d.next) - e.from()))
 			continue
 		}
 		*s.ready.at(keep) = e
 		keep++
 	}
 	s.hub.readyBytes.Add(-int64(s.ready.truncate(keep)))
-	if s.nheld == 0 {
-		return
-	}
 	for _, b := range s.subs {
 		if b == nil {
 			continue
 		}
 		for _, w := range slices.Clone(b.held.waiting()) {
-			if gone(w.topic) {
-				t := s.hub.topics.at(w.topic)
-				b.setMarkLocked(t, false)
+			if d, gone := ended[w.topic]; gone {
+				b.setMarkLocked(d.t, false)
 				b.unholdLocked(w.topic)
-				b.lost(uint64(uint32(t.log.next) - w.from))
+				b.lost(uint64(uint32(d.next) - w.from))
 			}
 		}
 	}
+}
+
+// readsLocked tells whether the session's list may name one of the topics, by its
+// marks where the list is long.
+func (s *Session) readsLocked(ended map[uint32]dying) bool {
+	if s.ready.n <= reapAt {
+		return s.ready.n > 0
+	}
+	for idx := range ended {
+		if s.bit(idx) {
+			return true
+		}
+	}
+	for _, b := range s.subs {
+		if b != nil && b.exact && b.ready.Load() > 0 {
+			return true
+		}
+	}
+	return false
 }

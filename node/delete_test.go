@@ -13,10 +13,6 @@ type told struct{ *lines }
 
 func (told) End(dst []byte, topic string) []byte { return append(append(dst, "end "...), topic...) }
 
-func (p *peer) Send(_ bool, payload []byte, _ *Turn) {
-	p.sent = append(p.sent, string(payload[:min(len(payload), 12)]))
-}
-
 func (p *peer) subTold(t *testing.T, notOwn bool, turn *Turn) {
 	t.Helper()
 	if _, err := p.s.Subscribe([]byte("a"), SubOptions{Format: told{}, NotOwn: notOwn}, turn); err != nil {
@@ -29,8 +25,8 @@ func (p *peer) subTold(t *testing.T, notOwn bool, turn *Turn) {
 func TestFarewell(t *testing.T) {
 	h := newClocked(t, Options{TopicCap: 64 << 10})
 	mine := told{}
-	p, reader, stuck, self, other := open(t, h.Hub), open(t, h.Hub), open(t, h.Hub), open(t, h.Hub), open(t, h.Hub)
-	for _, s := range []*peer{reader, stuck} {
+	p, reader, stuck, late, self, other := open(t, h.Hub), open(t, h.Hub), open(t, h.Hub), open(t, h.Hub), open(t, h.Hub), open(t, h.Hub)
+	for _, s := range []*peer{reader, stuck, late} {
 		s.subTold(t, false, h.turn)
 		s.fill(h.now, 0)
 	}
@@ -38,11 +34,11 @@ func TestFarewell(t *testing.T) {
 	self.fill(h.now, 0)
 	other.sub(t, "a", SubOptions{}, h.turn)
 	other.fill(h.now, 0)
-	if n := len(h.Listeners([]byte("a"), mine)); n != 3 {
+	if n := len(h.Listeners([]byte("a"), mine)); n != 4 {
 		t.Fatalf("%d listeners", n)
 	}
 	big := strings.Repeat("x", 2000)
-	for i := range 9 { // more than farewellQuota
+	for i := range 9 {
 		p.pub(t, "a", fmt.Sprintf(`"%d%s"`, i, big), h.turn)
 	}
 	reader.fill(h.now, 0)
@@ -55,20 +51,29 @@ func TestFarewell(t *testing.T) {
 	if err := h.Check(); err != nil {
 		t.Fatal(err)
 	}
-	want(t, reader.sent, `a 10 0 "own"`, `a 11 0 "last`, "end a")
-	want(t, self.sent, `a 11 0 "last`)
-	if l := stuck.sent; len(l) != 10 || l[0] != `a 1 0 "0xxxx` || l[9] != "end a" {
+	want(t, reader.fill(h.now, 0), `a 10 0 "own"`, `a 11 0 "last"`, "end a")
+	want(t, self.fill(h.now, 0), `a 11 0 "last"`)
+	if l := stuck.fill(h.now, 0); len(l) != 12 || !strings.HasPrefix(l[0], `a 1 0 "0xxxx`) || l[11] != "end a" {
 		t.Errorf("who was behind got %q", l)
 	}
-	want(t, other.sent)
-	if d := stuck.s.drop.Load(); d != 2 {
-		t.Errorf("it lost %d", d)
+	want(t, other.fill(h.now, 0))
+	if d := other.s.drop.Load(); d != 11 {
+		t.Errorf("who is not told of the end lost %d", d)
+	}
+	late.s.mu.Lock()
+	marks := late.s.ready.n
+	late.s.mu.Unlock()
+	h.wait(farewell * time.Millisecond)
+	h.sweep()
+	want(t, late.fill(h.now, 0), "end a")
+	if d := late.s.drop.Load(); d != 11 || marks != 2 {
+		t.Errorf("who reads too late lost %d, and had %d entries", d, marks)
 	}
 	if n := len(h.Listeners([]byte("a"), mine)); n != 0 {
 		t.Errorf("%d listeners", n)
 	}
 	p.pub(t, "a", `"anew"`, h.turn)
-	for _, s := range []*peer{reader, stuck, self} {
+	for _, s := range []*peer{reader, stuck, late, self} {
 		want(t, s.fill(h.now, 0))
 	}
 	if f := other.fill(h.now, 0); len(f) != 1 || !strings.Contains(f[0], "anew") {
@@ -97,6 +102,7 @@ func TestUnreadOfDeleted(t *testing.T) {
 			if err := h.Delete([]byte("a"), nil, h.Turn()); err != nil {
 				t.Fatal(err)
 			}
+			h.sweep()
 		} else {
 			p.s.Close(h.turn)
 			for range 3 {

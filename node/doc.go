@@ -64,10 +64,21 @@
 // A pattern does not keep a dynamic topic alive, an exact subscription does: a
 // dashboard on # is left open for years.
 //
+// Two clocks: a Turn carries the wall's time, for the ts of what is stored and
+// nothing else, and the hub's own, which only goes forward, for everything that is
+// waited for, aged, limited or positioned. A record keeps its ts and the number of
+// the wall's era (16 bits), so that its age is known whatever the wall did since.
+//
+// A topic that ends stays readable for whom its dialect tells of the end, and its
+// number stays taken until reap has gone through the lists that may name it, 64
+// topics at a time, without the hub's lock: with 30 readers of everything that are
+// stuck on 10,000 topics the end of one took 2.6 ms of it, and takes 2 µs. Who
+// leaves with patterns gives the lock back every 1,024 topics.
+//
 // # Locks
 //
-// The order is window.mu → hub.mu → Topic.mu → Session.mu → arena.mu, never
-// reversed.
+// The order is reaping, window.mu, listing.mu → hub.mu → Topic.mu → Session.mu →
+// arena.mu, never reversed.
 // Nothing is held over I/O, over the encoding of a body, or over a call out of
 // the package, but for Sink.Cut, which only leaves a note. A function that
 // wants its caller's lock says Locked.

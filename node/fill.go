@@ -153,6 +153,10 @@ func (s *Session) Fill(dst []byte, limit int, now int64, f Framer, sc *Scratch) 
 		}
 		e := *s.ready.at(0)
 		b := s.subs[e.slot()]
+		if e.topic() == endMark {
+			dst = s.endUnlock(dst, b, f)
+			continue
+		}
 		if e.topic() == liveMark {
 			s.popLocked()
 			b.live = true
@@ -165,13 +169,31 @@ func (s *Session) Fill(dst []byte, limit int, now int64, f Framer, sc *Scratch) 
 			}
 			continue
 		}
-		// Found while the entry holds its number: a deleted topic's number is
-		// given to another only after it has gone from every list.
-		v := visit{s: s, t: s.hub.topics.at(e.topic()), e: e, b: b, view: b.view, not: b.not.Load(), live: b.live, now: now}
+		// Found while the entry holds its number: an ended topic's number is given
+		// to another only after it has gone from every list.
+		v := visit{s: s, t: s.hub.topics.at(e.topic()), e: e, b: b, view: b.view, not: b.not.Load(), live: b.live, ending: b.ending, now: now}
 		s.mu.Unlock()
 		dst = v.read(dst, limit, f, sc)
 	}
 	return dst, Again
+}
+
+// endUnlock writes that the topic of b has ended, once what was left of it has been
+// read. It gives s.mu back.
+func (s *Session) endUnlock(dst []byte, b *Subscription, f Framer) []byte {
+	if b.ready.Load() > 0 { // the cursor is behind it on the list
+		s.popLocked()
+		s.appendLocked(newEntry(endMark, b.slot, 0))
+		s.mu.Unlock()
+		return dst
+	}
+	as := s.endLocked(b)
+	s.mu.Unlock()
+	if as == nil {
+		return dst
+	}
+	at := len(dst)
+	return f.End(as.End(f.Begin(dst), b.pattern), at, as.Text())
 }
 
 // Idle and Again are values of Fill's next.
@@ -230,7 +252,10 @@ type visit struct {
 	not  uint32
 	live bool
 	now  int64
-	drop uint64
+
+	ending             bool   // of a topic that has ended it may read the rest
+	overrun, conflated uint64 // readings that it is not given
+	drop               uint64 // both
 
 	shared bool // others hear the topic too: its frames are worth keeping
 }
@@ -244,7 +269,8 @@ func (v *visit) read(dst []byte, limit int, f Framer, sc *Scratch) []byte {
 	end := t.log.next
 	to := from
 	var cached *batch
-	if from < end && !t.dead {
+	dead := t.dead
+	if from < end {
 		if v.shared = t.aud != nil && len(t.aud.subs) > 1; v.shared && v.plain() {
 			cached = sc.find(t, from, v.view.format)
 		}
@@ -256,13 +282,14 @@ func (v *visit) read(dst []byte, limit int, f Framer, sc *Scratch) []byte {
 	}
 	stored := to < end && !v.live && t.log.monoOf(s.hub.arena, &s.hub.calendar, to) <= v.b.began
 	s.mu.Lock()
-	v.advanceLocked(t, from, to, to == end || t.dead, stored)
+	moved := v.advanceLocked(t, from, to, to == end, stored)
 	s.mu.Unlock()
 	t.mu.Unlock()
 
-	if v.drop > 0 {
-		s.drop.Add(int64(v.drop))
+	if dead && !moved { // reap was here before, and has counted what is lost
+		return dst
 	}
+	v.countDrop()
 	if to == from {
 		return dst
 	}
@@ -285,18 +312,28 @@ func (v *visit) plain() bool { return v.drop == 0 && v.not == 0 && v.view.rate =
 func (v *visit) start(t *Topic) uint64 {
 	end := t.log.next
 	from := end - uint64(uint32(end)-v.e.from())
-	if first := t.log.first(); from < first {
-		v.drop = first - from
-		v.s.hub.Stats.Add(DropOverrun, int64(v.drop))
+	first := t.log.first()
+	if t.dead && !v.ending {
+		first = end
+	}
+	if from < first {
+		v.overrun = first - from
 		from = first
 	}
 	if (v.view.latest || v.view.rate > 0 && v.live) && end-from > 1 {
-		n := end - 1 - from
-		v.s.hub.Stats.Add(DropConflated, int64(n))
-		v.drop += n
+		v.conflated = end - 1 - from
 		from = end - 1
 	}
+	v.drop = v.overrun + v.conflated
 	return from
+}
+
+func (v *visit) countDrop() {
+	if v.drop > 0 {
+		v.s.drop.Add(int64(v.drop))
+		v.s.hub.Stats.Add(DropOverrun, int64(v.overrun))
+		v.s.hub.Stats.Add(DropConflated, int64(v.conflated))
+	}
 }
 
 // encode appends the records in sc.raw and remembers the batch for the next reader.
@@ -333,15 +370,16 @@ func (v *visit) encode(dst []byte, t *Topic, from, to uint64, f Framer, sc *Scra
 	return dst, n
 }
 
-// advanceLocked moves the cursor on, or ends it when it has caught up. The
-// entry is still the first of the list unless a new request moved it meanwhile.
-func (v *visit) advanceLocked(t *Topic, from, to uint64, done, stored bool) {
+// advanceLocked moves the cursor on, or ends it when it has caught up. The entry
+// is still the first of the list unless a new request moved it meanwhile, or the
+// topic has ended and its number is another's: then nothing is moved.
+func (v *visit) advanceLocked(t *Topic, from, to uint64, done, stored bool) (moved bool) {
 	s, b := v.s, v.b
 	if !b.live {
 		b.stored += uint32(to - from)
 	}
-	if s.closed || s.ready.n == 0 || *s.ready.at(0) != v.e {
-		return
+	if s.closed || s.ready.n == 0 || *s.ready.at(0) != v.e || s.hub.topics.at(t.idx) != t {
+		return false
 	}
 	switch {
 	case done && b.view.rate > 0 && b.live && !t.dead && uint32(to) != v.e.from():
@@ -358,4 +396,5 @@ func (v *visit) advanceLocked(t *Topic, from, to uint64, done, stored bool) {
 		s.popLocked()
 		s.appendLocked(newEntry(t.idx, b.slot, to))
 	}
+	return true
 }

@@ -4,6 +4,7 @@ import (
 	"hash/maphash"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"topicd/codec"
 )
@@ -22,6 +23,7 @@ type Hub struct {
 	makers   makers
 	listed   listing
 	declared chan struct{} // static topics have changed; one value is enough
+	reaping  sync.Mutex    // one reap at a time; before all others
 
 	topics     table
 	readyBytes atomic.Int64 // of all ready lists
@@ -41,12 +43,14 @@ type Hub struct {
 	ids      uint32             // sessions ever opened
 	rank     uint64             // subscriptions ever made
 	nsubs    int
+	dying    []dying  // topics that have ended since the last reap
 	deleted  uint32   // topics ever deleted: a topic born later has another epoch
 	names    int64    // bytes of topic names
 	own      int      // topics of the hub's own: presence must not take all places
 	swept    uint32   // where the next sweep goes on
 	victim   uint32   // where the next search for room goes on
 	dry      [2]int64 // when a search for room found none: among topics above their share, among all
+	gaveBack int      // times that long work let others have mu
 	watched  int      // subscriptions that may want to hear of everybody's presence
 	began    int64
 	statsAt  int64 // when the figures were published last
@@ -96,12 +100,22 @@ func (h *Hub) Open(sink Sink, addr, url string, turn *Turn) (*Session, *codec.Er
 		h.Stats.Add(RefusedSessions, 1)
 		return nil, errSessions
 	}
-	h.ids++
-	s.id = h.ids
+	s.id = h.newIDLocked()
 	h.sessions[s.id] = s
 	h.nsessions.Add(1)
 	h.Stats.Add(Opened, 1)
 	return s, nil
+}
+
+// newIDLocked is a session number that is not in use: each HTTP request takes one,
+// and after 2^32 of them they begin anew. 0 is nobody's.
+func (h *Hub) newIDLocked() uint32 {
+	for {
+		h.ids++
+		if h.ids != 0 && h.sessions[h.ids] == nil {
+			return h.ids
+		}
+	}
 }
 
 var errSessions = &codec.Error{Code: codec.CodeNoRoom, Msg: "the hub serves as many connections as it may: try again later", Retry: 10_000}
@@ -110,28 +124,26 @@ var errSessions = &codec.Error{Code: codec.CodeNoRoom, Msg: "the hub serves as m
 func (s *Session) Close(turn *Turn) {
 	h := s.hub
 	h.mu.Lock()
-	defer h.mu.Unlock()
 	s.mu.Lock()
 	if s.closed {
 		s.mu.Unlock()
+		h.mu.Unlock()
 		return
 	}
-	subs := append([]*Subscription(nil), s.subs...)
-	s.mu.Unlock()
-	for _, b := range subs {
-		if b != nil {
-			h.dropSubLocked(b)
-		}
-	}
-	s.mu.Lock()
-	s.closed = true
+	s.closed = true // nothing is marked any more
 	h.readyBytes.Add(-int64(s.ready.truncate(0)))
-	s.tasks, s.subs = nil, nil
+	s.tasks = nil
+	s.mu.Unlock()
+	h.leaveLocked(s, s.subs, turn.Mono)
+	s.mu.Lock()
+	s.subs = nil
 	s.mu.Unlock()
 	delete(h.sessions, s.id)
 	h.nsessions.Add(-1)
 	h.offlineLocked(s, turn)
 	h.Stats.Add(Closed, 1)
+	h.mu.Unlock()
+	h.reap(turn.Mono, reapAt)
 }
 
 // all yields the living topics. The caller holds the hub's mu.
@@ -149,7 +161,7 @@ func (h *Hub) topicLocked(name string) (*Topic, *codec.Error) {
 		return t, nil
 	}
 	own := name[0] == '$'
-	if h.byName.n >= h.opt.Topics || own && h.own >= h.opt.Topics/4 {
+	if h.byName.n >= h.opt.Topics || own && h.own >= h.opt.Topics/4 || h.topics.full() {
 		h.Stats.Add(RefusedTopics, 1)
 		return nil, errTopics
 	}
@@ -213,13 +225,13 @@ func (h *Hub) Make(name []byte, o MakeOptions) (*Topic, *codec.Error) {
 	d := *t.declared()
 	d.static = d.static || o.Static
 	if o.Cap > 0 {
-		d.cap = uint32(min(o.Cap, h.opt.Memory, 1<<31))
+		d.cap = uint32(min(o.Cap, h.opt.Memory, MaxCap))
 	}
 	if o.Stale > 0 {
 		d.stale = uint32(min(o.Stale, 1<<31))
 	}
 	if o.Keep != nil {
-		d.keep = uint32(*o.Keep)
+		d.keep = uint32(max(0, min(*o.Keep, int(MaxKeep/time.Second))))
 	}
 	if d != *undeclared {
 		if d.static && d != *t.declared() {
@@ -242,25 +254,25 @@ type MakeOptions struct {
 // stale. The transport calls it about once a second; a call looks at a part
 // of the topics only.
 func (h *Hub) Sweep(turn *Turn) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	now := turn.Mono
 	h.listed.forget()
-	dead := make(map[*Topic]bool)
+	h.mu.Lock()
+	now := turn.Mono
+	expired := int64(0)
 	for range min(h.topics.used, 256+h.topics.used/16) {
 		if h.swept++; h.swept >= h.topics.used {
 			h.swept = 0
 		}
 		if t := h.topics.at(h.swept); t != nil && h.expired(t, now) {
-			h.killLocked(t)
-			dead[t] = true
+			h.killLocked(t, now, false)
+			expired++
 		}
 	}
-	h.Stats.Add(Expired, int64(len(dead)))
-	h.reapLocked(dead)
+	h.Stats.Add(Expired, expired)
 	h.staleLocked(turn)
 	h.statsLocked(turn)
 	h.forgetDevicesLocked(now)
+	h.mu.Unlock()
+	h.reap(now, 1)
 }
 
 // expired notes since when t is unused and reports whether that is too long.
@@ -303,17 +315,13 @@ func (h *Hub) usedByLocked(id uint32) bool {
 }
 
 // reapIfDue ends a topic whose keep time is 0 the moment its last user leaves.
-func (h *Hub) reapIfDue(t *Topic) {
-	if t == nil {
-		return
-	}
+func (h *Hub) reapIfDue(t *Topic, now int64) {
 	t.mu.Lock()
 	d := t.declared()
 	due := d.keep == 0 && !d.static && !t.dead && !t.aud.named()
 	t.mu.Unlock()
 	if due {
-		h.killLocked(t)
-		h.reapLocked(map[*Topic]bool{t: true})
+		h.killLocked(t, now, false)
 	}
 }
 

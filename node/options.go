@@ -66,13 +66,24 @@ func (o Options) withDefaults() Options {
 	}
 	o.Topics = min(o.Topics, maxTopics)
 	o.Subs = min(o.Subs, maxSubs)
+	o.TopicCap = min(o.TopicCap, MaxCap)
+	o.MaxBody = min(o.MaxBody, MaxData)
+	o.Keep = min(o.Keep, MaxKeep)
 	return o
 }
+
+// What the words of a record and of a topic can hold. Settings beyond it are to be
+// refused where they are made; here they are cut to it.
+const (
+	MaxCap  = 1<<30 - 1                 // bytes of one topic
+	MaxData = maxData                   // bytes of one reading's data
+	MaxKeep = (1<<31 - 1) * time.Second // 68 years
+)
 
 // A ready entry packs topic, subscription and position in 8 bytes, which sets
 // these two.
 const (
-	maxTopics = 1<<topicBits - 1
+	maxTopics = endMark
 	maxSubs   = 1<<subBits - 1
 	topicBits = 20
 	subBits   = 12

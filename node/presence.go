@@ -62,13 +62,8 @@ func (s *Session) rename(dev, name string, show bool, turn *Turn) *codec.Error {
 		h.presenceLocked(s, old, "offline", turn)
 	}
 	if dev != "" {
-		w := h.devices[dev]
-		if w == nil && len(h.devices) < maxWindows {
-			w = new(window)
-			w.used.Store(turn.Mono)
-			h.devices[dev] = w
-		}
-		x.window = w
+		x.window.release(turn.Mono)
+		x.window = h.windowLocked(dev)
 	}
 	if show || shown || h.watched > 0 {
 		h.showLocked(s, turn)
@@ -168,6 +163,7 @@ func (h *Hub) offlineLocked(s *Session, turn *Turn) {
 	client, shown := s.clientLocked(), s.shown
 	if s.ext != nil {
 		h.renamedLocked(s.ext.client, "")
+		s.ext.window.release(turn.Mono)
 	}
 	s.mu.Unlock()
 	// Else the device has come back on another connection meanwhile.
@@ -212,11 +208,52 @@ func (h *Hub) staleLocked(turn *Turn) {
 
 func (h *Hub) forgetDevicesLocked(now int64) {
 	for dev, w := range h.devices {
-		if now-w.used.Load() > windowKeep.Milliseconds() {
+		if w.held == 0 && now-w.used.Load() > windowKeep.Milliseconds() {
 			delete(h.devices, dev)
 		}
 	}
 }
+
+// windowLocked is the window of a device, held for one more session. When there
+// are too many the one that is unused for longest goes; when each is in use the
+// device gets none, which is counted, and the dialect can tell (Session.Dedupes).
+func (h *Hub) windowLocked(dev string) *window {
+	w := h.devices[dev]
+	if w == nil {
+		if len(h.devices) >= maxWindows && !h.forgetOldestLocked() {
+			h.Stats.Add(RefusedWindows, 1)
+			return nil
+		}
+		w = new(window)
+		h.devices[dev] = w
+	}
+	w.held++
+	return w
+}
+
+func (h *Hub) forgetOldestLocked() bool {
+	oldest, at := "", int64(0)
+	for dev, w := range h.devices {
+		if used := w.used.Load(); w.held == 0 && (oldest == "" || used < at) {
+			oldest, at = dev, used
+		}
+	}
+	delete(h.devices, oldest)
+	return oldest != ""
+}
+
+// release: one session less holds the window. From now on it is kept a while. The
+// caller holds the hub's mu.
+func (w *window) release(now int64) {
+	if w != nil {
+		w.held--
+		w.used.Store(max(now, w.used.Load()))
+	}
+}
+
+// Dedupes reports whether numbers that the device sends again are recognised.
+// Called by the peer's reader only.
+func (s *Session) Dedupes() bool { return s.ext != nil && s.ext.window != nil }
 
 // NameFor is the name the hub gives to a peer that did not name itself.
 func NameFor(id uint32) string { return "c" + strconv.FormatUint(uint64(id), 10) }

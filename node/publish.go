@@ -286,7 +286,8 @@ func (h *Hub) shareLocked() {
 // new one the body must be the same too, because a device that was switched
 // off begins to count anew.
 type window struct {
-	used atomic.Int64 // when a number was noted last, by the hub's clock
+	used atomic.Int64 // when a number was noted last or a session let go of it, by the hub's clock
+	held int          // sessions that have it; guarded by the hub's mu
 
 	// A device that comes back may be read on its old connection still. Held
 	// until the reading has its number: the lock before all others.

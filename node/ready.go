@@ -16,8 +16,15 @@ func (e entry) topic() uint32 { return uint32(e >> 44) }
 func (e entry) slot() uint16  { return uint16(e>>32) & maxSubs }
 func (e entry) from() uint32  { return uint32(e) }
 
-// liveMark is the topic of the entry behind a subscription's stored readings.
-const liveMark = 1<<topicBits - 1
+// Topics of entries that are none: behind a subscription's stored readings, and
+// behind what is left to read of a topic that ended.
+const (
+	liveMark = 1<<topicBits - 1
+	endMark  = 1<<topicBits - 2
+)
+
+// isMark reports whether the entry is no cursor.
+func (e entry) isMark() bool { return e.topic() >= endMark }
 
 // fifo is a list of entries, in blocks that come and go with what it holds. The
 // first two lie in it: most sessions are never behind on more topics, and hold
@@ -114,7 +121,7 @@ type bitPage [1 << pageBits / 32]atomic.Uint32
 // that has not caught up. Called with t.mu held.
 func (b *Subscription) marked(t *Topic) bool {
 	if b.exact {
-		return b.ready.Load()
+		return b.ready.Load() == t.idx+1
 	}
 	return b.s.bit(t.idx)
 }
@@ -131,7 +138,13 @@ func (s *Session) bit(idx uint32) bool {
 // setMarkLocked notes that a cursor of b on t exists.
 func (b *Subscription) setMarkLocked(t *Topic, on bool) {
 	if b.exact {
-		b.ready.Store(on)
+		// Of a name that ended and was made again the cursor on the old topic may be
+		// on the list still.
+		if on {
+			b.ready.Store(t.idx + 1)
+		} else {
+			b.ready.CompareAndSwap(t.idx+1, 0)
+		}
 		return
 	}
 	b.s.setBitLocked(t.idx, on)

@@ -196,7 +196,7 @@ type Subscription struct {
 
 	// written under the session's mu, read without: the only mark that an exact
 	// subscription needs
-	ready atomic.Bool
+	ready atomic.Uint32 // number of the topic that its cursor is on, plus 1; 0 = it has none
 
 	// session whose readings are left out, 0 = none; written under the session's
 	// mu, read without by publishers
@@ -208,6 +208,9 @@ type Subscription struct {
 
 	// guarded by the session's mu
 	stored uint32 // readings sent before live
+	ending bool   // its topic has ended; guarded by the hub's mu as well
+	told   bool   // and that is told, when what was left has been read
+	ended  bool   // which it has: its slot is free
 	began  int64  // when it was made, by the hub's clock: older readings are stored ones
 	held   *heldList
 

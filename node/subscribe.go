@@ -59,13 +59,13 @@ func (s *Session) Subscribe(pattern []byte, opt SubOptions, turn *Turn) (Subscri
 	if b.exact {
 		if h.byName.get(&h.topics, b.pattern) == nil {
 			if err := s.mayMake(1, turn.Mono); err != nil {
-				h.dropSubLocked(b)
+				h.dropSubLocked(b, turn.Mono)
 				return Subscribed{}, err
 			}
 		}
 		t, err := h.topicLocked(b.pattern)
 		if err != nil {
-			h.dropSubLocked(b)
+			h.dropSubLocked(b, turn.Mono)
 			return Subscribed{}, err
 		}
 		r.res.Ep, r.res.Topic = h.epoch+uint64(t.gen), t
@@ -232,8 +232,10 @@ func (h *Hub) subscriptionLocked(s *Session, pattern string) (*Subscription, *co
 	n := 0
 	for i, b := range s.subs {
 		switch {
-		case b == nil:
+		case b == nil || b.ended:
 			slot = i
+		case b.ending:
+			n++
 		case b.pattern == pattern:
 			return b, nil
 		default:

@@ -134,7 +134,7 @@ func (x *index) remove(b *table, t *Topic) {
 // table maps the small numbers of topics to topics without a lock: pages are
 // made under the hub's lock and never move.
 type table struct {
-	pages [(maxTopics + 1) >> pageBits]atomic.Pointer[page]
+	pages [1 << topicBits >> pageBits]atomic.Pointer[page]
 	free  []uint32 // numbers of reaped topics
 	used  uint32   // numbers ever given
 }
@@ -161,6 +161,9 @@ func (b *table) put(t *Topic) {
 	}
 	p.Load()[t.idx&(1<<pageBits-1)].Store(t)
 }
+
+// full: every number is a topic's, or of one that has ended and not been reaped.
+func (b *table) full() bool { return len(b.free) == 0 && b.used == maxTopics }
 
 func (b *table) remove(idx uint32) {
 	b.pages[idx>>pageBits].Load()[idx&(1<<pageBits-1)].Store(nil)

@@ -6,62 +6,119 @@ import "topicd/codec"
 func (s *Session) Unsubscribe(pattern []byte, turn *Turn) *codec.Error {
 	h := s.hub
 	h.mu.Lock()
-	defer h.mu.Unlock()
-	s.mu.Lock()
-	var b *Subscription
-	for _, c := range s.subs {
-		if c != nil && c.pattern == string(pattern) {
-			b = c
-		}
-	}
-	s.mu.Unlock()
+	b := s.subscribedLocked(string(pattern))
 	if b == nil {
+		h.mu.Unlock()
 		return codec.Errorf(codec.CodeNotFound, "not subscribed to %q", pattern)
 	}
-	h.dropSubLocked(b)
+	h.dropSubLocked(b, turn.Mono)
+	h.mu.Unlock()
+	h.reap(turn.Mono, reapAt)
+	return nil
+}
+
+// subscribedLocked is the session's subscription to the pattern, nil if it has none.
+func (s *Session) subscribedLocked(pattern string) *Subscription {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, b := range s.subs {
+		if b != nil && !b.ending && b.pattern == pattern {
+			return b
+		}
+	}
 	return nil
 }
 
 // dropSubLocked takes b out of every audience; other subscriptions of its
 // session take its place where they fit. Unread readings that another of them
-// wants stay to be read.
-func (h *Hub) dropSubLocked(b *Subscription) {
+// wants stay to be read. It gives the hub's mu back for moments.
+func (h *Hub) dropSubLocked(b *Subscription, now int64) {
 	s := b.s
-	if b.exact {
-		if t := h.byName.get(&h.topics, b.pattern); t != nil {
+	h.leaveLocked(s, []*Subscription{b}, now)
+	s.mu.Lock()
+	s.purgeLocked(b)
+	s.subs[b.slot] = nil
+	s.mu.Unlock()
+}
+
+// leaveLocked takes subscriptions of s out of every audience: one, in whose place
+// others of s may come, or all of them when s is closed. It goes through the
+// topics once, and lets others have the hub's mu every holdFor topics: a topic
+// that is born meanwhile does not know the patterns any more.
+func (h *Hub) leaveLocked(s *Session, subs []*Subscription, now int64) {
+	patterns := false
+	for _, b := range subs {
+		if b == nil || b.ending {
+			continue
+		}
+		h.nsubs--
+		if reservedPattern(b.pattern) {
+			h.watched--
+		}
+		if !b.exact {
+			h.patterns.remove(b)
+			patterns = true
+		} else if t := h.byName.get(&h.topics, b.pattern); t != nil {
 			t.mu.Lock()
 			if t.aud.of(s) == b {
 				h.replaceLocked(t, b, h.bestLocked(s, b, t.name))
 			}
 			t.mu.Unlock()
-		}
-	} else {
-		h.patterns.remove(b)
-		serves := make(map[*audience]bool)
-		for t := range h.topics.all {
-			t.mu.Lock()
-			yes, known := serves[t.aud]
-			if !known {
-				yes = t.aud.of(s) == b
-				serves[t.aud] = yes
-			}
-			if yes {
-				h.replaceLocked(t, b, h.bestLocked(s, b, t.name))
-			}
-			t.mu.Unlock()
+			h.reapIfDue(t, now)
 		}
 	}
-	s.mu.Lock()
-	s.purgeLocked(b)
-	s.subs[b.slot] = nil
-	s.mu.Unlock()
-	h.nsubs--
-	if reservedPattern(b.pattern) {
-		h.watched--
+	if !patterns {
+		return
 	}
-	if b.exact {
-		h.reapIfDue(h.byName.get(&h.topics, b.pattern))
+	l := leaving{h: h, s: s}
+	if !s.closed {
+		l.only = subs[0]
 	}
+	for i := uint32(0); i < h.topics.used; i++ {
+		if i%holdFor == 0 {
+			if i > 0 {
+				h.mu.Unlock()
+				h.mu.Lock()
+				h.gaveBack++
+			}
+			l.served = make(map[*audience]*Subscription)
+		}
+		if t := h.topics.at(i); t != nil && !t.dead {
+			l.topic(t)
+		}
+	}
+}
+
+// holdFor is how many topics are looked at before others may have the hub's lock:
+// 0.5 ms where each has an audience of its own.
+const holdFor = 1024
+
+// leaving is a session, or one subscription of it, on its way out.
+type leaving struct {
+	h      *Hub
+	s      *Session
+	only   *Subscription               // nil: all of the session's
+	served map[*audience]*Subscription // the leaving one that an audience has, nil = none
+}
+
+func (l *leaving) topic(t *Topic) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	b, known := l.served[t.aud]
+	if !known {
+		if b = t.aud.of(l.s); l.only != nil && b != l.only {
+			b = nil
+		}
+		l.served[t.aud] = b
+	}
+	if b == nil {
+		return
+	}
+	var other *Subscription
+	if l.only != nil {
+		other = l.h.bestLocked(l.s, b, t.name)
+	}
+	l.h.replaceLocked(t, b, other)
 }
 
 // replaceLocked puts other (nil: nobody) in b's place in t's audience.
@@ -83,7 +140,7 @@ func (h *Hub) replaceLocked(t *Topic, b, other *Subscription) {
 // bestLocked is the session's best subscription for the name, b left out.
 func (h *Hub) bestLocked(s *Session, b *Subscription, name string) (best *Subscription) {
 	for _, c := range s.subs {
-		if c != nil && c != b && (best == nil || c.rank > best.rank) && (c.pattern == name || !c.exact && codec.Match(c.pattern, name)) {
+		if c != nil && c != b && !c.ending && (best == nil || c.rank > best.rank) && (c.pattern == name || !c.exact && codec.Match(c.pattern, name)) {
 			best = c
 		}
 	}
@@ -119,18 +176,24 @@ func (s *Session) moveMark(from, to *Subscription, t *Topic) {
 }
 
 // purgeLocked takes the entries of b off the list, or gives them to the
-// subscription that now serves their topic.
+// subscription that now serves their topic. The caller holds the hub's mu, so
+// audiences do not change.
 func (s *Session) purgeLocked(b *Subscription) {
 	old := s.ready
 	s.ready = fifo{}
+	serves := make(map[*audience]*Subscription)
 	for i := range old.n {
 		e := *old.at(i)
 		if e.slot() == b.slot {
-			if e.topic() == liveMark {
+			if e.isMark() {
 				continue
 			}
 			t := s.hub.topics.at(e.topic())
-			other := s.hub.bestLocked(s, b, t.name)
+			other, known := serves[t.aud]
+			if !known {
+				other = t.aud.of(s)
+				serves[t.aud] = other
+			}
 			if other == nil {
 				b.setMarkLocked(t, false)
 				continue
