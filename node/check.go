@@ -12,7 +12,7 @@ func (h *Hub) Check() error {
 	defer h.mu.Unlock()
 	var errs []error
 	bad := func(format string, a ...any) { errs = append(errs, fmt.Errorf(format, a...)) }
-	chunks := make(map[chunk]string)
+	chunks := make(map[uint32]bool)
 	var bytes int64
 	refs := make(map[*audience]int32)
 	topics, own := 0, 0
@@ -27,8 +27,10 @@ func (h *Hub) Check() error {
 		if h.topics.at(t.idx) != t {
 			bad("topic %q has another's number", t.name)
 		}
-		h.checkLog(t, chunks, bad)
-		bytes += int64(t.log.bytes)
+		if err := t.log.Check(h.arena, chunks); err != nil {
+			bad("topic %q: %v", t.name, err)
+		}
+		bytes += int64(t.log.Bytes())
 		if t.aud != nil {
 			refs[t.aud]++
 		}
@@ -38,8 +40,10 @@ func (h *Hub) Check() error {
 		if !d.t.dead || h.topics.at(d.t.idx) != d.t {
 			bad("topic %q has ended and is not on its way out", d.t.name)
 		}
-		h.checkLog(d.t, chunks, bad)
-		bytes += int64(d.t.log.bytes)
+		if err := d.t.log.Check(h.arena, chunks); err != nil {
+			bad("topic %q, ended: %v", d.t.name, err)
+		}
+		bytes += int64(d.t.log.Bytes())
 	}
 	if own != h.own {
 		bad("%d topics of the hub's own, counted %d", own, h.own)
@@ -47,7 +51,7 @@ func (h *Hub) Check() error {
 	if topics != h.byName.n {
 		bad("%d topics in the table, %d by name", topics, h.byName.n)
 	}
-	if used, _, _ := h.arena.usage(); used != bytes {
+	if used, _, _ := h.arena.Usage(); used != bytes {
 		bad("arena: %d bytes handed out, topics hold %d", used, bytes)
 	}
 	kept, shared := 0, 0
@@ -69,50 +73,6 @@ func (h *Hub) Check() error {
 	}
 	h.checkSessions(bad)
 	return errors.Join(errs...)
-}
-
-func (h *Hub) checkLog(t *Topic, chunks map[chunk]string, bad func(string, ...any)) {
-	l := &t.log
-	if l.count == 0 {
-		if l.bytes != 0 || l.headChunk != 0 {
-			bad("topic %q is empty and holds %d bytes", t.name, l.bytes)
-		}
-		return
-	}
-	var bytes uint32
-	last := chunk(0)
-	for c := l.headChunk; c != 0; c = nextChunk(h.arena.bytes(c)) {
-		if other, taken := chunks[c]; taken {
-			bad("chunk %d is in %q and in %q", c, other, t.name)
-			return
-		}
-		chunks[c] = t.name
-		bytes += uint32(h.arena.size(c))
-		last = c
-	}
-	if bytes != l.bytes || last != l.tailChunk {
-		bad("topic %q: %d bytes in chunks, %d counted; tail %d, %d", t.name, bytes, l.bytes, last, l.tailChunk)
-	}
-	p := place{l.headChunk, int(l.headOff)}
-	for seq := l.first(); seq < l.next; seq++ {
-		var head [recordHead]byte
-		if q := l.find(h.arena, seq); h.normal(q) != h.normal(p) {
-			bad("topic %q: reading %d is at %v, found at %v", t.name, seq, p, q)
-		}
-		l.copyAt(h.arena, p, head[:])
-		p = l.skip(h.arena, p, recordSize(head[:]), false)
-	}
-	if h.normal(p) != h.normal(place{l.tailChunk, int(l.tailOff)}) {
-		bad("topic %q: records end at %v, tail is %d+%d", t.name, p, l.tailChunk, l.tailOff)
-	}
-}
-
-// normal: the end of a chunk and the begin of the next are one place.
-func (h *Hub) normal(p place) place {
-	if b := h.arena.bytes(p.c); p.off == len(b) && nextChunk(b) != 0 {
-		return place{nextChunk(b), chunkHead}
-	}
-	return p
 }
 
 func (h *Hub) checkAudience(t *Topic, bad func(string, ...any)) {
@@ -164,7 +124,7 @@ func (h *Hub) checkSessions(bad func(string, ...any)) {
 			} else if !b.marked(t) {
 				bad("session %d: cursor on %q without a mark", s.id, t.name)
 			}
-			if uint32(t.log.next)-from > 1<<31 {
+			if uint32(t.log.Next())-from > 1<<31 {
 				bad("session %d: cursor on %q is ahead of it", s.id, t.name)
 			}
 		}

@@ -164,11 +164,11 @@ func (h *Hub) killLocked(t *Topic, now int64, keep bool) {
 	t.mu.Lock()
 	t.dead = true
 	if !keep {
-		t.log.clear(h.arena)
+		t.log.Clear(h.arena)
 		now -= farewell
 	}
 	h.setAudience(t, nil)
-	h.dying = append(h.dying, dying{t, t.log.next, now})
+	h.dying = append(h.dying, dying{t, t.log.Next(), now})
 	t.mu.Unlock()
 	h.byName.remove(&h.topics, t)
 	if t.name[0] == '$' {
@@ -218,7 +218,7 @@ func (h *Hub) reap(now int64, least int) {
 	defer h.mu.Unlock()
 	for idx, d := range ended {
 		d.t.mu.Lock()
-		d.t.log.clear(h.arena)
+		d.t.log.Clear(h.arena)
 		d.t.mu.Unlock()
 		h.topics.remove(idx)
 	}

@@ -155,8 +155,8 @@ func TestSequenceWraps(t *testing.T) {
 	p.pub(t, "a", "0", h.turn)
 	topic := h.Find([]byte("a"))
 	topic.mu.Lock()
-	topic.log.clear(h.arena)
-	topic.log.next = 1<<32 - 3
+	topic.log.Clear(h.arena)
+	topic.log.Begin(1<<32 - 3)
 	topic.mu.Unlock()
 	s.sub(t, "a", SubOptions{}, h.turn)
 	s.fill(h.now, 0)

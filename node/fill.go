@@ -1,6 +1,10 @@
 package node
 
-import "topicd/codec"
+import (
+	"topicd/codec"
+
+	"topicd/node/arena"
+)
 
 // Reading is one stored reading as a Format sees it. Its slices are good
 // until the Format returns.
@@ -266,7 +270,7 @@ func (v *visit) read(dst []byte, limit int, f Framer, sc *Scratch) []byte {
 	s, t := v.s, v.t
 	t.mu.Lock()
 	from := v.start(t)
-	end := t.log.next
+	end := t.log.Next()
 	to := from
 	var cached *batch
 	dead := t.dead
@@ -277,10 +281,10 @@ func (v *visit) read(dst []byte, limit int, f Framer, sc *Scratch) []byte {
 		if cached != nil {
 			to = cached.to
 		} else {
-			sc.raw, to = t.log.read(s.hub.arena, from, sc.raw[:0], min(batchQuota, limit-len(dst)))
+			sc.raw, to = t.log.Read(s.hub.arena, from, sc.raw[:0], min(batchQuota, limit-len(dst)))
 		}
 	}
-	stored := to < end && !v.live && t.log.monoOf(s.hub.arena, &s.hub.calendar, to) <= v.b.began
+	stored := to < end && !v.live && s.hub.arrived(t, to) <= v.b.began
 	s.mu.Lock()
 	moved := v.advanceLocked(t, from, to, to == end, stored)
 	s.mu.Unlock()
@@ -310,9 +314,9 @@ func (v *visit) plain() bool { return v.drop == 0 && v.not == 0 && v.view.rate =
 
 // start is where the cursor stands, past what it has lost or does not want.
 func (v *visit) start(t *Topic) uint64 {
-	end := t.log.next
+	end := t.log.Next()
 	from := end - uint64(uint32(end)-v.e.from())
-	first := t.log.first()
+	first := t.log.First()
 	if t.dead && !v.ending {
 		first = end
 	}
@@ -346,12 +350,12 @@ func (v *visit) encode(dst []byte, t *Topic, from, to uint64, f Framer, sc *Scra
 	*r = Reading{Topic: t.name, Ep: v.s.hub.epoch + uint64(t.gen), Drop: v.drop}
 	var n int64
 	for seq := from; seq < to; seq++ {
-		var rec record
-		rec, raw = parseRecord(raw)
-		if v.not != 0 && rec.origin == v.not {
+		var rec arena.Record
+		rec, raw = arena.Parse(raw)
+		if v.not != 0 && rec.Origin == v.not {
 			continue
 		}
-		r.Seq, r.TS, r.Origin, r.CBOR, r.From, r.Data = seq, rec.ts, rec.origin, rec.flags&flagCBOR != 0, rec.name, rec.data
+		r.Seq, r.TS, r.Origin, r.CBOR, r.From, r.Data = seq, rec.TS, rec.Origin, rec.Flags&arena.CBOR != 0, rec.Name, rec.Data
 		r.Text = text
 		at := len(dst)
 		out, ok := format.Append(f.Begin(dst), r)

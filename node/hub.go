@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"topicd/codec"
+	"topicd/node/arena"
 )
 
 // Hub is the core: topics, their readings, and who hears them. It is a data
@@ -16,8 +17,8 @@ type Hub struct {
 	// static after construction
 	opt      Options
 	epoch    uint64
-	arena    *arena
-	calendar calendar
+	arena    *arena.Arena
+	calendar arena.Calendar
 	Stats    Stats
 
 	makers   makers
@@ -62,7 +63,7 @@ func New(opt Options) *Hub {
 	h := &Hub{
 		opt:        opt,
 		epoch:      opt.Epoch,
-		arena:      newArena(opt.Memory),
+		arena:      arena.New(opt.Memory),
 		readyLimit: opt.Ready,
 		byName:     index{seed: maphash.MakeSeed()},
 		auds:       make(audiences),
@@ -75,13 +76,13 @@ func New(opt Options) *Hub {
 	}
 	turn := h.Turn()
 	h.began = turn.Mono
-	h.calendar.begin(turn.Wall, turn.Mono)
+	h.calendar.Begin(turn.Wall, turn.Mono)
 	h.shareLocked()
 	return h
 }
 
 // Close gives the arena back. No method may be called after it.
-func (h *Hub) Close() { h.arena.close() }
+func (h *Hub) Close() { h.arena.Close() }
 
 // Epoch is the number that changes whenever sequence numbers restart.
 func (h *Hub) Epoch() uint64 { return h.epoch }
@@ -169,7 +170,7 @@ func (h *Hub) topicLocked(name string) (*Topic, *codec.Error) {
 		h.own++
 	}
 	t := &Topic{name: name, gen: h.deleted}
-	t.log.next = 1
+	t.log.Begin(1)
 	h.topics.put(t)
 	h.byName.put(&h.topics, t)
 	h.names += int64(sizeClass(len(name)))
@@ -292,8 +293,8 @@ func (h *Hub) expired(t *Topic, now int64) bool {
 		t.idle = at
 	}
 	since := t.idle
-	if t.log.count > 0 { // who publishes over HTTP is gone when the next sweep comes
-		last := uint32(max(0, t.log.monoOf(h.arena, &h.calendar, t.log.next-1)-h.began)/1000) + 1
+	if t.log.Count() > 0 { // who publishes over HTTP is gone when the next sweep comes
+		last := uint32(max(0, h.arrived(t, t.log.Next()-1)-h.began)/1000) + 1
 		if t.by[0] == 0 { // the hub's own
 			since = min(since, last)
 		} else {

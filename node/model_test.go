@@ -1,7 +1,6 @@
 package node
 
 import (
-	"bytes"
 	"fmt"
 	"math/rand/v2"
 	"strings"
@@ -280,50 +279,5 @@ func (m *model) check(p *modelPeer, got []string) {
 			m.t.Fatalf("session %d: %s went from %d to %d with drop %d", p.s.id, topic, at, seq, drop)
 		}
 		p.at[topic] = seq
-	}
-}
-
-// TestLog holds the log against a slice of records.
-func TestLog(t *testing.T) {
-	r := rand.New(rand.NewPCG(11, 13))
-	a := newArena(1 << 20)
-	defer a.close()
-	l := log{next: 1}
-	var want [][]byte
-	var first uint64 = 1
-	for i := range 20_000 {
-		size := r.IntN(300)
-		if r.IntN(50) == 0 {
-			size = r.IntN(9000)
-		}
-		data := bytes.Repeat([]byte{byte(i)}, size)
-		evicted, ok := l.append(a, &record{ts: int64(i), origin: uint32(i), name: []byte("dev")[:r.IntN(4)], data: data}, 32<<10, 0)
-		if !ok {
-			t.Fatal("no room")
-		}
-		want = append(want, data)[evicted:]
-		first += uint64(evicted)
-		if l.first() != first || int(l.count) != len(want) {
-			t.Fatalf("holds %d from %d, want %d from %d", l.count, l.first(), len(want), first)
-		}
-		if l.bytes > 32<<10 && l.count > 1 {
-			t.Fatalf("%d bytes over the cap", l.bytes)
-		}
-		seq := first + uint64(r.IntN(len(want)))
-		raw, to := l.read(a, seq, nil, 1+r.IntN(4000))
-		for ; seq < to; seq++ {
-			var rec record
-			rec, raw = parseRecord(raw)
-			if !bytes.Equal(rec.data, want[seq-first]) || rec.ts != int64(rec.origin) {
-				t.Fatalf("step %d: record %d differs", i, seq)
-			}
-		}
-		if len(raw) != 0 {
-			t.Fatal("bytes behind the last record")
-		}
-	}
-	l.clear(a)
-	if used, _, _ := a.usage(); used != 0 {
-		t.Fatalf("%d bytes left in an empty arena", used)
 	}
 }

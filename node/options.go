@@ -6,6 +6,7 @@ import (
 	"unsafe"
 
 	"topicd/codec"
+	"topicd/node/arena"
 )
 
 // Options configure a Hub. The zero value of a field means its default.
@@ -76,7 +77,7 @@ func (o Options) withDefaults() Options {
 // refused where they are made; here they are cut to it.
 const (
 	MaxCap  = 1<<30 - 1                 // bytes of one topic
-	MaxData = maxData                   // bytes of one reading's data
+	MaxData = arena.MaxData             // bytes of one reading's data
 	MaxKeep = (1<<31 - 1) * time.Second // 68 years
 )
 

@@ -8,6 +8,7 @@ import (
 	"unsafe"
 
 	"topicd/codec"
+	"topicd/node/arena"
 	"topicd/node/internal/prefetch"
 )
 
@@ -128,9 +129,9 @@ func (s *Session) publish(t *Topic, b Body, seq uint64, turn *Turn) (Published, 
 	}
 	var sum uint64
 	var w *window
-	r := record{ts: turn.Wall, era: h.calendar.era(turn.Wall, turn.Mono), origin: s.id, data: b.Data}
+	r := arena.Record{TS: turn.Wall, Era: h.calendar.Era(turn.Wall, turn.Mono), Origin: s.id, Data: b.Data}
 	if s.ext != nil {
-		w, r.name = s.ext.window, s.ext.from
+		w, r.Name = s.ext.window, s.ext.from
 	}
 	if seq > 0 && w != nil {
 		w.mu.Lock()
@@ -142,7 +143,7 @@ func (s *Session) publish(t *Topic, b Body, seq uint64, turn *Turn) (Published, 
 		}
 	}
 	if b.Enc == codec.CBOR {
-		r.flags = flagCBOR
+		r.Flags = arena.CBOR
 	}
 	t, n, err := h.store(t, &r, s, turn)
 	if err != nil {
@@ -160,8 +161,8 @@ func (s *Session) publish(t *Topic, b Body, seq uint64, turn *Turn) (Published, 
 
 // store appends r to t, or to its heir when t was deleted, and tells the
 // audience. by is nil for the hub itself.
-func (h *Hub) store(t *Topic, r *record, by *Session, turn *Turn) (*Topic, uint64, *codec.Error) {
-	need := recordHead + len(r.name) + len(r.data)
+func (h *Hub) store(t *Topic, r *arena.Record, by *Session, turn *Turn) (*Topic, uint64, *codec.Error) {
+	need := r.Size()
 	fair := h.fair.Load()
 	for try := 0; ; try++ {
 		t.mu.Lock()
@@ -177,8 +178,8 @@ func (h *Hub) store(t *Topic, r *record, by *Session, turn *Turn) (*Topic, uint6
 		if limit == 0 {
 			limit = uint32(h.opt.TopicCap)
 		}
-		seq := t.log.next
-		evicted, ok := t.log.append(h.arena, r, limit, fair)
+		seq := t.log.Next()
+		evicted, ok := t.log.Append(h.arena, r, limit, fair)
 		if ok {
 			h.tell(t, seq, by, turn)
 			t.mu.Unlock()
@@ -245,7 +246,7 @@ func (h *Hub) makeRoomLocked(n int, fair uint32, now int64) bool {
 		return false
 	}
 	freed := false
-	need := int64(n) + 4*maxChunk
+	need := int64(n) + arena.Slack
 	for range h.topics.used {
 		if h.victim++; h.victim >= h.topics.used {
 			h.victim = 0
@@ -255,14 +256,14 @@ func (h *Hub) makeRoomLocked(n int, fair uint32, now int64) bool {
 			continue
 		}
 		t.mu.Lock()
-		before := t.log.bytes
-		for t.log.count > 1 && t.log.bytes > fair && need > 0 {
-			at := t.log.bytes
-			t.log.evict(h.arena)
+		before := t.log.Bytes()
+		for t.log.Count() > 1 && t.log.Bytes() > fair && need > 0 {
+			at := t.log.Bytes()
+			t.log.Evict(h.arena)
 			h.Stats.Add(Evicted, 1)
-			need -= int64(at - t.log.bytes)
+			need -= int64(at - t.log.Bytes())
 		}
-		freed = freed || t.log.bytes < before
+		freed = freed || t.log.Bytes() < before
 		t.mu.Unlock()
 		if need <= 0 {
 			return true

@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"topicd/codec"
+	"topicd/node/arena"
 )
 
 // TopicInfo is what `list topics` tells of a topic.
@@ -132,8 +133,8 @@ func (h *Hub) Info(t *Topic, mono int64) TopicInfo {
 	defer t.mu.Unlock()
 	d := t.declared()
 	i := TopicInfo{
-		Topic: t.name, Static: d.static, Seq: t.log.next - 1, Readings: int(t.log.count),
-		Bytes: int64(t.log.bytes), Cap: int64(d.cap), Epoch: h.epoch + uint64(t.gen),
+		Topic: t.name, Static: d.static, Seq: t.log.Next() - 1, Readings: int(t.log.Count()),
+		Bytes: int64(t.log.Bytes()), Cap: int64(d.cap), Epoch: h.epoch + uint64(t.gen),
 	}
 	if d.cap == 0 {
 		i.Cap = int64(h.opt.TopicCap)
@@ -142,9 +143,8 @@ func (h *Hub) Info(t *Topic, mono int64) TopicInfo {
 		i.Subscribers = len(t.aud.subs)
 	}
 	at := h.began
-	if t.log.count > 0 {
-		ts, era := t.log.stamp(h.arena, t.log.next-1)
-		i.TS, at = ts, h.calendar.mono(ts, era)
+	if t.log.Count() > 0 {
+		i.TS, at = t.log.Time(h.arena, &h.calendar, t.log.Next()-1)
 	}
 	i.Stale = d.stale > 0 && mono-at > int64(d.stale)*1000
 	return i
@@ -155,11 +155,11 @@ func (h *Hub) Info(t *Topic, mono int64) TopicInfo {
 func (h *Hub) Span(t *Topic, last int64, hasSince bool, since, mono int64) (from, to uint64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	to = t.log.next
-	from = t.log.first()
+	to = t.log.Next()
+	from = t.log.First()
 	switch {
 	case hasSince && since < 0:
-		from = t.log.after(h.arena, &h.calendar, mono+since*1000)
+		from = t.log.After(h.arena, &h.calendar, mono+since*1000)
 	case hasSince:
 		from = max(from, min(uint64(since)+1, to))
 	}
@@ -173,14 +173,14 @@ func (h *Hub) Span(t *Topic, last int64, hasSince bool, since, mono int64) (from
 // each topic is down to its newest. A hub that has run for a while always has no
 // room; the oldest readings then make way.
 func (h *Hub) Full() bool {
-	if used, budget, _ := h.arena.usage(); budget-used > 4*maxChunk {
+	if used, budget, _ := h.arena.Usage(); budget-used > arena.Slack {
 		return false
 	}
 	h.mu.RLock()
 	defer h.mu.RUnlock()
 	for t := range h.topics.all {
 		t.mu.Lock()
-		more := t.log.count > 1
+		more := t.log.Count() > 1
 		t.mu.Unlock()
 		if more {
 			return false
@@ -195,19 +195,19 @@ func (h *Hub) Full() bool {
 func (h *Hub) Read(t *Topic, from, to uint64, raw *[]byte, yield func(*Reading) bool) uint64 {
 	for from < to {
 		t.mu.Lock()
-		if from = max(from, t.log.first()); t.dead || from >= min(to, t.log.next) {
+		if from = max(from, t.log.First()); t.dead || from >= min(to, t.log.Next()) {
 			t.mu.Unlock()
 			return to
 		}
 		var end uint64
-		*raw, end = t.log.read(h.arena, from, (*raw)[:0], batchQuota)
+		*raw, end = t.log.Read(h.arena, from, (*raw)[:0], batchQuota)
 		t.mu.Unlock()
 		end = min(end, to)
 		b := *raw
 		for ; from < end; from++ {
-			var rec record
-			rec, b = parseRecord(b)
-			r := Reading{Topic: t.name, Seq: from, Ep: h.epoch + uint64(t.gen), TS: rec.ts, Origin: rec.origin, CBOR: rec.flags&flagCBOR != 0, From: rec.name, Data: rec.data}
+			var rec arena.Record
+			rec, b = arena.Parse(b)
+			r := Reading{Topic: t.name, Seq: from, Ep: h.epoch + uint64(t.gen), TS: rec.TS, Origin: rec.Origin, CBOR: rec.Flags&arena.CBOR != 0, From: rec.Name, Data: rec.Data}
 			if !yield(&r) {
 				return from
 			}

@@ -97,7 +97,7 @@ func (h *Hub) Memory() Memory {
 
 func (h *Hub) memoryLocked() Memory {
 	var m Memory
-	m.Readings, m.Budget, m.Arena = h.arena.usage()
+	m.Readings, m.Budget, m.Arena = h.arena.Usage()
 	m.Topics = int64(h.byName.n)*topicCost + h.names
 	m.Sessions = int64(len(h.sessions)) * sessionCost
 	m.Subscriptions = int64(h.nsubs) * subCost

@@ -129,18 +129,18 @@ func (r *replay) topic(t *Topic) {
 	if r.b.exact {
 		r.res.From = start
 	}
-	if start < t.log.next {
+	if start < t.log.Next() {
 		r.cursor(t, next.mine, start)
 	}
 }
 
 // start is the first stored reading that the subscriber wants of t.
 func (r *replay) start(t *Topic) uint64 {
-	first, next := t.log.first(), t.log.next
+	first, next := t.log.First(), t.log.Next()
 	start := next
 	switch o := r.opt; {
 	case !o.HasSince:
-		start = next - uint64(max(0, min(o.Last, int64(t.log.count))))
+		start = next - uint64(max(0, min(o.Last, int64(t.log.Count()))))
 	case o.After > 0:
 		start = r.after(t, o.After)
 	case o.Since < 0:
@@ -157,7 +157,7 @@ func (r *replay) start(t *Topic) uint64 {
 
 func (r *replay) after(t *Topic, mono int64) uint64 {
 	h := r.b.s.hub
-	return t.log.after(h.arena, &h.calendar, mono)
+	return t.log.After(h.arena, &h.calendar, mono)
 }
 
 // cursor puts the session's cursor on t at start, or back to it. w serves the
@@ -178,7 +178,7 @@ func (r *replay) cursor(t *Topic, w *Subscription, start uint64) {
 		return
 	}
 	if e := r.entryLocked(s, t.idx); e != nil {
-		at := t.log.next - uint64(uint32(t.log.next)-e.from())
+		at := t.log.Next() - uint64(uint32(t.log.Next())-e.from())
 		*e = newEntry(t.idx, w.slot, min(at, start))
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"strconv"
 
 	"topicd/codec"
+	"topicd/node/arena"
 )
 
 // The hub's own topics. They are written within the hub, with mu held, and a
@@ -22,14 +23,14 @@ func (h *Hub) tellLocked(name string, json []byte, turn *Turn) {
 	if err != nil {
 		return // no room for another topic: counted there
 	}
-	if used, budget, _ := h.arena.usage(); budget-used < int64(len(json))+4*maxChunk {
+	if used, budget, _ := h.arena.Usage(); budget-used < int64(len(json))+arena.Slack {
 		_ = h.makeRoomLocked(len(json), h.fair.Load(), turn.Mono) || h.makeRoomLocked(len(json), 0, turn.Mono)
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.idle = 0
-	seq := t.log.next
-	if _, ok := t.log.append(h.arena, &record{ts: turn.Wall, era: h.calendar.era(turn.Wall, turn.Mono), data: json}, sysCap, 0); !ok {
+	seq := t.log.Next()
+	if _, ok := t.log.Append(h.arena, &arena.Record{TS: turn.Wall, Era: h.calendar.Era(turn.Wall, turn.Mono), Data: json}, sysCap, 0); !ok {
 		h.Stats.Add(RefusedRoom, 1)
 		return
 	}

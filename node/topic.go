@@ -4,6 +4,7 @@ import (
 	"hash/maphash"
 	"sync"
 	"sync/atomic"
+	"topicd/node/arena"
 )
 
 // Topic is one named, bounded log and the audience that hears it.
@@ -15,7 +16,7 @@ type Topic struct {
 
 	// guarded by mu
 	mu   sync.Mutex
-	log  log
+	log  arena.Log
 	aud  *audience    // nil: nobody
 	decl *declaration // what was said of it; nil for most
 	idle uint32       // seconds of the hub's clock when it was last seen unused, 0 = in use

@@ -15,7 +15,9 @@ import (
 var walls = map[string]struct{ may, never string }{
 	"codec":                      {"", "net os log log/slog"},
 	"firmware-notes":             {"", ""},
-	"node":                       {"codec node/internal/prefetch", "net net/http log/slog"},
+	"node":                       {"codec node/arena node/fan node/internal/prefetch", "net net/http log/slog"},
+	"node/arena":                 {"", "net os time log/slog"},
+	"node/fan":                   {"codec", "net os time log/slog"},
 	"node/internal/prefetch":     {"", ""},
 	"node/wsock":                 {"codec node node/internal/prefetch", ""},
 	"node/dialect":               {"codec node", "github.com/gorilla/websocket net/http"},

@@ -1,6 +1,6 @@
 //go:build !linux
 
-package node
+package arena
 
 func mapRegion(int) []byte { return nil }
 func unmapRegion([]byte)   {}

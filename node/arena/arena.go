@@ -1,11 +1,14 @@
-package node
+// Package arena keeps the stored readings of all topics in one budget of memory.
+// An Arena hands out chunks; a Log is one topic's chain of them, which numbers its
+// records; a Calendar tells the age of a record whatever the clock on the wall did.
+package arena
 
 import (
 	"encoding/binary"
 	"sync"
 )
 
-// The arena holds every stored reading of the hub.
+// Arena holds every stored reading of the hub.
 //
 //	slab 0 (64 KiB, 1 KiB chunks)      slab 1 (64 KiB, 128 B chunks)    slab 2 …
 //	┌──────┬──────┬──────┬─────        ┌───┬───┬───┬───┬───
@@ -25,7 +28,7 @@ import (
 // 1.14 and a forced GC of 4.8 ms; one slice per reading costs 1.34 and 58 ms.
 // The bytes lie outside the Go heap where the system allows: the collector
 // then neither scans nor doubles them.
-type arena struct {
+type Arena struct {
 	// static after construction
 	region []byte // the whole budget as one mapping; nil where slabs are heap
 	slabs  []slab // the table never moves: bytes reads it without mu
@@ -56,18 +59,24 @@ const (
 	maxChunk   = unit << (numClasses - 1)
 )
 
+// Slack is what a record may take beyond its size while chunks for it are found.
+const Slack = 4 * maxChunk
+
 // chunk names a chunk: slab × 512 + offset in units, +1 so that 0 is "none".
 type chunk uint32
 
 const unitsPerSlab = slabSize / unit
 
-func newArena(budget int64) *arena {
-	limit := int(budget / slabSize)
-	if limit < 1 {
-		limit = 1
-	}
-	return &arena{slabs: make([]slab, limit), region: mapRegion(limit * slabSize)}
+// New makes an arena of budget bytes, at least one slab of 64 KiB, outside the Go
+// heap where the system allows.
+func New(budget int64) *Arena {
+	a := Heap(budget)
+	a.region = mapRegion(len(a.slabs) * slabSize)
+	return a
 }
+
+// Heap is New with slabs that come from the Go heap, one by one.
+func Heap(budget int64) *Arena { return &Arena{slabs: make([]slab, max(1, budget/slabSize))} }
 
 func classSize(c uint8) int { return unit << c }
 
@@ -82,17 +91,17 @@ func classFor(n int) uint8 {
 }
 
 // bytes is the memory of c, head included. The caller owns the chunk.
-func (a *arena) bytes(c chunk) []byte {
+func (a *Arena) bytes(c chunk) []byte {
 	s := &a.slabs[(c-1)/unitsPerSlab]
 	off := int(c-1) % unitsPerSlab * unit
 	return s.mem[off : off+classSize(s.class)]
 }
 
 // size is the memory that c takes from the budget. The caller owns the chunk.
-func (a *arena) size(c chunk) int { return classSize(a.slabs[(c-1)/unitsPerSlab].class) }
+func (a *Arena) size(c chunk) int { return classSize(a.slabs[(c-1)/unitsPerSlab].class) }
 
 // alloc takes a chunk, of the wanted class if it can, else of any. 0: full.
-func (a *arena) alloc(want uint8) chunk {
+func (a *Arena) alloc(want uint8) chunk {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	c := a.take(want)
@@ -110,7 +119,7 @@ func (a *arena) alloc(want uint8) chunk {
 	return c
 }
 
-func (a *arena) take(class uint8) chunk {
+func (a *Arena) take(class uint8) chunk {
 	i := a.open[class]
 	if i == 0 {
 		return 0
@@ -137,7 +146,7 @@ func (a *arena) take(class uint8) chunk {
 }
 
 // newSlab opens one more slab for the class: an emptied one, or a fresh one.
-func (a *arena) newSlab(class uint8) bool {
+func (a *Arena) newSlab(class uint8) bool {
 	var i uint32
 	if n := len(a.free); n > 0 {
 		i = a.free[n-1]
@@ -162,7 +171,7 @@ func (a *arena) newSlab(class uint8) bool {
 	return true
 }
 
-func (a *arena) list(i uint32) {
+func (a *Arena) list(i uint32) {
 	s := &a.slabs[i-1]
 	s.onList, s.prev, s.next = true, 0, a.open[s.class]
 	if s.next != 0 {
@@ -171,7 +180,7 @@ func (a *arena) list(i uint32) {
 	a.open[s.class] = i
 }
 
-func (a *arena) unlist(i uint32) {
+func (a *Arena) unlist(i uint32) {
 	s := &a.slabs[i-1]
 	if s.prev != 0 {
 		a.slabs[s.prev-1].next = s.next
@@ -185,7 +194,7 @@ func (a *arena) unlist(i uint32) {
 }
 
 // release gives c back. A slab without a chunk in use may become any class.
-func (a *arena) release(c chunk) {
+func (a *Arena) release(c chunk) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	i := uint32((c-1)/unitsPerSlab) + 1
@@ -205,16 +214,16 @@ func (a *arena) release(c chunk) {
 	}
 }
 
-// usage is the bytes handed out, the budget, and the bytes ever touched, which
+// Usage is the bytes handed out, the budget, and the bytes ever touched, which
 // is what the process has resident for the arena.
-func (a *arena) usage() (used, budget, touched int64) {
+func (a *Arena) Usage() (used, budget, touched int64) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.used, int64(len(a.slabs)) * slabSize, int64(a.made) * slabSize
 }
 
-// close gives the mapping back. No chunk may be used after it.
-func (a *arena) close() {
+// Close gives the mapping back. No chunk may be used after it.
+func (a *Arena) Close() {
 	if a.region != nil {
 		unmapRegion(a.region)
 		a.region = nil
