@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"topicd/codec"
+	"topicd/node/state"
 	"topicd/node/web"
 )
 
@@ -112,7 +113,7 @@ func (a *app) adminTokenFor(r *adminRemote, host string) (string, error) {
 	if !isHere(host) {
 		return "", fail(exitForbidden, adminHint, "the admin token of the hub at %s is needed", host)
 	}
-	file := a.stateFile(r.state, adminFile)
+	file := a.stateFile(r.state, state.AdminFile)
 	text, err := os.ReadFile(file)
 	if errors.Is(err, os.ErrPermission) || errors.Is(err, os.ErrNotExist) {
 		return "", fail(exitForbidden, adminHint+", where --state DIR or the hub's user can read it", "no admin token: %w", err)

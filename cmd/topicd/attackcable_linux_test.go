@@ -313,35 +313,6 @@ func TestAttackCableInFull(t *testing.T) {
 	field.devices(n, "ws://"+addr+"/ws")
 }
 
-// The kernel knows how long a connection may confirm nothing.
-func TestUnackedEnds(t *testing.T) {
-	e := &endpoints{in: &peers{most: 8, links: new(links), stats: func() *node.Stats { return &node.Stats{} }}}
-	p, err := e.bind("127.0.0.1:0", "", true)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer p.Close()
-	out, err := net.Dial("tcp", p.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer out.Close()
-	in, err := p.Accept()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer in.Close()
-	raw, err := in.(*net.TCPConn).SyscallConn()
-	if err != nil {
-		t.Fatal(err)
-	}
-	_ = raw.Control(func(fd uintptr) {
-		if ms, err := unix.GetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT); err != nil || ms != 70_000 {
-			t.Error(ms, err)
-		}
-	})
-}
-
 // Who has a network of addresses is one peer, on whatever counts peers; who
 // shares one with the hub is counted alone.
 func TestNetworks(t *testing.T) {

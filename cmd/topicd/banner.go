@@ -1,16 +1,14 @@
 package main
 
 import (
-	"bytes"
-	"context"
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
-	"net/url"
 	"strings"
 
 	"topicd/node"
+	"topicd/node/front"
+	"topicd/node/sense"
 )
 
 func newLog(w io.Writer, set *settings) *slog.Logger {
@@ -21,20 +19,6 @@ func newLog(w io.Writer, set *settings) *slog.Logger {
 		return slog.New(slog.NewJSONHandler(w, o))
 	}
 	return slog.New(slog.NewTextHandler(w, o))
-}
-
-// httpLog takes what net/http has to say: of what peers do wrong only who looks
-// for it hears, of a mistake of ours everybody.
-type httpLog struct{ log *slog.Logger }
-
-// Write implements io.Writer.
-func (l httpLog) Write(line []byte) (int, error) {
-	level := slog.LevelDebug
-	if bytes.HasPrefix(line, []byte("http: panic")) {
-		level = slog.LevelError
-	}
-	l.log.Log(context.Background(), level, string(bytes.TrimSpace(line)))
-	return len(line), nil
 }
 
 // worst is the most memory that the process takes when all limits are reached
@@ -65,32 +49,34 @@ func (w worst) heap() int64 { return w.total() - w.Arena }
 
 // announce prints what is served and where.
 func (s *server) announce(w io.Writer) {
-	urls := s.urls()
+	urls := s.front.URLs()
 	m := s.worst()
 	if s.set.logFormat == "json" {
 		s.log.Info("serving", "version", version, "urls", urls, "state", s.set.state, "config", s.set.config,
 			"memory_worst", m.total(), "mdns", bool(s.set.mdns), "sense", bool(s.set.sense),
-			"access", s.gate.Mode(), "admin_token_file", s.admin.file, "tls_fingerprint", s.fingerprint())
+			"access", s.gate.Mode(), "admin_token_file", s.admin.file, "tls_fingerprint", s.cert.Fingerprint())
 		return
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "topicd %s serves\n", version)
 	for _, u := range urls { // the dashboard, for people
-		fmt.Fprintf(&b, "  %s\n", pageOf(u))
+		if p := front.PageOf(u); p != "" {
+			fmt.Fprintf(&b, "  %s\n", p)
+		}
 	}
 	for _, u := range urls {
 		fmt.Fprintf(&b, "  %s\n", u)
 	}
 	fmt.Fprintf(&b, "state     %s\nconfig    %s\n", s.set.state, s.set.config)
 	if s.set.sense {
-		fmt.Fprintf(&b, "sensors   this board's own, as gateway/%s/…\n", hostName())
+		fmt.Fprintf(&b, "sensors   this board's own, as gateway/%s/…\n", sense.HostName())
 	}
-	fmt.Fprintf(&b, "access    %s\n", s.describeAccess())
+	fmt.Fprintf(&b, "access    %s\n", describeAccess(s.gate.Mode()))
 	if s.admin.made {
 		fmt.Fprintf(&b, "admin     %s (this once; it is kept in %s)\n", s.admin.token, s.admin.file)
 	}
 	if s.cert != nil {
-		fmt.Fprintf(&b, "tls       certificate SHA-256 %s\n", s.cert.fingerprint)
+		fmt.Fprintf(&b, "tls       certificate SHA-256 %s\n", s.cert.Fingerprint())
 		if isTerminal(w) {
 			b.WriteString(drawQR(s.pageURL(urls)))
 		}
@@ -112,35 +98,7 @@ func (s *server) pageURL(urls []string) string {
 			at = u
 		}
 	}
-	return pageOf(at) + "#fp=" + s.cert.fingerprint
-}
-
-// networkPage is the dashboard as other machines reach it, "" if they do not.
-// Where there is an IPv4 address that is the one: people can read it out.
-func networkPage(urls []string) string {
-	page := ""
-	for _, u := range urls {
-		p, err := url.Parse(u)
-		if err != nil {
-			continue
-		}
-		ip := net.ParseIP(p.Hostname())
-		if ip == nil || ip.IsLoopback() {
-			continue
-		}
-		if ip.To4() != nil {
-			return pageOf(u)
-		}
-		if page == "" {
-			page = pageOf(u)
-		}
-	}
-	return page
-}
-
-// pageOf is the dashboard of a hub with that WebSocket.
-func pageOf(u string) string {
-	return "http" + strings.TrimSuffix(strings.TrimPrefix(u, "ws"), "ws") // ws → http, wss → https
+	return front.PageOf(at) + "#fp=" + s.cert.Fingerprint()
 }
 
 // hubFlag is the flag that a command on this machine needs to find the hub.
@@ -149,43 +107,6 @@ func hubFlag(u string) string {
 		return ""
 	}
 	return " --hub " + u
-}
-
-// urls are the addresses at which clients reach the hub: loopback first, then
-// those of the network.
-func (s *server) urls() []string {
-	var urls []string
-	for _, l := range s.bound {
-		a, ok := l.Addr().(*net.TCPAddr)
-		if !ok {
-			continue
-		}
-		ips := []net.IP{a.IP}
-		if a.IP.IsUnspecified() {
-			ips = append([]net.IP{net.IPv4(127, 0, 0, 1)}, networkIPs()...)
-		}
-		for _, ip := range ips {
-			scheme := "ws"
-			if l.tls {
-				scheme = "wss"
-			}
-			urls = append(urls, fmt.Sprintf("%s://%s/ws", scheme, net.JoinHostPort(ip.String(), fmt.Sprint(a.Port))))
-		}
-	}
-	return urls
-}
-
-// networkIPs are this machine's addresses that others can use as they are;
-// link-local ones would need a zone.
-func networkIPs() []net.IP {
-	var ips []net.IP
-	addrs, _ := net.InterfaceAddrs()
-	for _, a := range addrs {
-		if n, ok := a.(*net.IPNet); ok && n.IP.IsGlobalUnicast() {
-			ips = append(ips, n.IP)
-		}
-	}
-	return ips
 }
 
 // human writes bytes for people.

@@ -5,11 +5,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"log"
 	"log/slog"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -21,6 +19,7 @@ import (
 	"github.com/gorilla/websocket"
 
 	"topicd/codec"
+	"topicd/node/state"
 )
 
 const testAdmin = "the-admin-token-of-tests"
@@ -424,9 +423,9 @@ func TestGuardSlowBodies(t *testing.T) {
 
 // The admin token is made once, for its owner's eyes only.
 func TestAdminTokenIsMade(t *testing.T) {
-	state := t.TempDir()
-	serveInside(t, "--state", state)
-	file := filepath.Join(state, adminFile)
+	dir := t.TempDir()
+	_, stop := serveUntil(t, "--state", dir)
+	file := filepath.Join(dir, state.AdminFile)
 	text, err := os.ReadFile(file)
 	if err != nil || !strings.HasPrefix(string(text), "tpd_") {
 		t.Fatal(string(text), err)
@@ -434,8 +433,13 @@ func TestAdminTokenIsMade(t *testing.T) {
 	if i, _ := os.Stat(file); i.Mode().Perm() != 0o600 {
 		t.Error(i.Mode())
 	}
-	s := &server{set: newSettings()}
-	s.set.state = state
+	stop()
+	d, err := state.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	s := &server{set: newSettings(), state: d, log: slog.New(slog.DiscardHandler)}
 	if a, err := s.findAdmin(); err != nil || a.made || a.token+"\n" != string(text) {
 		t.Error(a, err)
 	}
@@ -461,23 +465,6 @@ func TestHostilePage(t *testing.T) {
 	got := tool(t, "", "node", "testdata/js/hostile.js", h.addr)
 	if want := []string{"sockets", "publishing", "reading", "guessing", "rebinding", "its own page"}; !slices.Equal(got, want) {
 		t.Errorf("only these came out right: %q", got)
-	}
-}
-
-// A panic of a handler is in the log as it comes, what peers do wrong is not.
-func TestPanicsAreLogged(t *testing.T) {
-	var out bytes.Buffer
-	l := log.New(httpLog{slog.New(slog.NewTextHandler(&out, nil))}, "", 0)
-	l.Print("http: TLS handshake error from 192.0.2.1: EOF")
-	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("our mistake") }))
-	srv.Config.ErrorLog = l
-	srv.Start()
-	if _, err := http.Get(srv.URL); err == nil {
-		t.Error("answered")
-	}
-	srv.Close()
-	if text := out.String(); strings.Count(text, "level=") != 1 || !strings.Contains(text, "level=ERROR") || !strings.Contains(text, "our mistake") {
-		t.Error(text)
 	}
 }
 

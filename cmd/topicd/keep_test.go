@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/json"
-	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -11,8 +10,6 @@ import (
 	"time"
 
 	"github.com/gorilla/websocket"
-
-	"topicd/node"
 )
 
 // scdAsk sends one SCD request and returns the next frame.
@@ -86,89 +83,6 @@ func TestStaticTopicsSurviveKill(t *testing.T) {
 	}
 }
 
-// newTestKeeper keeps the topics of a hub of its own.
-func newTestKeeper(t *testing.T, file string, log *strings.Builder) *keeper {
-	t.Helper()
-	h := node.New(node.Options{Topics: 100})
-	t.Cleanup(h.Close)
-	return &keeper{hub: h, file: file, log: slog.New(slog.NewTextHandler(log, nil)), config: map[string]*topicSetting{"conf": {}}}
-}
-
-// A file that cannot be read is set aside, with a line in the log; what it holds
-// that cannot be is left out.
-func TestKeeperDamage(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "topics.json")
-	for _, text := range []string{"", "[", "nonsense", `{"topic":"a"}`, `[{"topic":7}]`, "[{\"topic\":\"a\"}\n", "\x00\x00\x00"} {
-		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		var log strings.Builder
-		k := newTestKeeper(t, file, &log)
-		k.load()
-		if n := len(k.hub.Statics()); n != 0 {
-			t.Errorf("%q: %d topics", text, n)
-		}
-		if !strings.Contains(log.String(), "set aside") {
-			t.Errorf("%q: the log says %q", text, log.String())
-		}
-		if b, err := os.ReadFile(file + ".damaged"); err != nil || string(b) != text {
-			t.Errorf("%q is kept as %q, %v", text, b, err)
-		}
-		k.save()
-		if _, err := os.Stat(file); err == nil {
-			t.Errorf("%q: a file of no topics", text)
-		}
-	}
-	var log strings.Builder
-	k := newTestKeeper(t, file, &log)
-	if err := os.WriteFile(file, []byte(`[{"topic":"a"},{"topic":"a//b"},{"topic":"conf","cap":5},{"topic":"b","cap":-1,"stale":-1}]`), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	k.load()
-	k.save()
-	if b, _ := os.ReadFile(file); string(b) != "[\n{\"topic\":\"a\"},\n{\"topic\":\"b\"}\n]\n" {
-		t.Errorf("it holds %s", b)
-	}
-	if !strings.Contains(log.String(), "a//b") {
-		t.Errorf("the log says %q", log.String())
-	}
-}
-
-// Topics that a smaller hub has no room for stay in the file for a larger one.
-func TestKeeperNoRoom(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "topics.json")
-	const all = "[\n{\"topic\":\"a\"},\n{\"topic\":\"b\",\"cap\":5000},\n{\"topic\":\"c\"}\n]\n"
-	if err := os.WriteFile(file, []byte(all), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	var log strings.Builder
-	k := newTestKeeper(t, file, &log)
-	k.hub = node.New(node.Options{Topics: 1})
-	defer k.hub.Close()
-	k.load()
-	k.save()
-	if b, _ := os.ReadFile(file); string(b) != all {
-		t.Errorf("it holds %s", b)
-	}
-	if err := k.hub.Delete([]byte("a"), nil, k.hub.Turn()); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := k.hub.Make([]byte("b"), node.MakeOptions{Static: true, Cap: 6000}); err != nil {
-		t.Fatal(err)
-	}
-	k.save()
-	if b, _ := os.ReadFile(file); string(b) != "[\n{\"topic\":\"b\",\"cap\":6000},\n{\"topic\":\"c\"}\n]\n" {
-		t.Errorf("it holds %s", b)
-	}
-	if err := k.hub.Delete([]byte("b"), nil, k.hub.Turn()); err != nil {
-		t.Fatal(err)
-	}
-	k.save()
-	if b, _ := os.ReadFile(file); string(b) != "[\n{\"topic\":\"c\"}\n]\n" {
-		t.Errorf("it holds %s", b)
-	}
-}
-
 // An import goes on where the hub refuses a topic, and tells which.
 func TestImportRefused(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "topics")
@@ -183,31 +97,6 @@ func TestImportRefused(t *testing.T) {
 	}
 	if out.String() != "one\ntwo\n" || !strings.Contains(errs.String(), "line 2:") || !strings.Contains(errs.String(), "1 of 3 topics not taken") {
 		t.Errorf("it said %q and %q", out.String(), errs.String())
-	}
-}
-
-// A disk that takes nothing is told of once, and again when it does.
-func TestKeeperDisk(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "later")
-	var log strings.Builder
-	k := newTestKeeper(t, filepath.Join(dir, "topics.json"), &log)
-	k.load()
-	k.save()
-	if log.Len() > 0 {
-		t.Errorf("with nothing to keep the log says %s", log.String())
-	}
-	if _, err := k.hub.Make([]byte("a"), node.MakeOptions{Static: true}); err != nil {
-		t.Fatal(err)
-	}
-	k.save()
-	k.save()
-	if err := os.Mkdir(dir, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	k.save()
-	k.save()
-	if l := log.String(); strings.Count(l, "\n") != 2 || !strings.Contains(l, "cannot be kept") || !strings.Contains(l, "kept again") {
-		t.Errorf("the log says %s", l)
 	}
 }
 

@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"net"
 	"net/http"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,8 +12,6 @@ import (
 	"time"
 
 	"github.com/gorilla/websocket"
-
-	"topicd/node"
 )
 
 // An address may have so many connections, whatever it does with them; another
@@ -131,23 +128,6 @@ func TestRequestsOfManyConnections(t *testing.T) {
 		if n == 20 { // of which each counts for 20
 			t.Fatal("no end of them")
 		}
-	}
-}
-
-// Addresses that have gone are forgotten, whatever they owe.
-func TestPeersAreForgotten(t *testing.T) {
-	p := peers{most: 8, requests: 10, links: new(links), stats: func() *node.Stats { return &node.Stats{} }}
-	a := netip.MustParseAddr("2001:db8::")
-	for range 100 {
-		a = a.Next()
-		if !p.enter(a) {
-			t.Fatal(a)
-		}
-		_ = p.ask(a, 10, time.Now())
-		p.leave(a)
-	}
-	if len(p.by) > 4*p.most || p.total != 0 {
-		t.Error(len(p.by), p.total)
 	}
 }
 

@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"topicd/node/web"
 )
 
 // startPprof serves profiles to `go tool pprof`. net/http/pprof would do the
@@ -43,8 +45,8 @@ func (s *server) startPprof() error {
 const profilePath = "/debug/pprof/"
 
 func (s *server) serveProfile(w http.ResponseWriter, r *http.Request) {
-	if err := s.names.Host(r); err != nil {
-		refuse(w, r, err)
+	if err := s.front.Host(r); err != nil {
+		web.Refuse(w, r, err, false)
 		return
 	}
 	name, ok := strings.CutPrefix(r.URL.Path, profilePath)

@@ -6,11 +6,12 @@ import (
 	"testing"
 
 	"topicd/node/access"
+	"topicd/node/front"
 )
 
 // Profiles are served to this hub's own names, as everything else is.
 func TestProfiles(t *testing.T) {
-	s := &server{names: access.Names{Hosts: []string{"gateway"}}}
+	s := &server{front: front.New(front.Options{Names: access.Names{Hosts: []string{"gateway"}}})}
 	for host, want := range map[string]int{"127.0.0.1:6060": 200, "[::1]:6060": 200, "localhost": 200, "gateway:6060": 200, "evil.example:6060": 421} {
 		r := httptest.NewRequest("GET", profilePath, nil)
 		r.Host = host

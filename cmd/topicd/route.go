@@ -2,19 +2,17 @@ package main
 
 import (
 	"net/http"
-	"slices"
 	"strings"
 
 	"topicd/node"
 	"topicd/node/access"
 	"topicd/node/dialect"
 	"topicd/node/dialect/webchannel"
+	"topicd/node/front"
 )
 
 // dialectNames are what an endpoint can be given to itself.
 var dialectNames = []string{"native", "scd", "webchannel", "echo", "relay", "mws"}
-
-func knownDialect(name string) bool { return slices.Contains(dialectNames, name) }
 
 // speaks makes the dialect of a connection, once its subprotocol is agreed.
 type speaks func(subprotocol string) node.Dialect
@@ -32,7 +30,7 @@ type dialects struct {
 func (s *server) newDialects() *dialects {
 	d := &dialects{native: &dialect.NativeConfig{
 		Hub: s.hub, Version: version, Ping: int(pingEvery.Milliseconds()), MaxFrame: int(s.set.maxFrame), Retry: 1000,
-		Door: &door{s},
+		Door: s.gate,
 	}}
 	d.scd = &dialect.SCDConfig{Hub: s.hub}
 	d.webchannel = webchannel.New(s.hub)
@@ -50,7 +48,7 @@ func (s *server) newDialects() *dialects {
 // is nothing. Fixed paths come first; / is told by subprotocol or first frame.
 func (d *dialects) route(r *http.Request) speaks {
 	native := func(proto string) node.Dialect { return d.native.New(proto) }
-	switch name := dialectAt(r.Context()); name {
+	switch name := front.Dialect(r.Context()); name {
 	case "native":
 		return native
 	case "scd":
@@ -58,7 +56,7 @@ func (d *dialects) route(r *http.Request) speaks {
 	case "echo":
 		return newEcho
 	case "relay": // one room, named by its port; the path says who somebody is
-		return d.room(r, portAt(r.Context()), strings.Trim(r.URL.Path, "/"))
+		return d.room(r, front.Port(r.Context()), strings.Trim(r.URL.Path, "/"))
 	case "mws":
 		return d.managed(r)
 	case "webchannel":
@@ -124,14 +122,30 @@ func (d *dialects) managed(r *http.Request) speaks {
 func (s *server) handler() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
-		case r.Header.Get("Upgrade") == "" && dialectAt(r.Context()) == "mws":
+		case r.Header.Get("Upgrade") == "" && front.Dialect(r.Context()) == "mws":
 			s.web.ServeManaged(w, r)
 		case r.Header.Get("Upgrade") == "":
 			s.web.ServeHTTP(w, r)
 		case s.dialects.route(r) == nil:
 			http.NotFound(w, r)
 		default:
-			s.ws.ServeHTTP(handover{w}, r)
+			s.ws.ServeHTTP(w, r)
 		}
 	})
+}
+
+// judgesItself tells whether Managed WebSocket judges the request: its REST by
+// tokens that may be others than ours, its sockets by one that works once; and
+// whether it lets nobody in without one.
+func (s *server) judgesItself(r *http.Request) (own, tokened bool) {
+	path := r.URL.Path
+	tokened = s.set.mws.access != "none"
+	if r.Header.Get("Upgrade") == "" {
+		return path == "/v1" || strings.HasPrefix(path, "/v1/"), tokened
+	}
+	if strings.Contains(strings.Join(r.Header.Values("Sec-Websocket-Protocol"), ","), "topicd.") {
+		return false, false // that is native, whatever the URL says
+	}
+	at := front.Dialect(r.Context())
+	return r.URL.Query().Has("token") && (at == "mws" || at == "" && (path == "/" || path == "/mws")), tokened
 }

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -154,19 +155,27 @@ func glob(pattern, s string) bool {
 // serveInside runs `topicd serve` in this process and returns its URL.
 func serveInside(t *testing.T, flags ...string) string {
 	t.Helper()
+	url, _ := serveUntil(t, flags...)
+	return url
+}
+
+// serveUntil is serveInside with a way to end it before the test ends.
+func serveUntil(t *testing.T, flags ...string) (url string, stop func()) {
+	t.Helper()
 	r, w := io.Pipe()
-	ctx, stop := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancel(context.Background())
 	a := &app{in: strings.NewReader(""), out: w, err: io.Discard, getenv: func(string) string { return "" }}
 	done := make(chan int, 1)
 	args := append([]string{"serve", "--listen", "127.0.0.1:0", "--mdns=off", "--sense=off", "--state", t.TempDir()}, flags...)
 	go func() { done <- a.run(ctx, args) }()
-	t.Cleanup(func() {
-		stop()
+	stop = sync.OnceFunc(func() {
+		cancel()
 		if code := <-done; code != 0 {
 			t.Errorf("serve ended with %d", code)
 		}
 	})
-	return bannerURL(t, r)
+	t.Cleanup(stop)
+	return bannerURL(t, r), stop
 }
 
 // bannerURL waits for the URL in what serve prints.

@@ -13,7 +13,7 @@ import (
 func (a *app) sense() *command {
 	var r remote
 	var watch, publish, asJSON, raw bool
-	every := senseEvery
+	every := sense.Every
 	c := newCommand("sense", "", "Print this board's own sensors, or publish them to a hub")
 	c.long = `Print what this board knows about itself: temperatures, voltages, load, memory,
 disks, network. With --publish the readings go to a hub, under gateway/<hostname>/,
@@ -79,13 +79,13 @@ func pause(ctx context.Context, d time.Duration) bool {
 }
 
 func (a *app) sensePublish(ctx context.Context, r *remote, board *sense.Board, watch bool, every time.Duration) error {
-	r.dev = hostName()
+	r.dev = sense.HostName()
 	conn, err := a.dial(ctx, r)
 	if err != nil {
 		return err
 	}
 	defer conn.Close()
-	prefix := "gateway/" + hostName() + "/"
+	prefix := sense.Prefix(sense.HostName())
 	return a.rounds(ctx, board, watch, every, func(s sense.Reading) error {
 		_, err := conn.Publish(ctx, prefix+s.Topic, json.RawMessage(s.AppendJSON(nil)))
 		if ctx.Err() != nil {

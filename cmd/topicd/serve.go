@@ -3,9 +3,7 @@ package main
 import (
 	"context"
 	"errors"
-	"log"
 	"log/slog"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -15,10 +13,14 @@ import (
 	"syscall"
 	"time"
 
+	"topicd/codec"
 	"topicd/discovery"
 	"topicd/node"
 	"topicd/node/access"
 	"topicd/node/dialect"
+	"topicd/node/front"
+	"topicd/node/sense"
+	"topicd/node/state"
 	"topicd/node/web"
 	"topicd/node/wsock"
 )
@@ -46,59 +48,57 @@ a second one exits at once.`
 
 // server is a running hub with everything around it.
 type server struct {
-	set       *settings
-	log       *slog.Logger
-	hub       *node.Hub
-	gate      *access.Gate
-	names     access.Names
-	admin     adminToken
-	keeper    *keeper
-	cert      *certificate // nil: no TLS
-	peers     peers
-	told      told
-	links     links
-	dialects  *dialects
-	ws        *wsock.Server
-	web       *web.Server
-	http      *http.Server
-	bound     []*endpoint // of the configuration, until they are served
-	endpoints endpoints
-	errs      chan error // of endpoints that ended by themselves
-	side      sync.WaitGroup
-	stopSide  context.CancelFunc
-	trim      trimmer
-	adv       *discovery.Advertiser // nil: not advertised
-	profiles  *http.Server          // nil: none
+	set      *settings
+	log      *slog.Logger
+	state    *state.Dir
+	cert     *front.Certificate // nil: no TLS
+	front    *front.Front
+	hub      *node.Hub
+	topics   *state.Topics
+	gate     *access.Gate
+	told     access.Told
+	admin    adminToken
+	dialects *dialects
+	ws       *wsock.Server
+	web      *web.Server
+	side     sync.WaitGroup
+	stopSide context.CancelFunc
+	adv      *discovery.Advertiser // nil: not advertised
+	profiles *http.Server          // nil: none
 }
 
 func (a *app) runHub(ctx context.Context, set *settings) error {
-	s := &server{set: set, errs: make(chan error, 8), log: newLog(a.err, set)}
+	s := &server{set: set, log: newLog(a.err, set)}
 	if err := s.start(); err != nil {
 		return err
 	}
 	s.announce(a.out)
-	trimProgram()
 	var err error
 	select {
 	case <-ctx.Done():
-	case err = <-s.errs:
+	case err = <-s.front.Err():
 	}
 	s.shutdown()
 	return err
 }
 
 // start brings up the hub in an order in which nothing half made is reachable.
-func (s *server) start() error {
-	if err := s.openTLS(); err != nil {
+func (s *server) start() (err error) {
+	if err := s.openState(); err != nil {
 		return err
 	}
-	s.openPeers()
-	s.names = access.Names{Hosts: append(ownNames(), s.set.hosts...), Origins: s.set.origins}
-	if err := s.openListeners(); err != nil {
+	defer func() {
+		if err != nil {
+			s.abandon()
+		}
+	}()
+	if s.cert, err = s.openTLS(); err != nil {
+		return err
+	}
+	if err := s.openFront(); err != nil {
 		return err
 	}
 	if err := s.startPprof(); err != nil {
-		s.unbind()
 		return err
 	}
 	// The arena is not in the heap, and publishing does not allocate: collecting
@@ -106,81 +106,57 @@ func (s *server) start() error {
 	// limit is a last resort and never below what the limits allow.
 	debug.SetGCPercent(25)
 	debug.SetMemoryLimit(s.worst().heap())
-	o := s.set.hub(hostName())
-	o.Owner = s.links.owner
+	o := s.set.hub(sense.HostName())
+	o.Owner = s.front.Owner
 	s.hub = node.New(o)
-	s.keeper = s.newKeeper()
-	s.keeper.load()
-	if err := s.declare(); err != nil {
+	if err := s.openTopics(); err != nil {
 		return err
 	}
 	if err := s.openGate(); err != nil {
-		s.unbind()
 		return err
 	}
 	s.dialects = s.newDialects()
-	w := s.set.wsock()
-	w.Ping, w.Dead, w.Log = pingEvery, deadAfter, s.log
-	w.Gone = func(addr string) { s.peers.leave(parseAddr(addr)) }
-	w.Reader = os.Getenv("TOPICD_READER") // poll, wait or gorilla, to measure and to rule one out; default the best
-	w.Subprotocols = []string{dialect.ProtocolJSON, dialect.ProtocolCBOR}
-	w.CheckOrigin = func(*http.Request) bool { return true } // guard has
-	w.Dialect = func(r *http.Request, proto string) node.Dialect { return s.dialects.route(r)(proto) }
-	var err error
-	if s.ws, err = wsock.New(s.hub, w); err != nil {
+	if err := s.openInside(); err != nil {
 		return err
 	}
-	s.web = web.New(web.Config{
-		Hub: s.hub, Version: version, Listeners: &s.endpoints, Access: &webAccess{s},
-		Relay: rooms{s.dialects.relay}, Managed: s.newManaged(),
-	})
-	s.http = &http.Server{
-		Handler:     s.guard(s.handler()),
-		BaseContext: baseContext,
-		ConnState: func(c net.Conn, state http.ConnState) {
-			s.peers.watch(c, state)
-			if h, ok := c.(*headConn); ok && state == http.StateIdle {
-				h.next()
-			}
-			if state != http.StateNew && state != http.StateActive {
-				s.trim.soon()
-			}
+	s.front.Serve(front.Inside{
+		Stats: &s.hub.Stats, Gate: s.gate, Handler: s.handler(), Own: s.judgesItself,
+		Refuse: func(w http.ResponseWriter, r *http.Request, e *codec.Error) {
+			own, _ := s.judgesItself(r)
+			web.Refuse(w, r, e, own)
 		},
-		ReadHeaderTimeout: s.set.header,
-		IdleTimeout:       s.set.idle,
-		MaxHeaderBytes:    8 << 10,
-		ErrorLog:          log.New(httpLog{s.log}, "", 0),
-	}
-	s.endpoints.http, s.endpoints.wg, s.endpoints.errs = s.http, &s.side, s.errs
-	for _, e := range s.bound {
-		s.endpoints.serve(e)
-	}
+	})
 	s.startSide()
 	return nil
 }
 
-// pingEvery: proxies cut idle sockets at 60 s, and Managed WebSocket promises 45.
-const pingEvery = 45 * time.Second
-
-// deadAfter: a ping and 25 s for its pong.
-const deadAfter = 70 * time.Second
-
-// openListeners takes every address or none.
-func (s *server) openListeners() error {
-	if s.cert != nil && len(s.set.tlsListen) == 0 {
-		s.endpoints.tls = s.cert.config
+// openState takes the state directory, and no other hub's.
+func (s *server) openState() (err error) {
+	s.state, err = state.Open(s.set.state)
+	if err != nil {
+		return fail(exitUsage, "stop that one, or give this one a directory of its own with --state DIR", "%w keeps its state in %s", err, s.set.state)
 	}
+	return nil
+}
+
+// abandon gives back what a start that failed has taken.
+func (s *server) abandon() {
+	if s.front != nil {
+		s.front.Close()
+	}
+	s.state.Close()
+}
+
+// openFront takes every address or none.
+func (s *server) openFront() error {
+	s.front = front.New(front.Options{
+		Log: s.log, Names: access.Names{Hosts: append(ownNames(), s.set.hosts...), Origins: s.set.origins}, Told: &s.told,
+		Dialects: dialectNames, Cert: s.cert, AllTLS: s.cert != nil && len(s.set.tlsListen) == 0,
+		Sessions: s.set.sessions, PerAddress: s.set.perAddress, Requests: s.set.requests, Loopback: bool(s.set.loopback),
+		Header: s.set.header, Idle: s.set.idle, Dead: deadAfter,
+	})
 	for i, addr := range append(slices.Clone(s.set.listen), s.set.tlsListen...) {
-		addr, dialect, err := splitListen(addr)
-		var e *endpoint
-		if err == nil {
-			e, err = s.endpoints.bind(addr, dialect, true)
-		}
-		if err == nil && i >= len(s.set.listen) {
-			e.encrypt(s.cert.config)
-		}
-		if err != nil {
-			s.unbind()
+		if err := s.front.Bind(addr, i >= len(s.set.listen)); err != nil {
 			hint := ""
 			switch {
 			case errors.Is(err, syscall.EADDRINUSE):
@@ -192,20 +168,16 @@ func (s *server) openListeners() error {
 			}
 			return fail(exitFailed, hint, "cannot serve on %s: %w", addr, err)
 		}
-		s.bound = append(s.bound, e)
 	}
 	return nil
 }
 
-// unbind gives the addresses back when the start failed.
-func (s *server) unbind() {
-	for _, e := range s.bound {
-		e.Close()
+// openTopics makes the static topics: of the state, and of the configuration.
+func (s *server) openTopics() error {
+	s.topics = &state.Topics{Hub: s.hub, File: s.state.File("topics.json"), Log: s.log, Skip: func(topic string) bool { return s.set.static[topic] != nil }}
+	if err := s.topics.Load(); err != nil {
+		return fail(exitFailed, "the hub's user must be able to read it", "the static topics cannot be read: %w", err)
 	}
-}
-
-// declare makes the static topics of the configuration.
-func (s *server) declare() error {
 	for name, t := range s.set.static {
 		o := node.MakeOptions{Static: true, Cap: int64(t.cap), Stale: int64(t.stale / time.Second)}
 		if _, err := s.hub.Make([]byte(name), o); err != nil {
@@ -215,6 +187,30 @@ func (s *server) declare() error {
 	return nil
 }
 
+// openInside makes what is behind the front: WebSockets, and HTTP.
+func (s *server) openInside() (err error) {
+	w := s.set.wsock()
+	w.Ping, w.Dead, w.Log, w.Gone = pingEvery, deadAfter, s.log, s.front.Leave
+	w.Reader = os.Getenv("TOPICD_READER") // poll, wait or gorilla, to measure and to rule one out; default the best
+	w.Subprotocols = []string{dialect.ProtocolJSON, dialect.ProtocolCBOR}
+	w.CheckOrigin = func(*http.Request) bool { return true } // the front has
+	w.Dialect = func(r *http.Request, proto string) node.Dialect { return s.dialects.route(r)(proto) }
+	if s.ws, err = wsock.New(s.hub, w); err != nil {
+		return err
+	}
+	s.web = web.New(web.Config{
+		Hub: s.hub, Version: version, Listeners: s.front, Access: s.gate, Page: s.front.Page, Origin: s.front.Origin,
+		Relay: rooms{s.dialects.relay}, Managed: s.newManaged(),
+	})
+	return nil
+}
+
+// pingEvery: proxies cut idle sockets at 60 s, and Managed WebSocket promises 45.
+const pingEvery = 45 * time.Second
+
+// deadAfter: a ping and 25 s for its pong.
+const deadAfter = 70 * time.Second
+
 // shutdown ends everything, in this order: nobody is told to come any more,
 // nobody is let in, everybody is told to go and gets what is still owed for at
 // most a second.
@@ -223,31 +219,23 @@ func (s *server) shutdown() {
 		s.adv.Close()
 	}
 	s.stopSide()
-	s.endpoints.closeAll()
+	s.front.Close()
 	s.web.Close()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	s.ws.Shutdown(ctx)
 	s.web.Drain(ctx)
-	s.http.Close()
+	s.front.End()
 	s.web.Wait()
 	if s.profiles != nil {
 		s.profiles.Close()
 	}
 	s.side.Wait()
 	s.dialects.mws.Close()
-	s.keeper.save()
+	s.topics.Save()
 	s.hub.Close()
+	s.state.Close()
 	s.log.Info("stopped")
-}
-
-// hostName is this machine's name as one level of a topic.
-func hostName() string {
-	name, err := os.Hostname()
-	if err != nil || name == "" {
-		return "gateway"
-	}
-	return topicLevel(name)
 }
 
 // ensureState makes the state directory, for its owner only.

@@ -11,6 +11,7 @@ import (
 	"topicd/codec"
 	"topicd/node"
 	"topicd/node/access"
+	"topicd/node/front"
 	"topicd/node/web"
 	"topicd/node/wsock"
 )
@@ -137,7 +138,7 @@ func (s *settings) joinFlags(fs *pflag.FlagSet) {
 }
 
 func checkListen(text string) error {
-	_, _, err := splitListen(text)
+	_, _, err := front.Split(text, dialectNames)
 	return err
 }
 

@@ -10,12 +10,12 @@ import (
 	"strings"
 	"time"
 
-	"topicd/node/web"
+	"topicd/node/access"
 )
 
 func (a *app) token() *command {
 	var r adminRemote
-	var t web.Token
+	var t access.Row
 	var expires string
 	var asJSON bool
 	c := newCommand("token", "create NAME | list | revoke ID", "Make, list and revoke tokens of a hub")
@@ -61,8 +61,8 @@ state directory, elsewhere give it with --token or TOPICD_ADMIN_TOKEN.`
 	return c
 }
 
-func (a *app) createToken(ctx context.Context, r *adminRemote, t web.Token, asJSON bool) error {
-	var made web.Token
+func (a *app) createToken(ctx context.Context, r *adminRemote, t access.Row, asJSON bool) error {
+	var made access.Row
 	if err := a.ask(ctx, r, "POST", "/api/tokens", t, &made); err != nil {
 		return err
 	}
@@ -73,7 +73,7 @@ func (a *app) createToken(ctx context.Context, r *adminRemote, t web.Token, asJS
 }
 
 func (a *app) listTokens(ctx context.Context, r *adminRemote, asJSON bool) error {
-	var all struct{ Tokens []web.Token }
+	var all struct{ Tokens []access.Row }
 	if err := a.ask(ctx, r, "GET", "/api/tokens", nil, &all); err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -9,6 +10,8 @@ import (
 	"time"
 
 	"topicd/node/client"
+	"topicd/node/front"
+	"topicd/node/state"
 )
 
 // command runs topicd in this process.
@@ -21,9 +24,9 @@ func runCommand(t *testing.T, env map[string]string, args ...string) (code int, 
 }
 
 func TestTokenCommands(t *testing.T) {
-	state := t.TempDir()
-	hub := serveInside(t, "--state", state, "--access", "join")
-	env := map[string]string{"TOPICD_HUB": hub, "TOPICD_STATE": state}
+	dir := t.TempDir()
+	hub := serveInside(t, "--state", dir, "--access", "join")
+	env := map[string]string{"TOPICD_HUB": hub, "TOPICD_STATE": dir}
 	expect := func(want int, wantOut, wantErr string, args ...string) string {
 		t.Helper()
 		code, out, errs := runCommand(t, env, args...)
@@ -53,7 +56,8 @@ func TestTokenCommands(t *testing.T) {
 	expect(0, `{"open":true,"seconds":`, "", "join", "--json")
 	expect(0, "closed", "", "join", "--close")
 	expect(1, "", "open for at most an hour", "join", "--open", "2h")
-	env["TOPICD_HUB"] = serveInside(t, "--state", state)
+	file := filepath.Join(dir, state.AdminFile)
+	env["TOPICD_HUB"] = serveInside(t, "--admin-token-file", file)
 	expect(1, "", `here it is "lan": start it with --access=join`, "join", "--open", "5m")
 	env["TOPICD_HUB"] = hub
 	delete(env, "TOPICD_STATE")
@@ -63,8 +67,8 @@ func TestTokenCommands(t *testing.T) {
 
 // The certificate is made once, pinned by clients, and TLS carries everything.
 func TestTLS(t *testing.T) {
-	state, home := t.TempDir(), t.TempDir()
-	hub := serveInside(t, "--state", state, "--tls=auto")
+	dir, home := t.TempDir(), t.TempDir()
+	hub, stop := serveUntil(t, "--state", dir, "--tls=auto")
 	if !strings.HasPrefix(hub, "wss://") {
 		t.Fatal(hub)
 	}
@@ -92,7 +96,7 @@ func TestTLS(t *testing.T) {
 	run(0, "", "get", "a/b", "--pin", strings.ToUpper(fp[:2]+":"+fp[2:]))
 	run(4, "not 00", "get", "a/b", "--pin", "00")
 	run(4, "not 00", append(short, "--pin", "00")...)
-	admin, err := os.ReadFile(filepath.Join(state, adminFile))
+	admin, err := os.ReadFile(filepath.Join(dir, state.AdminFile))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -110,19 +114,21 @@ func TestTLS(t *testing.T) {
 	run(3, "that port is a plain one", "get", "a/b")
 	run(3, "that port is a plain one", short...)
 
-	for name, mode := range map[string]os.FileMode{keyFile: 0o600, certFile: 0o600} {
-		if i, err := os.Stat(filepath.Join(state, name)); err != nil || i.Mode().Perm() != mode {
+	for name, mode := range map[string]os.FileMode{front.KeyFile: 0o600, front.CertFile: 0o600} {
+		if i, err := os.Stat(filepath.Join(dir, name)); err != nil || i.Mode().Perm() != mode {
 			t.Error(name, i, err)
 		}
 	}
-	s := &server{set: newSettings()}
-	s.set.state, s.set.tls = state, "auto"
-	if err := s.openTLS(); err != nil || s.cert.fingerprint != fp {
-		t.Error("a second start has another certificate:", err)
+	stop()
+	d, err := state.Open(dir)
+	if err != nil {
+		t.Fatal(err)
 	}
-	_ = os.Remove(filepath.Join(state, certFile))
-	if err := s.openTLS(); err == nil {
-		t.Error("a key without its certificate is replaced silently")
+	defer d.Close()
+	s := &server{set: newSettings(), state: d, log: slog.New(slog.DiscardHandler)}
+	s.set.tls = "auto"
+	if c, err := s.openTLS(); err != nil || c.Fingerprint() != fp {
+		t.Error("a second start has another certificate:", err)
 	}
 }
 
@@ -149,9 +155,9 @@ func TestExpiry(t *testing.T) {
 
 // A client of ours joins, keeps its token while it runs, and another run needs it.
 func TestClientJoins(t *testing.T) {
-	state := t.TempDir()
-	hub := serveInside(t, "--state", state, "--access", "join")
-	env := map[string]string{"TOPICD_HUB": hub, "TOPICD_STATE": state}
+	dir := t.TempDir()
+	hub := serveInside(t, "--state", dir, "--access", "join")
+	env := map[string]string{"TOPICD_HUB": hub, "TOPICD_STATE": dir}
 	o := client.Options{URL: hub, Dev: "board1"}
 	if _, err := client.Dial(t.Context(), o); err == nil || !strings.Contains(err.Error(), "nobody lets devices join") {
 		t.Fatal(err)

@@ -10,7 +10,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 )
 
 // noted is what a hub logs.
@@ -80,24 +79,6 @@ func TestToldOnce(t *testing.T) {
 	}
 	if t.Failed() {
 		t.Log(text)
-	}
-}
-
-// Whoever invents origins cannot fill the log, nor the memory.
-func TestToldIsBounded(t *testing.T) {
-	var said told
-	now := time.Now()
-	n := 0
-	for i := range 10 * toldMost {
-		if said.first(strings.Repeat("x", i), now) {
-			n++
-		}
-	}
-	if n != toldMost || len(said.last) != toldMost {
-		t.Errorf("%d lines, %d kept", n, len(said.last))
-	}
-	if !said.first("x", now.Add(toldAgain)) || len(said.last) != 1 {
-		t.Error("it is not told again after a while")
 	}
 }
 

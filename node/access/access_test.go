@@ -142,11 +142,29 @@ func TestTokensAreKept(t *testing.T) {
 	if r, err := g.Judge(Source{Addr: stranger}, a); err != nil || r.Over(c2.t) {
 		t.Error(err)
 	}
-	for _, bad := range []string{"{", `{"version":2}`, `{"version":1,"tokens":[{"id":"x","name":"n","sha256":"00","publish":["#"]}]}`} {
+}
+
+// A file that cannot be made sense of lets nobody in and does not stop the hub;
+// one of a newer topicd does, and is left alone.
+func TestDamagedTokens(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "tokens.json")
+	for _, bad := range []string{"", "{", "null", "\x00\x00", `{"version":1,"tokens":[{"id":"x","name":"n","sha256":"00","publish":["#"]}]}`} {
 		_ = os.WriteFile(file, []byte(bad), 0o600)
-		if _, err := New(Options{File: file}); err == nil {
-			t.Errorf("%s is taken", bad)
+		g, err := New(Options{File: file})
+		if err != nil || len(g.Tokens()) != 0 {
+			t.Errorf("%q: %v", bad, err)
 		}
+		if b, err := os.ReadFile(file + ".damaged"); err != nil || string(b) != bad {
+			t.Errorf("%q is kept as %q, %v", bad, b, err)
+		}
+	}
+	newer := `{"version":2}`
+	_ = os.WriteFile(file, []byte(newer), 0o600)
+	if _, err := New(Options{File: file}); err == nil {
+		t.Error("the tokens of a newer topicd are forgotten")
+	}
+	if b, _ := os.ReadFile(file); string(b) != newer {
+		t.Errorf("and their file is %q", b)
 	}
 }
 
@@ -226,7 +244,7 @@ func TestGuesses(t *testing.T) {
 
 func TestJoin(t *testing.T) {
 	g, c := gate(t, Options{Mode: Join, Joined: Patterns{Publish: []string{"{dev}/#"}, Subscribe: []string{"#"}}})
-	if _, _, _, err := g.Hello(nil, near, "pump1", "", ""); code(err) != 401 || err.Retry == 0 {
+	if _, _, _, err := g.hello(nil, near, "pump1", "", ""); code(err) != 401 || err.Retry == 0 {
 		t.Fatal("joined through a closed window:", err)
 	}
 	if err := g.OpenJoin(2 * time.Hour); code(err) != 400 {
@@ -235,39 +253,39 @@ func TestJoin(t *testing.T) {
 	if err := g.OpenJoin(5 * time.Minute); err != nil {
 		t.Fatal(err)
 	}
-	r, as, token, err := g.Hello(nil, near, "pump1", "", "")
+	r, as, token, err := g.hello(nil, near, "pump1", "", "")
 	if err != nil || as != "pump1" || token == "" || code(r.MayPublish([]byte("pump1/rpm"))) != 0 || code(r.MayPublish([]byte("other"))) != 403 {
 		t.Fatal(r, as, token, err)
 	}
-	if _, _, token, err := g.Hello(nil, netip.MustParseAddr("203.0.113.7"), "pump9", "", ""); code(err) != 401 || token != "" {
+	if _, _, token, err := g.hello(nil, netip.MustParseAddr("203.0.113.7"), "pump9", "", ""); code(err) != 401 || token != "" {
 		t.Errorf("a stranger joins: %v", err)
 	}
-	if _, _, _, err := g.Hello(nil, near, "a/b", "", ""); code(err) != 400 {
+	if _, _, _, err := g.hello(nil, near, "a/b", "", ""); code(err) != 400 {
 		t.Error(err)
 	}
-	if r, _, token, err := g.Hello(nil, near, "", "a person", ""); err != nil || token != "" || code(r.MayPublish([]byte("a"))) != 401 {
+	if r, _, token, err := g.hello(nil, near, "", "a person", ""); err != nil || token != "" || code(r.MayPublish([]byte("a"))) != 401 {
 		t.Error("who is no device joined:", err)
 	}
 	c.t = c.t.Add(5 * time.Minute)
-	if _, _, _, err := g.Hello(nil, near, "pump2", "", ""); code(err) != 401 {
+	if _, _, _, err := g.hello(nil, near, "pump2", "", ""); code(err) != 401 {
 		t.Error("the window does not close:", err)
 	}
 	// The token is the device's, on any connection, and no other's.
-	if r2, as, again, err := g.Hello(nil, near, "", "", token); err != nil || r2 != r || as != "pump1" || again != "" {
+	if r2, as, again, err := g.hello(nil, near, "", "", token); err != nil || r2 != r || as != "pump1" || again != "" {
 		t.Error(as, again, err)
 	}
-	if _, _, _, err := g.Hello(nil, near, "pump2", "", token); code(err) != 403 {
+	if _, _, _, err := g.hello(nil, near, "pump2", "", token); code(err) != 403 {
 		t.Error(err)
 	}
-	if _, _, _, err := g.Hello(r, near, "pump2", "", ""); code(err) != 403 {
+	if _, _, _, err := g.hello(r, near, "pump2", "", ""); code(err) != 403 {
 		t.Error("a second hello makes it another:", err)
 	}
-	if _, _, _, err := g.Hello(r, near, "", "pump2", ""); code(err) != 403 {
+	if _, _, _, err := g.hello(r, near, "", "pump2", ""); code(err) != 403 {
 		t.Error("a second hello names it another:", err)
 	}
 	// One that lost its token joins again, and the old one ends.
 	_ = g.OpenJoin(time.Minute)
-	_, _, token2, err := g.Hello(nil, near, "pump1", "", "")
+	_, _, token2, err := g.hello(nil, near, "pump1", "", "")
 	if err != nil || token2 == token || !r.Over(c.t) || len(g.Tokens()) != 1 {
 		t.Error(err, len(g.Tokens()))
 	}
@@ -374,7 +392,7 @@ func TestJoinOnce(t *testing.T) {
 		var all sync.WaitGroup
 		for range 4 {
 			all.Go(func() {
-				if _, _, _, err := g.Hello(nil, near, dev, "", ""); err != nil {
+				if _, _, _, err := g.hello(nil, near, dev, "", ""); err != nil {
 					t.Error(err)
 				}
 			})
@@ -385,7 +403,7 @@ func TestJoinOnce(t *testing.T) {
 		}
 	}
 	g.opt.Joined = Patterns{Publish: []string{strings.Repeat("x", codec.MaxTopic) + "{dev}"}}
-	if _, _, _, err := g.Hello(nil, near, dev, "", ""); err == nil || len(g.Tokens()) != 2 {
+	if _, _, _, err := g.hello(nil, near, dev, "", ""); err == nil || len(g.Tokens()) != 2 {
 		t.Error(err, g.Tokens())
 	}
 }

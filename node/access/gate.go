@@ -1,22 +1,24 @@
 // Package access says who may do what: tokens with patterns, the classes of
 // addresses, the join window, and which Host and Origin are the hub's own.
 //
-//	a request ──► Known host? own origin? ──► Gate.Judge(source, token) ──► Grant, the rights of its session
+//	a request ──► Names.Host, Names.Origin ──► Gate.Judge(source, token) ──► Grant, the rights of its session
+//	a hello, a CONNECT of MQTT ──► Gate.Admit(rights so far, address, credentials) ──► Grant
 //
-// A Gate knows people by their token, else by where they come from. It never
-// waits: tokens are looked up in memory, and what must outlive a restart is
-// written by Save, which its owner calls when Changed says so.
+// A Gate knows people by their token, else by where they come from. Judging never
+// waits: tokens are looked up in memory, and Run writes what must outlive a
+// restart. Make and End, for administrators, wait for the disk.
 package access
 
 import (
 	"crypto/sha256"
-	"crypto/subtle"
+	"log/slog"
 	"net/netip"
 	"slices"
 	"sync"
 	"time"
 
 	"topicd/codec"
+	"topicd/node"
 )
 
 // Modes of a Gate.
@@ -36,6 +38,10 @@ type Options struct {
 	Joined  Patterns                // what a device that joined may do; {dev} stands for its id
 	Now     func() time.Time
 	Refused func(code int) // counts those not let in, by 401, 403 or 429
+	Log     *slog.Logger
+	Told    *Told // refusals that the log has had
+	// Cut ends the sessions whose rights are over, as node.Hub's CutWhere.
+	Cut func(over func(node.Rights) bool, why *codec.Error) int
 }
 
 // Patterns are what a grant allows. # and + in the first level do not fit
@@ -59,19 +65,20 @@ var everything = Patterns{Publish: []string{"#"}, Subscribe: []string{"#", "$sys
 type Gate struct {
 	// static after construction
 	opt     Options
-	admin   [sha256.Size]byte
 	lan     *Grant
 	nobody  *Grant
 	away    *Grant // nobody either, and not on the LAN: cannot join
 	root    *Grant
 	changed chan struct{}
 
-	saving sync.Mutex // held while the file is written
+	saving  sync.Mutex // held while the file is written
+	unsaved bool       // the last attempt failed; guarded by saving
 
 	// guarded by mu
 	mu     sync.Mutex
-	tokens []*Grant
-	until  time.Time // the join window is open till then
+	tokens []*Grant                     // oldest first
+	by     map[[sha256.Size]byte]*Grant // their hashes', and the admin's
+	until  time.Time                    // the join window is open till then
 	failed failures
 }
 
@@ -89,6 +96,12 @@ func New(o Options) (*Gate, error) {
 	if o.Refused == nil {
 		o.Refused = func(int) {}
 	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Told == nil {
+		o.Told = &Told{}
+	}
 	g := &Gate{
 		opt:     o,
 		changed: make(chan struct{}, 1),
@@ -96,9 +109,11 @@ func New(o Options) (*Gate, error) {
 		nobody:  &Grant{open: true},
 		away:    &Grant{open: true},
 		root:    &Grant{Patterns: everything.clone(), Admin: true},
+		by:      map[[sha256.Size]byte]*Grant{},
 	}
 	if o.Admin != "" {
-		g.admin = sha256.Sum256([]byte(o.Admin))
+		g.root.hash = sha256.Sum256([]byte(o.Admin))
+		g.by[g.root.hash] = g.root
 	}
 	g.failed.near = o.Near
 	return g, g.load()
@@ -107,10 +122,7 @@ func New(o Options) (*Gate, error) {
 // Mode is lan, token or join.
 func (g *Gate) Mode() string { return g.opt.Mode }
 
-// Changed gets a value when tokens were made or revoked, or expire at another
-// time: whoever keeps them then calls Save.
-func (g *Gate) Changed() <-chan struct{} { return g.changed }
-
+// noteChange has Run write what is there now.
 func (g *Gate) noteChange() {
 	select {
 	case g.changed <- struct{}{}:
@@ -152,21 +164,9 @@ func tooMany(wait time.Duration) *codec.Error {
 
 var errUnknown = &codec.Error{Code: codec.CodeUnauthorized, Msg: "the token is not known here: it is wrong, expired or revoked"}
 
-// findLocked looks a token up. Every hash is compared over its full length,
-// whether one fitted or not.
-func (g *Gate) findLocked(token string) *Grant {
-	sum := sha256.Sum256([]byte(token))
-	var found *Grant
-	if subtle.ConstantTimeCompare(sum[:], g.admin[:]) == 1 && g.opt.Admin != "" {
-		found = g.root
-	}
-	for _, t := range g.tokens {
-		if subtle.ConstantTimeCompare(sum[:], t.hash[:]) == 1 {
-			found = t
-		}
-	}
-	return found
-}
+// findLocked looks a token up by its SHA-256: what the time of a look tells is
+// about hashes, from which nobody finds a token.
+func (g *Gate) findLocked(token string) *Grant { return g.by[sha256.Sum256([]byte(token))] }
 
 // Look is Judge for doors that judge tokens of their own: one that is not known
 // counts as none.

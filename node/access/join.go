@@ -39,12 +39,12 @@ func (g *Gate) JoinLeft() time.Duration {
 	return max(0, g.until.Sub(g.opt.Now()))
 }
 
-// Hello judges how a peer introduced itself on a connection that has the rights
+// hello judges how a peer introduced itself on a connection that has the rights
 // now (nil = whatever Judge gives an unknown address): by a token; as the
 // device that its token belongs to; or, while the window is open, as a device
 // that joins and gets a token of its own, which is returned. The id that the
 // peer goes by is returned too.
-func (g *Gate) Hello(now *Grant, from netip.Addr, dev, name, token string) (grant *Grant, as, given string, err *codec.Error) {
+func (g *Gate) hello(now *Grant, from netip.Addr, dev, name, token string) (grant *Grant, as, given string, err *codec.Error) {
 	if now == nil {
 		now = g.nobody
 	}

@@ -6,17 +6,14 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
 
 	"topicd/codec"
+	"topicd/node/state"
 )
 
 // Prefix begins every token, so that one that leaked can be searched for.
@@ -60,9 +57,14 @@ func (g *Gate) createLocked(name, dev string, p Patterns, expires time.Time) (st
 	}
 	token := NewToken()
 	t := &Grant{Patterns: p.clone(), ID: g.newIDLocked(), Name: name, Dev: dev, Created: now, Expires: expires, hash: sha256.Sum256([]byte(token))}
-	g.tokens = append(g.tokens, t)
+	g.addLocked(t)
 	g.noteChange()
 	return token, t, nil
+}
+
+func (g *Gate) addLocked(t *Grant) {
+	g.tokens = append(g.tokens, t)
+	g.by[t.hash] = t
 }
 
 func (g *Gate) newIDLocked() string {
@@ -139,6 +141,9 @@ func (g *Gate) dropLocked() {
 		over := t.over(now)
 		if over {
 			t.revoked.Store(true)
+			if g.by[t.hash] == t {
+				delete(g.by, t.hash)
+			}
 		}
 		return over
 	})
@@ -170,23 +175,37 @@ type keptToken struct {
 	Expires *time.Time `json:"expires,omitempty"`
 }
 
+// load reads the file. Where it is damaged nobody has a token any more: that is
+// better than a hub that does not start, and than one that guesses.
 func (g *Gate) load() error {
 	if g.opt.File == "" {
 		return nil
 	}
-	text, err := os.ReadFile(g.opt.File)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	var k kept
-	if err == nil {
-		err = json.Unmarshal(text, &k)
-	}
-	if err == nil && k.Version != 1 {
-		err = fmt.Errorf("version %d is not known", k.Version)
-	}
+	var tokens []*Grant
+	_, err := state.Read(g.opt.File, g.opt.Log, "no token is known any more; mend it, stop the hub and put it back, or make them anew with topicd token create", func(text []byte) (err error) {
+		tokens, err = parseTokens(text)
+		return err
+	})
 	if err != nil {
 		return fmt.Errorf("the tokens in %s cannot be read: %w", g.opt.File, err)
+	}
+	for _, t := range tokens {
+		g.addLocked(t)
+	}
+	g.dropLocked()
+	return nil
+}
+
+func parseTokens(text []byte) (tokens []*Grant, err error) {
+	var k kept
+	if err := json.Unmarshal(text, &k); err != nil {
+		return nil, err
+	}
+	if k.Version > 1 {
+		return nil, &state.Foreign{Why: fmt.Errorf("version %d is of a newer topicd", k.Version)}
+	}
+	if k.Version != 1 {
+		return nil, fmt.Errorf("version %d is none", k.Version)
 	}
 	for _, t := range k.Tokens {
 		n := &Grant{Patterns: t.Patterns, ID: t.ID, Name: t.Name, Dev: t.Dev, Created: t.Created}
@@ -195,19 +214,19 @@ func (g *Gate) load() error {
 		}
 		sum, err := hex.DecodeString(t.Hash)
 		if err != nil || len(sum) != len(n.hash) {
-			return fmt.Errorf("the token %s in %s has no SHA-256", t.ID, g.opt.File)
+			return nil, fmt.Errorf("the token %s has no SHA-256", t.ID)
 		}
 		if bad := checkToken(t.Name, t.Patterns); bad != nil {
-			return fmt.Errorf("the token %s in %s: %w", t.ID, g.opt.File, bad)
+			return nil, fmt.Errorf("the token %s: %w", t.ID, bad)
 		}
 		copy(n.hash[:], sum)
-		g.tokens = append(g.tokens, n)
+		tokens = append(tokens, n)
 	}
-	g.dropLocked()
-	return nil
+	return tokens, nil
 }
 
-// Save writes the tokens where they outlive a restart. It waits for the disk.
+// Save writes the tokens where they outlive a restart. It waits for the disk, and
+// says once that it takes nothing, and once that it does again.
 func (g *Gate) Save() error {
 	if g.opt.File == "" {
 		return nil
@@ -226,27 +245,14 @@ func (g *Gate) Save() error {
 	if err != nil {
 		return err
 	}
-	return WriteSecret(g.opt.File, append(text, '\n'))
-}
-
-// WriteSecret replaces a file that only its owner may read, whole or not at all.
-func WriteSecret(file string, text []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(file), ".new-") // mode 0600
-	if err != nil {
-		return err
+	err = state.Write(g.opt.File, append(text, '\n'))
+	if failed := err != nil; failed != g.unsaved {
+		g.unsaved = failed
+		if failed {
+			g.opt.Log.Error("tokens cannot be kept: see whether the disk is full (df)", "file", g.opt.File, "err", err)
+		} else {
+			g.opt.Log.Info("tokens are kept again", "file", g.opt.File)
+		}
 	}
-	_, err = f.Write(text)
-	err = errors.Join(err, f.Sync(), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), file)
-	}
-	if err != nil {
-		_ = os.Remove(f.Name())
-		return err
-	}
-	if d, err := os.Open(filepath.Dir(file)); err == nil {
-		_ = d.Sync() // so that the name outlives a power cut too
-		_ = d.Close()
-	}
-	return nil
+	return err
 }

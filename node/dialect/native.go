@@ -37,9 +37,9 @@ type NativeConfig struct {
 
 // Door judges who says hello. It must not wait: a poll loop calls it.
 type Door interface {
-	// Hello gives the rights of a peer that has the rights now. It may change
+	// Admit gives the rights of a peer that has the rights now. It may change
 	// dev and name to what the peer may go by. A device that joins gets a token.
-	Hello(now node.Rights, addr string, o *codec.Opts) (rights node.Rights, token string, err *codec.Error)
+	Admit(now node.Rights, addr string, c *node.Credentials) (rights node.Rights, token string, err *codec.Error)
 }
 
 // Subprotocols of the native grammar (RFC 6455 1.9).
@@ -163,9 +163,10 @@ func (n *Native) ok(p node.Peer, enc codec.Encoding, req, m *codec.Message, turn
 // hello lets the peer in by what it says of itself.
 func (n *Native) hello(p node.Peer, enc codec.Encoding, m *codec.Message, o *codec.Opts, turn *node.Turn) *codec.Error {
 	s, token := p.Session(), ""
+	c := node.Credentials{Dev: o.Dev, Name: o.Name, Token: o.Token}
 	if n.cfg.Door != nil {
 		now := s.Rights()
-		r, given, err := n.cfg.Door.Hello(now, s.Info().Addr, o)
+		r, given, err := n.cfg.Door.Admit(now, s.Info().Addr, &c)
 		if err != nil {
 			return err
 		}
@@ -174,7 +175,7 @@ func (n *Native) hello(p node.Peer, enc codec.Encoding, m *codec.Message, o *cod
 		}
 		token = given
 	}
-	if err := s.Hello(o.Dev, o.Name, turn); err != nil {
+	if err := s.Hello(c.Dev, c.Name, turn); err != nil {
 		return err
 	}
 	n.welcome(p, enc, m, token, turn)

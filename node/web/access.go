@@ -7,27 +7,19 @@ import (
 
 	"topicd/codec"
 	"topicd/node"
+	"topicd/node/access"
 )
 
-// Access keeps the tokens and the join window. An error of Create and Revoke
-// may mean that the disk is full: they wait for it.
+// Access keeps the tokens and the join window, as access.Gate. Make and End wait
+// for the disk.
 type Access interface {
 	Mode() string // lan, token or join
-	Me(node.Rights) Me
-	Socket(r *http.Request, origin string) *codec.Error // would a page of that origin get one? nil: yes
-	Tokens() []Token
-	Create(Token) (Token, *codec.Error)
-	Revoke(id string) (cut int, err *codec.Error)
+	Rows() []access.Row
+	Make(access.Row) (access.Row, *codec.Error)
+	End(id string) (cut int, err *codec.Error)
 	JoinLeft() time.Duration // 0 = closed
 	OpenJoin(time.Duration) *codec.Error
 	CloseJoin()
-}
-
-// Patterns are what somebody may do.
-type Patterns struct {
-	Publish   []string `json:"publish"`
-	Subscribe []string `json:"subscribe"`
-	Manage    []string `json:"manage"`
 }
 
 // Me is what the hub knows of whoever asks.
@@ -40,7 +32,7 @@ type Me struct {
 	Access  string  `json:"access"`
 	Page    string  `json:"page,omitempty"` // the dashboard, as other machines reach it
 	Socket  *Socket `json:"socket,omitempty"`
-	Patterns
+	access.Patterns
 }
 
 // Socket is what becomes of a WebSocket that a page opens. A browser does not
@@ -52,24 +44,16 @@ type Socket struct {
 	Why    string `json:"why,omitempty"`
 }
 
-// Token is one token. The text itself is there once, when it is made.
-type Token struct {
-	ID    string `json:"id"`
-	Name  string `json:"name"`
-	Dev   string `json:"dev,omitempty"` // the one device that may use it
-	Token string `json:"token,omitempty"`
-	Patterns
-	Created int64 `json:"created,omitempty"` // milliseconds since 1970
-	Expires int64 `json:"expires,omitempty"`
-	Used    int64 `json:"used,omitempty"` // since the hub started
-}
-
 // serveMe says who asks, and what that may do: GET /api/me. With ?origin= it says
 // too whether a page of that origin gets a WebSocket.
 func (s *server) serveMe(w http.ResponseWriter, r *http.Request) {
-	me := s.Access.Me(node.RightsOf(r.Context()))
-	if origin := r.URL.Query().Get("origin"); origin != "" {
-		err := s.Access.Socket(r, origin)
+	g := access.Of(node.RightsOf(r.Context()))
+	me := Me{Name: g.Name, Dev: g.Dev, Admin: g.Admin, Patterns: g.Row().Patterns}
+	if s.Page != nil && (g.Admin || len(g.Subscribe) > 0) {
+		me.Page = s.Page()
+	}
+	if origin := r.URL.Query().Get("origin"); origin != "" && s.Origin != nil {
+		err := s.Origin(r, origin)
 		if me.Socket = &(Socket{Origin: origin, Host: r.Host, OK: err == nil}); err != nil {
 			me.Socket.Why = err.Msg
 		}
@@ -81,7 +65,7 @@ func (s *server) serveMe(w http.ResponseWriter, r *http.Request) {
 // serveTokens lists tokens: GET /api/tokens.
 func (s *server) serveTokens(w http.ResponseWriter, r *http.Request) {
 	s.administer(w, r, func() *codec.Error {
-		writeJSON(w, http.StatusOK, map[string]any{"tokens": s.Access.Tokens()})
+		writeJSON(w, http.StatusOK, map[string]any{"tokens": s.Access.Rows()})
 		return nil
 	})
 }
@@ -89,11 +73,11 @@ func (s *server) serveTokens(w http.ResponseWriter, r *http.Request) {
 // serveCreate makes a token: POST /api/tokens {name,publish,subscribe,manage,expires,dev}.
 func (s *server) serveCreate(w http.ResponseWriter, r *http.Request) {
 	s.administer(w, r, func() *codec.Error {
-		var t Token
+		var t access.Row
 		if err := s.request(w, r, &t); err != nil {
 			return err
 		}
-		made, err := s.Access.Create(t)
+		made, err := s.Access.Make(t)
 		if err == nil {
 			writeJSON(w, http.StatusCreated, made)
 		}
@@ -104,7 +88,7 @@ func (s *server) serveCreate(w http.ResponseWriter, r *http.Request) {
 // serveRevoke ends a token and the sessions that it let in: DELETE /api/tokens/<id or name>.
 func (s *server) serveRevoke(w http.ResponseWriter, r *http.Request) {
 	s.administer(w, r, func() *codec.Error {
-		cut, err := s.Access.Revoke(r.PathValue("id"))
+		cut, err := s.Access.End(r.PathValue("id"))
 		if err == nil {
 			writeJSON(w, http.StatusOK, map[string]int{"cut": cut})
 		}

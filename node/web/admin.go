@@ -10,6 +10,7 @@ import (
 
 	"topicd/codec"
 	"topicd/node"
+	"topicd/node/front"
 )
 
 // serveClients lists who is connected: GET /api/clients. It shows what the
@@ -63,19 +64,11 @@ func (s *server) serveCut(w http.ResponseWriter, r *http.Request) {
 
 var errCut = &codec.Error{Code: codec.CodeForbidden, Msg: "an administrator ended this connection"}
 
-// Listener is an address that the hub serves on.
-type Listener struct {
-	Addr    string `json:"addr"`    // as bound: 192.0.2.7:22345
-	Dialect string `json:"dialect"` // "" = all, told apart by path and first frame
-	Since   int64  `json:"since"`   // milliseconds since 1970
-	Fixed   bool   `json:"fixed"`   // of the configuration: it comes back with a restart
-}
-
-// Listeners opens and closes addresses at run time.
+// Listeners opens and closes addresses at run time, as front.Front.
 type Listeners interface {
-	List() []Listener
-	Open(addr, dialect string) (Listener, *codec.Error)
-	Close(addr string) *codec.Error
+	Listeners() []front.Listener
+	Listen(addr, dialect string) (front.Listener, *codec.Error)
+	Unlisten(addr string) *codec.Error
 }
 
 // administer runs an administrator's request.
@@ -91,9 +84,9 @@ func (s *server) administer(w http.ResponseWriter, r *http.Request, do func() *c
 // serveListeners lists the addresses that the hub serves on: GET /api/listeners.
 func (s *server) serveListeners(w http.ResponseWriter, r *http.Request) {
 	s.administer(w, r, func() *codec.Error {
-		ls := []Listener{}
+		ls := []front.Listener{}
 		if s.Listeners != nil {
-			ls = s.Listeners.List()
+			ls = s.Listeners.Listeners()
 		}
 		writeJSON(w, http.StatusOK, map[string]any{"listeners": ls})
 		return nil
@@ -112,7 +105,7 @@ func (s *server) serveListen(w http.ResponseWriter, r *http.Request) {
 		if s.Listeners == nil {
 			return errFixed
 		}
-		l, err := s.Listeners.Open(ask.Addr, ask.Dialect)
+		l, err := s.Listeners.Listen(ask.Addr, ask.Dialect)
 		if err != nil {
 			return err
 		}
@@ -128,7 +121,7 @@ func (s *server) serveUnlisten(w http.ResponseWriter, r *http.Request) {
 		if s.Listeners == nil {
 			return errFixed
 		}
-		if err := s.Listeners.Close(addr); err != nil {
+		if err := s.Listeners.Unlisten(addr); err != nil {
 			return err
 		}
 		writeJSON(w, http.StatusOK, map[string]string{"addr": addr})

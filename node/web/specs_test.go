@@ -17,16 +17,22 @@ import (
 
 	"topicd/codec"
 	"topicd/node"
+	"topicd/node/access"
+	"topicd/node/front"
 )
 
 // fakes are what cmd brings, so that every path is there.
 type fakes struct{}
 
-func (fakes) List() []Listener { return []Listener{{"127.0.0.1:22345", "", 1, true}} }
-func (fakes) Open(addr, dialect string) (Listener, *codec.Error) {
-	return Listener{addr, dialect, 2, false}, nil
+func (fakes) Listeners() []front.Listener {
+	return []front.Listener{{Addr: "127.0.0.1:22345", Since: 1, Fixed: true}}
 }
-func (fakes) Close(addr string) *codec.Error { return codec.Errorf(codec.CodeNotFound, "no %s", addr) }
+func (fakes) Listen(addr, dialect string) (front.Listener, *codec.Error) {
+	return front.Listener{Addr: addr, Dialect: dialect, Since: 2}, nil
+}
+func (fakes) Unlisten(addr string) *codec.Error {
+	return codec.Errorf(codec.CodeNotFound, "no %s", addr)
+}
 
 type fakeRelay struct{}
 
@@ -37,18 +43,19 @@ func (fakeRelay) Broadcast(string, string) (int, *codec.Error) { return 1, nil }
 
 type fakeAccess struct{}
 
-func (fakeAccess) Mode() string                              { return "lan" }
-func (fakeAccess) Socket(*http.Request, string) *codec.Error { return nil }
-func (fakeAccess) Me(node.Rights) Me                         { return Me{Name: "lan", Admin: true} }
-func (fakeAccess) Tokens() []Token                           { return []Token{{ID: "1", Name: "a"}} }
-func (fakeAccess) Create(t Token) (Token, *codec.Error)      { t.ID, t.Token = "2", "secret"; return t, nil }
-func (fakeAccess) Revoke(string) (int, *codec.Error)         { return 3, nil }
-func (fakeAccess) JoinLeft() time.Duration                   { return time.Second }
-func (fakeAccess) OpenJoin(d time.Duration) *codec.Error     { return nil }
-func (fakeAccess) CloseJoin()                                {}
+func (fakeAccess) Mode() string       { return "lan" }
+func (fakeAccess) Rows() []access.Row { return []access.Row{{ID: "1", Name: "a"}} }
+func (fakeAccess) Make(t access.Row) (access.Row, *codec.Error) {
+	t.ID, t.Token = "2", "secret"
+	return t, nil
+}
+func (fakeAccess) End(string) (int, *codec.Error)        { return 3, nil }
+func (fakeAccess) JoinLeft() time.Duration               { return time.Second }
+func (fakeAccess) OpenJoin(d time.Duration) *codec.Error { return nil }
+func (fakeAccess) CloseJoin()                            {}
 
 func everything() Config {
-	return Config{Listeners: fakes{}, Relay: fakeRelay{}, Access: fakeAccess{}}
+	return Config{Listeners: fakes{}, Relay: fakeRelay{}, Access: fakeAccess{}, Origin: func(*http.Request, string) *codec.Error { return nil }}
 }
 
 // Each document is valid by its community's own tool, and the protocol's golden

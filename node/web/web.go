@@ -34,6 +34,9 @@ type Config struct {
 	Relay     Relay     // nil: there are no rooms
 	Access    Access    // nil: there are no tokens
 
+	Page   func() string                                     // the dashboard as other machines reach it; nil: not known
+	Origin func(r *http.Request, origin string) *codec.Error // would a page of that origin get a WebSocket? nil: not known
+
 	Managed http.Handler // the Managed WebSocket's REST; nil: none
 }
 

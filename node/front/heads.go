@@ -1,4 +1,4 @@
-package main
+package front
 
 import (
 	"bufio"
@@ -24,7 +24,7 @@ const maxFields = 100
 // cannot be seen, guard counts the fields once they are there.
 type headListener struct {
 	net.Listener
-	stats func() *node.Stats
+	stats *node.Stats
 }
 
 // Accept implements net.Listener.
@@ -39,7 +39,7 @@ func (l *headListener) Accept() (net.Conn, error) {
 // headConn is a connection as long as net/http has it.
 type headConn struct {
 	*net.TCPConn
-	stats func() *node.Stats
+	stats *node.Stats
 
 	// owned by who reads
 	lines int
@@ -51,7 +51,7 @@ type headConn struct {
 func (c *headConn) Read(b []byte) (int, error) {
 	n, err := c.TCPConn.Read(b)
 	if !c.body && !c.take(b[:n]) {
-		c.stats().Add(node.RefusedLarge, 1)
+		c.stats.Add(node.RefusedLarge, 1)
 		_ = c.SetWriteDeadline(time.Now().Add(time.Millisecond)) // it has asked for little before: there is room
 		_, _ = c.Write(fieldsAnswer)
 		return 0, io.EOF
@@ -94,7 +94,7 @@ func (h handover) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 }
 
 // judgeFields refuses heads of too many fields.
-func (s *server) judgeFields(r *http.Request) *codec.Error {
+func (f *Front) judgeFields(r *http.Request) *codec.Error {
 	n := 0
 	for _, v := range r.Header {
 		n += len(v)
@@ -102,7 +102,7 @@ func (s *server) judgeFields(r *http.Request) *codec.Error {
 	if n <= maxFields {
 		return nil
 	}
-	s.hub.Stats.Add(node.RefusedLarge, 1)
+	f.in.Stats.Add(node.RefusedLarge, 1)
 	return errFields
 }
 

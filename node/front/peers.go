@@ -1,4 +1,4 @@
-package main
+package front
 
 import (
 	"crypto/tls"
@@ -6,7 +6,6 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
-	"strconv"
 	"sync"
 	"time"
 
@@ -25,7 +24,7 @@ type peers struct {
 	each     int  // of one address, 0 = no limit
 	requests int  // HTTP requests per second and address, 0 = no limit
 	loopback bool // this machine's too: behind loopback may stand a proxy with everybody
-	stats    func() *node.Stats
+	stats    *node.Stats
 	links    *links
 
 	// guarded by mu
@@ -38,17 +37,6 @@ type peer struct {
 	n    int           // connections
 	owed time.Duration // time that its requests have used up
 	at   time.Time
-}
-
-// openPeers makes the count. A few more connections than sessions are let in, so
-// that a hub full of WebSockets can still be asked why.
-func (s *server) openPeers() {
-	s.peers = peers{
-		most: s.set.sessions + 64, each: s.set.perAddress, requests: s.set.requests, loopback: bool(s.set.loopback),
-		stats: func() *node.Stats { return &s.hub.Stats }, // there is no hub yet
-		links: &s.links,
-	}
-	s.endpoints.in = &s.peers
 }
 
 func tcpAddr(a net.Addr) netip.Addr {
@@ -82,12 +70,12 @@ func (p *peers) enter(a netip.Addr) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.total >= p.most {
-		p.stats().Add(node.RefusedSessions, 1)
+		p.stats.Add(node.RefusedSessions, 1)
 		return false
 	}
 	for _, at := range places {
 		if e := p.by[at.key]; at.limited && p.each > 0 && e != nil && e.n >= p.each {
-			p.stats().Add(node.RefusedAddress, 1)
+			p.stats.Add(node.RefusedAddress, 1)
 			return false
 		}
 	}
@@ -148,7 +136,7 @@ func (p *peers) ask(a netip.Addr, requests int, now time.Time) *codec.Error {
 		e.owed = max(0, e.owed-now.Sub(e.at))
 		e.at = now
 		if e.owed > time.Second {
-			p.stats().Add(node.RefusedRate, 1)
+			p.stats.Add(node.RefusedRate, 1)
 			return errRequests
 		}
 		e.owed += time.Duration(requests) * time.Second / time.Duration(p.requests)
@@ -172,52 +160,14 @@ func weight(r *http.Request) int {
 const handshakeWeight = 10
 
 // chargeHandshake is a tls.Config's GetConfigForClient.
-func (s *server) chargeHandshake(h *tls.ClientHelloInfo) (*tls.Config, error) {
-	if err := s.peers.ask(tcpAddr(h.Conn.RemoteAddr()), handshakeWeight, time.Now()); err != nil {
+func (f *Front) chargeHandshake(h *tls.ClientHelloInfo) (*tls.Config, error) {
+	if err := f.peers.ask(tcpAddr(h.Conn.RemoteAddr()), handshakeWeight, time.Now()); err != nil {
 		return nil, err
 	}
 	return nil, nil
 }
 
 var errRequests = &codec.Error{Code: codec.CodeTooFast, Msg: "too many requests from this address", Retry: 100}
-
-// turnstile admits connections before anything is read from them.
-type turnstile struct {
-	net.Listener
-	peers *peers
-}
-
-// Accept implements net.Listener.
-func (l *turnstile) Accept() (net.Conn, error) {
-	for {
-		c, err := l.Listener.Accept()
-		if err != nil {
-			return nil, err
-		}
-		from := tcpAddr(c.RemoteAddr())
-		l.peers.links.look(from)
-		if l.peers.enter(from) {
-			return c, nil
-		}
-		_ = c.SetWriteDeadline(time.Now().Add(time.Millisecond)) // there is room in a new socket
-		_, _ = c.Write(fullAnswer)                               // nonsense where TLS is expected, and as good as none
-		_ = c.Close()
-	}
-}
-
-var fullAnswer = errorAnswer(&codec.Error{Code: http.StatusServiceUnavailable, Msg: "the hub serves as many connections as it may, or as it may to this address", Retry: 10_000})
-
-// errorAnswer is a whole answer of HTTP, for where nobody has read the request.
-func errorAnswer(e *codec.Error) []byte {
-	retry, header := "", ""
-	if e.Retry > 0 {
-		retry, header = `,"retry":`+strconv.Itoa(e.Retry), "Retry-After: "+strconv.Itoa(e.Retry/1000)+"\r\n"
-	}
-	code := strconv.Itoa(e.Code)
-	body := `{"error":{"code":` + code + `,"msg":"` + e.Msg + `"` + retry + "}}\n"
-	return []byte("HTTP/1.1 " + code + " " + http.StatusText(e.Code) + "\r\nContent-Type: application/json\r\n" + header +
-		"Connection: close\r\nContent-Length: " + strconv.Itoa(len(body)) + "\r\n\r\n" + body)
-}
 
 // watch is http.Server's ConnState: what became a WebSocket stays in the count
 // until the transport says that it is gone.

@@ -1,42 +1,43 @@
-package main
+package sense
 
 import (
 	"context"
+	"log/slog"
+	"os"
 	"strings"
 	"time"
 	"unicode"
 
 	"topicd/codec"
 	"topicd/node"
-	"topicd/node/sense"
 )
 
-// senseEvery is the time between two rounds of this board's sensors: soon
+// Every is the time between two rounds of this board's sensors: soon
 // enough to watch a fan, and 0.1 % of a small CPU.
-const senseEvery = 5 * time.Second
+const Every = 5 * time.Second
 
-// senseLoop publishes this board's sensors until ctx ends.
-func (s *server) senseLoop(ctx context.Context) {
-	board := sense.New(sense.Options{})
+// Publish publishes this board's readings under gateway/<host>/ until ctx ends.
+func Publish(ctx context.Context, hub *node.Hub, host string, log *slog.Logger) {
+	board := New(Options{})
 	defer board.Close()
-	turn := s.hub.Turn()
-	sess, refused := s.hub.Open(nobody{}, node.Local, "", turn)
+	turn := hub.Turn()
+	sess, refused := hub.Open(nobody{}, node.Local, "", turn)
 	if refused == nil {
-		refused = sess.Hello("", hostName(), turn)
+		refused = sess.Hello("", host, turn)
 	}
 	if refused != nil {
-		s.log.Error("cannot publish this board's sensors", "err", refused)
+		log.Error("cannot publish this board's sensors", "err", refused)
 		return
 	}
 	sess.Describe("sense", "json", turn)
 	defer func() { sess.Close(turn); turn.Wake() }()
-	prefix := "gateway/" + hostName() + "/"
+	prefix := Prefix(host)
 	skipped := 0
 	for {
-		s.hub.Tick(turn)
+		hub.Tick(turn)
 		sess.Heard(turn.Mono)
 		var refused *codec.Error
-		sum := board.Read(ctx, func(r sense.Reading) {
+		sum := board.Read(ctx, func(r Reading) {
 			b := node.Body{Enc: codec.JSON, Data: r.AppendJSON(nil)}
 			if _, err := sess.Publish([]byte(prefix+r.Topic), b, 0, turn); err != nil {
 				refused = err
@@ -44,27 +45,39 @@ func (s *server) senseLoop(ctx context.Context) {
 		})
 		turn.Wake()
 		if refused != nil {
-			s.log.Warn("a reading of this board was refused", "err", refused)
+			log.Warn("a reading of this board was refused", "err", refused)
 		}
 		if n := len(sum.Skipped); n != skipped {
 			skipped = n
 			if n > 0 {
-				s.log.Debug("sensors skipped", "count", n, "first", sum.Skipped[0].Path, "reason", sum.Skipped[0].Reason)
+				log.Debug("sensors skipped", "count", n, "first", sum.Skipped[0].Path, "reason", sum.Skipped[0].Reason)
 			}
 		}
 		select {
 		case <-ctx.Done():
 			return
-		case <-time.After(senseEvery):
+		case <-time.After(Every):
 		}
 	}
 }
+
+// Prefix is what the topics of that host's sensors begin with.
+func Prefix(host string) string { return "gateway/" + host + "/" }
 
 // nobody is the far end of a session that only publishes.
 type nobody struct{}
 
 func (nobody) Wake()            {}
 func (nobody) Cut(*codec.Error) {}
+
+// HostName is this machine's name as one level of a topic.
+func HostName() string {
+	name, err := os.Hostname()
+	if err != nil || name == "" {
+		return "gateway"
+	}
+	return topicLevel(name)
+}
 
 // topicLevel makes a name one level of a topic.
 func topicLevel(name string) string {

@@ -1,4 +1,4 @@
-package main
+package front
 
 import (
 	"net"
@@ -60,9 +60,12 @@ func (l *links) near(p netip.Prefix) bool {
 
 // owner is whom a session at "host:port" is counted for.
 func (l *links) owner(addr string) string {
-	from := parseAddr(addr)
+	from := access.Addr(addr)
 	if p, ok := access.Network(from); ok && !l.near(p) {
 		return p.String()
 	}
 	return from.Unmap().String()
 }
+
+// Near tells whether a network of IPv6 is this machine's own, whose hosts share it.
+func (f *Front) Near(p netip.Prefix) bool { return f.links.near(p) }

@@ -1,4 +1,4 @@
-package main
+package front
 
 import (
 	"net"
@@ -8,19 +8,19 @@ import (
 // TestLastEndpoint: the last address cannot be closed, however fast one closes
 // the others.
 func TestLastEndpoint(t *testing.T) {
-	var e endpoints
+	f := New(Options{})
 	for range 2 {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer l.Close()
-		e.list = append(e.list, &endpoint{Listener: l})
+		f.list = append(f.list, &endpoint{Listener: l})
 	}
-	if err := e.Close(e.list[0].Addr().String()); err != nil {
+	if err := f.Unlisten(f.list[0].Addr().String()); err != nil {
 		t.Error(err)
 	}
-	if e.Close(e.list[1].Addr().String()) == nil {
+	if f.Unlisten(f.list[1].Addr().String()) == nil {
 		t.Error("the last one was closed")
 	}
 }

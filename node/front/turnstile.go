@@ -1,0 +1,48 @@
+package front
+
+import (
+	"net"
+	"net/http"
+	"strconv"
+	"time"
+
+	"topicd/codec"
+)
+
+// turnstile admits connections before anything is read from them.
+type turnstile struct {
+	net.Listener
+	peers *peers
+}
+
+// Accept implements net.Listener.
+func (l *turnstile) Accept() (net.Conn, error) {
+	for {
+		c, err := l.Listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		from := tcpAddr(c.RemoteAddr())
+		l.peers.links.look(from)
+		if l.peers.enter(from) {
+			return c, nil
+		}
+		_ = c.SetWriteDeadline(time.Now().Add(time.Millisecond)) // there is room in a new socket
+		_, _ = c.Write(fullAnswer)                               // nonsense where TLS is expected, and as good as none
+		_ = c.Close()
+	}
+}
+
+var fullAnswer = errorAnswer(&codec.Error{Code: http.StatusServiceUnavailable, Msg: "the hub serves as many connections as it may, or as it may to this address", Retry: 10_000})
+
+// errorAnswer is a whole answer of HTTP, for where nobody has read the request.
+func errorAnswer(e *codec.Error) []byte {
+	retry, header := "", ""
+	if e.Retry > 0 {
+		retry, header = `,"retry":`+strconv.Itoa(e.Retry), "Retry-After: "+strconv.Itoa(e.Retry/1000)+"\r\n"
+	}
+	code := strconv.Itoa(e.Code)
+	body := `{"error":{"code":` + code + `,"msg":"` + e.Msg + `"` + retry + "}}\n"
+	return []byte("HTTP/1.1 " + code + " " + http.StatusText(e.Code) + "\r\nContent-Type: application/json\r\n" + header +
+		"Connection: close\r\nContent-Length: " + strconv.Itoa(len(body)) + "\r\n\r\n" + body)
+}

@@ -1,0 +1,92 @@
+package front
+
+import (
+	"fmt"
+	"net"
+	"net/url"
+	"strings"
+)
+
+// URLs are the addresses at which clients reach the hub: loopback first, then
+// those of the network.
+func (f *Front) URLs() []string {
+	var urls []string
+	for _, e := range f.bound {
+		a, ok := e.Addr().(*net.TCPAddr)
+		if !ok {
+			continue
+		}
+		ips := []net.IP{a.IP}
+		if a.IP.IsUnspecified() {
+			ips = append([]net.IP{net.IPv4(127, 0, 0, 1)}, networkIPs()...)
+		}
+		scheme, path := "ws", "/ws"
+		if f.in.Bare[e.dialect] != nil {
+			scheme, path = e.dialect, ""
+		}
+		if e.tls {
+			scheme += "s"
+		}
+		for _, ip := range ips {
+			urls = append(urls, fmt.Sprintf("%s://%s%s", scheme, net.JoinHostPort(ip.String(), fmt.Sprint(a.Port)), path))
+		}
+	}
+	return urls
+}
+
+// PublicPort is the port of the first endpoint that others can reach with
+// everything, 0 = none.
+func (f *Front) PublicPort() (port int, encrypted bool) {
+	for _, e := range f.bound {
+		if a, ok := e.Addr().(*net.TCPAddr); ok && !a.IP.IsLoopback() && f.in.Bare[e.dialect] == nil {
+			return a.Port, e.tls
+		}
+	}
+	return 0, false
+}
+
+// Page is the dashboard as other machines reach it, "" if they do not. Where
+// there is an IPv4 address that is the one: people can read it out.
+func (f *Front) Page() string { return networkPage(f.URLs()) }
+
+func networkPage(urls []string) string {
+	page := ""
+	for _, u := range urls {
+		p, err := url.Parse(u)
+		if err != nil || PageOf(u) == "" {
+			continue
+		}
+		ip := net.ParseIP(p.Hostname())
+		if ip == nil || ip.IsLoopback() {
+			continue
+		}
+		if ip.To4() != nil {
+			return PageOf(u)
+		}
+		if page == "" {
+			page = PageOf(u)
+		}
+	}
+	return page
+}
+
+// PageOf is the dashboard of a hub with that WebSocket; "": it is none.
+func PageOf(u string) string {
+	if !strings.HasPrefix(u, "ws") {
+		return ""
+	}
+	return "http" + strings.TrimSuffix(strings.TrimPrefix(u, "ws"), "ws") // ws → http, wss → https
+}
+
+// networkIPs are this machine's addresses that others can use as they are;
+// link-local ones would need a zone.
+func networkIPs() []net.IP {
+	var ips []net.IP
+	addrs, _ := net.InterfaceAddrs()
+	for _, a := range addrs {
+		if n, ok := a.(*net.IPNet); ok && n.IP.IsGlobalUnicast() {
+			ips = append(ips, n.IP)
+		}
+	}
+	return ips
+}

@@ -1,0 +1,127 @@
+// Package state is what a hub keeps over restarts: one directory, one hub's, of
+// small files that only its owner may read.
+//
+//	admin-token   tokens.json   topics.json   tls-cert.pem, tls-key.pem   id
+//
+// Each file is replaced whole or not at all. One that is there and cannot be
+// made sense of, after a power cut say, is damaged: it is set aside as
+// NAME.damaged, which is said once at ERROR with what to do, and the hub starts
+// as if there were none. That fails closed: without its file no token is known,
+// no static topic is there, the admin token and the certificate are new ones.
+// A file that may not be read, or that a newer topicd wrote, is not damaged: it
+// is left alone, and the hub does not start.
+package state
+
+import (
+	"errors"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strconv"
+)
+
+// Dir is the directory of a hub that runs. The zero value keeps nothing.
+type Dir struct {
+	path string
+	lock *os.File // nil: the directory takes no files, and needs no lock
+}
+
+// Open takes the directory for this process, until Close. Where another hub has
+// it the error is a *Taken.
+func Open(path string) (*Dir, error) {
+	lock, err := takeLock(filepath.Join(path, "lock"))
+	if err != nil {
+		return nil, err
+	}
+	return &Dir{path: path, lock: lock}, nil
+}
+
+// Close gives the directory back; the kernel does when the process ends.
+func (d *Dir) Close() {
+	if d.lock != nil {
+		_ = d.lock.Close()
+	}
+}
+
+// File is the path of a file of that name.
+func (d *Dir) File(name string) string { return filepath.Join(d.path, name) }
+
+// maxFile: more was not written by us.
+const maxFile = 64 << 20
+
+// Read reads a file of the state and has it made sense of. ok: it was there, and
+// good. What good returns is what is wrong with the text, nil for nothing; a
+// *Foreign is handed on, for everything else the file is set aside and hint is
+// what the log says about it.
+func Read(file string, log *slog.Logger, hint string, good func(text []byte) error) (ok bool, err error) {
+	text, err := readSmall(file)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return false, nil
+	case errors.Is(err, fs.ErrPermission):
+		return false, err
+	case err == nil:
+		err = good(text)
+	}
+	if foreign := (*Foreign)(nil); err == nil || errors.As(err, &foreign) {
+		return err == nil, err
+	}
+	SetAside(file, log, hint, err)
+	return false, nil
+}
+
+func readSmall(file string) ([]byte, error) {
+	if i, err := os.Stat(file); err == nil && i.Size() > maxFile {
+		return nil, errors.New("it is too large")
+	}
+	return os.ReadFile(file)
+}
+
+// SetAside renames a damaged file, so that somebody can mend it, and says so.
+func SetAside(file string, log *slog.Logger, hint string, why error) {
+	aside := file + ".damaged"
+	if err := os.Rename(file, aside); err != nil {
+		log.Error("a damaged file cannot even be set aside: "+hint, "file", file, "why", why, "err", err)
+		return
+	}
+	log.Error("a damaged file is set aside: "+hint, "file", file, "as", aside, "why", why)
+}
+
+// Foreign is what is wrong with a file that another version of topicd wrote.
+type Foreign struct{ Why error }
+
+func (f *Foreign) Error() string { return f.Why.Error() }
+func (f *Foreign) Unwrap() error { return f.Why }
+
+// Write replaces a file that only its owner may read, whole or not at all.
+func Write(file string, text []byte) error {
+	f, err := os.CreateTemp(filepath.Dir(file), ".new-") // mode 0600
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(text)
+	err = errors.Join(err, f.Sync(), f.Close())
+	if err == nil {
+		err = os.Rename(f.Name(), file)
+	}
+	if err != nil {
+		_ = os.Remove(f.Name())
+		return err
+	}
+	if d, err := os.Open(filepath.Dir(file)); err == nil {
+		_ = d.Sync() // so that the name outlives a power cut too
+		_ = d.Close()
+	}
+	return nil
+}
+
+// Taken says that another hub has the directory.
+type Taken struct{ PID int } // 0 = not known
+
+func (t *Taken) Error() string {
+	if t.PID == 0 {
+		return "another topicd"
+	}
+	return "another topicd (pid " + strconv.Itoa(t.PID) + ")"
+}
