@@ -2,6 +2,7 @@ package codec
 
 import (
 	"math/big"
+	"slices"
 	"strconv"
 )
 
@@ -12,7 +13,7 @@ import (
 // Limits of their parts, beyond which no float64 holds the value.
 const (
 	maxBignum   = 128  // bytes: below 2^1024
-	maxExponent = 2200 // 1e-2200 with a mantissa of 128 bytes is 0 in any case
+	maxExponent = 2200 // beyond it the value of a mantissa of 128 bytes is 0 or too large
 )
 
 // numberOf says what a tag's content must be.
@@ -47,6 +48,19 @@ func tagNumber(src []byte, tag uint64, i int) (f float64, end int, ok bool) {
 		}
 	}
 	return 0, i, false
+}
+
+// tagFinite is tagNumber's ok. It reads no decimal fraction as a float64 that it
+// need not: those near 0 cost microseconds each, and a frame holds thousands.
+func tagFinite(src []byte, tag uint64, i int) bool {
+	if tag == tagDecimal {
+		exp, mant, _ := fraction(src, i)
+		if mant != nil && exp >= -maxExponent && exp < maxExponent && exp+int64(mant.BitLen()*3/10)+1 < 308 { // a bit is 0.30 digits
+			return true
+		}
+	}
+	_, _, ok := tagNumber(src, tag, i)
+	return ok
 }
 
 // bignum reads the byte string of tag 2 or 3; nil: it is none, or too large.
@@ -110,14 +124,41 @@ func integer(src []byte, i int) (*big.Int, int) {
 	return nil, i
 }
 
-// jsonNumber writes the number of a tag whose content stands at src[i]: whole
-// ones with all their digits, others as the float64 that they are.
+// jsonNumber writes the number of a tag whose content stands at src[i]: bignums
+// and decimal fractions with all their digits, bigfloats as their float64.
 func (e *emitter) jsonNumber(dst []byte, tag uint64, i int) ([]byte, int) {
 	if tag <= tagNegBignum {
 		n, end := bignum(e.src, tag, i)
 		return n.Append(dst, 10), end
 	}
 	e.next() // the mark of the array
+	if tag == tagDecimal {
+		exp, mant, end := fraction(e.src, i)
+		return appendDecimalFraction(dst, exp, mant), end
+	}
 	f, end, _ := tagNumber(e.src, tag, i)
 	return appendJSONFloat(dst, f), end
+}
+
+// appendDecimalFraction appends mant × 10^exp, with a point or with zeros where
+// that is short, else with an exponent.
+func appendDecimalFraction(dst []byte, exp int64, mant *big.Int) []byte {
+	const short = 21
+	if mant.Sign() < 0 {
+		dst, mant = append(dst, '-'), new(big.Int).Neg(mant)
+	}
+	at := len(dst)
+	dst = mant.Append(dst, 10)
+	whole := int64(len(dst)-at) + exp // digits before the point
+	switch {
+	case exp == 0 || mant.Sign() == 0:
+		return dst
+	case exp > 0 && whole <= short:
+		return append(dst, "000000000000000000000"[:exp]...)
+	case exp < 0 && whole > 0:
+		return slices.Insert(dst, at+int(whole), '.')
+	case exp < 0 && whole > -6:
+		return slices.Insert(dst, at, []byte("0.000000")[:2-whole]...)
+	}
+	return strconv.AppendInt(append(dst, 'e'), exp, 10)
 }

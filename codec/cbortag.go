@@ -137,7 +137,7 @@ func (w *walker) cborTag(tag uint64, i, depth int) int {
 	case !isNumber && !isTyped && !isPlain(tag):
 		w.note(CodeMalformed, "tag %d is not one that can be told to JSON readers, at byte %d", tag, i)
 	case isNumber:
-		if _, _, ok := tagNumber(w.src, tag, at); !ok {
+		if !tagFinite(w.src, tag, at) {
 			w.note(CodeMalformed, "tag %d needs %s at byte %d", tag, numberOf(tag), at)
 		}
 	case content == majTag && (isTyped || tag <= tagTimeNumber):

@@ -115,6 +115,8 @@ func hostile() map[string]struct {
 		"JSON long number":         {JSON, []byte("0." + strings.Repeat("3", size))},
 		"CBOR float16 array":       {CBOR, append([]byte{0xd8, 80, 0x59, 0xff, 0xfe}, bytes.Repeat([]byte{0x35, 0x55}, 0x7fff)...)},
 		"CBOR tiny floats":         {CBOR, append([]byte{0x99, 0x55, 0x55}, bytes.Repeat([]byte{0xf9, 0x35, 0x55}, 0x5555)...)},
+		"CBOR decimal fractions":   {CBOR, append([]byte{0x99, 0x18, 0x00}, bytes.Repeat([]byte{0xc4, 0x82, 0x39, 1, 0x3f, 0x1a, 0x81, 0x82, 0x83, 0x84}, 0x1800)...)},
+		"CBOR long bignums":        {CBOR, append([]byte{0x99, 0x01, 0xee}, bytes.Repeat(append([]byte{0xc2, 0x58, 128, 0x7f}, bytes.Repeat([]byte{0x55}, 127)...), 0x1ee)...)},
 		"CBOR empty maps":          {CBOR, append([]byte{0x99, 0xff, 0x00}, bytes.Repeat([]byte{0xa0}, 0xff00)...)},
 		"JSON maps of twelve keys": {JSON, []byte("[" + strings.Repeat(`{"aac":0,"abc":0,"adc":0,"aec":0,"afc":0,"agc":0,"ahc":0,"aic":0,"ajc":0,"akc":0,"alc":0,"amc":0},`, size/97) + "1]")},
 	}

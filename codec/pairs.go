@@ -85,9 +85,9 @@ func (w *walker) cborScalar(i int) scalar {
 		s.at = next
 		ib, arg, next = w.head(s.at)
 	}
-	s.int, s.isInt = wholeCBOR(w.src, s.at)
 	switch ib >> 5 {
 	case majUint, majNeg:
+		s.int, s.isInt = wholeCBOR(w.src, s.at)
 		s.kind = kindNumber
 		s.num = float64(arg)
 		if ib>>5 == majNeg {
@@ -97,6 +97,7 @@ func (w *walker) cborScalar(i int) scalar {
 		if f, _, ok := tagNumber(w.src, arg, next); ok {
 			s.kind = kindNumber
 			s.num = f
+			s.int, s.isInt = whole(f)
 		}
 	case majText, majBytes:
 		if ib&31 == indefinite {
@@ -121,6 +122,7 @@ func (w *walker) cborScalar(i int) scalar {
 		case 25, 26, 27:
 			s.kind = kindNumber
 			s.num = floatOf(info, arg)
+			s.int, s.isInt = whole(s.num)
 		}
 	}
 	return s
