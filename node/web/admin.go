@@ -131,14 +131,14 @@ func (s *server) serveUnlisten(w http.ResponseWriter, r *http.Request) {
 
 // request reads a small object that a request's body is, JSON or CBOR.
 func (s *server) request(w http.ResponseWriter, r *http.Request, v any) *codec.Error {
-	k, bad := kindOf(r)
+	k, bad := kindOf(w, r)
 	if bad != nil {
 		return bad
 	}
 	if k != guess && k != asJSON && k != asCBOR {
 		return codec.Errorf(http.StatusUnsupportedMediaType, "send application/json or application/cbor")
 	}
-	data, bad := s.body(w, r)
+	data, bad := s.body(w, r, k)
 	if bad != nil {
 		return bad
 	}

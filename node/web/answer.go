@@ -55,29 +55,48 @@ func typeOf(enc codec.Encoding) string {
 	return typeJSON
 }
 
-// wantsCBOR: application/cbor is named with a weight at least that of what
-// fits JSON (RFC 9110 section 12.5.1).
+// wantsCBOR: application/cbor is named, with a weight not below that of JSON.
 func wantsCBOR(accept string) bool {
-	cbor, other := 0.0, 0.0
+	cbor, named := weight(accept, "application/cbor")
+	other, _ := weight(accept, "application/json")
+	return named && cbor > 0 && cbor >= other
+}
+
+// weight is the one that an Accept field gives to a type, by the range that fits
+// it best (RFC 9110 section 12.5.1): the type, then application/*, then */*. named
+// tells that it was the type itself.
+func weight(accept, name string) (q float64, named bool) {
+	kind, _, _ := strings.Cut(name, "/")
+	best := 0
 	for part := range strings.SplitSeq(accept, ",") {
-		name, params, err := mime.ParseMediaType(part)
+		is, params, err := mime.ParseMediaType(part)
 		if err != nil {
 			continue
 		}
-		q := 1.0
+		fits := 0
+		switch is {
+		case name:
+			fits = 3
+		case kind + "/*":
+			fits = 2
+		case "*/*":
+			fits = 1
+		}
+		if fits == 0 || fits < best {
+			continue
+		}
+		w := 1.0
 		if v, ok := params["q"]; ok {
-			if q, err = strconv.ParseFloat(v, 64); err != nil {
-				q = 0
+			if w, err = strconv.ParseFloat(v, 64); err != nil || !(w >= 0 && w <= 1) {
+				w = 0
 			}
 		}
-		switch name {
-		case "application/cbor":
-			cbor = max(cbor, q)
-		case "application/json":
-			other = max(other, q)
+		if fits > best {
+			q = 0
 		}
+		q, best = max(q, w), fits
 	}
-	return cbor > 0 && cbor >= other
+	return q, best == 3
 }
 
 // writeJSON answers with v, as CBOR where the peer wants that. A body is never

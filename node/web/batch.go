@@ -2,7 +2,6 @@ package web
 
 import (
 	"bufio"
-	"bytes"
 	"io"
 
 	"topicd/codec"
@@ -96,7 +95,7 @@ func (p *publisher) batch(r io.Reader, topic []byte) *codec.Error {
 		if err != nil && err != io.EOF {
 			return atLine(n, readLineError(err))
 		}
-		if text := bytes.Trim(line, " \t\r\n"); len(text) > 0 {
+		if text := codec.Strip(codec.JSON, line); len(text) > 0 {
 			if bad := p.line(topic, text); bad != nil {
 				return atLine(n, bad)
 			}

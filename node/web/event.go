@@ -30,14 +30,7 @@ func (f events) Append(dst []byte, r *node.Reading) ([]byte, bool) {
 
 // appendRow appends a reading as one line of JSON.
 func appendRow(dst []byte, r *node.Reading) []byte {
-	at := len(dst)
-	dst = codec.AppendRow(dst, codec.JSON, r.Topic, r.Seq, r.TS, r.From, r.Data, r.Enc())
-	for i, c := range dst[at:] { // outside of strings only: space of somebody's pretty printer
-		if c == '\n' || c == '\r' {
-			dst[at+i] = ' '
-		}
-	}
-	return dst
+	return codec.AppendRow(dst, codec.JSON, r.Topic, r.Seq, r.TS, r.From, r.Data, r.Enc())
 }
 
 // Live implements node.Format.

@@ -12,8 +12,8 @@ import (
 )
 
 // serveExport sends stored readings as a file, topic by topic, oldest first:
-// GET /api/export?topic=PATTERN&since=&last=&format=ndjson|csv. All that is
-// stored unless since or last say less.
+// GET /api/export?topic=PATTERN&since=&last=&format=ndjson|csv&sep=&decimal=&bom=.
+// All that is stored unless since or last say less.
 func (s *server) serveExport(w http.ResponseWriter, r *http.Request) {
 	s.api(w, r, func(sess *node.Session) *codec.Error {
 		q, err := parseQuery(r.URL.Query())
@@ -23,7 +23,7 @@ func (s *server) serveExport(w http.ResponseWriter, r *http.Request) {
 		if len(q.topics) == 0 {
 			return codec.Errorf(codec.CodeMalformed, "topic is missing: /api/export?topic=greenhouse/%%23")
 		}
-		csv, err := wantsCSV(r)
+		form, err := parseSheet(r)
 		if err != nil {
 			return err
 		}
@@ -33,32 +33,64 @@ func (s *server) serveExport(w http.ResponseWriter, r *http.Request) {
 		}
 		kind, row := "ndjson", exportLine
 		w.Header().Set("Content-Type", "application/x-ndjson")
-		if csv {
-			kind, row = "csv", exportCells
+		if form != nil {
+			kind, row = "csv", form.row
 			w.Header().Set("Content-Type", "text/csv; charset=utf-8; header=present")
 		}
 		name := "topicd-" + time.UnixMilli(s.Hub.Wall()).UTC().Format("20060102-150405") + "." + kind
 		w.Header().Set("Content-Disposition", `attachment; filename="`+name+`"`)
 		var b []byte
-		if csv {
-			b = append(b, csvHead...)
+		if form != nil {
+			b = form.head()
 		}
 		s.export(w, b, sess, ts, &q, row)
 		return nil
 	})
 }
 
-func wantsCSV(r *http.Request) (bool, *codec.Error) {
-	switch format := r.URL.Query().Get("format"); format {
+// sheet is how a CSV file is written.
+type sheet struct {
+	sep     byte // between cells
+	decimal byte // in value
+	bom     bool // a byte order mark first: Excel takes the file for Windows-1252 without
+}
+
+// parseSheet is how the request wants CSV; nil: it wants NDJSON.
+func parseSheet(r *http.Request) (*sheet, *codec.Error) {
+	v := r.URL.Query()
+	switch format := v.Get("format"); format {
 	case "csv":
-		return true, nil
 	case "ndjson":
-		return false, nil
+		return nil, nil
 	case "":
-		return strings.Contains(r.Header.Get("Accept"), "text/csv"), nil
+		accept := r.Header.Get("Accept")
+		csv, named := weight(accept, "text/csv")
+		if other, _ := weight(accept, "application/x-ndjson"); !named || csv == 0 || csv < other {
+			return nil, nil
+		}
 	default:
-		return false, codec.Errorf(codec.CodeMalformed, "format=%s: that is ndjson or csv", format)
+		return nil, codec.Errorf(codec.CodeMalformed, "format=%s: that is ndjson or csv", format)
 	}
+	f := sheet{sep: ',', decimal: '.'}
+	switch sep := v.Get("sep"); sep {
+	case "":
+	case ",", ";", "\t":
+		f.sep = sep[0]
+	case "tab":
+		f.sep = '\t'
+	default:
+		return nil, codec.Errorf(codec.CodeMalformed, "sep=%s: that is a comma, a semicolon (%%3B) or tab", sep)
+	}
+	switch decimal := v.Get("decimal"); decimal {
+	case "":
+	case ".", ",":
+		f.decimal = decimal[0]
+	default:
+		return nil, codec.Errorf(codec.CodeMalformed, "decimal=%s: that is a point or a comma", decimal)
+	}
+	bom, err := flag(v, "bom")
+	f.bom = bom
+	return &f, err
 }
 
 // export writes the readings of the topics piece by piece. Who reads slowly can
@@ -91,62 +123,81 @@ func (s *server) export(w http.ResponseWriter, b []byte, sess *node.Session, ts 
 
 func exportLine(b []byte, g *node.Reading) []byte { return append(appendRow(b, g), '\n') }
 
-// csvHead: RFC 4180. Times are UTC. value and unit are there for what the hub
-// understands: numbers, also SenML's, texts, true and false. data is the reading
+// head is the first line. Times are UTC. value and unit are there for what the
+// hub understands: numbers, texts, true and false, also SenML's. data is the reading
 // as JSON, but for a bare number or boolean, which value says already.
-const csvHead = "time,ts,topic,seq,value,unit,from,data\r\n"
+func (f *sheet) head() (b []byte) {
+	if f.bom {
+		b = append(b, "\xef\xbb\xbf"...)
+	}
+	return append(b, strings.ReplaceAll("time,ts,topic,seq,value,unit,from,data\r\n", ",", string(rune(f.sep)))...)
+}
 
-func exportCells(b []byte, g *node.Reading) []byte {
+// row is a line as RFC 4180 has it.
+func (f *sheet) row(b []byte, g *node.Reading) []byte {
 	b = time.UnixMilli(g.TS).UTC().AppendFormat(b, "2006-01-02T15:04:05.000Z")
-	b = strconv.AppendInt(append(b, ','), g.TS, 10)
-	b = appendCell(append(b, ','), g.Topic)
-	b = strconv.AppendUint(append(b, ','), g.Seq, 10)
-	b = append(b, ',')
+	b = strconv.AppendInt(append(b, f.sep), g.TS, 10)
+	b = f.cell(append(b, f.sep), g.Topic)
+	b = strconv.AppendUint(append(b, f.sep), g.Seq, 10)
+	b = append(b, f.sep)
 	value, unit, understood := codec.Reading(g.Enc(), g.Data)
-	text, _ := codec.Transcode(nil, codec.JSON, g.Enc(), g.Data)
-	text = oneLine(text)
-	c := append(text, 0)[0] // 0 is no JSON
+	text := codec.AppendLine(nil, g.Enc(), g.Data)
+	c := text[0]
 	bare := understood && (c == '-' || c-'0' < 10) || c == 't' || c == 'f'
 	switch {
 	case bare:
-		b = append(b, text...) // all its digits
+		b = f.number(b, string(text)) // all its digits
 	case understood:
-		b = strconv.AppendFloat(b, value, 'g', -1, 64)
+		b = f.number(b, strconv.FormatFloat(value, 'g', -1, 64))
 	case c == '"':
 		var s string
 		_ = json.Unmarshal(text, &s)
-		b = appendCell(b, s)
+		b = f.cell(b, s)
+	default:
+		b = f.other(b, g)
 	}
-	b = appendCell(append(b, ','), unit)
-	b = appendCell(append(b, ','), string(g.From))
-	b = append(b, ',')
+	b = f.cell(append(b, f.sep), unit)
+	b = f.cell(append(b, f.sep), string(g.From))
+	b = append(b, f.sep)
 	if !bare {
-		b = appendQuoted(b, string(text))
+		b = f.quoted(b, string(text))
 	}
 	return append(b, "\r\n"...)
 }
 
-// oneLine makes a JSON text one line without space around it.
-func oneLine(text []byte) []byte {
-	for i, c := range text {
-		if c == '\n' || c == '\r' || c == '\t' {
-			text[i] = ' '
-		}
+// other appends the value of a SenML record that is no number: its text, or true
+// or false.
+func (f *sheet) other(b []byte, g *node.Reading) []byte {
+	recs, err := codec.Records(g.Enc(), g.Data, g.TS)
+	switch {
+	case err != nil || len(recs) == 0:
+		return b
+	case recs[0].Has&codec.HasString != 0:
+		return f.cell(b, recs[0].StringValue)
+	case recs[0].Has&codec.HasBool != 0:
+		return strconv.AppendBool(b, recs[0].BoolValue)
 	}
-	return []byte(strings.TrimSpace(string(text)))
+	return b
 }
 
-// appendCell appends a text. One that a spreadsheet would take for a formula
-// gets an apostrophe in front, as OWASP advises: names come from anybody.
-func appendCell(b []byte, text string) []byte {
+func (f *sheet) number(b []byte, text string) []byte {
+	if f.decimal == '.' {
+		return append(b, text...)
+	}
+	return f.quoted(b, strings.Replace(text, ".", ",", 1))
+}
+
+// cell appends a text. One that a spreadsheet would take for a formula gets an
+// apostrophe in front, as OWASP advises: names come from anybody.
+func (f *sheet) cell(b []byte, text string) []byte {
 	if text != "" && strings.ContainsRune("=+-@\t\r", rune(text[0])) {
 		text = "'" + text
 	}
-	return appendQuoted(b, text)
+	return f.quoted(b, text)
 }
 
-func appendQuoted(b []byte, text string) []byte {
-	if !strings.ContainsAny(text, ",\"\r\n'") {
+func (f *sheet) quoted(b []byte, text string) []byte {
+	if !strings.ContainsAny(text, "\"\r\n'") && strings.IndexByte(text, f.sep) < 0 {
 		return append(b, text...)
 	}
 	b = append(b, '"')

@@ -104,6 +104,7 @@ func TestMWSRest(t *testing.T) {
 		{201, ``, "POST", "/v1/sockets", `{"tags":["{\"a\":1}"]}`, admin},
 		{201, ``, "POST", "/v1/sockets", `{"tags":null}`, admin},
 		{201, ``, "POST", "/v1/sockets", `{}`, admin},
+		{201, ``, "POST", "/v1/sockets", "\ufeff{}\r\n", admin},
 		{201, ``, "POST", "/v1/sockets", ``, admin},
 		{422, `{"tags":"Tags isn't an array"}`, "POST", "/v1/sockets", `{"tags":"one"}`, admin},
 		{422, `{"tags":"Tags[1] isn't a string"}`, "POST", "/v1/sockets", `{"tags":["a",{}]}`, admin},

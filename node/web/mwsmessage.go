@@ -26,6 +26,10 @@ const mwsSlack = 64 << 10
 // read takes the request's body, of whatever Content-Type: the original's
 // clients send none.
 func (c *mwsCall) read(in mwsInput) bool {
+	if bad := plainly(c.w, c.r); bad != nil {
+		c.fail(bad.Code, bad.Msg)
+		return false
+	}
 	limit := int64(c.Hub.Options().MaxBody) + mwsSlack
 	// What all bodies take together is bounded; small ones are always taken.
 	if c.held = c.r.ContentLength; c.held < 0 || c.held > limit {
@@ -57,7 +61,7 @@ func (c *mwsCall) read(in mwsInput) bool {
 // parseMWS reads one body. The answer's error is nil where all is well.
 func parseMWS(b []byte, in mwsInput) any {
 	m := map[string]json.RawMessage{}
-	if len(bytes.TrimSpace(b)) > 0 || !emptyIsFine(in) {
+	if b = codec.Strip(codec.JSON, b); len(b) > 0 || !emptyIsFine(in) {
 		if err := json.Unmarshal(b, &m); err != nil || m == nil {
 			return map[string]string{"error": "Invalid json"}
 		}

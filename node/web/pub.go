@@ -22,7 +22,7 @@ func (s *server) servePub(w http.ResponseWriter, r *http.Request) {
 		if err := mayPublish(sess, topic); err != nil {
 			return err
 		}
-		kind, err := kindOf(r)
+		kind, err := kindOf(w, r)
 		if err != nil {
 			return err
 		}
@@ -31,7 +31,7 @@ func (s *server) servePub(w http.ResponseWriter, r *http.Request) {
 		if kind == lines {
 			return s.finish(w, p, p.batch(r.Body, topic))
 		}
-		data, err := s.body(w, r)
+		data, err := s.body(w, r, kind)
 		if err != nil {
 			return err
 		}
@@ -56,7 +56,7 @@ func (s *server) servePub(w http.ResponseWriter, r *http.Request) {
 // {"topic","data"}, or one such object or an array of them as JSON or CBOR.
 func (s *server) servePubMany(w http.ResponseWriter, r *http.Request) {
 	s.api(w, r, func(sess *node.Session) *codec.Error {
-		kind, err := kindOf(r)
+		kind, err := kindOf(w, r)
 		if err != nil {
 			return err
 		}
@@ -66,7 +66,7 @@ func (s *server) servePubMany(w http.ResponseWriter, r *http.Request) {
 		case lines, guess: // guess: curl -d, and a client that said nothing
 			return s.finish(w, p, p.batch(r.Body, nil))
 		case asJSON, asCBOR:
-			data, err := s.body(w, r)
+			data, err := s.body(w, r, kind)
 			if err != nil {
 				return err
 			}
@@ -143,8 +143,25 @@ func (k kind) enc() codec.Encoding {
 	return codec.JSON
 }
 
-// kindOf reads the Content-Type.
-func kindOf(r *http.Request) (kind, *codec.Error) {
+// plainly refuses a body that is coded, compressed say: it is not what its
+// Content-Type says until somebody undoes it (RFC 9110 sections 8.4 and 15.5.16).
+func plainly(w http.ResponseWriter, r *http.Request) *codec.Error {
+	for _, codings := range r.Header.Values("Content-Encoding") {
+		for c := range strings.SplitSeq(codings, ",") {
+			if c = strings.TrimSpace(c); c != "" && !strings.EqualFold(c, "identity") {
+				w.Header().Set("Accept-Encoding", "identity")
+				return codec.Errorf(http.StatusUnsupportedMediaType, "Content-Encoding: %.40s: send the body as it is", c)
+			}
+		}
+	}
+	return nil
+}
+
+// kindOf reads the Content-Type, and that there is nothing around it.
+func kindOf(w http.ResponseWriter, r *http.Request) (kind, *codec.Error) {
+	if err := plainly(w, r); err != nil {
+		return 0, err
+	}
 	ct := r.Header.Get("Content-Type")
 	if ct == "" {
 		return guess, nil
@@ -161,9 +178,9 @@ func kindOf(r *http.Request) (kind, *codec.Error) {
 		return asJSON, nil
 	case "application/cbor":
 		return asCBOR, nil
-	case "application/senml+json":
+	case "application/senml+json", "application/sensml+json":
 		return senmlJSON, nil
-	case "application/senml+cbor":
+	case "application/senml+cbor", "application/sensml+cbor":
 		return senmlCBOR, nil
 	case "text/plain":
 		return text, nil
@@ -175,8 +192,8 @@ func kindOf(r *http.Request) (kind, *codec.Error) {
 	return 0, codec.Errorf(http.StatusUnsupportedMediaType, "%s: send application/json, application/cbor, application/senml+json, application/senml+cbor, text/plain or application/x-ndjson", name)
 }
 
-// body reads a body of one reading.
-func (s *server) body(w http.ResponseWriter, r *http.Request) ([]byte, *codec.Error) {
+// body reads a body of one reading, without what may stand around it.
+func (s *server) body(w http.ResponseWriter, r *http.Request, k kind) ([]byte, *codec.Error) {
 	limit := int64(s.Hub.Options().MaxBody)
 	if r.ContentLength > limit {
 		s.Hub.Stats.Add(node.RefusedLarge, 1)
@@ -191,7 +208,7 @@ func (s *server) body(w http.ResponseWriter, r *http.Request) ([]byte, *codec.Er
 	}
 	data, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
 	if err == nil {
-		return data, nil
+		return codec.Strip(k.enc(), data), nil
 	}
 	bad := readError(err)
 	if bad.Code == codec.CodeTooLarge {
@@ -257,21 +274,14 @@ func bodyOf(k kind, data []byte) (node.Body, *codec.Error) {
 }
 
 var (
-	errUTF8  = &codec.Error{Code: codec.CodeMalformed, Msg: "the text is not UTF-8"}
+	errUTF8  = &codec.Error{Code: codec.CodeMalformed, Msg: "the text is not UTF-8; CBOR needs its Content-Type: application/cbor"}
 	errEmpty = &codec.Error{Code: codec.CodeMalformed, Msg: "the body is empty"}
 )
 
 // looksJSON: it was meant to be an object, an array or a string, so a mistake in
 // it is told and not stored as text.
 func looksJSON(data []byte) bool {
-	for _, c := range data {
-		switch c {
-		case ' ', '\t', '\r', '\n':
-			continue
-		}
-		return c == '{' || c == '[' || c == '"'
-	}
-	return false
+	return len(data) > 0 && (data[0] == '{' || data[0] == '[' || data[0] == '"')
 }
 
 func isTimeout(err error) bool {

@@ -32,7 +32,15 @@ func TestPublish(t *testing.T) {
 		{"01", form, `"01"`},
 		{"21.5", form, `21.5`},
 		{"21.5", plain, `"21.5"`},
-		{"21.5\n", plain + "; charset=UTF-8", `"21.5\n"`},
+		{"21.5\n", plain + "; charset=UTF-8", `"21.5"`},
+		{" a b \r\n", plain, `"a b"`},
+		{"21.5\r\n", form, `21.5`}, // curl -d $'21.5\r\n'
+		{"21.5\r\n", "", `21.5`},
+		{"hello\r\n", form, `"hello"`},
+		{"\ufeff21.5\r\n", "", `21.5`},
+		{"\ufeff21.5", plain, `"21.5"`},
+		{"\ufeff\n{\"v\":1}\n", ofJSON, `{"v":1}`},
+		{"\xd9\xd9\xf7\x15", ofCBOR, "\x15"},
 		{"", plain, `""`},
 		{"\xa1\x61v\xf9\x4d\x60", ofCBOR, "\xa1\x61v\xf9\x4d\x60"},
 	} {
@@ -46,9 +54,55 @@ func TestPublish(t *testing.T) {
 			t.Errorf("%s: stored %q", name, got)
 		}
 	}
-	h.want(200, `{"topic":"a/b","seq":11}`, "POST", "/api/pub/a%2Fb", `1`, ofJSON)
+	h.want(200, `{"topic":"a/b","seq":19}`, "POST", "/api/pub/a%2Fb", `1`, ofJSON)
 	h.want(200, `{"topic":"Grüße/x y","seq":1}`, "POST", "/api/pub/Gr%C3%BC%C3%9Fe/x%20y", `1`, ofJSON)
-	h.want(200, "\xa2\x65topic\x63a/b\x63seq\x0c", "POST", "/api/pub/a/b", `1`, ofJSON, "Accept: application/cbor")
+	h.want(200, "\xa2\x65topic\x63a/b\x63seq\x14", "POST", "/api/pub/a/b", `1`, ofJSON, "Accept: application/cbor")
+}
+
+// TestByteOrderMark: it is passed over before a batch and a frame too, and a line
+// that ends as on Windows is a line.
+func TestByteOrderMark(t *testing.T) {
+	h := start(t, node.Options{}, Config{})
+	h.want(200, `{"published":2,"topics":["a"]}`, "POST", "/api/pub/a", "\ufeff21.5\r\n{\"v\":1}\r\n", ndjson)
+	h.want(200, `{"published":1,"topics":["b"]}`, "POST", "/api/pub", "\ufeff{\"topic\":\"b\",\"data\":1}\r\n", ndjson)
+	h.want(200, `{"published":1,"topics":["b"]}`, "POST", "/api/pub", "\ufeff{\"topic\":\"b\",\"data\":1}\r\n", ofJSON)
+	h.want(200, `{"published":1,"topics":["b"]}`, "POST", "/api/pub", "\xd9\xd9\xf7\xa2\x02\x61b\x03\x02", ofCBOR)
+	h.want(200, `{"published":1,"topics":["c/t"]}`, "POST", "/api/pub/c", "\xd9\xd9\xf7\x81\xd9\x01\x03\xa2\x00\x61t\x02\xc4\x82\x20\x18\xd7", "Content-Type: application/senml+cbor")
+	h.want(201, "", "PUT", "/api/topics/d", "\ufeff{\"static\":true,\"cap\":65536.0,\"stale\":null}")
+	if a, b, c := h.newest("a"), h.newest("b"), h.newest("c/t"); a != `{"v":1}` || b != "\x02" || c != "\xa2\x00at\x02\xf9\x4d\x60" {
+		t.Errorf("stored %q, %q, %q", a, b, c)
+	}
+}
+
+// TestPlainly: a body that is coded is not what its Content-Type says.
+func TestPlainly(t *testing.T) {
+	h := start(t, node.Options{}, Config{})
+	for _, path := range []string{"/api/pub/a", "/api/pub"} {
+		a := h.want(415, "", "POST", path, "\x1f\x8b\x08", ofJSON, "Content-Encoding: gzip")
+		if a.header.Get("Accept-Encoding") != "identity" || !strings.Contains(a.body, "Content-Encoding: gzip") {
+			t.Errorf("%s: %v %s", path, a.header, a.body)
+		}
+	}
+	h.want(415, "", "PUT", "/api/topics/a", "{}", ofJSON, "Content-Encoding: identity, br")
+	h.want(200, "", "POST", "/api/pub/a", "1", ofJSON, "Content-Encoding: identity")
+	if a := h.want(415, "", "POST", "/api/pub/a", "1", "Content-Type: image/png"); a.header.Get("Accept-Encoding") != "" {
+		t.Error("a media type is no coding")
+	}
+}
+
+// TestAccept: the answer is CBOR where that is named and weighs as much as JSON.
+func TestAccept(t *testing.T) {
+	for accept, want := range map[string]bool{
+		"": false, "*/*": false, "application/*": false, "application/json": false, "application/cbor": true, "application/cbor;q=0": false,
+		"application/cbor, */*": true, "application/cbor, application/json": true, "application/json, application/cbor;q=0.5": false,
+		"text/html,application/cbor;q=0.1,*/*;q=0.8": false, "application/cbor;q=0.5, application/*;q=0.6": false,
+		"application/cbor;q=0.5, application/*;q=0.6, application/json;q=0.1": true, "application/cbor;q=0.5, application/json;q=0": true,
+		"application/cbor;q=x": false, "application/cbor;q=7": false, "APPLICATION/CBOR": true, "application/cbor;q=0.2, */*;q=0.1": true,
+	} {
+		if got := wantsCBOR(accept); got != want {
+			t.Errorf("%q: CBOR %v", accept, got)
+		}
+	}
 }
 
 func TestPublishRefused(t *testing.T) {

@@ -164,14 +164,14 @@ func (s *server) serveMake(w http.ResponseWriter, r *http.Request) {
 
 // makeOptions are what the body says of a topic; none is fine.
 func (s *server) makeOptions(w http.ResponseWriter, r *http.Request) (o codec.Opts, bad *codec.Error) {
-	k, bad := kindOf(r)
+	k, bad := kindOf(w, r)
 	if bad != nil {
 		return o, bad
 	}
 	if k != guess && k != asJSON && k != asCBOR {
 		return o, codec.Errorf(http.StatusUnsupportedMediaType, "send application/json or application/cbor")
 	}
-	data, bad := s.body(w, r)
+	data, bad := s.body(w, r, k)
 	if bad != nil || len(data) == 0 {
 		return o, bad
 	}

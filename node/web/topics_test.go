@@ -172,6 +172,8 @@ func TestExport(t *testing.T) {
 		{"a/door", ` "open"`, ofJSON},
 		{"a/on", `true`, ofJSON},
 		{"@x", `18446744073709551615`, ofJSON},
+		{"b/vs", `[{"bn":"x"},{"vs":"=zu; \"halb\""}]`, ofJSON},
+		{"b/vb", "\xa1\x04\xf5", ofCBOR},
 	} {
 		h.want(200, "", "POST", "/api/pub/"+c.topic, c.data, c.kind)
 	}
@@ -198,7 +200,9 @@ func TestExport(t *testing.T) {
 		at + "a/obj|1||||{\"a\": [1, \"x\"]}\n" +
 		at + "a/on|1|true|||\n" +
 		at + "a/senml|1|21.5|Cel||{\"n\":\"t\",\"u\":\"Cel\",\"v\":21.5}\n" +
-		at + "a/text|1|'=HYPERLINK(\"http://x\")|||\"=HYPERLINK(\\\"http://x\\\")\"\n"
+		at + "a/text|1|'=HYPERLINK(\"http://x\")|||\"=HYPERLINK(\\\"http://x\\\")\"\n" +
+		at + "b/vb|1|true|||{\"vb\":true}\n" +
+		at + "b/vs|1|'=zu; \"halb\"|||[{\"bn\":\"x\"},{\"vs\":\"=zu; \\\"halb\\\"\"}]\n"
 	if got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
@@ -214,8 +218,26 @@ func TestExport(t *testing.T) {
 		t.Error(a.body) // each topic once
 	}
 	h.hub.Sweep(h.hub.Turn()) // makes $sys/stats
-	if a := h.do("GET", "/api/export?topic=$sys/%23&topic=%23&topic=a/num", ""); strings.Count(a.body, "\n") != 11 {
+	if a := h.do("GET", "/api/export?topic=$sys/%23&topic=%23&topic=a/num", ""); strings.Count(a.body, "\n") != 13 {
 		t.Error(a.body)
+	}
+	// For a spreadsheet that wants semicolons and a comma in numbers.
+	german := h.want(200, "", "GET", "/api/export?topic=a/num&topic=a/senml&topic=b/vs&format=csv&sep=%3B&decimal=,&bom=1", "").body
+	if want := "\ufefftime;ts;topic;seq;value;unit;from;data\r\n" +
+		"2026-11-25T12:00:00.005Z;" + fmt.Sprint(now) + ";a/num;1;-21,50;;;\r\n" +
+		"2026-11-25T12:00:00.005Z;" + fmt.Sprint(now) + ";a/senml;1;21,5;Cel;;\"{\"\"n\"\":\"\"t\"\",\"\"u\"\":\"\"Cel\"\",\"\"v\"\":21.5}\"\r\n" +
+		"2026-11-25T12:00:00.005Z;" + fmt.Sprint(now) + ";b/vs;1;\"'=zu; \"\"halb\"\"\";;;\"[{\"\"bn\"\":\"\"x\"\"},{\"\"vs\"\":\"\"=zu; \\\"\"halb\\\"\"\"\"}]\"\r\n"; german != want {
+		t.Errorf("got\n%q\nwant\n%q", german, want)
+	}
+	tabs := h.want(200, "", "GET", "/api/export?topic=a/num&format=csv&sep=tab&decimal=.", "").body
+	if !strings.HasPrefix(tabs, "time\tts\t") || !strings.HasSuffix(tabs, "\t-21.50\t\t\t\r\n") {
+		t.Errorf("%q", tabs)
+	}
+	if a := h.want(200, "", "GET", "/api/export?topic=a/num&format=csv&decimal=,", ""); !strings.HasSuffix(a.body, `,"-21,50",,,`+"\r\n") {
+		t.Errorf("%q", a.body)
+	}
+	for _, bad := range []string{"sep=x", "sep=;;", "decimal=x", "bom=x"} {
+		h.want(400, "", "GET", "/api/export?topic=a/num&format=csv&"+strings.ReplaceAll(bad, ";", "%3B"), "")
 	}
 	h.want(400, "", "GET", "/api/export", "")
 	h.want(400, "", "GET", "/api/export?topic=a&format=xlsx", "")
