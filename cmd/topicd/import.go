@@ -68,6 +68,7 @@ func readTopics(name string) (string, error) {
 	if err == nil && len(b) > maxTopicsFile {
 		err = fmt.Errorf("%s is not such a file: it is larger than %d MiB", name, maxTopicsFile>>20)
 	}
+	b = codec.Strip(codec.JSON, b)
 	if err != nil || utf8.Valid(b) {
 		return string(b), err
 	}

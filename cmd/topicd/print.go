@@ -72,7 +72,7 @@ func (p *printer) print(m client.Message) {
 	var b []byte
 	switch {
 	case p.raw:
-		b = m.JSON()
+		b = codec.AppendLine(nil, m.Enc, m.Data)
 	case p.people:
 		b = p.line(m)
 	default:
@@ -93,7 +93,7 @@ func jsonLine(m client.Message) []byte {
 	b := codec.AppendString([]byte(`{"topic":`), codec.JSON, m.Topic)
 	b = strconv.AppendUint(append(b, `,"seq":`...), m.Seq, 10)
 	b = strconv.AppendInt(append(b, `,"ts":`...), m.TS, 10)
-	b = append(append(b, `,"data":`...), m.JSON()...)
+	b = codec.AppendLine(append(b, `,"data":`...), m.Enc, m.Data)
 	if m.From != "" {
 		b = codec.AppendString(append(b, `,"from":`...), codec.JSON, m.From)
 	}

@@ -154,7 +154,7 @@ func (j *pubJob) lines(ctx context.Context, name string, r io.Reader) error {
 			if l.err != nil {
 				return l.err
 			}
-			if len(l.text) == 0 {
+			if len(codec.Strip(codec.JSON, l.text)) == 0 {
 				continue
 			}
 			if err := j.one(ctx, l.text); err != nil {
@@ -171,6 +171,7 @@ func (j *pubJob) one(ctx context.Context, text []byte) error {
 	}
 	j.done++
 	j.progress(false)
+	text = codec.Strip(codec.JSON, text)
 	body := client.Body{Enc: codec.JSON, Data: text}
 	if codec.Validate(codec.JSON, text) != nil {
 		quoted, err := json.Marshal(string(text))

@@ -27,7 +27,8 @@ import (
 //	! 1                              its exit code, when it is not 0
 //
 // HUB stands for the URL of a hub that is started for each script, TOPICS for
-// an SCD-TopicServer's list of topics.
+// an SCD-TopicServer's list of topics, WINDOWS for lines as Windows writes them,
+// PRETTY for JSON of several lines.
 func TestScripts(t *testing.T) {
 	files, err := filepath.Glob("testdata/script/*.txt")
 	if err != nil || len(files) == 0 {
@@ -51,6 +52,8 @@ func TestScripts(t *testing.T) {
 		})
 	}
 }
+
+const pretty = "{\n  \"u\": \"Cel\",\n  \"v\": 21.5\n}\n"
 
 // step is one command of a script.
 type step struct {
@@ -102,7 +105,7 @@ func (s step) run(t *testing.T, hub, topics string) {
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	for i := range s.args {
-		s.args[i] = strings.NewReplacer("HUB", hub, "TOPICS", topics).Replace(s.args[i])
+		s.args[i] = strings.NewReplacer("HUB", hub, "TOPICS", topics, "WINDOWS", filepath.Join(filepath.Dir(topics), "windows.txt"), "PRETTY", pretty).Replace(s.args[i])
 	}
 	wrong := s.try(ctx, hub)
 	for s.patient && wrong != nil && ctx.Err() == nil {
