@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"topicd/codec"
+	"topicd/node/fan"
 )
 
 // Costs per message must stay flat as the hub grows. Each benchmark's ns/op is
@@ -31,7 +32,7 @@ type benchHub struct {
 }
 
 func newBench(b *testing.B) *benchHub {
-	h := New(Options{Memory: 64 << 20, Topics: maxTopics, Sessions: 1 << 20, Subs: maxSubs, Rate: -1, Ready: 1 << 30})
+	h := New(Options{Memory: 64 << 20, Topics: fan.MaxTopics, Sessions: 1 << 20, Subs: fan.MaxSlots, Rate: -1, Ready: 1 << 30})
 	b.Cleanup(h.Close)
 	return &benchHub{Hub: h, turn: h.Turn()}
 }
@@ -161,7 +162,7 @@ func BenchmarkGrowPatterns(b *testing.B) {
 		h.sub(b, h.open(b), "a/+")
 		var other *Session
 		for i := range n - 1 {
-			if i%maxSubs == 0 {
+			if i%fan.MaxSlots == 0 {
 				other = h.open(b)
 			}
 			h.sub(b, other, fmt.Sprintf("x/%d/+", i))

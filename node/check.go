@@ -56,16 +56,14 @@ func (h *Hub) Check() error {
 	}
 	kept, shared := 0, 0
 	for a := range refs {
-		if a.exact == 0 {
+		if !a.Named() {
 			shared++
 		}
 	}
-	for _, a := range h.auds {
-		for ; a != nil; a = a.next {
-			kept++
-			if a.refs != refs[a] {
-				bad("audience of %d: %d references, %d topics", len(a.subs), a.refs, refs[a])
-			}
+	for a := range h.auds.All {
+		kept++
+		if a.Refs() != refs[a] {
+			bad("audience of %d: %d references, %d topics", len(a.Subs), a.Refs(), refs[a])
 		}
 	}
 	if kept != shared {
@@ -88,14 +86,14 @@ func (h *Hub) checkAudience(t *Topic, bad func(string, ...any)) {
 	}
 	got := 0
 	if t.aud != nil {
-		for _, b := range t.aud.subs {
+		for _, b := range t.aud.Subs {
 			got++
 			if want[b.s] != b {
 				bad("topic %q is heard by %q of session %d, which is not its best", t.name, b.pattern, b.s.id)
 			}
 		}
 	}
-	if got != len(want) || t.aud.named() != (exact > 0) {
+	if got != len(want) || t.aud.Named() != (exact > 0) {
 		bad("topic %q: %d listen, %d should, %d of them exactly", t.name, got, len(want), exact)
 	}
 }
@@ -104,7 +102,7 @@ func (h *Hub) checkSessions(bad func(string, ...any)) {
 	var ready int64
 	subs := 0
 	for _, s := range h.sessions {
-		ready += s.ready.bytes()
+		ready += s.ready.Bytes()
 		cursors := make(map[uint32]bool)
 		cursor := func(topic uint32, slot uint16, from uint32) {
 			if cursors[topic] {
@@ -119,7 +117,7 @@ func (h *Hub) checkSessions(bad func(string, ...any)) {
 			if t.dead {
 				return
 			}
-			if b := t.aud.of(s); b == nil {
+			if b := serving(t.aud, s); b == nil {
 				bad("session %d has a cursor on %q and does not listen", s.id, t.name)
 			} else if !b.marked(t) {
 				bad("session %d: cursor on %q without a mark", s.id, t.name)
@@ -128,9 +126,9 @@ func (h *Hub) checkSessions(bad func(string, ...any)) {
 				bad("session %d: cursor on %q is ahead of it", s.id, t.name)
 			}
 		}
-		for i := range s.ready.n {
-			if e := *s.ready.at(i); !e.isMark() {
-				cursor(e.topic(), e.slot(), e.from())
+		for i := range s.ready.Len() {
+			if e := *s.ready.At(i); !e.IsMark() {
+				cursor(e.Topic(), e.Slot(), e.From())
 			}
 		}
 		nheld := int32(0)
@@ -152,11 +150,11 @@ func (h *Hub) checkSessions(bad func(string, ...any)) {
 			bad("session %d: %d subscriptions hold cursors back, %d counted", s.id, nheld, s.nheld)
 		}
 		for t := range h.topics.all {
-			if b := t.aud.of(s); b != nil && b.marked(t) && !cursors[t.idx] {
+			if b := serving(t.aud, s); b != nil && b.marked(t) && !cursors[t.idx] {
 				bad("session %d: mark on %q without a cursor", s.id, t.name)
 			}
 		}
-		if (s.ready.n > 0 || s.tasks != nil) && !s.queued {
+		if (s.ready.Len() > 0 || s.tasks != nil) && !s.queued {
 			bad("session %d has something to read and nobody knows", s.id)
 		}
 	}

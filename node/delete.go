@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"topicd/codec"
+	"topicd/node/fan"
 )
 
 // Ender is a Format of a dialect in which the end of a topic is told:
@@ -30,7 +31,7 @@ func (h *Hub) Delete(name []byte, by *Session, turn *Turn) *codec.Error {
 		h.declaredChanged()
 	}
 	var stay, going []*Subscription
-	for _, b := range t.aud.listeners() {
+	for _, b := range t.aud.Listeners() {
 		switch {
 		case !b.exact:
 		case b.ender() != nil:
@@ -58,14 +59,14 @@ func (h *Hub) endSubLocked(b *Subscription, told bool, turn *Turn) {
 	b.ending, b.told = true, told
 	h.nsubs--
 	for _, w := range b.held.waiting() {
-		s.appendLocked(newEntry(w.topic, b.slot, uint64(w.from)))
+		s.appendLocked(fan.NewEntry(w.topic, b.slot, uint64(w.from)))
 	}
 	if b.held != nil {
 		s.nheld--
 		b.held = nil
 	}
 	if !s.closed {
-		s.pushLocked(newEntry(endMark, b.slot, 0), turn)
+		s.pushLocked(fan.NewEntry(fan.EndMark, b.slot, 0), turn)
 	}
 }
 
@@ -94,11 +95,9 @@ func (h *Hub) bearLocked(t *Topic, exact []*Subscription) {
 	if !t.declared().static {
 		heir.decl = t.decl
 	}
-	subs := heir.aud.listeners()
 	for _, b := range exact {
-		subs = withSub(subs, b)
+		h.setAudience(heir, h.auds.Get(heir.aud.With(b)))
 	}
-	h.setAudience(heir, h.auds.get(subs))
 	heir.mu.Unlock()
 }
 
@@ -134,7 +133,7 @@ func (h *Hub) Listeners(name []byte, f Format) []*Session {
 	var list []*Session
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for _, b := range t.aud.listeners() {
+	for _, b := range t.aud.Listeners() {
 		if b.exact && b.reads(f) {
 			list = append(list, b.s)
 		}
@@ -233,18 +232,18 @@ func (s *Session) forget(ended map[uint32]dying) {
 		return
 	}
 	keep := int32(0)
-	for i := range s.ready.n {
-		e := *s.ready.at(i)
-		if d, gone := ended[e.topic()]; gone {
-			b := s.subs[e.slot()]
+	for i := range s.ready.Len() {
+		e := *s.ready.At(i)
+		if d, gone := ended[e.Topic()]; gone {
+			b := s.subs[e.Slot()]
 			b.setMarkLocked(d.t, false)
-			b.lost(uint64(uint32(d.next) - e.from()))
+			b.lost(uint64(uint32(d.next) - e.From()))
 			continue
 		}
-		*s.ready.at(keep) = e
+		*s.ready.At(keep) = e
 		keep++
 	}
-	s.hub.readyBytes.Add(-int64(s.ready.truncate(keep)))
+	s.hub.readyBytes.Add(-int64(s.ready.Truncate(keep)))
 	for _, b := range s.subs {
 		if b == nil {
 			continue
@@ -262,11 +261,11 @@ func (s *Session) forget(ended map[uint32]dying) {
 // readsLocked tells whether the session's list may name one of the topics, by its
 // marks where the list is long.
 func (s *Session) readsLocked(ended map[uint32]dying) bool {
-	if s.ready.n <= reapAt {
-		return s.ready.n > 0
+	if s.ready.Len() <= reapAt {
+		return s.ready.Len() > 0
 	}
 	for idx := range ended {
-		if s.bit(idx) {
+		if s.marks.Has(idx) {
 			return true
 		}
 	}

@@ -61,7 +61,7 @@ func TestFarewell(t *testing.T) {
 		t.Errorf("who is not told of the end lost %d", d)
 	}
 	late.s.mu.Lock()
-	marks := late.s.ready.n
+	marks := late.s.ready.Len()
 	late.s.mu.Unlock()
 	h.wait(farewell * time.Millisecond)
 	h.sweep()

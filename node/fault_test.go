@@ -107,16 +107,16 @@ func TestNumberOfAnEndedTopicIsAnothers(t *testing.T) {
 	p.pub(t, "a", "old", h.turn)
 	x := s.s // the first half: up to where Fill lets go of the session's lock
 	x.mu.Lock()
-	e := *x.ready.at(0)
-	b := x.subs[e.slot()]
-	v := visit{s: x, t: x.hub.topics.at(e.topic()), e: e, b: b, view: b.view, live: b.live, now: h.now}
+	e := *x.ready.At(0)
+	b := x.subs[e.Slot()]
+	v := visit{s: x, t: x.hub.topics.at(e.Topic()), e: e, b: b, view: b.view, live: b.live, now: h.now}
 	x.mu.Unlock()
 	if err := h.Delete([]byte("a"), nil, h.turn); err != nil {
 		t.Fatal(err)
 	}
 	h.sweep()
 	p.pub(t, "b", "new", h.turn)
-	if h.Find([]byte("b")).idx != e.topic() {
+	if h.Find([]byte("b")).idx != e.Topic() {
 		t.Fatal("the number was not given to another")
 	}
 	if out := v.read(nil, 4096, newline{}, &s.scratch); len(out) > 0 {

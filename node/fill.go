@@ -4,6 +4,7 @@ import (
 	"topicd/codec"
 
 	"topicd/node/arena"
+	"topicd/node/fan"
 )
 
 // Reading is one stored reading as a Format sees it. Its slices are good
@@ -150,18 +151,18 @@ func (s *Session) Fill(dst []byte, limit int, now int64, f Framer, sc *Scratch) 
 			continue
 		}
 		due := s.dueLocked(now)
-		if s.ready.n == 0 {
+		if s.ready.Len() == 0 {
 			s.queued = false
 			s.mu.Unlock()
 			return dst, due
 		}
-		e := *s.ready.at(0)
-		b := s.subs[e.slot()]
-		if e.topic() == endMark {
+		e := *s.ready.At(0)
+		b := s.subs[e.Slot()]
+		if e.Topic() == fan.EndMark {
 			dst = s.endUnlock(dst, b, f)
 			continue
 		}
-		if e.topic() == liveMark {
+		if e.Topic() == fan.LiveMark {
 			s.popLocked()
 			b.live = true
 			stored, tag, format := int64(b.stored), b.view.tag, b.view.format
@@ -175,7 +176,7 @@ func (s *Session) Fill(dst []byte, limit int, now int64, f Framer, sc *Scratch) 
 		}
 		// Found while the entry holds its number: an ended topic's number is given
 		// to another only after it has gone from every list.
-		v := visit{s: s, t: s.hub.topics.at(e.topic()), e: e, b: b, view: b.view, not: b.not.Load(), live: b.live, ending: b.ending, now: now}
+		v := visit{s: s, t: s.hub.topics.at(e.Topic()), e: e, b: b, view: b.view, not: b.not.Load(), live: b.live, ending: b.ending, now: now}
 		s.mu.Unlock()
 		dst = v.read(dst, limit, f, sc)
 	}
@@ -187,7 +188,7 @@ func (s *Session) Fill(dst []byte, limit int, now int64, f Framer, sc *Scratch) 
 func (s *Session) endUnlock(dst []byte, b *Subscription, f Framer) []byte {
 	if b.ready.Load() > 0 { // the cursor is behind it on the list
 		s.popLocked()
-		s.appendLocked(newEntry(endMark, b.slot, 0))
+		s.appendLocked(fan.NewEntry(fan.EndMark, b.slot, 0))
 		s.mu.Unlock()
 		return dst
 	}
@@ -221,7 +222,7 @@ func (s *Session) dueLocked(now int64) int64 {
 		for l.head < len(l.list) && l.list[l.head].due <= now {
 			h := l.list[l.head]
 			l.head++
-			s.appendLocked(newEntry(h.topic, b.slot, uint64(h.from)))
+			s.appendLocked(fan.NewEntry(h.topic, b.slot, uint64(h.from)))
 		}
 		if l.head == len(l.list) {
 			s.nheld--
@@ -250,7 +251,7 @@ func (s *Session) holdLocked(b *Subscription, h held) {
 type visit struct {
 	s    *Session
 	t    *Topic
-	e    entry
+	e    fan.Entry
 	b    *Subscription
 	view view
 	not  uint32
@@ -275,7 +276,7 @@ func (v *visit) read(dst []byte, limit int, f Framer, sc *Scratch) []byte {
 	var cached *batch
 	dead := t.dead
 	if from < end {
-		if v.shared = t.aud != nil && len(t.aud.subs) > 1; v.shared && v.plain() {
+		if v.shared = t.aud != nil && len(t.aud.Subs) > 1; v.shared && v.plain() {
 			cached = sc.find(t, from, v.view.format)
 		}
 		if cached != nil {
@@ -315,7 +316,7 @@ func (v *visit) plain() bool { return v.drop == 0 && v.not == 0 && v.view.rate =
 // start is where the cursor stands, past what it has lost or does not want.
 func (v *visit) start(t *Topic) uint64 {
 	end := t.log.Next()
-	from := end - uint64(uint32(end)-v.e.from())
+	from := end - uint64(uint32(end)-v.e.From())
 	first := t.log.First()
 	if t.dead && !v.ending {
 		first = end
@@ -382,11 +383,11 @@ func (v *visit) advanceLocked(t *Topic, from, to uint64, done, stored bool) (mov
 	if !b.live {
 		b.stored += uint32(to - from)
 	}
-	if s.closed || s.ready.n == 0 || *s.ready.at(0) != v.e || s.hub.topics.at(t.idx) != t {
+	if s.closed || s.ready.Len() == 0 || *s.ready.At(0) != v.e || s.hub.topics.at(t.idx) != t {
 		return false
 	}
 	switch {
-	case done && b.view.rate > 0 && b.live && !t.dead && uint32(to) != v.e.from():
+	case done && b.view.rate > 0 && b.live && !t.dead && uint32(to) != v.e.From():
 		// The mark stays while the rate holds the cursor back: a publish then
 		// costs nothing, and the newest is taken when it is due.
 		s.popLocked()
@@ -394,11 +395,11 @@ func (v *visit) advanceLocked(t *Topic, from, to uint64, done, stored bool) (mov
 	case done:
 		s.popLocked()
 		b.setMarkLocked(t, false)
-	case stored || s.ready.n == 1:
-		*s.ready.at(0) = newEntry(t.idx, b.slot, to)
+	case stored || s.ready.Len() == 1:
+		*s.ready.At(0) = fan.NewEntry(t.idx, b.slot, to)
 	default: // the others' turn
 		s.popLocked()
-		s.appendLocked(newEntry(t.idx, b.slot, to))
+		s.appendLocked(fan.NewEntry(t.idx, b.slot, to))
 	}
 	return true
 }

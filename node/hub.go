@@ -8,6 +8,7 @@ import (
 
 	"topicd/codec"
 	"topicd/node/arena"
+	"topicd/node/fan"
 )
 
 // Hub is the core: topics, their readings, and who hears them. It is a data
@@ -35,8 +36,8 @@ type Hub struct {
 	// guarded by mu. Lock order: hub → topic → session → arena.
 	mu       sync.RWMutex
 	byName   index
-	patterns patterns
-	auds     audiences
+	patterns fan.Trie[*Subscription]
+	auds     fan.Audiences[*Subscription]
 	sessions map[uint32]*Session
 	devices  map[string]*window // dedupe, by device
 	speeches map[speech]*speech // what peers speak
@@ -66,7 +67,7 @@ func New(opt Options) *Hub {
 		arena:      arena.New(opt.Memory),
 		readyLimit: opt.Ready,
 		byName:     index{seed: maphash.MakeSeed()},
-		auds:       make(audiences),
+		auds:       make(fan.Audiences[*Subscription]),
 		sessions:   make(map[uint32]*Session),
 		devices:    make(map[string]*window),
 		speeches:   make(map[speech]*speech),
@@ -132,7 +133,7 @@ func (s *Session) Close(turn *Turn) {
 		return
 	}
 	s.closed = true // nothing is marked any more
-	h.readyBytes.Add(-int64(s.ready.truncate(0)))
+	h.readyBytes.Add(-int64(s.ready.Truncate(0)))
 	s.tasks = nil
 	s.mu.Unlock()
 	h.leaveLocked(s, s.subs, turn.Mono)
@@ -176,7 +177,7 @@ func (h *Hub) topicLocked(name string) (*Topic, *codec.Error) {
 	h.names += int64(sizeClass(len(name)))
 	h.shareLocked()
 	if subs := h.listenersLocked(name); len(subs) > 0 {
-		h.setAudience(t, h.auds.get(subs))
+		h.setAudience(t, h.auds.Get(subs))
 	}
 	return t, nil
 }
@@ -186,7 +187,7 @@ var errTopics = &codec.Error{Code: codec.CodeNoRoom, Msg: "the hub holds as many
 // listenersLocked is the best subscription of each session whose pattern fits.
 func (h *Hub) listenersLocked(name string) []*Subscription {
 	var subs []*Subscription
-	h.patterns.match(name, func(b *Subscription) {
+	h.patterns.Match(name, func(b *Subscription) {
 		if p := b.s.pick; p == nil || b.rank > p.rank {
 			if p == nil {
 				subs = append(subs, b)
@@ -202,10 +203,8 @@ func (h *Hub) listenersLocked(name string) []*Subscription {
 
 // setAudience gives t another audience. The caller holds mu and t.mu, or t is new.
 func (h *Hub) setAudience(t *Topic, a *audience) {
-	if a != nil {
-		a.refs++
-	}
-	h.auds.release(t.aud)
+	a.Take()
+	h.auds.Release(t.aud)
 	t.aud = a
 }
 
@@ -284,7 +283,7 @@ func (h *Hub) expired(t *Topic, now int64) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	d := t.declared()
-	if d.static || t.dead || t.aud.named() || h.usedByLocked(t.by[0]) || h.usedByLocked(t.by[1]) {
+	if d.static || t.dead || t.aud.Named() || h.usedByLocked(t.by[0]) || h.usedByLocked(t.by[1]) {
 		t.idle = 0
 		return false
 	}
@@ -319,7 +318,7 @@ func (h *Hub) usedByLocked(id uint32) bool {
 func (h *Hub) reapIfDue(t *Topic, now int64) {
 	t.mu.Lock()
 	d := t.declared()
-	due := d.keep == 0 && !d.static && !t.dead && !t.aud.named()
+	due := d.keep == 0 && !d.static && !t.dead && !t.aud.Named()
 	t.mu.Unlock()
 	if due {
 		h.killLocked(t, now, false)
@@ -331,7 +330,7 @@ func (h *Hub) reapIfDue(t *Topic, now int64) {
 // over its equal share.
 func (h *Hub) growReady(n int64, s *Session) bool {
 	total := h.readyBytes.Add(n)
-	return total > h.readyLimit && s.ready.bytes() > h.readyLimit/h.nsessions.Load()
+	return total > h.readyLimit && s.ready.Bytes() > h.readyLimit/h.nsessions.Load()
 }
 
 // sizeClass is the heap that a string of n bytes takes.

@@ -7,6 +7,7 @@ import (
 
 	"topicd/codec"
 	"topicd/node/arena"
+	"topicd/node/fan"
 )
 
 // Options configure a Hub. The zero value of a field means its default.
@@ -40,7 +41,7 @@ func (o Options) withDefaults() Options {
 		o.Memory = 16 << 20
 	}
 	def(&o.TopicCap, 64<<10)
-	def(&o.Topics, int(min(o.Memory>>10, maxTopics)))
+	def(&o.Topics, int(min(o.Memory>>10, fan.MaxTopics)))
 	def(&o.Sessions, 1024)
 	def(&o.Subs, 256)
 	if o.Ready == 0 {
@@ -65,8 +66,8 @@ func (o Options) withDefaults() Options {
 		wall, _ := o.Clock()
 		o.Epoch = uint64(max(1, wall))
 	}
-	o.Topics = min(o.Topics, maxTopics)
-	o.Subs = min(o.Subs, maxSubs)
+	o.Topics = min(o.Topics, fan.MaxTopics)
+	o.Subs = min(o.Subs, fan.MaxSlots)
 	o.TopicCap = min(o.TopicCap, MaxCap)
 	o.MaxBody = min(o.MaxBody, MaxData)
 	o.Keep = min(o.Keep, MaxKeep)
@@ -79,15 +80,6 @@ const (
 	MaxCap  = 1<<30 - 1                 // bytes of one topic
 	MaxData = arena.MaxData             // bytes of one reading's data
 	MaxKeep = (1<<31 - 1) * time.Second // 68 years
-)
-
-// A ready entry packs topic, subscription and position in 8 bytes, which sets
-// these two.
-const (
-	maxTopics = endMark
-	maxSubs   = 1<<subBits - 1
-	topicBits = 20
-	subBits   = 12
 )
 
 // What things cost, in bytes of heap, the allocator's size classes included.

@@ -212,7 +212,7 @@ func (h *Hub) tell(t *Topic, seq uint64, by *Session, turn *Turn) {
 	if t.aud == nil {
 		return
 	}
-	subs := t.aud.subs
+	subs := t.aud.Subs
 	for i, b := range subs {
 		if b.marked(t) || by != nil && b.not.Load() == by.id {
 			continue

@@ -140,7 +140,7 @@ func (h *Hub) Info(t *Topic, mono int64) TopicInfo {
 		i.Cap = int64(h.opt.TopicCap)
 	}
 	if t.aud != nil {
-		i.Subscribers = len(t.aud.subs)
+		i.Subscribers = len(t.aud.Subs)
 	}
 	at := h.began
 	if t.log.Count() > 0 {
@@ -259,7 +259,7 @@ func (s *Session) client() ClientInfo {
 	c := ClientInfo{ID: s.id, Info: s.Info(), In: s.in.Load(), Out: s.out.Load(), Drop: s.drop.Load()}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	c.Ready = int(s.ready.n)
+	c.Ready = int(s.ready.Len())
 	for _, b := range s.subs {
 		if b != nil && !b.ending {
 			c.Subs++

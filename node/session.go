@@ -6,6 +6,7 @@ import (
 	"unsafe"
 
 	"topicd/codec"
+	"topicd/node/fan"
 	"topicd/node/internal/prefetch"
 )
 
@@ -60,7 +61,7 @@ type Session struct {
 	shown  bool // its presence is known to the hub
 	stale  bool
 	nheld  int32 // subscriptions with cursors held back by a rate
-	ready  fifo
+	ready  fan.List
 	tasks  *task
 	subs   []*Subscription  // by slot; nil = free
 	first  [1]*Subscription // where subs lies: most dashboards and all sensors need no more
@@ -70,8 +71,7 @@ type Session struct {
 	out  atomic.Int64 // readings handed over
 	drop atomic.Int64 // readings not handed over
 
-	// written under mu, read without it: topics marked for a pattern
-	bits atomic.Pointer[[]*bitPage]
+	marks fan.Marks // topics marked for a pattern; written under mu, read without
 
 	id      uint32 // static after construction
 	passing bool   // it keeps no topic; guarded by the hub's mu
@@ -272,11 +272,11 @@ func (s *Session) markLocked(b *Subscription, t *Topic, from uint64, turn *Turn)
 		return
 	}
 	b.setMarkLocked(t, true)
-	s.pushLocked(newEntry(t.idx, b.slot, from), turn)
+	s.pushLocked(fan.NewEntry(t.idx, b.slot, from), turn)
 }
 
-func (s *Session) pushLocked(e entry, turn *Turn) {
-	if grown := s.ready.push(e); grown > 0 && s.hub.growReady(int64(grown), s) {
+func (s *Session) pushLocked(e fan.Entry, turn *Turn) {
+	if grown := s.ready.Push(e); grown > 0 && s.hub.growReady(int64(grown), s) {
 		s.hub.Stats.Add(CutBehind, 1)
 		s.sink.Cut(errBehind)
 	}
@@ -284,14 +284,14 @@ func (s *Session) pushLocked(e entry, turn *Turn) {
 }
 
 // appendLocked is push for entries that only move: they may not end the session.
-func (s *Session) appendLocked(e entry) {
-	if grown := s.ready.push(e); grown > 0 {
+func (s *Session) appendLocked(e fan.Entry) {
+	if grown := s.ready.Push(e); grown > 0 {
 		s.hub.readyBytes.Add(int64(grown))
 	}
 }
 
 func (s *Session) popLocked() {
-	if freed := s.ready.pop(); freed > 0 {
+	if freed := s.ready.Pop(); freed > 0 {
 		s.hub.readyBytes.Add(-int64(freed))
 	}
 }

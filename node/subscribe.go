@@ -2,6 +2,7 @@ package node
 
 import (
 	"topicd/codec"
+	"topicd/node/fan"
 )
 
 // SubOptions say where the cursors of a subscription start and how they jump.
@@ -80,7 +81,7 @@ func (s *Session) Subscribe(pattern []byte, opt SubOptions, turn *Turn) (Subscri
 		}
 	}
 	s.mu.Lock()
-	s.pushLocked(newEntry(liveMark, b.slot, 0), turn)
+	s.pushLocked(fan.NewEntry(fan.LiveMark, b.slot, 0), turn)
 	s.mu.Unlock()
 	return r.res, nil
 }
@@ -110,8 +111,8 @@ func (r *replay) topic(t *Topic) {
 	old := t.aud
 	next, known := r.memo[old]
 	if !known {
-		next.aud = h.auds.get(withSub(old.listeners(), r.b))
-		next.mine = next.aud.of(r.b.s)
+		next.aud = h.auds.Get(old.With(r.b))
+		next.mine = serving(next.aud, r.b.s)
 		if r.memo == nil {
 			r.memo = make(map[*audience]joined)
 		}
@@ -119,7 +120,7 @@ func (r *replay) topic(t *Topic) {
 	}
 	if next.aud != old {
 		if r.b.exact {
-			r.b.s.moveMark(old.of(r.b.s), r.b, t)
+			r.b.s.moveMark(serving(old, r.b.s), r.b, t)
 		}
 		h.setAudience(t, next.aud)
 	}
@@ -174,31 +175,31 @@ func (r *replay) cursor(t *Topic, w *Subscription, start uint64) {
 		return
 	}
 	if w.unholdLocked(t.idx) {
-		s.pushLocked(newEntry(t.idx, w.slot, start), r.turn)
+		s.pushLocked(fan.NewEntry(t.idx, w.slot, start), r.turn)
 		return
 	}
 	if e := r.entryLocked(s, t.idx); e != nil {
-		at := t.log.Next() - uint64(uint32(t.log.Next())-e.from())
-		*e = newEntry(t.idx, w.slot, min(at, start))
+		at := t.log.Next() - uint64(uint32(t.log.Next())-e.From())
+		*e = fan.NewEntry(t.idx, w.slot, min(at, start))
 	}
 }
 
 // entryLocked finds the entry of a marked topic. The places are noted once per
 // request, or a slow reader that subscribes again would cost topics²; a flusher
 // may have moved the list since, so they are checked.
-func (r *replay) entryLocked(s *Session, topic uint32) *entry {
+func (r *replay) entryLocked(s *Session, topic uint32) *fan.Entry {
 	if r.pos == nil {
-		r.pos = make(map[uint32]int32, s.ready.n)
-		for i := range s.ready.n {
-			r.pos[s.ready.at(i).topic()] = i
+		r.pos = make(map[uint32]int32, s.ready.Len())
+		for i := range s.ready.Len() {
+			r.pos[s.ready.At(i).Topic()] = i
 		}
 	}
-	if i, ok := r.pos[topic]; ok && i < s.ready.n && s.ready.at(i).topic() == topic {
-		return s.ready.at(i)
+	if i, ok := r.pos[topic]; ok && i < s.ready.Len() && s.ready.At(i).Topic() == topic {
+		return s.ready.At(i)
 	}
-	for i := range s.ready.n {
-		if s.ready.at(i).topic() == topic {
-			return s.ready.at(i)
+	for i := range s.ready.Len() {
+		if s.ready.At(i).Topic() == topic {
+			return s.ready.At(i)
 		}
 	}
 	return nil
@@ -258,7 +259,7 @@ func (h *Hub) subscriptionLocked(s *Session, pattern string) (*Subscription, *co
 	if b.exact {
 		b.rank |= 1 << 63
 	} else {
-		h.patterns.add(b)
+		h.patterns.Add(b)
 	}
 	s.subs[slot] = b
 	h.nsubs++
@@ -271,33 +272,3 @@ func (h *Hub) subscriptionLocked(s *Session, pattern string) (*Subscription, *co
 const subsPerSession = 16 // on average: bounds all sessions' subscriptions together
 
 var errSubs = &codec.Error{Code: codec.CodeNoRoom, Msg: "too many subscriptions: unsubscribe some or use a pattern"}
-
-// withSub is the listeners with b among them, in the place of a less
-// particular subscription of its session.
-func withSub(old []*Subscription, b *Subscription) []*Subscription {
-	for i, c := range old {
-		if c.s == b.s {
-			if c.rank >= b.rank {
-				return old
-			}
-			subs := append([]*Subscription(nil), old...)
-			subs[i] = b
-			return subs
-		}
-	}
-	subs := make([]*Subscription, len(old)+1)
-	subs[copy(subs, old)] = b
-	return subs
-}
-
-// of is the subscription that serves s, nil if it does not listen.
-func (a *audience) of(s *Session) *Subscription {
-	if a != nil {
-		for _, b := range a.subs {
-			if b.s == s {
-				return b
-			}
-		}
-	}
-	return nil
-}

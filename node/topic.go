@@ -5,6 +5,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"topicd/node/arena"
+	"topicd/node/fan"
 )
 
 // Topic is one named, bounded log and the audience that hears it.
@@ -57,7 +58,7 @@ type index struct {
 	n     int
 }
 
-const tagMask = ^uint32(1<<topicBits - 1)
+const tagMask = ^uint32(1<<fan.TopicBits - 1)
 
 // home is the name's first slot and its tag.
 func (x *index) home(name string) (int, uint32) {
@@ -135,7 +136,7 @@ func (x *index) remove(b *table, t *Topic) {
 // table maps the small numbers of topics to topics without a lock: pages are
 // made under the hub's lock and never move.
 type table struct {
-	pages [1 << topicBits >> pageBits]atomic.Pointer[page]
+	pages [1 << fan.TopicBits >> pageBits]atomic.Pointer[page]
 	free  []uint32 // numbers of reaped topics
 	used  uint32   // numbers ever given
 }
@@ -164,7 +165,7 @@ func (b *table) put(t *Topic) {
 }
 
 // full: every number is a topic's, or of one that has ended and not been reaped.
-func (b *table) full() bool { return len(b.free) == 0 && b.used == maxTopics }
+func (b *table) full() bool { return len(b.free) == 0 && b.used == fan.MaxTopics }
 
 func (b *table) remove(idx uint32) {
 	b.pages[idx>>pageBits].Load()[idx&(1<<pageBits-1)].Store(nil)
@@ -172,113 +173,22 @@ func (b *table) remove(idx uint32) {
 }
 
 // audience is who hears a topic. Topics with the same listeners share one; it
-// never changes, a changed audience is another one. One subscription stands
-// for a session: its most particular one.
-type audience struct {
-	subs  []*Subscription
-	hash  uint64    // sum of the subscriptions' mixed ranks: order does not matter
-	next  *audience // of the same hash
-	refs  int32     // topics that have it; guarded by the hub's mu
-	exact int32     // subscriptions to exactly the name of the only topic that can have it
-}
+// never changes, a changed audience is another one.
+type audience = fan.Audience[*Subscription]
 
-// named reports whether somebody subscribed to the topic's exact name.
-func (a *audience) named() bool { return a != nil && a.exact > 0 }
+// Rank, Exact, Pattern, Sibling and Place implement fan.Listener.
+func (b *Subscription) Rank() uint64                 { return b.rank }
+func (b *Subscription) Exact() bool                  { return b.exact }
+func (b *Subscription) Pattern() string              { return b.pattern }
+func (b *Subscription) Sibling(c *Subscription) bool { return b.s == c.s }
+func (b *Subscription) Place() *int32                { return &b.at }
 
-func (a *audience) listeners() []*Subscription {
-	if a == nil {
-		return nil
-	}
-	return a.subs
-}
-
-// audiences finds the audience with given listeners.
-type audiences map[uint64]*audience
-
-// get returns the audience of subs, which it keeps when it is new. An empty
-// audience is nil.
-func (as audiences) get(subs []*Subscription) *audience {
-	if len(subs) == 0 {
-		return nil
-	}
-	var h uint64
-	for _, s := range subs {
-		h += mix(s.rank)
-	}
-	a := &audience{subs: subs, hash: h}
-	for _, s := range subs {
-		if s.exact {
-			a.exact++
-		}
-	}
-	if a.exact > 0 {
-		return a // no other topic can have it
-	}
-	for b := as[h]; b != nil; b = b.next {
-		if sameSubs(b.subs, subs) {
+// serving is the subscription of s in an audience, nil if it does not listen.
+func serving(a *audience, s *Session) *Subscription {
+	for _, b := range a.Listeners() {
+		if b.s == s {
 			return b
 		}
 	}
-	a.next = as[h]
-	as[h] = a
-	return a
-}
-
-// sameSubs compares as sets: no subscription stands twice.
-func sameSubs(a, b []*Subscription) bool {
-	if len(a) != len(b) {
-		return false
-	}
-	same := true
-	for i := range a {
-		if a[i] != b[i] {
-			same = false
-			break
-		}
-	}
-	if same {
-		return true
-	}
-	in := make(map[*Subscription]bool, len(a))
-	for _, s := range a {
-		in[s] = true
-	}
-	for _, s := range b {
-		if !in[s] {
-			return false
-		}
-	}
-	return true
-}
-
-// release gives one topic's reference back.
-func (as audiences) release(a *audience) {
-	if a == nil {
-		return
-	}
-	if a.refs--; a.refs > 0 || a.exact > 0 {
-		return
-	}
-	if as[a.hash] == a {
-		if a.next == nil {
-			delete(as, a.hash)
-		} else {
-			as[a.hash] = a.next
-		}
-		return
-	}
-	for b := as[a.hash]; b != nil; b = b.next {
-		if b.next == a {
-			b.next = a.next
-			return
-		}
-	}
-}
-
-// mix spreads a rank over 64 bits (the finalizer of splitmix64), so that sums
-// of few ranks do not meet.
-func mix(x uint64) uint64 {
-	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
-	x = (x ^ x>>27) * 0x94d049bb133111eb
-	return x ^ x>>31
+	return nil
 }

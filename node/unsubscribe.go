@@ -1,6 +1,9 @@
 package node
 
-import "topicd/codec"
+import (
+	"topicd/codec"
+	"topicd/node/fan"
+)
 
 // Unsubscribe ends the subscription with exactly this pattern.
 func (s *Session) Unsubscribe(pattern []byte, turn *Turn) *codec.Error {
@@ -56,11 +59,11 @@ func (h *Hub) leaveLocked(s *Session, subs []*Subscription, now int64) {
 			h.watched--
 		}
 		if !b.exact {
-			h.patterns.remove(b)
+			h.patterns.Remove(b)
 			patterns = true
 		} else if t := h.byName.get(&h.topics, b.pattern); t != nil {
 			t.mu.Lock()
-			if t.aud.of(s) == b {
+			if serving(t.aud, s) == b {
 				h.replaceLocked(t, b, h.bestLocked(s, b, t.name))
 			}
 			t.mu.Unlock()
@@ -106,7 +109,7 @@ func (l *leaving) topic(t *Topic) {
 	defer t.mu.Unlock()
 	b, known := l.served[t.aud]
 	if !known {
-		if b = t.aud.of(l.s); l.only != nil && b != l.only {
+		if b = serving(t.aud, l.s); l.only != nil && b != l.only {
 			b = nil
 		}
 		l.served[t.aud] = b
@@ -123,15 +126,15 @@ func (l *leaving) topic(t *Topic) {
 
 // replaceLocked puts other (nil: nobody) in b's place in t's audience.
 func (h *Hub) replaceLocked(t *Topic, b, other *Subscription) {
-	subs := make([]*Subscription, 0, len(t.aud.subs))
-	for _, c := range t.aud.subs {
+	subs := make([]*Subscription, 0, len(t.aud.Subs))
+	for _, c := range t.aud.Subs {
 		if c != b {
 			subs = append(subs, c)
 		} else if other != nil {
 			subs = append(subs, other)
 		}
 	}
-	h.setAudience(t, h.auds.get(subs))
+	h.setAudience(t, h.auds.Get(subs))
 	if b.exact {
 		b.s.moveMark(b, other, t)
 	}
@@ -160,16 +163,16 @@ func (s *Session) moveMark(from, to *Subscription, t *Topic) {
 	}
 	from.setMarkLocked(t, false)
 	to.setMarkLocked(t, true)
-	for i := range s.ready.n {
-		if e := s.ready.at(i); e.topic() == t.idx {
-			*e = newEntry(t.idx, to.slot, uint64(e.from()))
+	for i := range s.ready.Len() {
+		if e := s.ready.At(i); e.Topic() == t.idx {
+			*e = fan.NewEntry(t.idx, to.slot, uint64(e.From()))
 			return
 		}
 	}
 	for _, h := range from.held.waiting() {
 		if h.topic == t.idx {
 			from.unholdLocked(t.idx)
-			s.appendLocked(newEntry(t.idx, to.slot, uint64(h.from)))
+			s.appendLocked(fan.NewEntry(t.idx, to.slot, uint64(h.from)))
 			return
 		}
 	}
@@ -180,29 +183,29 @@ func (s *Session) moveMark(from, to *Subscription, t *Topic) {
 // audiences do not change.
 func (s *Session) purgeLocked(b *Subscription) {
 	old := s.ready
-	s.ready = fifo{}
+	s.ready = fan.List{}
 	serves := make(map[*audience]*Subscription)
-	for i := range old.n {
-		e := *old.at(i)
-		if e.slot() == b.slot {
-			if e.isMark() {
+	for i := range old.Len() {
+		e := *old.At(i)
+		if e.Slot() == b.slot {
+			if e.IsMark() {
 				continue
 			}
-			t := s.hub.topics.at(e.topic())
+			t := s.hub.topics.at(e.Topic())
 			other, known := serves[t.aud]
 			if !known {
-				other = t.aud.of(s)
+				other = serving(t.aud, s)
 				serves[t.aud] = other
 			}
 			if other == nil {
 				b.setMarkLocked(t, false)
 				continue
 			}
-			e = newEntry(t.idx, other.slot, uint64(e.from()))
+			e = fan.NewEntry(t.idx, other.slot, uint64(e.From()))
 		}
 		s.appendLocked(e)
 	}
-	s.hub.readyBytes.Add(-int64(old.truncate(0)))
+	s.hub.readyBytes.Add(-int64(old.Truncate(0)))
 	for _, h := range b.held.waiting() {
 		b.setMarkLocked(s.hub.topics.at(h.topic), false)
 	}

@@ -1,28 +1,29 @@
-package node
+package fan
 
 import "strings"
 
-// patterns is a trie of the subscriptions with a wildcard, by level. It is
+// Trie is a trie of the subscriptions with a wildcard, by level. It is
 // asked when a topic is born, never when a reading is published. Exact
 // subscriptions are not in it: they hold their topic.
-type patterns struct {
-	root level
+type Trie[L Listener[L]] struct {
+	root level[L]
 	n    int
 }
 
-type level struct {
-	kids map[string]*level
-	plus *level
-	here []*Subscription // patterns that end at this level
-	rest []*Subscription // patterns that end here with '#'
+type level[L Listener[L]] struct {
+	kids map[string]*level[L]
+	plus *level[L]
+	here []L // patterns that end at this level
+	rest []L // patterns that end here with '#'
 }
 
-func (p *patterns) add(s *Subscription) {
+// Add adds a subscription.
+func (p *Trie[L]) Add(s L) {
 	at := &p.root
 	p.n++
-	for word, more := range levels(s.pattern) {
+	for word, more := range levels(s.Pattern()) {
 		if word == "#" {
-			s.at = int32(len(at.rest))
+			*s.Place() = int32(len(at.rest))
 			at.rest = append(at.rest, s)
 			return
 		}
@@ -31,31 +32,32 @@ func (p *patterns) add(s *Subscription) {
 			next = at.kids[word]
 		}
 		if next == nil {
-			next = &level{}
+			next = &level[L]{}
 			if word == "+" {
 				at.plus = next
 			} else {
 				if at.kids == nil {
-					at.kids = make(map[string]*level)
+					at.kids = make(map[string]*level[L])
 				}
 				at.kids[word] = next
 			}
 		}
 		at = next
 		if !more {
-			s.at = int32(len(at.here))
+			*s.Place() = int32(len(at.here))
 			at.here = append(at.here, s)
 		}
 	}
 }
 
-func (p *patterns) remove(s *Subscription) {
+// Remove takes a subscription out.
+func (p *Trie[L]) Remove(s L) {
 	p.n--
-	p.root.remove(s, s.pattern)
+	p.root.remove(s, s.Pattern())
 }
 
 // remove takes s out and reports whether nothing is left below l.
-func (l *level) remove(s *Subscription, rest string) bool {
+func (l *level[L]) remove(s L, rest string) bool {
 	word, tail, more := strings.Cut(rest, "/")
 	switch {
 	case word == "#":
@@ -72,7 +74,7 @@ func (l *level) remove(s *Subscription, rest string) bool {
 	return len(l.kids) == 0 && l.plus == nil && len(l.here) == 0 && len(l.rest) == 0
 }
 
-func (l *level) step(s *Subscription, rest string, more bool) bool {
+func (l *level[L]) step(s L, rest string, more bool) bool {
 	if more {
 		return l.remove(s, rest)
 	}
@@ -80,22 +82,24 @@ func (l *level) step(s *Subscription, rest string, more bool) bool {
 	return len(l.kids) == 0 && l.plus == nil && len(l.here) == 0 && len(l.rest) == 0
 }
 
-func takeOut(list []*Subscription, s *Subscription) []*Subscription {
+func takeOut[L Listener[L]](list []L, s L) []L {
 	n := len(list) - 1
-	list[s.at] = list[n]
-	list[s.at].at = s.at
-	list[n] = nil
+	i := *s.Place()
+	list[i] = list[n]
+	*list[i].Place() = i
+	var none L
+	list[n] = none
 	return list[:n]
 }
 
-// match calls hit for every subscription whose pattern fits the topic.
-func (p *patterns) match(topic string, hit func(*Subscription)) {
+// Match calls hit for every subscription whose pattern fits the topic.
+func (p *Trie[L]) Match(topic string, hit func(L)) {
 	if p.n > 0 {
 		p.root.match(topic, topic[0] == '$', hit)
 	}
 }
 
-func (l *level) match(rest string, reserved bool, hit func(*Subscription)) {
+func (l *level[L]) match(rest string, reserved bool, hit func(L)) {
 	if !reserved { // MQTT 4.7.2: a leading wildcard does not match $ names
 		for _, s := range l.rest {
 			hit(s)
@@ -110,7 +114,7 @@ func (l *level) match(rest string, reserved bool, hit func(*Subscription)) {
 	}
 }
 
-func (l *level) deeper(rest string, more bool, hit func(*Subscription)) {
+func (l *level[L]) deeper(rest string, more bool, hit func(L)) {
 	if more {
 		l.match(rest, false, hit)
 		return
