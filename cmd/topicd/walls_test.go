@@ -25,6 +25,7 @@ var walls = map[string]struct{ may, never string }{
 	"node/dialect/webchannel":    {"codec node node/dialect", "github.com/gorilla/websocket net/http"},
 	"node/dialect/mqtt/packet":   {"codec", "net net/http time"},
 	"node/web":                   {"codec node node/access node/front", "github.com/gorilla/websocket topicd/node/dialect"},
+	"node/store":                 {"codec", "net net/http"},
 	"node/sense":                 {"codec node", "net net/http"},
 	"node/client":                {"codec", ""},
 	"node/client/bench":          {"codec node/client", ""},

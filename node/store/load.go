@@ -1,0 +1,277 @@
+package store
+
+import (
+	"errors"
+	"time"
+)
+
+// load reads one segment at open: it mends what can be mended and takes what
+// it says into memory.
+func (s *Store) load(l *loader, no uint64, size int64, last bool) {
+	g := &segment{no: no, key: keyOf(s.salt, no), charged: charge(size)}
+	s.segs = append(s.segs, g)
+	s.used += g.charged
+	buf, err := readAll(s.opt.FS, s.segPath(no), size, s.spare)
+	if err != nil {
+		s.opt.Log.Error("store: a segment cannot be read", "file", s.segPath(no), "err", err)
+		l.gap, l.unwell, l.clean = true, true, false
+		return
+	}
+	s.spare = buf
+	if last {
+		l.clean = false
+	}
+	p := parseSegment(g.key, buf)
+	g.end = len(buf)
+	torn, bad := p.torn(len(buf))
+	if torn >= 0 {
+		l.unwell = true
+		s.stats.Torn++
+		s.opt.Log.Warn("store: a torn tail was cut", "file", s.segPath(no), "offset", torn, "bytes", len(buf)-torn)
+		g.end = torn
+	}
+	l.head = s.adopt(g, &p, last)
+	next := 0
+	for _, at := range p.recs {
+		for ; next < len(bad) && bad[next].off < at.off; next++ {
+			l.gap, l.unwell = true, true
+		}
+		kind, payload, _ := g.key.record(buf, at.off, at.off)
+		s.apply(l, g, &p, at, kind, payload)
+	}
+	if torn >= 0 && !last {
+		bad, l.gap = append(bad, span{torn, len(buf)}), true // more than a tail: kept aside
+	}
+	if err := s.mend(g, l.head, buf, bad, torn); err != nil {
+		s.opt.Log.Error("store: a segment cannot be mended", "file", s.segPath(no), "err", err)
+	}
+	if l.head != nil && l.head.f == nil {
+		l.head = nil
+	}
+	if l.head != nil {
+		l.head.n = len(l.head.recs)
+		s.index, s.defs, s.indexOf = l.head.recs, l.head.defs, g
+	}
+}
+
+// torn splits a span at the end, a tail that was never synced, from those in
+// the midst, which are damage. -1: no tail.
+func (p *parsed) torn(size int) (tail int, bad []span) {
+	if n := len(p.bad); n > 0 && p.bad[n-1].end == size {
+		return p.bad[n-1].off, p.bad[:n-1]
+	}
+	if size < segStart {
+		return 0, nil
+	}
+	return -1, p.bad
+}
+
+// adopt makes a head of the newest segment if it can be written on.
+func (s *Store) adopt(g *segment, p *parsed, last bool) *head {
+	if !last || g.end < segStart || len(p.recs) == 0 {
+		return nil
+	}
+	h := newHead(g, nil, s.opt.segmentSize())
+	h.base = g.end
+	return h
+}
+
+// apply takes one record into memory.
+func (s *Store) apply(l *loader, g *segment, p *parsed, at span, kind byte, payload []byte) {
+	l.clean = kind == kindClean
+	switch kind {
+	case kindFooter:
+		g.foot = at.off
+	case kindState:
+		if st, ok := parseStanding(payload); ok {
+			l.stand = st
+			s.place = max(s.place, st.place)
+			s.jumps = st.jumps
+		}
+	case kindForget:
+		f := fields{b: payload}
+		name, ep := f.bytes(), f.uint()
+		l.ep = max(l.ep, ep)
+		if t := s.byName[string(name)]; t != nil && t.ep == ep {
+			s.unload(l, t)
+		}
+	case kindMark:
+		f := fields{b: payload}
+		name := string(f.bytes())
+		l.marks[name] = markRec{ep: f.uint(), next: f.uint(), place: Place(f.uint()), seg: g.no}
+	case kindCursor:
+		if rec, ok := parseCursor(payload); ok {
+			s.applyCursor(l, g, &rec)
+		}
+	case kindReading:
+		r, ok := parseReading(payload)
+		st := p.streams.get(r.stream)
+		if !ok || st == nil {
+			l.gap, l.unwell = true, true // its stream's definitions are lost
+			return
+		}
+		rd := r.in(st, "")
+		s.applyReading(l, g, st, &rd, at, r.ctl&ctlCarried != 0)
+		if l.head != nil && l.head.seg == g {
+			s.adoptReading(l.head, st, &r, &rd, at)
+		}
+	}
+}
+
+// unload forgets a topic at open; its number can be given at once.
+func (s *Store) unload(l *loader, t *topic) {
+	s.forgetLocked(t)
+	if l.head == nil {
+		s.table[t.num] = nil
+		s.free = append(s.free, t.num)
+	} else {
+		s.buried = append(s.buried, t.num)
+	}
+}
+
+func (s *Store) applyReading(l *loader, g *segment, st *stream, r *Reading, at span, carried bool) {
+	if l.gap && !carried {
+		if n := uint64(r.Place - s.place); s.place > 0 && r.Place > s.place+1 {
+			s.stats.LostDamaged += n - 1 - min(n-1, skipped(l.stand.jumps, s.place+1, r.Place))
+		}
+		l.gap = false
+	}
+	g.took(r.Place, r.TS, carried)
+	s.place = max(s.place, r.Place)
+	l.ep = max(l.ep, r.Ep)
+	t := s.byName[string(st.topic)]
+	if t != nil && t.ep != r.Ep {
+		if r.Ep < t.ep {
+			return // of an older life, carried by nobody
+		}
+		s.unload(l, t)
+		t = nil
+	}
+	if t == nil {
+		if t = s.makeTopic(string(st.topic), r.Ep); t == nil {
+			return
+		}
+	}
+	g.set(t.num)
+	s.loadDevice(r, t)
+	if r.Seq <= t.stored {
+		return // a second copy
+	}
+	if t.first == 0 {
+		t.first = r.Seq
+	}
+	if t.seg != nil {
+		t.seg.newest--
+	}
+	g.newest++
+	size := uint32(recSize(80 + len(st.topic) + len(r.From) + len(r.Dev) + len(r.Data)))
+	s.live += int64(size) - int64(t.size)
+	t.seg, t.off, t.size = g, uint32(at.off), size
+	t.stored, t.last, t.place = r.Seq, r.Seq, r.Place
+}
+
+// adoptReading takes a record of the newest segment into the head's index.
+func (s *Store) adoptReading(h *head, st *stream, r *rec, rd *Reading, at span) {
+	t := s.byName[string(st.topic)]
+	if t == nil || r.stream >= maxSegment/4 {
+		return
+	}
+	s.scratch = append(append(append(s.scratch[:0], byte(len(st.from))), st.from...), st.dev...)
+	name, ok := h.names[string(s.scratch)]
+	if !ok {
+		name = uint32(len(h.names))
+		h.names[string(s.scratch)] = name
+	}
+	for int(r.stream) >= len(h.defs) {
+		h.defs = append(h.defs, headDef{off: at.off})
+	}
+	h.byKey[streamKey{t.num, name}] = r.stream
+	d := &h.defs[r.stream]
+	d.seq, d.place, d.ts = st.seq, st.place, st.ts
+	if r.ctl&ctlDef != 0 {
+		if d.times++; d.times == 1 {
+			d.off = at.off
+		}
+	}
+	h.index(rd, t.num, at.off, at.end-at.off, r.ctl&ctlCarried != 0)
+	i := int32(len(h.recs) - 1)
+	h.recs[i].prev, t.chain = t.chain, i
+}
+
+func (s *Store) applyCursor(l *loader, g *segment, rec *cursorRec) {
+	k := cursorKey{rec.client, rec.pattern}
+	if rec.ended {
+		delete(s.cursors, k)
+		delete(l.acks, k)
+		return
+	}
+	c := s.cursors[k]
+	if c == nil {
+		if len(s.cursors) >= maxCursors {
+			return
+		}
+		c = &cursor{acks: map[uint32]ack{}}
+		s.cursors[k] = c
+		l.acks[k] = map[string]cursorAck{}
+	}
+	c.seg, c.place = g.no, max(c.place, rec.place)
+	c.used = s.opt.Mono()
+	if w := s.opt.Wall(); rec.used >= sane && w > rec.used {
+		c.used -= time.Duration(w-rec.used) * time.Millisecond
+	}
+	c.written = c.used
+	for _, a := range rec.acks {
+		a.seg = g.no
+		l.acks[k][a.topic] = a
+	}
+}
+
+// mend cuts the tail, sets damaged spans aside and writes voids over them.
+func (s *Store) mend(g *segment, h *head, buf []byte, bad []span, torn int) error {
+	for _, b := range bad {
+		s.setAside(g, buf, b)
+	}
+	if torn == 0 {
+		err := s.opt.FS.Remove(s.segPath(g.no))
+		s.drop(g)
+		return err
+	}
+	adopted := h != nil && g.foot == 0 && h.base < h.limit
+	if torn < 0 && len(bad) == 0 && !adopted {
+		return nil
+	}
+	f, err := s.opt.FS.Open(s.segPath(g.no), true)
+	if err != nil {
+		return err
+	}
+	if err = s.mendFile(f, g, bad, torn); err != nil || !adopted {
+		return errors.Join(err, f.Close())
+	}
+	h.f = f
+	s.used += int64(h.limit) - g.charged
+	g.charged = int64(h.limit)
+	return nil
+}
+
+func (s *Store) mendFile(f File, g *segment, bad []span, torn int) error {
+	if torn >= 0 {
+		if err := f.Truncate(int64(torn)); err != nil {
+			return err
+		}
+		s.used += charge(int64(torn)) - g.charged
+		g.charged = charge(int64(torn))
+	}
+	for _, b := range bad {
+		if torn >= 0 && b.off >= torn {
+			continue
+		}
+		void := g.key.finish(make([]byte, b.end-b.off), 0, b.off, kindVoid)
+		if _, err := f.WriteAt(void, int64(b.off)); err != nil {
+			return err
+		}
+	}
+	if torn < 0 && len(bad) == 0 {
+		return nil
+	}
+	return f.Sync()
+}

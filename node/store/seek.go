@@ -1,0 +1,191 @@
+package store
+
+import "errors"
+
+// Last is the number of the n-th last stored reading of a topic: from there Read
+// yields the last n. It is the oldest number when fewer are stored, 0 when none is.
+func (s *Store) Last(name string, n int) (uint64, error) {
+	var v topicView
+	for try := 0; ; try++ {
+		seq, err := s.last(name, n, &v)
+		if !errors.Is(err, errGone) || try == 8 {
+			return seq, err
+		}
+	}
+}
+
+func (s *Store) last(name string, n int, v *topicView) (uint64, error) {
+	var waiting []uint64
+	s.mu.Lock()
+	t := s.byName[name]
+	if t == nil {
+		s.mu.Unlock()
+		return 0, nil
+	}
+	s.viewLocked(t, v, 0)
+	if t.last > t.stored {
+		s.eachPending(t, func(rd *Reading) bool { waiting = append(waiting, rd.Seq); return true })
+	}
+	s.mu.Unlock()
+	n = max(n, 1)
+	if k := len(waiting); k >= n {
+		return waiting[k-n], nil
+	}
+	oldest := v.last
+	if len(waiting) > 0 {
+		oldest = waiting[0]
+	}
+	n -= len(waiting)
+	if k := len(v.recs); k >= n {
+		return v.recs[k-n].seq, nil
+	}
+	if len(v.recs) > 0 {
+		oldest = v.recs[0].seq
+	}
+	n -= len(v.recs)
+	for i := len(v.segs) - 1; i >= 0; i-- {
+		e, ok, err := s.entryOf(v, v.segs[i])
+		if err != nil {
+			return 0, err
+		}
+		if !ok {
+			continue
+		}
+		if int(e.count) >= n {
+			return s.nth(v, v.segs[i], e, int(e.count)-n)
+		}
+		n -= int(e.count)
+		oldest = e.first
+	}
+	return oldest, nil
+}
+
+// nth is the number of a topic's i-th reading in a segment.
+func (s *Store) nth(v *topicView, g *segment, e entry, i int) (uint64, error) {
+	if e.last-e.first+1 == uint64(e.count) {
+		return e.first + uint64(i), nil
+	}
+	r, err := s.openSeg(g)
+	if err != nil {
+		return 0, err
+	}
+	defer r.close()
+	offs := r.offsets(v, e)
+	for ; i >= 0 && i < len(offs); i-- {
+		if rd, ok := r.reading(offs[i], v, 512); ok {
+			return rd.Seq, nil
+		}
+	}
+	return e.first, nil
+}
+
+// Since is the number of the first stored reading of a topic whose ts is ts or
+// later, in the order of numbers: wall times need not rise. When there is none
+// it is the number behind the newest; 0 when nothing is stored.
+func (s *Store) Since(name string, ts int64) (uint64, error) {
+	var v topicView
+	for try := 0; ; try++ {
+		seq, err := s.firstSince(name, ts, &v)
+		if !errors.Is(err, errGone) || try == 8 {
+			return seq, err
+		}
+	}
+}
+
+func (s *Store) firstSince(name string, ts int64, v *topicView) (uint64, error) {
+	var waiting uint64
+	s.mu.Lock()
+	t := s.byName[name]
+	if t == nil {
+		s.mu.Unlock()
+		return 0, nil
+	}
+	s.viewLocked(t, v, 0)
+	if t.last > t.stored {
+		s.eachPending(t, func(rd *Reading) bool {
+			if rd.TS >= ts {
+				waiting = rd.Seq
+			}
+			return waiting == 0
+		})
+	}
+	s.mu.Unlock()
+	for _, g := range v.segs {
+		if g.maxTS < ts {
+			continue
+		}
+		if seq, err := s.sinceIn(v, g, ts); seq > 0 || err != nil {
+			return seq, err
+		}
+	}
+	for i := range v.recs {
+		if v.recs[i].ts >= ts {
+			return v.recs[i].seq, nil
+		}
+	}
+	if waiting > 0 {
+		return waiting, nil
+	}
+	return v.last + 1, nil
+}
+
+func (s *Store) sinceIn(v *topicView, g *segment, ts int64) (uint64, error) {
+	r, err := s.openSeg(g)
+	if err != nil {
+		return 0, err
+	}
+	defer r.close()
+	e, ok := r.topicIn(v)
+	if !ok || e.maxTS < ts {
+		return 0, nil
+	}
+	for _, off := range r.offsets(v, e) {
+		if rd, ok := r.reading(off, v, PageBytes); ok && rd.TS >= ts {
+			return rd.Seq, nil
+		}
+	}
+	return 0, nil
+}
+
+// firstOf is the oldest number of a topic on disk.
+func (s *Store) firstOf(t *topic) (uint64, bool) {
+	var v topicView
+	for try := 0; try < 8; try++ {
+		s.mu.Lock()
+		first := t.first
+		if first == 0 && !t.dead {
+			s.viewLocked(t, &v, 0)
+		}
+		s.mu.Unlock()
+		if first != 0 || t.dead {
+			return first, true
+		}
+		first, err := s.firstIn(&v)
+		if err != nil {
+			continue
+		}
+		s.mu.Lock()
+		if t.first == 0 && t.seg != nil {
+			t.first = first
+		}
+		s.mu.Unlock()
+		return first, true
+	}
+	return 0, true
+}
+
+func (s *Store) firstIn(v *topicView) (uint64, error) {
+	for _, g := range v.segs {
+		e, ok, err := s.entryOf(v, g)
+		if err != nil {
+			return 0, err
+		}
+		if ok {
+			return e.first, nil
+		}
+	}
+	if len(v.recs) > 0 {
+		return v.recs[0].seq, nil
+	}
+	return v.last, nil
+}

@@ -1,0 +1,253 @@
+package store
+
+import (
+	"bytes"
+	"fmt"
+	"log/slog"
+	"math/rand"
+	"testing"
+	"time"
+)
+
+func open(t testing.TB, o Options) *Store {
+	t.Helper()
+	if o.Dir == "" {
+		o.Dir = t.TempDir()
+	}
+	if o.Log == nil && testing.Verbose() {
+		o.Log = slog.New(slog.NewTextHandler(testWriter{t}, nil))
+	}
+	s, err := Open(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+type testWriter struct{ t testing.TB }
+
+func (w testWriter) Write(b []byte) (int, error) {
+	w.t.Log(string(bytes.TrimSpace(b)))
+	return len(b), nil
+}
+
+func reading(topic string, ep, seq uint64, size int) *Reading {
+	data := fmt.Appendf(nil, "%s/%d/%d:", topic, ep, seq)
+	for len(data) < size {
+		data = append(data, byte('a'+len(data)%26))
+	}
+	return &Reading{Topic: topic, Ep: ep, Seq: seq, TS: int64(1_800_000_000_000 + seq), From: []byte("dev-" + topic),
+		Dev: []byte("d-" + topic), DevSeq: seq, Flags: CBOR, Data: data}
+}
+
+func same(t testing.TB, got, want *Reading) {
+	t.Helper()
+	if got.Topic != want.Topic || got.Ep != want.Ep || got.Seq != want.Seq || got.TS != want.TS || got.Flags != want.Flags ||
+		got.DevSeq != want.DevSeq || !bytes.Equal(got.From, want.From) || !bytes.Equal(got.Dev, want.Dev) || !bytes.Equal(got.Data, want.Data) {
+		t.Fatalf("read %+v\nwant %+v", got, want)
+	}
+}
+
+func put(t testing.TB, s *Store, r *Reading) Place {
+	t.Helper()
+	p, err := s.Append(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// all reads a topic from number from on.
+func all(t testing.TB, s *Store, topic string, from uint64) (out []Reading) {
+	t.Helper()
+	var p Page
+	for {
+		if err := s.Read(topic, from, 4096, &p); err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range p.Readings {
+			r.From, r.Dev, r.Data = bytes.Clone(r.From), bytes.Clone(r.Dev), bytes.Clone(r.Data)
+			out = append(out, r)
+		}
+		if !p.More {
+			return out
+		}
+		from = p.Next
+	}
+}
+
+func TestAppendReadReopen(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, Options{Dir: dir, Sync: 5 * time.Millisecond})
+	ep := s.Epoch()
+	const topics, each = 20, 700
+	for i := uint64(1); i <= each; i++ {
+		for k := range topics {
+			put(t, s, reading(fmt.Sprintf("plant/%d", k), ep, i, 100))
+		}
+		if i == 300 { // some on disk, some waiting
+			if err := s.Sync(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	check := func(s *Store) {
+		t.Helper()
+		for k := range topics {
+			name := fmt.Sprintf("plant/%d", k)
+			got := all(t, s, name, 1)
+			if len(got) != each {
+				t.Fatalf("%s: %d readings", name, len(got))
+			}
+			for i := range got {
+				same(t, &got[i], reading(name, ep, uint64(i+1), 100))
+			}
+			from := uint64(1 + rand.Intn(each))
+			if got = all(t, s, name, from); got[0].Seq != from || len(got) != int(each-from+1) {
+				t.Fatalf("%s from %d: %d from %d", name, from, len(got), got[0].Seq)
+			}
+			for _, n := range []int{1, 5, each, each + 1} {
+				if seq, err := s.Last(name, n); err != nil || seq != uint64(max(1, each-n+1)) {
+					t.Fatalf("last %d of %s: %d %v", n, name, seq, err)
+				}
+			}
+			for _, ts := range []int64{0, 50, each, each + 1} {
+				if seq, err := s.Since(name, 1_800_000_000_000+ts); err != nil || seq != uint64(max(1, ts)) {
+					t.Fatalf("since %d of %s: %d %v", ts, name, seq, err)
+				}
+			}
+		}
+	}
+	check(s)
+	if err := s.Sync(); err != nil {
+		t.Fatal(err)
+	}
+	check(s)
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Append(reading("x", ep, 1, 10)); err == nil {
+		t.Fatal("a closed store took a reading")
+	}
+	s = open(t, Options{Dir: dir})
+	check(s)
+	n := 0
+	s.Topics(func(i TopicInfo) {
+		n++
+		if i.Ep != ep || i.First != 1 || i.Last != each || i.Next != each+1 {
+			t.Errorf("%+v", i)
+		}
+	})
+	if n != topics {
+		t.Errorf("%d topics", n)
+	}
+	if s.Epoch() < ep+EpochRoom {
+		t.Errorf("epoch %d after %d", s.Epoch(), ep)
+	}
+	seen := 0
+	s.Devices(func(dev string, last []Seen) {
+		seen++
+		if len(last) != PerDevice || last[PerDevice-1].Seq != each || last[0].DevSeq != each-PerDevice+1 {
+			t.Errorf("%s: %+v", dev, last)
+		}
+	})
+	if seen != topics {
+		t.Errorf("%d devices", seen)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestReadLogInOrder(t *testing.T) {
+	s := open(t, Options{Sync: time.Hour})
+	defer s.Close()
+	var want []*Reading
+	for i := uint64(1); i <= 3000; i++ {
+		r := reading(fmt.Sprint("t", i%7), 9, i, 100)
+		r.Place = put(t, s, r)
+		want = append(want, r)
+	}
+	if err := s.Sync(); err != nil {
+		t.Fatal(err)
+	}
+	from := Place0
+	for len(want) > 0 {
+		next, lost, err := s.ReadLog(from, 5000, func(r *Reading) bool {
+			same(t, r, want[0])
+			if r.Place != want[0].Place {
+				t.Fatalf("place %d, want %d", r.Place, want[0].Place)
+			}
+			want = want[1:]
+			return true
+		})
+		if err != nil || lost != (Lost{}) || next == from {
+			t.Fatal(next, lost, err)
+		}
+		from = next
+	}
+}
+
+// The bound holds at every moment, each topic keeps its newest reading, and
+// what is gone is counted once.
+func TestBound(t *testing.T) {
+	dir := t.TempDir()
+	o := Options{Dir: dir, Bytes: 1 << 20, Sync: time.Millisecond}
+	s := open(t, o)
+	put(t, s, reading("idle", 7, 1, 100))
+	place := put(t, s, reading("idle", 7, 2, 100))
+	sum := func(when string) {
+		if n := tree(t, dir); n > o.Bytes {
+			t.Fatalf("%s: %d bytes", when, n)
+		}
+	}
+	const n = 30000
+	for i := uint64(1); i <= n; i++ {
+		put(t, s, reading(fmt.Sprint("t", i%3), 7, i, 60+int(i%90)))
+		if i%50 == 0 {
+			if err := s.Sync(); err != nil {
+				t.Fatal(err)
+			}
+			sum(fmt.Sprint(i))
+		}
+	}
+	for range 2 {
+		if got := all(t, s, "idle", 1); len(got) != 1 || got[0].Place != place {
+			t.Fatalf("idle: %+v", got)
+		} else {
+			same(t, &got[0], reading("idle", 7, 2, 100))
+		}
+		held := 1
+		for k := range 3 {
+			held += len(all(t, s, fmt.Sprint("t", k), 1))
+		}
+		if lost := s.Stats().LostBytes; held+int(lost) != n+2 {
+			t.Fatalf("%d held and %d lost of %d", held, lost, n+2)
+		}
+		got := 0
+		var lost Lost
+		for from := Place0; ; {
+			next, l, err := s.ReadLog(from, PageBytes, func(r *Reading) bool { got++; return true })
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i := range l {
+				lost[i] += l[i]
+			}
+			if next == from {
+				break
+			}
+			from = next
+		}
+		if got != held || lost[ByBytes] != s.Stats().LostBytes || lost[ByAge] != 0 || lost[ByDamage] != 0 {
+			t.Fatalf("log: %d of %d, lost %v of %d", got, held, lost, s.Stats().LostBytes)
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		sum("closed")
+		s = open(t, o)
+		sum("open")
+	}
+	s.Close()
+}
