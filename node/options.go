@@ -80,6 +80,9 @@ const (
 	MaxCap  = 1<<30 - 1                 // bytes of one topic
 	MaxData = arena.MaxData             // bytes of one reading's data
 	MaxKeep = (1<<31 - 1) * time.Second // 68 years
+
+	MaxTopics = maxTopics
+	MaxSubs   = maxSubs // of one session
 )
 
 // What things cost, in bytes of heap, the allocator's size classes included.

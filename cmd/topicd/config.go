@@ -24,7 +24,7 @@ func (s *settings) load(flags *pflag.FlagSet, getenv func(string) string, root b
 	if err := s.env(flags, getenv); err != nil {
 		return err
 	}
-	if err := s.mws.env(getenv); err != nil {
+	if err := s.mws.env(flags, getenv); err != nil {
 		return err
 	}
 	if s.state == "" {
@@ -56,13 +56,12 @@ func (s *settings) load(flags *pflag.FlagSet, getenv func(string) string, root b
 	}
 	// Once for practice, so that a mistake shows even where a flag overrides it.
 	practice := newSettings()
-	all := pflag.NewFlagSet("practice", pflag.ContinueOnError)
-	practice.flags(all)
+	practice.flags(pflag.NewFlagSet("practice", pflag.ContinueOnError))
 	practice.config = s.config
-	if err := practice.file(string(text), all); err != nil {
+	if err := practice.file(string(text)); err != nil {
 		return err
 	}
-	if err := s.file(string(text), flags); err != nil {
+	if err := s.file(string(text)); err != nil {
 		return err
 	}
 	if s.limits == "bench" {
@@ -84,32 +83,28 @@ func (s setter) UnmarshalTOML(v any) error { return s(v) }
 type table = map[string]toml.Primitive
 
 // file takes the settings that neither the command line nor the environment
-// gave. Its keys are the flags, [limits], [join] and one [topic."NAME"] per static topic.
-func (s *settings) file(text string, flags *pflag.FlagSet) error {
-	limits := pflag.NewFlagSet("limits", pflag.ContinueOnError)
-	s.limitFlags(limits)
-	join := pflag.NewFlagSet("join", pflag.ContinueOnError)
-	s.joinFlags(join)
+// gave. Its keys are the flags, [limits], [join], [eds] and one [topic."NAME"] per
+// static topic.
+func (s *settings) file(text string) error {
 	var top table
 	md, err := toml.Decode(text, &top)
 	if err != nil {
 		return s.bad(err)
 	}
+	part := func(fs *pflag.FlagSet, prefix string) func(string, toml.Primitive) error {
+		return func(name string, p toml.Primitive) error {
+			return md.PrimitiveDecode(p, flagSetter(fs, prefix+name))
+		}
+	}
+	s.said = map[string]bool{}
 	for _, key := range keys(top) {
 		switch key {
 		case "limits":
-			err = tableInto(md, top[key], func(name string, p toml.Primitive) error {
-				return md.PrimitiveDecode(p, flagSetter(limits, name))
-			})
+			err = tableInto(md, top[key], part(s.sets.limits, ""))
 		case "join":
-			err = tableInto(md, top[key], func(name string, p toml.Primitive) error {
-				return md.PrimitiveDecode(p, flagSetter(join, name))
-			})
+			err = tableInto(md, top[key], part(s.sets.join, "join-"))
 		case "eds":
-			eds := s.mws.edsFlags()
-			err = tableInto(md, top[key], func(name string, p toml.Primitive) error {
-				return md.PrimitiveDecode(p, flagSetter(eds, name))
-			})
+			err = tableInto(md, top[key], part(s.sets.eds, "eds-"))
 		case "topic":
 			err = tableInto(md, top[key], func(name string, p toml.Primitive) error {
 				return s.topicTable(md, name, p)
@@ -119,7 +114,8 @@ func (s *settings) file(text string, flags *pflag.FlagSet) error {
 				return errors.New("belongs on the command line: this file is looked for there")
 			}))
 		default:
-			err = md.PrimitiveDecode(top[key], flagSetter(flags, key))
+			s.said[key] = true
+			err = part(s.sets.top, "")(key, top[key])
 		}
 		if err != nil {
 			return s.bad(err)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -32,8 +33,14 @@ func TestBadConfig(t *testing.T) {
 		{"topic = 5", ":1: topic: must be a table"},
 		{"memory = \n", ":1: memory: expected value"},
 		{"sense = \"on\"\nsense = \"off\"\n", ":2: sense: "},
-		{"memory = \"100KiB\"", "memory: 100KiB is less than 1MiB"},
-		{"max-frame = \"32MiB\"\n", "max-frame: 32MiB is more than a quarter of memory"},
+		{"memory = \"100KiB\"", "memory: 100KiB is not between 1MiB and "},
+		{"max-frame = \"8MiB\"\n", "max-frame: 8MiB is more than a quarter of memory"},
+		{"memory = \"1GiB\"\nmax-frame = \"16MiB\"\n", "max-frame: 16MiB is not between 1KiB and 16777215"},
+		{"topic-cap = \"4GiB\"\n", "topic-cap: 4GiB is not between 1KiB and 1073741823"},
+		{"topic-cap = \"1GiB\"\n", "topic-cap: 1GiB is not between 1KiB and 1073741823"},
+		{"[topic.a]\ncap = \"4GiB\"\n", "cap is at most 1073741823 bytes"},
+		{"[limits]\ntopics = 1048576\n", "topics: 1048576 is more than "},
+		{"[limits]\nkeep = \"700000h\"\n", "keep and stale: at most 2147483647 seconds"},
 	} {
 		file := filepath.Join(t.TempDir(), "my.toml")
 		if err := os.WriteFile(file, []byte(c.text), 0o600); err != nil {
@@ -88,6 +95,82 @@ func TestPrecedence(t *testing.T) {
 	}
 	if s := load("--listen", ":1", "--listen", "127.0.0.1:2", "--limits=bench"); strings.Join(s.listen, " ") != ":1 127.0.0.1:2" || s.sessions != 20_000 || s.rate != -1 {
 		t.Errorf("%+v", s)
+	}
+}
+
+// What was said wins over --limits=bench, even where it is the default.
+func TestBenchLeavesWhatWasSaid(t *testing.T) {
+	for _, c := range []struct {
+		args     []string
+		env      map[string]string
+		text     string
+		memory   size
+		sessions int
+	}{
+		{nil, nil, "", 64 << 20, 20_000},
+		{[]string{"--memory", "16MiB", "--sessions", "1024"}, nil, "", 16 << 20, 1024},
+		{nil, map[string]string{"TOPICD_MEMORY": "16MiB", "TOPICD_SESSIONS": "1024"}, "", 16 << 20, 1024},
+		{nil, nil, "memory = \"16MiB\"\n[limits]\nsessions = 7\n", 16 << 20, 20_000},
+	} {
+		state := t.TempDir()
+		if err := os.WriteFile(filepath.Join(state, "topicd.toml"), []byte(c.text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		s := newSettings()
+		cmd := newCommand("serve", "", "")
+		s.flags(cmd.flags)
+		if err := cmd.flags.Parse(append(c.args, "--limits=bench", "--state", state)); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.load(cmd.flags, func(k string) string { return c.env[k] }, false); err != nil {
+			t.Fatal(err)
+		}
+		if s.memory != c.memory || s.sessions != c.sessions {
+			t.Errorf("%v %v %q: memory %s, sessions %d", c.args, c.env, c.text, &s.memory, s.sessions)
+		}
+	}
+}
+
+// Every key of the file is a flag and a variable of the environment, and what
+// looks like one and is none is told with what it may have meant.
+func TestEverySettingHasThreeNames(t *testing.T) {
+	var out strings.Builder
+	a := &app{in: strings.NewReader(""), out: &out, err: &out, getenv: func(string) string { return "" }}
+	if code := a.run(t.Context(), []string{"help", "serve"}); code != 0 {
+		t.Fatal(code)
+	}
+	s := newSettings()
+	fs := pflag.NewFlagSet("", pflag.ContinueOnError)
+	s.flags(fs)
+	section, keys := "", 0
+	for _, line := range strings.Split(string(configText), "\n") {
+		line = strings.TrimPrefix(line, "#")
+		if strings.HasPrefix(line, "[") {
+			section = strings.Trim(line, "[]")
+			continue
+		}
+		name, _, ok := strings.Cut(line, " = ")
+		if !ok || strings.Contains(name, " ") || section == "listen" && name != "listen" || strings.HasPrefix(section, "topic.") {
+			continue
+		}
+		if section == "join" || section == "eds" {
+			name = section + "-" + name
+		}
+		keys++
+		if fs.Lookup(name) == nil || !strings.Contains(out.String(), "--"+name+" ") {
+			t.Errorf("[%s] %s is no flag", section, name)
+		}
+	}
+	if keys < 20 {
+		t.Error("only", keys)
+	}
+	names, near := strangers(fs, []string{"TOPICD_SESSION=5", "TOPICD_MEMORY=16MiB", "TOPICD_TOKEN=x", "TOPICD_EDS_URL=x", "PATH=/", "TOPICD_JOIN_PUBLISHER="})
+	if fmt.Sprint(names, near) != "[TOPICD_SESSION TOPICD_JOIN_PUBLISHER] [TOPICD_SESSIONS TOPICD_JOIN_PUBLISH]" {
+		t.Error(names, near)
+	}
+	env := map[string]string{"TOPICD_SESSIONS": "7", "TOPICD_JOIN_PUBLISH": "a/# b/#", "TOPICD_LISTEN": ":1 :2,dialect=echo", "TOPICD_EDS_URL": "http://a"}
+	if err := s.env(fs, func(k string) string { return env[k] }); err != nil || s.sessions != 7 || fmt.Sprint(s.joined.Publish, s.listen, s.mws.eds.URL) != "[a/# b/#] [:1 :2,dialect=echo]http://a" {
+		t.Errorf("%v %+v", err, s)
 	}
 }
 

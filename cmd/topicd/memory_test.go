@@ -23,7 +23,7 @@ func TestMemory(t *testing.T) {
 	const (
 		topics   = 10_000
 		readings = 1_500_000
-		limit    = 32 << 20
+		limit    = 35 << 20
 		senders  = 20
 		batch    = 100
 	)

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -17,56 +19,62 @@ import (
 type mwsSettings struct {
 	access, url string
 	eds         web.EDSConfig
-	edsEnv      func(eds *web.EDSConfig) // what the environment said: it comes before the file
 }
 
-// edsFlags are the keys of the file's [eds].
-func (m *mwsSettings) edsFlags() *pflag.FlagSet {
-	fs := pflag.NewFlagSet("eds", pflag.ContinueOnError)
-	fs.StringVar(&m.eds.URL, "url", "", "asked with GET and the token")
-	fs.StringVar(&m.eds.Backend, "backend", "", "sent as Enginio-Backend-Id")
-	fs.Var(&list{v: &m.eds.Read}, "read", "groups that may open sockets")
-	fs.Var(&list{v: &m.eds.Write}, "write", "groups that may send")
-	return fs
+// edsFlags are the keys of the file's [eds], without eds- there.
+func (m *mwsSettings) edsFlags(fs *pflag.FlagSet) {
+	fs.StringVar(&m.eds.URL, "eds-url", "", "`URL` that --mws-access=eds asks with GET and the token (env EDS_URL too)")
+	fs.StringVar(&m.eds.Backend, "eds-backend", "", "`ID` sent there as Enginio-Backend-Id (env EDS_BACKEND_ID too)")
+	fs.Var(&list{v: &m.eds.Read}, "eds-read", "`GROUP` that may open sockets, repeatable")
+	fs.Var(&list{v: &m.eds.Write}, "eds-write", "`GROUP` that may send, repeatable")
 }
 
-// env takes what the original's server takes from the environment.
-func (m *mwsSettings) env(getenv func(string) string) error {
-	var p *struct{ Read, Write []string }
-	if text := getenv("EDS_PERMISSIONS"); text != "" {
-		if err := json.Unmarshal([]byte(text), &p); err != nil || p == nil {
-			return usage(`EDS_PERMISSIONS: %q is not such as {"read":["*"],"write":["usergroups.12345"]}`, text)
+// env takes what the original's server takes from the environment, where nothing
+// else was said.
+func (m *mwsSettings) env(fs *pflag.FlagSet, getenv func(string) string) error {
+	set := func(flag string, values ...string) (err error) {
+		if fs.Changed(flag) {
+			return nil
 		}
-	}
-	m.edsEnv = func(eds *web.EDSConfig) {
-		for _, name := range []string{"EDS_URI", "EDS_URL"} {
-			if v := getenv(name); v != "" {
-				eds.URL = v
+		for _, v := range values {
+			if v != "" {
+				err = errors.Join(err, fs.Set(flag, v))
 			}
 		}
-		if v := getenv("EDS_BACKEND_ID"); v != "" {
-			eds.Backend = v
+		return err
+	}
+	err := errors.Join(set("mws-access", getenv("ACCESS_CONTROL")), set("eds-url", cmp.Or(getenv("EDS_URL"), getenv("EDS_URI"))), set("eds-backend", getenv("EDS_BACKEND_ID")))
+	if err != nil {
+		return usage("ACCESS_CONTROL: %w", err)
+	}
+	text := getenv("EDS_PERMISSIONS")
+	if text == "" {
+		return nil
+	}
+	var p *struct{ Read, Write []string }
+	if err := json.Unmarshal([]byte(text), &p); err != nil || p == nil {
+		return usage(`EDS_PERMISSIONS: %q is not such as {"read":["*"],"write":["usergroups.12345"]}`, text)
+	}
+	for flag, groups := range map[string][]string{"eds-read": p.Read, "eds-write": p.Write} {
+		f := fs.Lookup(flag)
+		if f.Changed {
+			continue
 		}
-		if p != nil {
-			eds.Read, eds.Write = p.Read, p.Write
-		}
+		*f.Value.(*list).v, f.Changed = groups, true
 	}
 	return nil
 }
 
-// check completes the settings from the environment and refuses what cannot be meant.
+// check refuses what cannot be meant.
 func (m *mwsSettings) check() error {
-	if m.edsEnv != nil {
-		m.edsEnv(&m.eds)
-	}
 	if err := checkURL(m.url, "ws", "wss"); err != nil {
 		return usage("mws-url: %w", err)
 	}
 	if err := checkURL(m.eds.URL, "http", "https"); err != nil {
-		return usage("eds.url: %w", err)
+		return usage("eds-url: %w", err)
 	}
 	if m.access == "eds" && m.eds.URL == "" {
-		return fail(exitUsage, "set url in [eds] of the configuration, or EDS_URL in the environment", "mws-access: eds needs to know whom to ask")
+		return fail(exitUsage, "set url in [eds] of the configuration, --eds-url, or EDS_URL in the environment", "mws-access: eds needs to know whom to ask")
 	}
 	return nil
 }

@@ -44,9 +44,10 @@ func usage(format string, a ...any) error { return fail(exitUsage, "", format, a
 
 // app is what a command needs of its surroundings. Tests have their own.
 type app struct {
-	in     io.Reader
-	out    io.Writer
-	getenv func(string) string
+	in      io.Reader
+	out     io.Writer
+	getenv  func(string) string
+	environ []string // what getenv knows
 
 	tokened bool // a token was given
 
@@ -56,7 +57,7 @@ type app struct {
 
 // run is the whole program but for the process around it.
 func run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer) int {
-	a := &app{in: in, out: out, err: errOut, getenv: os.Getenv}
+	a := &app{in: in, out: out, err: errOut, getenv: os.Getenv, environ: os.Environ()}
 	return a.run(ctx, args)
 }
 

@@ -32,15 +32,16 @@ func (a *app) serve() *command {
 board's own sensors under gateway/<hostname>/, tells the local network where it
 is, and keeps what must outlive a restart in its state directory.
 
-Each flag is also an environment variable (--topic-cap is TOPICD_TOPIC_CAP) and
-a key of the configuration file; a flag comes before the environment, that before
-the file. SIGTERM and Ctrl-C say goodbye to every client and exit 0 within 2 s;
+Each flag is also an environment variable (--topic-cap is TOPICD_TOPIC_CAP; lists
+are separated by white space) and a key of the configuration file; a flag comes
+before the environment, that before the file. SIGTERM and Ctrl-C say goodbye to every client and exit 0 within 2 s;
 a second one exits at once.`
 	s.flags(c.flags)
 	c.run = func(ctx context.Context, _ []string) error {
 		if err := s.load(c.flags, a.getenv, os.Geteuid() == 0); err != nil {
 			return err
 		}
+		s.unknown, s.near = strangers(c.flags, a.environ)
 		return a.runHub(ctx, s)
 	}
 	return c
@@ -69,6 +70,9 @@ type server struct {
 
 func (a *app) runHub(ctx context.Context, set *settings) error {
 	s := &server{set: set, log: newLog(a.err, set)}
+	for i, name := range set.unknown {
+		s.log.Warn("a variable of the environment is no setting", "name", name, "nearest", set.near[i])
+	}
 	if err := s.start(); err != nil {
 		return err
 	}

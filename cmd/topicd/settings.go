@@ -2,7 +2,10 @@ package main
 
 import (
 	"errors"
+	"math"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -57,7 +60,15 @@ type settings struct {
 	static map[string]*topicSetting
 
 	mws mwsSettings
+
+	sets sections
+	said map[string]bool // settings of the file that are not in a table
+
+	unknown, near []string // variables that are no settings, and what each may have meant
 }
+
+// sections are the flags by where the file has them.
+type sections struct{ top, limits, join, eds *pflag.FlagSet }
 
 // topicSetting declares a static topic.
 type topicSetting struct {
@@ -79,8 +90,21 @@ func newSettings() *settings {
 	}
 }
 
-// flags are the settings that the command line has; the file has them too.
+// flags are all settings but those that have a name in the file: static topics,
+// and addresses with a dialect of their own.
 func (s *settings) flags(fs *pflag.FlagSet) {
+	set := func(fill func(*pflag.FlagSet)) *pflag.FlagSet {
+		part := pflag.NewFlagSet("", pflag.ContinueOnError)
+		part.SortFlags = false
+		fill(part)
+		fs.AddFlagSet(part)
+		return part
+	}
+	s.sets = sections{set(s.topFlags), set(s.limitFlags), set(s.joinFlags), set(s.mws.edsFlags)}
+}
+
+// topFlags are the keys at the top of the file.
+func (s *settings) topFlags(fs *pflag.FlagSet) {
 	fs.Var(&list{v: &s.listen, check: checkListen}, "listen", "`ADDR` to serve on, repeatable: :22345, 127.0.0.1:8080, :1234,dialect=echo for one dialect only (env PORT sets the port)")
 	fs.StringVar(&s.state, "state", "", "`DIR` for what must outlive a restart (default $XDG_STATE_HOME/topicd, /var/lib/topicd for root)")
 	fs.StringVar(&s.config, "config", "", "configuration `FILE` (default STATE/topicd.toml, written at first start)")
@@ -98,7 +122,7 @@ func (s *settings) flags(fs *pflag.FlagSet) {
 	fs.Var(&s.topicCap, "topic-cap", "bytes that one topic may hold")
 	fs.Var(&s.maxFrame, "max-frame", "largest message taken from a client")
 	fs.Var(span{&s.pace}, "pace", "time between two writes to a busy client; 0 = none")
-	fs.Var(choice{&s.limits, "default|bench"}, "limits", "bench lifts the limits on counts and rates, for load tests on loopback")
+	fs.Var(choice{&s.limits, "default|bench"}, "limits", "bench lifts the limits on counts and rates that no flag and no variable sets, for load tests on loopback")
 	fs.Var(choice{&s.logFormat, "text|json"}, "log-format", "how the log on stderr is written")
 	fs.Var(choice{&s.logLevel, "debug|info|warn|error"}, "log-level", "what is left out of it")
 	fs.Var(choice{&s.mws.access, "none|custom|eds"}, "mws-access", "who may use the Managed WebSocket's REST: the hub's own rights, the admin token, or a token that EDS knows")
@@ -124,7 +148,8 @@ func (s *settings) limitFlags(fs *pflag.FlagSet) {
 	fs.Var(span{&s.stale}, "stale", "a connection not heard of for so long is stale")
 }
 
-// joinFlags are the keys of the file's [join]: what a device that joined may do.
+// joinFlags are the keys of the file's [join], without join- there: what a device
+// that joined may do.
 func (s *settings) joinFlags(fs *pflag.FlagSet) {
 	pattern := func(text string) error {
 		if err := codec.CheckPattern([]byte(strings.ReplaceAll(text, "{dev}", "x"))); err != nil {
@@ -132,9 +157,9 @@ func (s *settings) joinFlags(fs *pflag.FlagSet) {
 		}
 		return nil
 	}
-	fs.Var(&list{v: &s.joined.Publish, check: pattern}, "publish", "patterns that it may publish to")
-	fs.Var(&list{v: &s.joined.Subscribe, check: pattern}, "subscribe", "patterns that it may read")
-	fs.Var(&list{v: &s.joined.Manage, check: pattern}, "manage", "patterns that it may make and delete topics of")
+	fs.Var(&list{v: &s.joined.Publish, check: pattern}, "join-publish", "`PATTERN` of topics that a device which joined may publish to, repeatable; {dev} is its id")
+	fs.Var(&list{v: &s.joined.Subscribe, check: pattern}, "join-subscribe", "`PATTERN` of topics that a device which joined may read, repeatable")
+	fs.Var(&list{v: &s.joined.Manage, check: pattern}, "join-manage", "`PATTERN` of topics that a device which joined may make and delete, repeatable")
 }
 
 func checkListen(text string) error {
@@ -142,31 +167,55 @@ func checkListen(text string) error {
 	return err
 }
 
-// env overrides what the command line left alone: TOPICD_TOPIC_CAP is
-// --topic-cap, and PORT is the port of --listen.
+// variable is the environment's name of a flag: --topic-cap is TOPICD_TOPIC_CAP.
+func variable(flag string) string {
+	return "TOPICD_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
+}
+
+// env overrides what the command line left alone; PORT is the port of --listen.
+// Lists are separated by white space.
 func (s *settings) env(fs *pflag.FlagSet, getenv func(string) string) (err error) {
 	fs.VisitAll(func(f *pflag.Flag) {
 		if f.Changed || err != nil {
 			return
 		}
-		name := "TOPICD_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
+		name := variable(f.Name)
 		v := getenv(name)
-		if v == "" && f.Name == "mws-access" {
-			name, v = "ACCESS_CONTROL", getenv("ACCESS_CONTROL")
-		}
 		if v == "" && f.Name == "listen" {
 			if name, v = "PORT", getenv("PORT"); v != "" {
 				v = ":" + v
 			}
 		}
-		if v == "" {
+		values := []string{v}
+		if _, ok := f.Value.(*list); ok {
+			values = strings.Fields(v)
+		} else if v == "" {
 			return
 		}
-		if bad := fs.Set(f.Name, v); bad != nil {
-			err = usage("%s: %w", name, bad)
+		for _, v := range values {
+			if bad := fs.Set(f.Name, v); bad != nil && err == nil {
+				err = usage("%s: %w", name, bad)
+			}
 		}
 	})
 	return err
+}
+
+// strangers are variables of the environment that look like a setting and are
+// none, each with the nearest that is: who misspells one must not believe that it
+// holds.
+func strangers(fs *pflag.FlagSet, environ []string) (names, near []string) {
+	known := []string{"TOPICD_ADMIN_TOKEN", "TOPICD_TOKEN", "TOPICD_HUB", "TOPICD_READER"}
+	fs.VisitAll(func(f *pflag.Flag) { known = append(known, variable(f.Name)) })
+	for _, e := range environ {
+		name, _, _ := strings.Cut(e, "=")
+		if !strings.HasPrefix(name, "TOPICD_") || contains(known, name) {
+			continue
+		}
+		names = append(names, name)
+		near = append(near, slices.MinFunc(known, func(a, b string) int { return distance(a, name) - distance(b, name) }))
+	}
+	return names, near
 }
 
 // stateDir is where the state is when nothing else was said, "" = nowhere.
@@ -182,12 +231,19 @@ func stateDir(getenv func(string) string, root bool) string {
 	return "" // not below /tmp: who made it there before us would know the admin token
 }
 
-// bench lifts the limits that a load test on one machine runs into. Memory too:
-// 100,000 topics do not fit into 16 MiB.
+// bench lifts the limits that a load test on one machine runs into, but for those
+// that the command line or the environment sets. Memory too, unless anybody said
+// how much: 100,000 topics do not fit into 16 MiB.
 func (s *settings) bench() {
-	s.sessions, s.topics, s.subs, s.rate = 20_000, 1<<20-1, 4095, -1
-	s.perAddress, s.requests, s.pings, s.sessionTopics = 0, 0, 0, 0
-	if s.memory == newSettings().memory {
+	for name, value := range map[string]string{
+		"sessions": "20000", "topics": strconv.Itoa(node.MaxTopics), "subscriptions": strconv.Itoa(node.MaxSubs), "rate": "-1",
+		"per-address": "0", "requests": "0", "pings": "0", "session-topics": "0",
+	} {
+		if f := s.sets.limits.Lookup(name); !f.Changed {
+			_ = f.Value.Set(value)
+		}
+	}
+	if !s.sets.top.Lookup("memory").Changed && !s.said["memory"] {
 		s.memory = 64 << 20
 	}
 }
@@ -210,17 +266,41 @@ func (s *settings) wsock() wsock.Options {
 	return o
 }
 
-// check refuses settings that cannot be meant.
+// maxMemory is what the arena can number, and on 32 bit half of what a process has.
+const maxMemory = min(1<<38, math.MaxInt/2+1)
+
+// check refuses settings that cannot be meant, or cannot be kept: the words that
+// hold them are of 32 bit in places.
 func (s *settings) check() error {
+	type bounds struct {
+		name        string
+		v           size
+		least, most size
+	}
+	for _, b := range []bounds{
+		{"memory", s.memory, 1 << 20, maxMemory},
+		{"topic-cap", s.topicCap, 1 << 10, node.MaxCap},
+		{"max-frame", s.maxFrame, 1 << 10, node.MaxData},
+		{"byte-rate", s.byteRate, 1 << 10, math.MaxInt32},
+	} {
+		if b.v < b.least || b.v > b.most {
+			return usage("%s: %s is not between %s and %s", b.name, &b.v, &b.least, &b.most)
+		}
+	}
+	for name, t := range s.static {
+		if t.cap > node.MaxCap || t.stale > node.MaxKeep {
+			return usage("topic %q: cap is at most %d bytes, stale at most %d seconds", name, node.MaxCap, node.MaxKeep/time.Second)
+		}
+	}
 	switch {
-	case s.memory < 1<<20:
-		return usage("memory: %s is less than 1MiB", &s.memory)
-	case s.topicCap < 1<<10:
-		return usage("topic-cap: %s is less than 1KiB", &s.topicCap)
-	case s.maxFrame < 1<<10 || s.maxFrame > 64<<20:
-		return usage("max-frame: %s is not between 1KiB and 64MiB", &s.maxFrame)
 	case s.maxFrame > s.memory/4:
 		return usage("max-frame: %s is more than a quarter of memory (%s)", &s.maxFrame, &s.memory)
+	case s.topics > node.MaxTopics:
+		return usage("topics: %d is more than %d", s.topics, node.MaxTopics)
+	case s.subs > node.MaxSubs:
+		return usage("subscriptions: %d is more than %d", s.subs, node.MaxSubs)
+	case s.keep > node.MaxKeep || s.stale > node.MaxKeep:
+		return usage("keep and stale: at most %d seconds", node.MaxKeep/time.Second)
 	case s.pace > 10*time.Second:
 		return usage("pace: %v is more than 10s", s.pace)
 	}
