@@ -81,8 +81,8 @@ const (
 	MaxData = arena.MaxData             // bytes of one reading's data
 	MaxKeep = (1<<31 - 1) * time.Second // 68 years
 
-	MaxTopics = maxTopics
-	MaxSubs   = maxSubs // of one session
+	MaxTopics = fan.MaxTopics
+	MaxSubs   = fan.MaxSlots // of one session
 )
 
 // What things cost, in bytes of heap, the allocator's size classes included.
