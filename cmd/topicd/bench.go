@@ -1,14 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
-	"net/url"
-	"strings"
 	"time"
 
 	"topicd/codec"
+	"topicd/node/client"
 	"topicd/node/client/bench"
 )
 
@@ -33,7 +33,7 @@ The exit code is 1 when readings were lost and the hub did not say so.`
   topicd bench --hub gateway --publishers 1 --subscribers 1000 --json`
 	c.flags.StringVar(&r.hub, "hub", "", "`HUB` to load: ws://gateway:22345/ws, a host, or a name that `topicd discover` shows (env TOPICD_HUB; default this machine's)")
 	c.flags.StringVar(&r.token, "token", "", "token that the hub wants (env TOPICD_TOKEN)")
-	addPin(c.flags, &r.pin)
+	r.addPin(c.flags)
 	c.flags.Var(count{v: &o.Publishers}, "publishers", "connections that publish")
 	c.flags.Float64Var(&o.Rate, "rate", 0, "readings per second of all publishers together; 0 = as fast as the hub hands them on")
 	c.flags.Var(count{v: &o.Subscribers}, "subscribers", "connections that hear everything")
@@ -68,25 +68,14 @@ The exit code is 1 when readings were lost and the hub did not say so.`
 
 // load runs a bench and prints its report.
 func (a *app) load(ctx context.Context, r *remote, o bench.Options, asJSON bool) error {
-	if r.hub == "" {
-		r.hub = a.getenv("TOPICD_HUB")
-	}
-	if o.Token = r.token; o.Token == "" {
-		o.Token = a.getenv("TOPICD_TOKEN")
-	}
-	var err error
-	if r.hub == "" {
-		o.URL = defaultHub // a hub that was not named is only loaded on this machine
-	} else if o.URL, err = a.hubAt(ctx, r.hub); err != nil {
-		return err
-	}
-	at, err := url.Parse(o.URL)
+	// A hub that was not named is only loaded on this machine.
+	r.hub = cmp.Or(r.hub, a.getenv("TOPICD_HUB"), defaultHub)
+	o.Token = cmp.Or(r.token, a.getenv("TOPICD_TOKEN"))
+	at, secure, err := a.reach(ctx, &r.target)
 	if err != nil {
 		return err
 	}
-	if o.TLS, err = a.secure(at, r.pin); err != nil {
-		return err
-	}
+	o.URL, o.TLS = at.String(), secure
 	show := bench.Shower{W: a.err, Terminal: isTerminal(a.err)}
 	if !asJSON {
 		o.Progress = show.Show
@@ -116,8 +105,8 @@ func benchError(u string, err error) error {
 	var refused *codec.Error
 	hint := bench.Hint(err)
 	switch {
-	case strings.Contains(err.Error(), wantsTLS):
-		return speaksTLS(u)
+	case client.WantsTLS(err.Error()):
+		return dialError(u, err)
 	case errors.Is(err, bench.ErrOptions):
 		return fail(exitUsage, "", "%w", err)
 	case errors.As(err, &refused):

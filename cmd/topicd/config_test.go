@@ -251,30 +251,6 @@ func TestNoState(t *testing.T) {
 	}
 }
 
-func TestHubURL(t *testing.T) {
-	for in, want := range map[string]string{
-		"":                     "ws://127.0.0.1:22345/ws",
-		"gateway":              "ws://gateway:22345/ws",
-		"gateway:8080":         "ws://gateway:8080/ws",
-		"192.0.2.7":            "ws://192.0.2.7:22345/ws",
-		"fd00::7":              "ws://[fd00::7]:22345/ws",
-		"[fd00::7]:80":         "ws://[fd00::7]:80/ws",
-		"ws://gateway:80/":     "ws://gateway:80/ws",
-		"ws://gateway/x":       "ws://gateway/x",
-		"http://gateway":       "ws://gateway/ws",
-		"https://hub.example/": "wss://hub.example/ws",
-	} {
-		if got, err := hubURL(in); got != want || err != nil {
-			t.Errorf("%q: %s, %v", in, got, err)
-		}
-	}
-	for _, in := range []string{"ftp://x", "ws://", "a b", ":80"} {
-		if got, err := hubURL(in); err == nil {
-			t.Errorf("%q: %s", in, got)
-		}
-	}
-}
-
 func TestSizes(t *testing.T) {
 	for in, want := range map[string]size{"65536": 65536, "64KiB": 65536, "16 MiB": 16 << 20, "1.5GiB": 3 << 29, "2MB": 2e6, "4k": -1, "8K": 8192, "-1": -1, "NaN": -1, "": -1, "9e99": -1} {
 		var s size

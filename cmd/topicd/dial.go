@@ -1,12 +1,16 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"net/url"
+	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -19,46 +23,74 @@ import (
 )
 
 // defaultHub is where a hub on this machine is.
-const defaultHub = "ws://127.0.0.1:" + defaultPort + "/ws"
+const defaultHub = "ws://127.0.0.1:" + client.HubPort + "/ws"
+
+// target is which hub a command wants, and how it knows it.
+type target struct{ hub, pin string }
+
+func (r *target) addPin(fs *pflag.FlagSet) {
+	fs.StringVar(&r.pin, "pin", "", "SHA-256 `FINGERPRINT` that the hub's certificate must have (default the one seen first)")
+}
 
 // remote is how a command reaches a hub.
 type remote struct {
-	hub, token, dev, pin string
-	cbor                 bool
+	target
+	token, dev string
+	cbor       bool
 }
 
 func (r *remote) addFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&r.hub, "hub", "", "`HUB`: ws://gateway:22345/ws, a host, or a name that `topicd discover` shows (env TOPICD_HUB; default this machine's, else the only one on the network)")
 	fs.StringVar(&r.token, "token", "", "token that the hub wants (env TOPICD_TOKEN)")
-	addPin(fs, &r.pin)
+	r.addPin(fs)
 	fs.BoolVar(&r.cbor, "cbor", false, "speak CBOR with the hub instead of JSON")
+}
+
+// reach is where the hub is, and how to speak with it: over TLS or, with nil, in
+// the clear.
+func (a *app) reach(ctx context.Context, r *target) (*url.URL, *tls.Config, error) {
+	r.hub = cmp.Or(r.hub, a.getenv("TOPICD_HUB"))
+	text, err := a.hubAt(ctx, r.hub)
+	if err != nil {
+		return nil, nil, err
+	}
+	u, err := url.Parse(text)
+	switch {
+	case err != nil:
+		return nil, nil, err
+	case u.Scheme == "wss":
+		pins := client.Pins{File: a.stateFile("", "known_hubs"), Note: a.note}
+		return u, pins.TLS(u.Host, r.pin), nil
+	case r.pin != "":
+		return nil, nil, fail(exitUsage, "name it with --hub wss://HOST:PORT", "%s is not spoken with over TLS: nothing shows that it has the certificate of --pin", u.Host)
+	}
+	return u, nil, nil
+}
+
+// stateFile is a file of this machine's state, in dir if that is not "". Where
+// there is no state it is one that is not there.
+func (a *app) stateFile(dir, name string) string {
+	dir = cmp.Or(dir, a.getenv("TOPICD_STATE"), stateDir(a.getenv, os.Geteuid() == 0))
+	if dir == "" {
+		return ""
+	}
+	return filepath.Join(dir, name)
 }
 
 // dial connects. Where the connection is lost later it is made again, which
 // people are told on stderr.
 func (a *app) dial(ctx context.Context, r *remote) (*client.Client, error) {
-	if r.hub == "" {
-		r.hub = a.getenv("TOPICD_HUB")
-	}
-	if r.token == "" {
-		r.token = a.getenv("TOPICD_TOKEN")
-	}
+	r.token = cmp.Or(r.token, a.getenv("TOPICD_TOKEN"))
 	a.tokened = r.token != ""
-	u, err := a.hubAt(ctx, r.hub)
-	if err != nil {
-		return nil, err
-	}
-	at, err := url.Parse(u)
+	at, secure, err := a.reach(ctx, &r.target)
 	if err != nil {
 		return nil, err
 	}
 	if err := notOnlyFound(r.hub, at.Hostname(), r.token); err != nil {
 		return nil, err
 	}
-	o := client.Options{URL: u, Token: r.token, Dev: r.dev, OnError: func(err error) { a.note("the hub says: %v", err) }}
-	if o.TLS, err = a.secure(at, r.pin); err != nil {
-		return nil, err
-	}
+	u := at.String()
+	o := client.Options{URL: u, Token: r.token, Dev: r.dev, TLS: secure, OnError: func(err error) { a.note("the hub says: %v", err) }}
 	if r.cbor {
 		o.Encoding = codec.CBOR
 	}
@@ -111,41 +143,11 @@ func (a *app) hubAt(ctx context.Context, hub string) (string, error) {
 	if isName(hub) {
 		return a.findHub(ctx, hub)
 	}
-	return hubURL(hub)
-}
-
-// hubURL completes what people type: gateway, gateway:8080, http://gateway.
-func hubURL(s string) (string, error) {
-	if s == "" {
-		return defaultHub, nil
+	u, err := client.HubURL(hub)
+	if err != nil {
+		return "", usage("--hub %w", err)
 	}
-	text := s
-	if !strings.Contains(text, "://") {
-		if ip := net.ParseIP(strings.Trim(text, "[]")); ip != nil && ip.To4() == nil {
-			text = "[" + ip.String() + "]"
-		}
-		text = "ws://" + text
-	}
-	u, err := url.Parse(text)
-	if err != nil || u.Hostname() == "" {
-		return "", usage("--hub %q is not an address such as gateway, gateway:22345 or ws://gateway:22345/ws", s)
-	}
-	secure := false
-	switch u.Scheme {
-	case "ws", "http":
-		u.Scheme = "ws"
-	case "wss", "https":
-		u.Scheme, secure = "wss", true
-	default:
-		return "", usage("--hub %q: %s is none of ws, wss, http, https", s, u.Scheme)
-	}
-	if u.Port() == "" && !secure && !strings.Contains(s, "://") {
-		u.Host = net.JoinHostPort(u.Hostname(), defaultPort)
-	}
-	if u.Path == "" || u.Path == "/" {
-		u.Path = "/ws"
-	}
-	return u.String(), nil
+	return u, nil
 }
 
 // dialError says what kept us from the hub.
@@ -154,12 +156,19 @@ func dialError(u string, err error) error {
 	var dns *net.DNSError
 	var known *failure
 	var plain tls.RecordHeaderError
+	var pin *client.PinError
 	switch {
 	case errors.As(err, &known):
 		return known
-	case strings.Contains(err.Error(), wantsTLS):
-		return speaksTLS(u)
-	case errors.As(err, &plain):
+	case errors.As(err, &pin) && pin.File != "":
+		return fail(exitForbidden, "somebody may be listening in. If the hub was installed anew, remove its line from "+pin.File+", or give --pin with the fingerprint that it prints", "%w", pin)
+	case errors.As(err, &pin):
+		return fail(exitForbidden, "the hub prints its fingerprint when it starts", "%w", pin)
+	case client.WantsTLS(err.Error()):
+		return fail(exitUnreachable, "name it with --hub "+strings.Replace(u, "ws://", "wss://", 1), "the hub at %s serves TLS there", u)
+	case errors.Is(err, client.ErrNotHub):
+		return fail(exitUnreachable, "is that a topicd of this version?", "%s %w", u, err)
+	case errors.As(err, &plain), errors.Is(err, http.ErrSchemeMismatch):
 		return fail(exitUnreachable, "that port is a plain one: name it with ws://, or the one of --tls-listen", "%s: %w", u, err)
 	case errors.Is(err, context.Canceled):
 		return err
@@ -173,13 +182,6 @@ func dialError(u string, err error) error {
 		return err
 	}
 	return fail(exitUnreachable, "is the hub running there? `topicd serve` starts one; --hub names another", "cannot reach the hub at %s: %w", u, err)
-}
-
-// wantsTLS is what net/http answers to plain HTTP on a port that serves TLS.
-const wantsTLS = "HTTP request to an HTTPS server"
-
-func speaksTLS(u string) error {
-	return fail(exitUnreachable, "name it with --hub "+strings.Replace(u, "ws://", "wss://", 1), "the hub at %s serves TLS there", u)
 }
 
 // codeExit is the exit code for each refusal of a hub.

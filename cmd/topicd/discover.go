@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"topicd/discovery"
+	"topicd/node/client"
 )
 
 func (a *app) discover() *command {
@@ -109,7 +110,7 @@ func (a *app) printHubs(hubs []discovery.Hub, asJSON bool) error {
 // findHub is the hub's address when none was given, or only its name: the hub
 // on this machine if there is one, else the only one on the network.
 func (a *app) findHub(ctx context.Context, name string) (string, error) {
-	if name == "" && listening(ctx, "127.0.0.1:"+defaultPort) {
+	if name == "" && listening(ctx, "127.0.0.1:"+client.HubPort) {
 		return defaultHub, nil
 	}
 	hubs, err := a.browse(ctx, discovery.BrowseOptions{Name: name})
@@ -122,7 +123,7 @@ func (a *app) findHub(ctx context.Context, name string) (string, error) {
 		a.note("using the hub %s at %s", discovery.Display(h.Name), h.URL())
 		return h.URL(), nil
 	case name != "": // not a hub that is found: the name of a host, then
-		return hubURL(name)
+		return client.HubURL(name)
 	case errors.Is(err, discovery.ErrSeveral):
 		var names []string
 		for _, h := range hubs {

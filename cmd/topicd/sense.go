@@ -31,7 +31,7 @@ as "topicd serve" does for its own board.`
 			return a.sensePublish(ctx, &r, board, watch, every)
 		}
 		p := a.printer(raw, asJSON)
-		err := a.rounds(ctx, board, watch, every, func(s sense.Reading) error {
+		err := board.Rounds(ctx, watch, every, func(s sense.Reading) error {
 			p.print(client.Message{Topic: s.Topic, TS: s.Time.UnixMilli(), Enc: codec.JSON, Data: s.AppendJSON(nil), Live: true})
 			return nil
 		})
@@ -43,41 +43,6 @@ as "topicd serve" does for its own board.`
 	return c
 }
 
-// rounds reads the board once, or until ctx ends, and hands on every reading.
-// Rates need two looks: a single round is preceded by one that only looks.
-func (a *app) rounds(ctx context.Context, board *sense.Board, watch bool, every time.Duration, emit func(sense.Reading) error) error {
-	if !watch {
-		board.Read(ctx, func(sense.Reading) {})
-		pause(ctx, 200*time.Millisecond)
-	}
-	for {
-		var err error
-		board.Read(ctx, func(s sense.Reading) {
-			if err == nil {
-				err = emit(s)
-			}
-		})
-		if err != nil || !watch {
-			return err
-		}
-		if !pause(ctx, every) {
-			return nil
-		}
-	}
-}
-
-// pause reports whether d passed before ctx ended.
-func pause(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
-}
-
 func (a *app) sensePublish(ctx context.Context, r *remote, board *sense.Board, watch bool, every time.Duration) error {
 	r.dev = sense.HostName()
 	conn, err := a.dial(ctx, r)
@@ -86,7 +51,7 @@ func (a *app) sensePublish(ctx context.Context, r *remote, board *sense.Board, w
 	}
 	defer conn.Close()
 	prefix := sense.Prefix(sense.HostName())
-	return a.rounds(ctx, board, watch, every, func(s sense.Reading) error {
+	return board.Rounds(ctx, watch, every, func(s sense.Reading) error {
 		_, err := conn.Publish(ctx, prefix+s.Topic, json.RawMessage(s.AppendJSON(nil)))
 		if ctx.Err() != nil {
 			return nil // Ctrl-C is how --watch ends

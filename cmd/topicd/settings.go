@@ -14,13 +14,11 @@ import (
 	"topicd/codec"
 	"topicd/node"
 	"topicd/node/access"
+	"topicd/node/client"
 	"topicd/node/front"
 	"topicd/node/web"
 	"topicd/node/wsock"
 )
-
-// defaultPort: unassigned, easy to type, and not a port a browser refuses.
-const defaultPort = "22345"
 
 // settings are what serve can be told, by flag, environment, file or default.
 type settings struct {
@@ -78,7 +76,7 @@ type topicSetting struct {
 
 func newSettings() *settings {
 	return &settings{
-		listen: []string{":" + defaultPort}, mdns: true, sense: true,
+		listen: []string{":" + client.HubPort}, mdns: true, sense: true,
 		memory: 16 << 20, topicCap: 64 << 10, maxFrame: 64 << 10, pace: 2 * time.Millisecond,
 		limits: "default", logFormat: "text", logLevel: "info",
 		sessions: 1024, subs: 256, rate: 10_000, byteRate: 16 << 20,

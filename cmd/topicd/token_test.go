@@ -201,7 +201,7 @@ func TestAdminTokenIsNotGivenAway(t *testing.T) {
 		named, host string
 		given       bool
 	}{{"", "192.0.2.1", false}, {"", "fe80::1%eth0", false}, {"", "gateway.local", false}, {"", "127.0.0.1", true}, {"192.0.2.1", "192.0.2.1", true}} {
-		if token, err := a.adminTokenFor(&adminRemote{hub: c.named}, c.host); (token != "") != c.given || (err == nil) != c.given {
+		if token, err := a.adminTokenFor(&adminRemote{target: target{hub: c.named}}, c.host); (token != "") != c.given || (err == nil) != c.given {
 			t.Errorf("%+v: %q, %v", c, token, err)
 		}
 	}

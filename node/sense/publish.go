@@ -53,10 +53,8 @@ func Publish(ctx context.Context, hub *node.Hub, host string, log *slog.Logger) 
 				log.Debug("sensors skipped", "count", n, "first", sum.Skipped[0].Path, "reason", sum.Skipped[0].Reason)
 			}
 		}
-		select {
-		case <-ctx.Done():
+		if !pause(ctx, Every) {
 			return
-		case <-time.After(Every):
 		}
 	}
 }

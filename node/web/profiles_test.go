@@ -1,4 +1,4 @@
-package main
+package web
 
 import (
 	"net/http/httptest"
@@ -6,17 +6,17 @@ import (
 	"testing"
 
 	"topicd/node/access"
-	"topicd/node/front"
 )
 
 // Profiles are served to this hub's own names, as everything else is.
 func TestProfiles(t *testing.T) {
-	s := &server{front: front.New(front.Options{Names: access.Names{Hosts: []string{"gateway"}}})}
+	names := access.Names{Hosts: []string{"gateway"}}
+	h := Profiles(names.Host)
 	for host, want := range map[string]int{"127.0.0.1:6060": 200, "[::1]:6060": 200, "localhost": 200, "gateway:6060": 200, "evil.example:6060": 421} {
 		r := httptest.NewRequest("GET", profilePath, nil)
 		r.Host = host
 		w := httptest.NewRecorder()
-		s.serveProfile(w, r)
+		h.ServeHTTP(w, r)
 		if w.Code != want || want == 200 && !strings.Contains(w.Body.String(), "/debug/pprof/heap ") {
 			t.Errorf("%s: %d %s", host, w.Code, w.Body)
 		}

@@ -1,0 +1,73 @@
+package client
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"topicd/codec"
+)
+
+// maxAnswer is more than the API answers to an administrator.
+const maxAnswer = 8 << 20
+
+// ErrNotHub is the error of Ask where what answered is no hub of this version.
+var ErrNotHub = errors.New("this is not how a hub answers")
+
+// Ask makes one request of the API of the hub with that WebSocket, as whoever has
+// the token, and reads its answer into v. A refusal of the hub is a *codec.Error.
+func Ask(ctx context.Context, hub *url.URL, token string, secure *tls.Config, method, path string, body, v any) error {
+	at := *hub
+	at.Scheme, at.Path = strings.Replace(hub.Scheme, "ws", "http", 1), ""
+	var text []byte
+	if body != nil {
+		var err error
+		if text, err = json.Marshal(body); err != nil {
+			return err
+		}
+	}
+	req, err := http.NewRequestWithContext(ctx, method, at.String()+path, bytes.NewReader(text))
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Authorization", "Bearer "+token)
+	req.Header.Set("Content-Type", "application/json")
+	once := http.Client{
+		Transport:     &http.Transport{TLSClientConfig: secure, DisableKeepAlives: true},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }, // nobody else gets the token
+	}
+	resp, err := once.Do(req)
+	if err != nil {
+		var wrapped *url.Error // its text has the whole URL
+		if errors.As(err, &wrapped) {
+			err = wrapped.Err
+		}
+		return err
+	}
+	defer resp.Body.Close()
+	if text, err = io.ReadAll(io.LimitReader(resp.Body, maxAnswer)); err != nil {
+		return err
+	}
+	if resp.StatusCode < 300 {
+		return json.Unmarshal(text, v)
+	}
+	var e struct{ Error codec.Error }
+	switch {
+	case WantsTLS(string(text)):
+		return errors.New(string(text))
+	case json.Unmarshal(text, &e) != nil || e.Error.Code == 0:
+		return &notHub{resp.Status}
+	}
+	return &e.Error
+}
+
+type notHub struct{ status string }
+
+func (e *notHub) Error() string { return "answers " + e.status }
+func (e *notHub) Unwrap() error { return ErrNotHub }

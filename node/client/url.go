@@ -1,0 +1,51 @@
+package client
+
+import (
+	"fmt"
+	"net"
+	"net/url"
+	"strings"
+)
+
+// HubPort is where a hub serves if nobody said otherwise: unassigned, easy to
+// type, and not a port a browser refuses.
+const HubPort = "22345"
+
+// HubURL completes what people type to the URL of a hub's WebSocket: gateway,
+// gateway:8080, http://gateway; "" is this machine's.
+func HubURL(s string) (string, error) {
+	if s == "" {
+		s = "127.0.0.1"
+	}
+	text := s
+	if !strings.Contains(text, "://") {
+		if ip := net.ParseIP(strings.Trim(text, "[]")); ip != nil && ip.To4() == nil {
+			text = "[" + ip.String() + "]"
+		}
+		text = "ws://" + text
+	}
+	u, err := url.Parse(text)
+	if err != nil || u.Hostname() == "" {
+		return "", fmt.Errorf("%q is not an address such as gateway, gateway:%s or ws://gateway:%s/ws", s, HubPort, HubPort)
+	}
+	secure := false
+	switch u.Scheme {
+	case "ws", "http":
+		u.Scheme = "ws"
+	case "wss", "https":
+		u.Scheme, secure = "wss", true
+	default:
+		return "", fmt.Errorf("%q: %s is none of ws, wss, http, https", s, u.Scheme)
+	}
+	if u.Port() == "" && !secure && !strings.Contains(s, "://") {
+		u.Host = net.JoinHostPort(u.Hostname(), HubPort)
+	}
+	if u.Path == "" || u.Path == "/" {
+		u.Path = "/ws"
+	}
+	return u.String(), nil
+}
+
+// WantsTLS tells whether an answer, or an error that has it, is what a port that
+// serves TLS says to plain HTTP: it is net/http's own text.
+func WantsTLS(text string) bool { return strings.Contains(text, "HTTP request to an HTTPS server") }

@@ -1,0 +1,41 @@
+package sense
+
+import (
+	"context"
+	"time"
+)
+
+// Rounds reads the board once, or until ctx ends, and hands on every reading.
+// Rates need two looks: a single round is preceded by one that only looks.
+func (b *Board) Rounds(ctx context.Context, watch bool, every time.Duration, emit func(Reading) error) error {
+	if !watch {
+		b.Read(ctx, func(Reading) {})
+		pause(ctx, 200*time.Millisecond)
+	}
+	for {
+		var err error
+		b.Read(ctx, func(r Reading) {
+			if err == nil {
+				err = emit(r)
+			}
+		})
+		if err != nil || !watch {
+			return err
+		}
+		if !pause(ctx, every) {
+			return nil
+		}
+	}
+}
+
+// pause reports whether d passed before ctx ended.
+func pause(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
