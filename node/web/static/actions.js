@@ -2,6 +2,7 @@
 
 import { button, el, fill } from "./dom.js";
 import { keep, recall } from "./layout.js";
+import { parse } from "./json.js";
 import { refusal } from "./me.js";
 import { token } from "./layout.js";
 import { states } from "./table.js";
@@ -201,6 +202,7 @@ export class Actions {
         this.page.topics.all.delete(t.name);
         this.page.topics.births++;
         this.page.views.topics.pane.close();
+        this.page.link.gone(t.name);
         this.page.say(t.name + " is deleted.");
         d.close();
         this.page.soon();
@@ -293,7 +295,7 @@ export class Actions {
 /** value is a text as the reading that is meant. */
 export function value(text) {
   try {
-    return JSON.parse(text);
+    return parse(text);
   } catch {
     return text;
   }

@@ -3,7 +3,7 @@
 import { button, el, fill, icon, put } from "./dom.js";
 import { Link } from "./link.js";
 import { Topics } from "./topics.js";
-import { bytes, fields, rate } from "./reading.js";
+import { bytes, fields, rate, span, stamp } from "./reading.js";
 import { isDark, keep, recall, setTheme, token } from "./layout.js";
 import { TopicsView } from "./topicsview.js";
 import { LogView } from "./log.js";
@@ -13,6 +13,8 @@ import { MemoryView } from "./memory.js";
 import { HubView } from "./hubview.js";
 import { Actions } from "./actions.js";
 import { Me } from "./me.js";
+import { Outage } from "./outage.js";
+import { format, Route } from "./route.js";
 
 const $ = (id) => document.getElementById(id);
 const topics = new Topics();
@@ -41,7 +43,7 @@ const link = new Link(() => socket("ws"), name(), {
     views.forEach((v) => v.state?.(l));
   },
   reading: (m) => {
-    const fresh = topics.take(m);
+    const fresh = topics.take(m, link.clock.now());
     views.forEach((v) => v.take?.(m, fresh));
     dirty();
   },
@@ -50,6 +52,11 @@ const link = new Link(() => socket("ws"), name(), {
     views.forEach((v) => v.restart?.());
     say("The hub was restarted: its numbers begin again.");
   },
+  failed: (opened, said) => outage.failed(opened, said),
+  stepped: (ms) =>
+    say(
+      "The hub's clock was set " + (ms > 0 ? "forward" : "back") + " by " + span(Math.abs(ms) / 1000) + ". Plots go on at the new time.",
+    ),
 });
 
 // Background tabs get no frames: nothing is painted there.
@@ -68,7 +75,7 @@ function frame(now) {
   }
   asked = false;
   painted = now;
-  view?.paint?.(Date.now() + link.skew);
+  view?.paint?.();
 }
 
 /** soon is dirty for what a person did: painted with the next frame. */
@@ -97,10 +104,19 @@ const page = {
   dark: isDark,
   name,
   fields,
-  go: (id) => {
-    location.hash = id;
+  changed: () => views.forEach((v) => v.state?.(link)),
+  go: (id) => route.go(place(id)),
+  /** plotted tells what the topics' view shows now: where Back leads, and the tab. */
+  plotted: (names, step) => {
+    const to = { id: "topics", plots: names, span: recall("span", 300) };
+    for (const a of $("tabs").children) if (a.dataset.view === "topics") a.href = format(to);
+    if (view?.id === "topics") step ? route.go(to) : route.put(to);
+    else if (step) views[0].pane.set(names);
+    entitle();
   },
 };
+const outage = new Outage(page, $("notice"));
+page.outage = outage;
 page.me = new Me(page);
 page.rate = () => paced;
 page.pace = () => {
@@ -141,16 +157,30 @@ function themed() {
   soon();
 }
 
+const route = new Route(show);
+
+// A view where it was left: the tree with its plot.
+function place(id) {
+  return id === "topics" ? { id, plots: views[0].pane.names, span: recall("span", 300) } : { id };
+}
+
+function entitle() {
+  const names = view?.id === "topics" ? views[0].pane.names : [];
+  document.title = (names.length ? names.join(", ") : view?.title || "Topics") + " · " + (link.hub?.hub || "topicd");
+}
+
 function show() {
-  const id = location.hash.slice(1).split("?")[0],
-    next = page.views[id] || view || views[0];
+  const to = route.at,
+    next = page.views[to.id] || view || views[0];
+  if (next.id === "topics") next.went(to);
   if (next === view) return;
   view?.hide?.();
   view = next;
   document.body.dataset.view = view.id;
   for (const a of $("tabs").children)
     a.dataset.view === view.id ? a.setAttribute("aria-current", "page") : a.removeAttribute("aria-current");
-  document.title = view.title + " · " + (link.hub?.hub || "topicd");
+  keep("view", view.id);
+  entitle();
   fill($("main"), view.root);
   view.show?.();
   soon();
@@ -158,9 +188,9 @@ function show() {
 
 function showState(l) {
   const b = $("state"),
-    wait = Math.max(0, Math.ceil((l.retryAt - Date.now()) / 1000));
+    wait = Math.max(0, Math.ceil((l.retryAt - performance.now()) / 1000));
   const text =
-    l.state === "live" ? "Live" : l.state === "connecting" ? "Connecting" : wait ? "Retry in " + wait + " s" : "Reconnecting";
+    { live: "Live", connecting: "Connecting", refused: "Refused" }[l.state] || (wait ? "Retry in " + wait + " s" : "Reconnecting");
   b.className = "pill " + (l.state === "live" ? "live" : l.state === "connecting" ? "" : "lost");
   put(b.lastChild.firstChild, text);
   b.title =
@@ -168,18 +198,23 @@ function showState(l) {
       ? "Connected to " + l.hub.hub + ", version " + l.hub.version
       : (l.why || "No connection") + ". Press to try now.";
   document.body.classList.toggle("offline", l.state !== "live" && l.lost > 0);
-  const n = $("notice");
   if (l.state === "live") {
     put($("hub").firstChild, l.hub.hub);
-    document.title = (view?.title || "Topics") + " · " + l.hub.hub;
-    n.textContent = "";
-    if (l.lost) say("The hub is back.");
-  } else if (l.lost && !n.textContent) {
-    n.textContent = "The hub is not reached. What you see is what was known; this page goes on by itself when the hub is back.";
+    entitle();
+    outage.clear();
+    if (l.lost) back(met);
+    met = true;
   }
 }
 
-let counted = 0,
+// Meanwhile the token may have been given other rights, or the hub another way in.
+async function back(met) {
+  if (met) say("The hub is back.");
+  if (await page.me.ask()) page.me.rights();
+}
+
+let met = false, // it was here before
+  counted = 0,
   flow = 0,
   countedAt = performance.now();
 
@@ -194,6 +229,7 @@ function second() {
     $("flow").firstChild || $("flow").appendChild(document.createTextNode("")),
     link.state === "live" ? rate(flow > 0.05 ? flow : 0) || "0 /s" : "–",
   );
+  unset();
   const s = topics.all.get("$sys/stats")?.data;
   const box = $("room");
   box.classList.toggle("unknown", !s?.bytes_budget);
@@ -204,6 +240,15 @@ function second() {
   dirty();
 }
 
+// A board without a battery begins in 1970: what comes has that time until it knows better.
+function unset() {
+  const wrong = link.state === "live" && link.clock.now() < Date.UTC(2020),
+    text = wrong
+      ? "The hub's clock is not set: it says " + stamp(link.clock.now()).slice(0, 16) + ". Readings keep that time; plots go on when it is set."
+      : "";
+  if ($("unset").textContent !== text) $("unset").textContent = text;
+}
+
 // The list says what the stream does not: caps, bytes, who went. Rarer with many topics.
 async function listing() {
   if (link.state === "live" && !document.hidden) {
@@ -211,6 +256,9 @@ async function listing() {
       const asked = performance.now(),
         a = await link.request({ op: "list", opts: { what: "topics" } });
       const gone = topics.list(a.data, asked);
+      for (const r of a.data) link.here(r.topic);
+      for (const name of gone) link.gone(name);
+      page.heard = true;
       views.forEach((v) => v.listed?.(gone));
       pace();
       dirty();
@@ -256,9 +304,8 @@ function keys(e) {
 
 setTheme(recall("theme", ""));
 tabs();
-addEventListener("hashchange", show);
 addEventListener("keydown", keys);
-addEventListener("online", () => link.state === "live" || link.reopen());
+addEventListener("online", () => link.state === "waiting" && link.reopen());
 document.addEventListener("visibilitychange", () => {
   if (!document.hidden && link.state === "waiting") link.reopen();
   soon();
@@ -266,12 +313,19 @@ document.addEventListener("visibilitychange", () => {
 matchMedia("(prefers-color-scheme: light)").addEventListener("change", themed);
 $("state").addEventListener("click", () => link.state === "live" || link.reopen());
 page.me.begin().then(() => {
-  if (!page.views[location.hash.slice(1)]) history.replaceState(null, "", "#" + recall("view", "topics"));
+  if (!page.views[route.at.id]) route.put(last());
   show();
   pace();
   link.want("$sys/#", "page", { last: 1 });
-  link.open();
+  if (page.me.refused && token()) outage.failed(false, "");
+  else link.open();
   setInterval(second, 1000);
   setTimeout(listing, 700);
 });
-addEventListener("hashchange", () => view && keep("view", view.id));
+
+// Where one was when the page was left. A phone begins with the list.
+function last() {
+  const id = recall("view", "topics");
+  if (id !== "topics") return { id };
+  return { id, plots: matchMedia("(max-width: 860px)").matches ? [] : recall("plots", []), span: recall("span", 300) };
+}

@@ -1,6 +1,7 @@
 // The chat: readings {user, text} of the topic chat.
 
 import { el, fill } from "./dom.js";
+import { write } from "./json.js";
 import { clock, stamp } from "./reading.js";
 import { keep, recall } from "./layout.js";
 import { refusal } from "./me.js";
@@ -111,7 +112,7 @@ export class ChatView {
     this.#seqs.splice(at, 0, m.seq);
     const d = m.data,
       user = typeof d?.user === "string" ? d.user : m.from || "?",
-      text = typeof d?.text === "string" ? d.text : typeof d === "string" ? d : JSON.stringify(d);
+      text = typeof d?.text === "string" ? d.text : typeof d === "string" ? d : write(d);
     if (this.blank) (this.lines.replaceChildren(), (this.blank = false));
     const end = this.talk.scrollHeight - this.talk.scrollTop - this.talk.clientHeight < 60,
       mine = user === this.name.value.trim();

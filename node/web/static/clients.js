@@ -47,6 +47,8 @@ export class ClientsView {
     clearTimeout(this.#timer);
   }
   access() {
+    for (const r of this.#rows.values()) r.tr.remove(); // what a row offers hangs on who looks
+    this.#rows.clear();
     if (this.root.isConnected) this.show();
   }
 
@@ -83,7 +85,7 @@ export class ClientsView {
   #paint() {
     const f = this.filter.value.toLowerCase(),
       now = performance.now(),
-      ms = Date.now() + this.page.link.skew,
+      ms = this.page.link.clock.now(),
       seen = new Set();
     for (const c of this.list) {
       const key = (c.id ?? c.client) + " " + c.since;

@@ -86,7 +86,7 @@ export function button(label, onclick, { icon: i, kind = "", text = !i, title } 
     i && icon(i),
     text && el("span", null, label),
   );
-  if (!text) b.setAttribute("aria-label", label);
-  b.title = title || (text ? "" : label);
+  if (i) b.setAttribute("aria-label", label); // its text may be hidden where there is little room
+  if (title || !text) b.title = title || label;
   return b;
 }

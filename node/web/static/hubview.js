@@ -142,7 +142,7 @@ export class HubView {
   }
 
   #listed(list) {
-    const now = Date.now() + this.page.link.skew,
+    const now = this.page.link.clock.now(),
       key = JSON.stringify(list);
     if (this.#figures !== key) {
       this.#figures = key;
@@ -214,7 +214,7 @@ export class HubView {
     const key = JSON.stringify(rooms);
     if (this.was === key) return;
     this.was = key;
-    const now = Date.now() + this.page.link.skew,
+    const now = this.page.link.clock.now(),
       chosen = this.room.value;
     fill(
       this.room,
@@ -264,7 +264,7 @@ export class HubView {
         : el(
             "p",
             { class: "dim" },
-            "Nobody is in a room. A room is a path: ws://" + location.host + "/relay/NAME; what one says there, the others hear.",
+            "Nobody is in a room. A room is a path: " + this.page.socket("relay/NAME").split("?")[0] + "; what one says there, the others hear.",
           ),
     );
   }

@@ -125,7 +125,7 @@ export class Invite {
         name: this.name.value.trim(),
         publish: split(this.publish.value),
         subscribe: split(this.subscribe.value || "#"),
-        ...(this.expires.value !== "0" ? { expires: Date.now() + this.page.link.skew + this.expires.value * 86400000 } : {}),
+        ...(this.expires.value !== "0" ? { expires: Math.round(this.page.link.clock.now()) + this.expires.value * 86400000 } : {}),
       });
       const link = this.page.me.address() + "#token=" + t.token;
       fill(

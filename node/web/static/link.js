@@ -1,11 +1,16 @@
 // The one WebSocket: requests with answers, subscriptions that outlive it.
 
+import { Clock } from "./clock.js";
+import { parse, write } from "./json.js";
+
 const first = 500,
   longest = 15000; // milliseconds of back-off
 
 /**
  * Link keeps a connection to the hub. What is wanted (want) is asked for again
- * after each reconnect; exact names go on behind the last number that came.
+ * after each reconnect; exact names go on behind the last number that came. A
+ * subscription to an exact name would make the topic, and looking is no reason
+ * to: it is asked for when the topic is known to be there.
  */
 export class Link {
   #ws = null;
@@ -19,24 +24,27 @@ export class Link {
   #heard = 0;
   #poke = 0;
   #ep = 0; // the hub's epoch
+  #here = new Set(); // topics that this connection has told of
+  #asked = 0; // when the hub's time was
   state = "connecting"; // connecting, live, waiting, refused
   lost = 0; // when the connection went, 0 = it is there
-  retryAt = 0;
-  skew = 0; // hub's clock − ours, ms
+  retryAt = 0; // both by performance.now()
   hub = null; // the welcome's data
   why = "";
 
-  /** on.state(), on.reading(m), on.epoch() are the page's. */
+  /** on.state(), on.reading(m), on.epoch(), on.failed(opened), on.stepped(ms) are the page's. */
   constructor(url, name, on) {
     this.#url = url;
     this.#name = name;
     this.on = on;
+    this.clock = new Clock({ doubt: () => this.#time(2000), stepped: on.stepped });
   }
 
   open() {
     clearTimeout(this.#timer);
     this.#set(this.lost || this.#tries ? "waiting" : "connecting");
-    let ws;
+    let ws,
+      opened = false;
     try {
       ws = new WebSocket(this.#url(), "topicd.v1.json");
     } catch (e) {
@@ -50,17 +58,20 @@ export class Link {
       this.#heard = performance.now();
       let m;
       try {
-        m = JSON.parse(e.data);
+        m = parse(e.data);
       } catch {
         return;
       }
       if (Array.isArray(m)) for (const one of m) this.#take(one);
       else this.#take(m);
     };
-    ws.onopen = () => clearTimeout(patience);
+    ws.onopen = () => {
+      opened = true;
+      clearTimeout(patience);
+    };
     ws.onclose = (e) => {
       clearTimeout(patience);
-      if (ws === this.#ws) this.#down(e);
+      if (ws === this.#ws) this.#down(e, opened);
     };
   }
 
@@ -76,11 +87,24 @@ export class Link {
     this.open();
   }
 
-  #down(e) {
+  /** hold stops trying: a token that is refused is not asked for again and again. */
+  hold(why) {
+    clearTimeout(this.#timer);
+    const ws = this.#ws;
     this.#ws = null;
-    this.lost ||= Date.now();
+    if (ws) (ws.close(), this.#drop(why));
+    this.lost ||= performance.now();
+    this.why = why;
+    this.retryAt = 0;
+    this.#set("refused");
+  }
+
+  #down(e, opened) {
+    this.#ws = null;
+    this.lost ||= performance.now();
     this.#drop("the connection was lost");
     this.#again(e.reason || this.why);
+    this.on.failed(opened, e.reason || "");
   }
 
   #drop(why) {
@@ -92,7 +116,7 @@ export class Link {
   #again(why) {
     const wait = Math.min(longest, first * 2 ** this.#tries++) * (0.75 + Math.random() / 2);
     this.why = why;
-    this.retryAt = Date.now() + wait;
+    this.retryAt = performance.now() + wait;
     this.#timer = setTimeout(() => this.open(), wait);
     this.#set("waiting");
   }
@@ -120,22 +144,59 @@ export class Link {
         return;
       case "live": {
         const w = this.#wants.get(m.topic);
-        if (w) w.at(-1).on?.live?.(m);
+        if (!w) return;
+        w.live = true;
+        w.at(-1).on?.live?.(m);
       }
     }
   }
 
+  // m.live: it came just now. Stored ones come before their subscription is live.
   #reading(m) {
     const w = this.#wants.get(m.topic);
-    if (w && m.seq > (w.seq || 0)) w.seq = m.seq;
+    m.live = w?.asked ? w.live : this.#settled();
+    if (m.live) this.clock.seen(m.ts);
+    if (w?.asked && (m.live || m.seq > (w.seq || 0))) w.seq = m.seq;
     this.on.reading(m);
+    this.here(m.topic);
+  }
+
+  #settled() {
+    for (const w of this.#wants.values()) if (w.asked && !w.live) return false;
+    return true;
+  }
+
+  /** here tells that a topic exists: who wants it by its name gets it now. */
+  here(topic) {
+    if (this.#here.has(topic)) return;
+    this.#here.add(topic);
+    const w = this.#wants.get(topic);
+    if (w && !w.asked) this.#ask(topic);
+  }
+
+  /** gone tells that one does not any more. */
+  gone(topic) {
+    this.#here.delete(topic);
+  }
+
+  // The hub's time, asked for at most every so many ms.
+  #time(every) {
+    const at = performance.now();
+    if (at - this.#asked < every) return;
+    this.#asked = at;
+    this.request({ op: "ping", ts: 0 }).then(
+      (m) => this.clock.told(m.ts, performance.now() - at),
+      () => {},
+    );
   }
 
   #welcome(m) {
     if (this.hub && this.state === "live") return; // the answer to our hello
     this.hub = m.data;
-    this.skew = m.data.now - Date.now();
+    this.clock.told(m.data.now);
     this.#tries = 0;
+    this.why = "";
+    this.#here.clear();
     const restarted = this.#ep !== 0 && this.#ep !== m.ep;
     this.#ep = m.ep;
     if (restarted) {
@@ -143,7 +204,10 @@ export class Link {
       this.on.epoch();
     }
     this.#send({ op: "hello", opts: { name: this.#name } });
-    for (const pattern of this.#wants.keys()) this.#ask(pattern);
+    for (const [pattern, w] of this.#wants) {
+      w.asked = w.live = false;
+      this.#ask(pattern);
+    }
     this.#heard = performance.now();
     this.#poke = setInterval(() => this.#watch(), 5000);
     this.#set("live");
@@ -154,7 +218,7 @@ export class Link {
   #watch() {
     const quiet = performance.now() - this.#heard;
     if (quiet > 20000) (this.#ws?.close(4000), this.#down({ reason: "the hub was not heard for 20 s" }));
-    else if (quiet > 9000) this.request({ op: "ping" }).catch(() => {});
+    else this.#time(4000);
   }
 
   #answer(m) {
@@ -173,7 +237,7 @@ export class Link {
   }
 
   #send(m) {
-    if (this.#ws?.readyState === WebSocket.OPEN) this.#ws.send(JSON.stringify(m));
+    if (this.#ws?.readyState === WebSocket.OPEN) this.#ws.send(write(m));
   }
 
   /** request sends and resolves to the answer, whole; a refusal is {code, msg}. */
@@ -208,7 +272,7 @@ export class Link {
     list.splice(at, 1);
     if (list.length === 0) {
       this.#wants.delete(pattern);
-      if (this.state === "live") this.request({ op: "unsub", topic: pattern }).catch(() => {});
+      if (list.asked && this.state === "live") this.request({ op: "unsub", topic: pattern }).catch(() => {});
     } else if (at === list.length && this.state === "live") {
       this.#ask(pattern, true);
     }
@@ -217,6 +281,9 @@ export class Link {
   #ask(pattern, known) {
     const list = this.#wants.get(pattern),
       { opts, on } = list.at(-1);
+    if (!/[+#]/.test(pattern) && !this.#here.has(pattern)) return; // not there yet
+    list.asked = true;
+    list.live = false;
     const o = { ...opts };
     if (list.seq && list.ep && o.since !== undefined) {
       o.since = list.seq;
@@ -225,10 +292,12 @@ export class Link {
     if (known && o.since === undefined) o.last = 0;
     this.request({ op: "sub", topic: pattern, opts: o }).then(
       (m) => {
+        const anew = list.ep && list.ep !== m.ep;
         list.ep = m.ep;
-        on?.ok?.(m);
+        on?.ok?.(m, anew);
       },
       (e) => {
+        list.live = true; // nothing stored comes
         if (e.code) on?.refused?.(e);
       },
     );

@@ -173,11 +173,11 @@ export class LogView {
 
   listed(gone) {
     for (const name of gone.slice(0, 20))
-      this.#push({ ts: Date.now() + this.page.link.skew, kind: "notice", topic: name, text: "is gone" });
+      this.#push({ ts: this.page.link.clock.now(), kind: "notice", topic: name, text: "is gone" });
   }
 
   notice(text) {
-    this.#push({ ts: Date.now() + this.page.link.skew, kind: "notice", topic: "", text });
+    this.#push({ ts: this.page.link.clock.now(), kind: "notice", topic: "", text });
   }
 
   #push(line) {

@@ -5,7 +5,7 @@ import { button, el, fill } from "./dom.js";
 import { setToken, token } from "./layout.js";
 
 export class Me {
-  admin = true; // a hub without access control lets everybody
+  admin = false;
   data = null;
 
   constructor(page) {
@@ -16,22 +16,56 @@ export class Me {
   async begin() {
     const brought = /^#(?:.*[&?])?token=([^&]+)/.exec(location.hash);
     if (brought) {
-      setToken(decodeURIComponent(brought[1]), true);
       history.replaceState(null, "", location.pathname + "#topics");
+      let text = brought[1];
+      try {
+        text = decodeURIComponent(text);
+      } catch {
+        /* as it stands */
+      }
+      const why = await this.#try(text, true);
+      if (why) this.page.say("The link's token is of no use: " + why, true);
     }
-    await this.ask();
+    if (!this.data) await this.ask();
   }
 
-  async ask() {
+  // A token is tried before it is kept: one that is wrong takes nothing away.
+  async #try(text, forGood) {
     try {
-      this.data = await api("GET", "api/me");
-      this.admin = Boolean(this.data.admin);
-      this.refused = false;
+      const data = await api("GET", "api/me", undefined, text);
+      setToken(text, forGood);
+      this.#take(data);
+      return "";
     } catch (e) {
-      this.data = null;
-      this.refused = e.code === 401 || e.code === 403;
-      this.admin = !this.refused;
+      if (e.code === 401) return "The hub does not know that token. Look for a missing letter at its end.";
+      if (e.code === 404) return (setToken(text, forGood), "");
+      return refusal(e);
     }
+  }
+
+  #take(data) {
+    this.data = data;
+    this.admin = Boolean(data.admin);
+    this.refused = false;
+  }
+
+  /** ask asks who we are; it resolves to whether that is another than before. */
+  async ask() {
+    const before = JSON.stringify([this.data, this.admin]);
+    try {
+      this.#take(await api("GET", "api/me"));
+    } catch (e) {
+      if (e.code === 404) {
+        this.data = null; // no access control
+        this.admin = true;
+        this.refused = false;
+      } else if (e.code === 401 || e.code === 403) {
+        this.data = null;
+        this.admin = false;
+        this.refused = true;
+      } // else nobody knows: it stays as it was
+    }
+    return before !== JSON.stringify([this.data, this.admin]);
   }
 
   /** address is this page's address, as another device reaches it where the hub knows. */
@@ -49,28 +83,51 @@ export class Me {
       placeholder: "Token",
       required: true,
     });
-    const keep = el("input", { type: "checkbox", checked: true });
+    const keep = el("input", { type: "checkbox", checked: true }),
+      out = el("p", { class: "outcome bad", role: "alert" }),
+      go = el("button", { class: "button primary" }, "Unlock");
     return el(
       "form",
       {
         class: "wall",
-        onsubmit: (e) => {
+        onsubmit: async (e) => {
           e.preventDefault();
-          this.enter(input.value, keep.checked);
+          if (go.disabled) return;
+          go.disabled = true;
+          out.textContent = "";
+          out.textContent = await this.enter(input.value, keep.checked);
+          go.disabled = false;
+          if (out.textContent) input.select();
         },
       },
       el("input", { type: "text", name: "username", autocomplete: "username", value: "topicd", hidden: true }),
       el("p", null, "A token is needed " + what + "."),
-      el("div", { class: "bar" }, input, el("button", { class: "button primary" }, "Unlock")),
+      el("div", { class: "bar" }, input, go),
+      out,
       el("label", { class: "check" }, keep, "Remember on this device"),
     );
   }
 
+  /** enter tries a token and keeps it when the hub knows it. It resolves to what is wrong with it. */
   async enter(text, forGood) {
-    setToken(text.trim(), forGood);
+    const why = await this.#try(text.trim(), forGood);
+    if (!why) this.#begin();
+    return why;
+  }
+
+  /** changed is for another token, or none. */
+  async changed() {
     await this.ask();
-    if (this.refused) this.page.say("The hub does not know that token.", true);
+    this.#begin();
+  }
+
+  #begin() {
     this.page.link.reopen();
+    this.rights();
+  }
+
+  /** rights has everything that hangs on them made anew. */
+  rights() {
     this.page.pace();
     for (const v of Object.values(this.page.views)) v.access?.();
   }
@@ -88,7 +145,7 @@ export class Me {
     if (!d)
       return fill(
         box,
-        this.refused ? this.wall("to see what is here") : el("p", { class: "dim" }, "This hub lets everybody do everything."),
+        this.refused ? this.wall("to see what is here") : el("p", { class: "dim" }, this.admin ? "This hub lets everybody do everything." : "–"),
         forget,
       );
     if (d.admin) return fill(box, el("p", null, "You are the admin", d.name ? " (" + d.name + ")" : "", "."), forget);

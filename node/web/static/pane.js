@@ -21,6 +21,7 @@ const palettes = {
   light: ["#0b7560", "#1d5fb8", "#a35f00", "#b3345c", "#6a45c4", "#3f7a1d", "#0a7489", "#a24a22"],
 };
 
+const most = 8; // topics at a time
 const nothing = new Words();
 
 /** Pane holds at most eight topics. page = {link, topics, table, actions, dirty, say}. */
@@ -36,7 +37,7 @@ export class Pane {
     this.page = page;
     this.box = el("div", { class: "plot", tabindex: "0", role: "img", "aria-label": "Plot" });
     this.missing = el("div", { class: "noplot", hidden: true });
-    this.plot = new Plot(this.box, {
+    this.plot = new Plot(this.box, page.link.clock, {
       range: () => this.#ranged(),
       hover: (x) => {
         this.#hover = x;
@@ -84,46 +85,52 @@ export class Pane {
   }
 
   /** open shows a topic, alone or with the others. */
-  async open(topic, add) {
+  open(topic, add) {
     const name = topic.name;
     if (add && this.names.includes(name)) return this.remove(name);
-    if (!add) for (const n of this.names) if (n !== name) this.#drop(n);
-    if (!add) this.names = this.names.filter((n) => n === name);
     if (add && this.names.length && topic.seq && !topic.fields.length) return this.page.say(name + " has no numbers to plot.");
-    if (this.names.length === 8) return this.page.say("A plot takes eight topics.");
-    if (!this.names.includes(name)) {
-      this.names.push(name);
-      this.#want(name);
-    }
+    if (add && this.names.length === most) return this.page.say("A plot takes eight topics.");
+    this.page.plotted(add ? [...this.names, name] : [name], true);
+  }
+
+  remove(name) {
+    this.page.plotted(
+      this.names.filter((n) => n !== name),
+      true,
+    );
+  }
+
+  close() {
+    this.page.plotted([], true);
+    this.page.table.root.focus();
+  }
+
+  /** set shows these topics, whether they are there or not: the address says so. */
+  async set(names, span) {
+    if (span && span !== this.plot.span) this.plot.move(span, 0);
+    if (names.join("\n") === this.names.join("\n")) return;
+    for (const n of this.names) if (!names.includes(n)) this.#drop(n);
+    const fresh = names.filter((n) => !this.names.includes(n));
+    this.names = names.slice(0, most);
+    for (const n of fresh) this.#want(n);
     this.#changed();
-    if (this.#have === null) {
+    if (names.length && this.#have === null) {
       this.#have = await load();
-      this.#noPlot(
-        this.#have
-          ? ""
-          : "This topicd was built without plots. Build it where npm can be reached (make build) to get them; everything else works.",
-      );
+      this.#noPlot();
       this.page.dirty();
     }
   }
 
-  #noPlot(text) {
+  #noPlot() {
+    const name = this.names.length === 1 && this.page.heard && !this.page.topics.all.has(this.names[0]) && this.names[0];
+    const text = name
+      ? "The hub has no topic " + name + " now. Its plot begins with its first reading."
+      : this.#have === false
+        ? "This topicd was built without plots. Build it where npm can be reached (make build) to get them; everything else works."
+        : "";
+    if (this.missing.textContent !== text) fill(this.missing, text);
     this.missing.hidden = !text;
-    fill(this.missing, text);
-    this.box.hidden = Boolean(text);
-  }
-
-  remove(name) {
-    this.#drop(name);
-    this.names = this.names.filter((n) => n !== name);
-    this.#changed();
-  }
-
-  close() {
-    for (const n of this.names) this.#drop(n);
-    this.names = [];
-    this.#changed();
-    this.page.table.root.focus();
+    return Boolean(text);
   }
 
   #drop(name) {
@@ -139,7 +146,8 @@ export class Pane {
       "plot",
       { since: -far },
       {
-        ok: (m) => {
+        ok: (m, anew) => {
+          if (anew) this.#anew(this.#series.get(name));
           if (m.data.gap) this.page.say(m.data.gap + " readings of " + name + " are no longer stored.");
         },
         refused: (e) => this.page.say(name + ": " + e.msg),
@@ -153,6 +161,7 @@ export class Pane {
     document.body.classList.toggle("split", open);
     this.page.table.picked = new Map(this.names.map((n, i) => [n, this.colour(i)]));
     keep("plots", this.names);
+    this.page.plotted(this.names);
     fill(this.title, this.names.length === 1 ? el("bdi", null, this.names[0]) : this.names.length + " topics");
     this.#drawn = "";
     this.#detail = "";
@@ -161,9 +170,11 @@ export class Pane {
 
   #ranged() {
     keep("span", this.plot.span);
+    clearTimeout(this.told); // the wheel turns fast
+    this.told = setTimeout(() => this.page.plotted(this.names), 300);
     for (const b of this.spans.children) b.setAttribute("aria-pressed", Math.abs(b.dataset.span - this.plot.span) < 1);
     this.follow.setAttribute("aria-pressed", this.plot.to === 0);
-    const start = Date.now() / 1000 - (this.plot.end - this.plot.span);
+    const start = this.plot.now() - (this.plot.end - this.plot.span);
     for (const [name, s] of this.#series) {
       if (start < s.far * 1.02) continue;
       s.far = Math.ceil(start * 1.5); // asked for again, from further back
@@ -181,13 +192,18 @@ export class Pane {
       let line = s.lines.get(f.name);
       if (!line) s.lines.set(f.name, (line = new Series(m.topic, all.length > 1 ? f.name : "", f.unit)));
       line.steps ||= Boolean(f.word);
-      line.add(m.seq, m.ts, f.value);
+      line.add(m.seq, m.ts, f.value, m.live);
     }
     if (!all.length) s.words.add(m);
   }
 
   restart() {
-    for (const s of this.#series.values()) for (const line of s.lines.values()) line.restart();
+    for (const s of this.#series.values()) this.#anew(s);
+  }
+
+  #anew(s) {
+    for (const line of s?.lines.values() || []) line.restart();
+    s?.words.restart();
   }
 
   #lines() {
@@ -204,11 +220,11 @@ export class Pane {
   }
 
   /** paint is called once a frame at most. */
-  paint(ms) {
+  paint() {
     if (this.root.hidden) return;
     const lines = this.#lines(),
-      dark = this.page.dark();
-    this.plot.skew = this.page.link.skew;
+      dark = this.page.dark(),
+      missing = this.#noPlot();
     this.#texts(lines);
     const change = lines.map((l) => l.change).join();
     if (this.#have) {
@@ -224,8 +240,8 @@ export class Pane {
           "Plot of " + lines.map((l) => l.label).join(", ") + ", the last " + span(this.plot.span),
         );
       } else this.plot.destroy();
-      this.box.hidden = !lines.length && !this.texts.hidden;
     }
+    this.box.hidden = missing || (!lines.length && !this.texts.hidden);
     const to = this.plot.end,
       from = to - this.plot.span;
     put(
@@ -233,7 +249,7 @@ export class Pane {
       this.#hover !== null ? stamp(this.#hover * 1000) : this.plot.to ? "to " + stamp(to * 1000) : "",
     );
     this.#table(lines, from, to);
-    this.#topic(ms);
+    this.#topic();
   }
 
   // A topic without numbers: what it said, newest first.
@@ -273,10 +289,20 @@ export class Pane {
         tr = next;
       }
       const s = l.stats(from, to),
-        write = (v, digits = l.digits) => (Number.isFinite(v) ? measure(v, l.unit, digits).join(" ").trim() : "–");
+        write = (v, digits = l.digits) => (Number.isFinite(Number(v)) ? measure(v, l.unit, digits).join(" ").trim() : "–");
+      const word = (v) => (v === undefined || Number.isNaN(v) ? "–" : v ? "true" : "false"),
+        now = this.#hover !== null ? l.at(this.#hover) : (l.v.at(-1) ?? NaN);
+      if (l.steps && !l.unit) {
+        const share = l.share(from, to);
+        put(tr.texts[0], word(now));
+        put(tr.texts[1], word(s.min));
+        put(tr.texts[2], Number.isNaN(share) ? "–" : Math.round(share * 100) + " % true");
+        put(tr.texts[3], word(s.max));
+        return;
+      }
       const bare = (v, digits) =>
         ["B", "B/s", "s", "Pa"].includes(l.unit) ? write(v, digits) : write(v, digits).split(" ")[0]; // its unit stands in front
-      put(tr.texts[0], write(this.#hover !== null ? l.at(this.#hover) : (l.v.at(-1) ?? NaN)));
+      put(tr.texts[0], write(now));
       put(tr.texts[1], bare(s.min));
       put(tr.texts[2], bare(s.mean, Math.max(1, l.digits)));
       put(tr.texts[3], bare(s.max));
@@ -284,7 +310,7 @@ export class Pane {
   }
 
   // What the hub knows of the topic, and what can be done with it.
-  #topic(ms) {
+  #topic() {
     const t = this.names.length === 1 ? this.page.topics.all.get(this.names[0]) : null;
     if (!t) {
       this.detail.hidden = true;
@@ -324,7 +350,7 @@ export class Pane {
     put(f.Kind, i.static ? "static" : "dynamic");
     put(f.Readings, String(i.readings ?? "–"));
     put(f.Memory, i.cap ? bytes(i.bytes) + " of " + bytes(i.cap) : "–");
-    put(f.Rate, rate(t.now(ms)) || "–");
+    put(f.Rate, rate(t.now()) || "–");
     put(f.Last, t.ts ? stamp(t.ts) : "–");
     put(f.From, t.from || "–");
     put(f.Number, String(t.seq));
@@ -338,7 +364,7 @@ export class Pane {
   // To now from the hub, which has more than is drawn; an older time as it is drawn.
   async #csv() {
     const name = this.names.length === 1 ? this.names[0].replaceAll("/", "-") : "topics";
-    const since = Math.ceil(Date.now() / 1000 - (this.plot.end - this.plot.span));
+    const since = Math.ceil(this.plot.now() - (this.plot.end - this.plot.span));
     if (this.plot.to === 0) {
       try {
         return await save(

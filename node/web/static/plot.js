@@ -24,20 +24,21 @@ export function load() {
 export class Plot {
   #u = null;
   #key = "";
-  #data = null;
+  #pieces = [];
   span = 900; // seconds shown
   to = 0; // 0 = follows now
-  skew = 0;
 
-  constructor(box, on) {
+  /** clock is the hub's. */
+  constructor(box, clock, on) {
     this.box = box;
+    this.clock = clock;
     this.on = on;
     new ResizeObserver(() => this.#fit()).observe(box);
     this.#pointer();
   }
 
   now() {
-    return (Date.now() + this.skew) / 1000;
+    return this.clock.now() / 1000;
   }
   get end() {
     return this.to || this.now();
@@ -58,23 +59,29 @@ export class Plot {
   /** paint draws the series; look = {ink, grid, colours: Map}. */
   paint(series, look, changed) {
     if (!this.box.clientWidth || !window.uPlot) return;
-    const key = series.map((s) => s.label + "\n" + s.unit + look.colour(s) + s.dash).join("\n\n") + look.name;
+    if (changed || !this.#u) this.#pieces = series.flatMap((s) => s.tables().map((table) => ({ s, table })));
+    const pieces = this.#pieces;
+    const key = pieces.map(({ s }) => s.label + "\n" + scaleOf(s) + look.colour(s) + s.dash).join("\n\n") + look.name;
     if (key !== this.#key) {
       this.destroy();
-      this.#make(series, look);
+      this.#make(
+        pieces.map((p) => p.s),
+        look,
+      );
       this.#key = key;
       changed = true;
     }
-    if (changed || !this.#data) {
-      this.#data = series.length === 1 ? series[0].table() : together(window.uPlot.join, series.map((s) => s.table()));
-      this.#u.setData(this.#data, false);
+    if (changed) {
+      const tables = pieces.map((p) => p.table);
+      this.#u.setData(tables.length === 1 ? tables[0] : together(window.uPlot.join, tables), false);
     }
     const to = this.end;
     this.#u.setScale("x", { min: to - this.span, max: to });
+    this.box.dataset.to = new Date(to * 1000).toISOString();
   }
 
   #make(series, look) {
-    const units = [...new Set(series.map((s) => sign(s.unit)))]; // % and /100 are one
+    const units = [...new Set(series.map(scaleOf))]; // % and /100 are one
     const font = "11px " + getComputedStyle(document.body).fontFamily;
     const axis = (over) => ({ stroke: look.ink, font, grid: { stroke: look.grid, width: 1 }, ticks: { show: false }, ...over });
     const opts = {
@@ -83,9 +90,9 @@ export class Plot {
       legend: { show: false },
       padding: [10, units.length > 1 ? 0 : 26, 0, 0], // half a time's width
       cursor: { drag: { x: false, y: false, setScale: false }, points: { size: 7, width: 2 }, focus: { prox: 24 } },
-      scales: { x: { time: true }, ...Object.fromEntries(units.map((u) => ["y" + u, { range: padding() }])) },
+      scales: { x: { time: true }, ...Object.fromEntries(units.map((u) => ["y" + u, { range: u === onOff ? [-0.15, 1.15] : padding() }])) },
       axes: [
-        axis({ space: 70, size: 28, values: (u, at, _, __, step) => at.map((x) => clock(x * 1000).slice(0, step >= 60 ? 5 : 8)) }),
+        axis({ space: 44, incrs: (u, _, min, max, wide) => [timeStep(max - min, wide)], size: 28, values: (u, at, _, __, step) => at.map((x) => clock(x * 1000).slice(0, step >= 60 ? 5 : 8)) }),
       ].concat(
         units.map((unit, i) =>
           axis({
@@ -95,20 +102,22 @@ export class Plot {
             gap: 6,
             space: 34,
             grid: { show: i === 0, stroke: look.grid, width: 1 },
-            values: (u, at) => labels(at, unit),
+            ...(unit === onOff
+              ? { splits: () => [0, 1], values: () => ["false", "true"] }
+              : { values: (u, at) => labels(at, unit) }),
           }),
         ),
       ),
       series: [{}].concat(
         series.map((s) => ({
-          scale: "y" + sign(s.unit),
+          scale: "y" + scaleOf(s),
           stroke: look.colour(s),
           width: 1.75,
           dash: s.dash,
           paths: s.steps ? window.uPlot.paths.stepped({ align: 1 }) : undefined,
           spanGaps: false,
           points: { size: 4 },
-          fill: series.length === 1 ? look.colour(s) + "1c" : undefined,
+          fill: series.every((x) => x === series[0]) ? look.colour(s) + "1c" : undefined,
         })),
       ),
       hooks: {
@@ -116,7 +125,6 @@ export class Plot {
       },
     };
     this.#u = new window.uPlot(opts, [[], ...series.map(() => [])], this.box);
-    this.#data = null;
   }
 
   /** move shows other times: to = 0 follows. */
@@ -180,6 +188,19 @@ export class Plot {
       if (f) (e.preventDefault(), f());
     });
   }
+}
+
+const onOff = "\0"; // no unit: the scale of what is true or false
+
+const scaleOf = (s) => (s.steps && !s.unit ? onOff : sign(s.unit));
+
+const steps = [1, 2, 5, 10, 15, 30, 60, 120, 180, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200].concat(
+  [1, 2, 5, 10].map((d) => d * 86400),
+);
+
+/** timeStep is the distance of the times below a plot of so many seconds and pixels, from one mark to the next. */
+export function timeStep(span, wide) {
+  return steps.find((s) => (s / span) * wide >= (s < 60 ? 58 : 46)) || steps.at(-1);
 }
 
 // Room above and below; where nothing is to be seen the axis stays as it was.

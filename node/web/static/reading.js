@@ -1,5 +1,7 @@
 // What a reading says: SenML (RFC 8428), a number, or anything else as text.
 
+import { write } from "./json.js";
+
 // SenML's units as people write them.
 const signs = {
   Cel: "°C",
@@ -68,13 +70,14 @@ export function sign(unit) {
 }
 
 const none = [];
+const isNumber = (v) => typeof v === "number" || typeof v === "bigint";
 
 /**
  * fields are the numbers in a reading: [{name, unit, value, word}]. A pack or an
  * object has several, at most eight are taken. A boolean is 0 or 1, and its word.
  */
 export function fields(data) {
-  if (typeof data === "number") return [{ name: "", unit: "", value: data }];
+  if (isNumber(data)) return [{ name: "", unit: "", value: data }];
   if (typeof data === "boolean") return [{ name: "", unit: "", value: data ? 1 : 0, word: String(data) }];
   if (data === null || typeof data !== "object") return none;
   if (Array.isArray(data)) return pack(data);
@@ -82,14 +85,14 @@ export function fields(data) {
   if (one) return [one];
   const list = [];
   for (const [name, value] of Object.entries(data)) {
-    if (typeof value === "number" && list.length < 8) list.push({ name, unit: "", value });
+    if (isNumber(value) && list.length < 8) list.push({ name, unit: "", value });
   }
   return list;
 }
 
 function record(r, bu) {
   const unit = typeof r.u === "string" ? r.u : bu;
-  if (typeof r.v === "number") return { name: typeof r.n === "string" ? r.n : "", unit, value: r.v };
+  if (isNumber(r.v)) return { name: typeof r.n === "string" ? r.n : "", unit, value: r.v };
   if (typeof r.vb === "boolean")
     return { name: typeof r.n === "string" ? r.n : "", unit, value: r.vb ? 1 : 0, word: String(r.vb) };
   return null;
@@ -104,7 +107,7 @@ function pack(list) {
     if (typeof r.bu === "string") bu = r.bu;
     if (typeof r.bv === "number") bv = r.bv;
     const f = record(r, bu);
-    if (f && out.length < 8) out.push({ ...f, value: f.value + bv });
+    if (f && out.length < 8) out.push(bv ? { ...f, value: Number(f.value) + bv } : f);
   }
   return out;
 }
@@ -121,7 +124,7 @@ export function plain(data, most = 160) {
     if (typeof data.vs === "string") return cut(data.vs, most);
     if (typeof data.user === "string" && typeof data.text === "string") return cut(data.user + ": " + data.text, most);
   }
-  return cut(typeof data === "string" ? data : JSON.stringify(data), most);
+  return cut(typeof data === "string" ? data : write(data), most);
 }
 
 function cut(s, most) {
@@ -131,17 +134,19 @@ function cut(s, most) {
 /** pretty is a reading as a person would write it down, at most 64 Ki characters. */
 export function pretty(data) {
   if (data === undefined) return "";
-  return cut(typeof data === "string" ? data : JSON.stringify(data, null, 1), 65536);
+  return cut(typeof data === "string" ? data : write(data, 1), 65536);
 }
 
 /** decimals is how many a value came with, four at most. */
 export function decimals(v) {
+  if (typeof v === "bigint") return 0;
   for (let d = 0, m = 1; d < 4; d++, m *= 10) if (Math.abs(v * m - Math.round(v * m)) < 1e-7 * m) return d;
   return 4;
 }
 
 /** number writes a value: with so many decimals, or about four digits that matter. */
 export function number(v, digits) {
+  if (typeof v === "bigint" || (Number.isSafeInteger(v) && Math.abs(v) >= 1e12)) return group(String(v)); // to be read, not judged
   if (!Number.isFinite(v)) return "–";
   const a = Math.abs(v);
   if (digits !== undefined && a < 1e12 && (digits < 4 || a >= 1)) return group(v.toFixed(digits === 4 ? 3 : digits));
@@ -163,6 +168,7 @@ function group(s) {
 
 /** measure is a value and its unit, as two texts: bytes and seconds in their larger units. */
 export function measure(v, unit, digits) {
+  if (typeof v === "bigint" && ["B", "B/s", "s"].includes(unit)) v = Number(v);
   if (unit === "B") return scaled(v, 1024, ["B", "KiB", "MiB", "GiB", "TiB"]);
   if (unit === "B/s") return scaled(v, 1024, ["B/s", "KiB/s", "MiB/s", "GiB/s"]);
   if (unit === "s" && Math.abs(v) >= 180) return [span(v), ""];

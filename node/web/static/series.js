@@ -3,20 +3,19 @@
 import { decimals } from "./reading.js";
 
 const most = 30000; // points kept
+const pieces = 6; // pieces of a line that are drawn
 
-// The first place behind all that is x or less.
-function place(list, x) {
-  let lo = 0,
-    hi = list.length;
-  while (lo < hi) {
-    const m = (lo + hi) >> 1;
-    if (list[m] <= x) lo = m + 1;
-    else hi = m;
+// The first place behind all in list[from:to] that is x or less.
+function place(list, x, from = 0, to = list.length) {
+  while (from < to) {
+    const m = (from + to) >> 1;
+    if (list[m] <= x) from = m + 1;
+    else to = m;
   }
-  return lo;
+  return from;
 }
 
-/** together is the tables of several series over all their times; a gap stays one, whatever others have in it. */
+/** together is the tables of several lines over all their times; a gap stays one, whatever others have in it. */
 export function together(join, tables) {
   const data = join(tables);
   for (const ys of data.slice(1)) {
@@ -30,10 +29,15 @@ export function together(join, tables) {
   return data;
 }
 
-/** Series is one line. Between points a gap is a hole in the numbers, or in time. */
+/**
+ * Series is one line. Between points a gap is a hole in the numbers, or in time.
+ * Where the time goes back, because the hub's clock was set, a new piece of line
+ * begins at its own time.
+ */
 export class Series {
   digits = 0; // decimals that its values come with
   steps = false; // on or off: nothing lies between
+  #cuts = null; // where pieces begin, found when it is needed
 
   constructor(name, field, unit) {
     this.name = name;
@@ -41,25 +45,31 @@ export class Series {
     this.unit = unit;
     this.label = field ? name + " " + field : name;
     this.t = []; // seconds since 1970, as uPlot wants them
-    this.v = [];
+    this.v = []; // numbers, and BigInts that no number can hold
     this.seq = []; // their numbers; where one is missing is a gap
     this.base = 0; // added to the hub's numbers, which a restart lets begin again
     this.change = 0;
   }
 
-  /** add puts a reading where its number belongs: what is live may come before what is stored. */
-  add(seq, ts, value) {
-    let at = this.seq.length;
-    if (at > 0 && seq + this.base <= this.seq[at - 1] && ts / 1000 > this.t[at - 1]) this.restart(); // deleted and made anew
+  /**
+   * add puts a reading where its number belongs: what is live may come before
+   * what is stored. A live one with a number that was there is of a topic that
+   * was deleted and made anew.
+   */
+  add(seq, ts, value, live) {
+    const n = this.seq.length,
+      x = ts / 1000;
+    if (live && n && seq + this.base <= this.seq[n - 1]) {
+      if (seq + this.base === this.seq[n - 1] && x === this.t[n - 1]) return;
+      this.restart();
+    }
     seq += this.base;
-    if (at > 0 && this.seq[at - 1] > seq) at = place(this.seq, seq);
+    const at = n && this.seq[n - 1] > seq ? place(this.seq, seq) : n;
     if (at > 0 && this.seq[at - 1] === seq) return;
-    let x = ts / 1000;
-    if (at > 0 && x <= this.t[at - 1]) x = this.t[at - 1] + 1e-4; // several in one millisecond
-    if (at < this.t.length && x >= this.t[at]) x = this.t[at] - 1e-5;
     this.change++;
+    this.#cuts = null;
     if (this.digits < 4) this.digits = Math.max(this.digits, decimals(value));
-    if (at === this.seq.length) {
+    if (at === n) {
       this.seq.push(seq);
       this.t.push(x);
       this.v.push(value);
@@ -68,7 +78,7 @@ export class Series {
       this.t.splice(at, 0, x);
       this.v.splice(at, 0, value);
     }
-    if (this.t.length > most) for (const list of [this.seq, this.t, this.v]) list.splice(0, most / 10);
+    if (n >= most) for (const list of [this.seq, this.t, this.v]) list.splice(0, most / 10);
   }
 
   /** restart: what was drawn stays, with a gap behind it. */
@@ -76,19 +86,40 @@ export class Series {
     this.base = (this.seq.at(-1) ?? -1) + 1;
   }
 
-  /** table is [times, values] with a null in each gap. */
-  table() {
-    const n = this.t.length,
-      pause = this.#pause(),
-      xs = [],
+  // [from, to) of each piece, oldest first.
+  #pieces() {
+    if (!this.#cuts) {
+      const cuts = [0];
+      for (let i = 1; i < this.t.length; i++) if (this.t[i] < this.t[i - 1]) cuts.push(i);
+      this.#cuts = cuts.map((from, i) => [from, cuts[i + 1] ?? this.t.length]);
+    }
+    return this.#cuts;
+  }
+
+  /** tables are [times, values] of each piece, the newest first, with a null in each gap. */
+  tables() {
+    const pause = this.#pause();
+    return this.#pieces()
+      .slice(-pieces)
+      .reverse()
+      .map(([from, to]) => this.#table(from, to, pause));
+  }
+
+  #table(from, to, pause) {
+    const xs = [],
       ys = [];
-    for (let i = 0; i < n; i++) {
-      if (i && (this.seq[i] !== this.seq[i - 1] + 1 || this.t[i] - this.t[i - 1] > pause)) {
-        xs.push(Math.min(this.t[i - 1] + 1e-3, (this.t[i - 1] + this.t[i]) / 2));
-        ys.push(null);
+    for (let i = from; i < to; i++) {
+      let x = this.t[i];
+      if (i > from) {
+        const before = xs.at(-1);
+        x = Math.max(x, before + 1e-4); // several in one millisecond
+        if (this.seq[i] !== this.seq[i - 1] + 1 || x - before > pause) {
+          xs.push(Math.min(before + 1e-3, (before + x) / 2));
+          ys.push(null);
+        }
       }
-      xs.push(this.t[i]);
-      ys.push(this.v[i]);
+      xs.push(x);
+      ys.push(Number(this.v[i]));
     }
     return [xs, ys];
   }
@@ -97,33 +128,59 @@ export class Series {
   #pause() {
     const n = this.t.length,
       d = [];
-    for (let i = Math.max(1, n - 400); i < n; i += 1 + (n > 200)) d.push(this.t[i] - this.t[i - 1]);
+    for (let i = Math.max(1, n - 400); i < n; i += 1 + (n > 200)) {
+      const step = this.t[i] - this.t[i - 1];
+      if (step >= 0) d.push(step);
+    }
     if (d.length < 4) return Infinity;
     d.sort((a, b) => a - b);
     return Math.max(10, 10 * d[d.length >> 1]);
   }
 
-  /** at is the value that holds at a time. */
+  /** at is the value that holds at a time, of the newest piece that was there. */
   at(x) {
-    const at = place(this.t, x);
-    return at ? this.v[at - 1] : NaN;
+    const all = this.#pieces();
+    for (let i = all.length - 1; i >= 0; i--) {
+      const [from, to] = all[i],
+        at = place(this.t, x, from, to);
+      if (at > from) return this.v[at - 1];
+    }
+    return NaN;
   }
 
   /** stats are of what lies between two times. */
   stats(from, to) {
-    let n = 0,
-      min = Infinity,
-      max = -Infinity,
-      sum = 0;
-    for (let i = this.t.length - 1; i >= 0 && this.t[i] >= from; i--) {
-      if (this.t[i] > to) continue;
-      const v = this.v[i];
-      n++;
-      sum += v;
-      if (v < min) min = v;
-      if (v > max) max = v;
+    const s = { n: 0, min: NaN, max: NaN, mean: NaN };
+    let sum = 0;
+    for (const [begin, end] of this.#pieces()) {
+      for (let i = end - 1; i >= begin && this.t[i] >= from; i--) {
+        if (this.t[i] > to) continue;
+        const v = this.v[i];
+        if (!s.n++) s.min = s.max = v;
+        sum += Number(v);
+        if (v < s.min) s.min = v;
+        if (v > s.max) s.max = v;
+      }
     }
-    return n ? { n, min, max, mean: sum / n } : { n: 0, min: NaN, max: NaN, mean: NaN };
+    if (s.n) s.mean = sum / s.n;
+    return s;
+  }
+
+  /** share is for how much of the time between two times the value was not 0. */
+  share(from, to) {
+    let on = 0,
+      all = 0;
+    const list = this.#pieces();
+    list.forEach(([begin, end], k) => {
+      for (let i = begin; i < end; i++) {
+        const till = i + 1 < end ? this.t[i + 1] : k === list.length - 1 ? to : this.t[i],
+          time = Math.min(till, to) - Math.max(this.t[i], from);
+        if (time <= 0) continue;
+        all += time;
+        if (this.v[i]) on += time;
+      }
+    });
+    return all ? on / all : NaN;
   }
 }
 
@@ -131,13 +188,25 @@ export class Series {
 export class Words {
   list = [];
   change = 0;
+  base = 0;
 
   add(m) {
+    const newest = this.list[0];
+    if (m.live && newest && m.seq + this.base <= newest.seq) {
+      if (m.seq + this.base === newest.seq && m.ts === newest.ts) return;
+      this.restart(); // deleted and made anew
+    }
+    const seq = m.seq + this.base;
     let at = 0;
-    while (at < this.list.length && this.list[at].ts > m.ts) at++;
-    for (let i = at; i < this.list.length && this.list[i].ts === m.ts; i++) if (this.list[i].seq === m.seq) return;
-    this.list.splice(at, 0, { seq: m.seq, ts: m.ts, data: m.data });
+    while (at < this.list.length && this.list[at].seq > seq) at++;
+    if (this.list[at]?.seq === seq) return;
+    this.list.splice(at, 0, { seq, ts: m.ts, data: m.data });
     if (this.list.length > 100) this.list.pop();
     this.change++;
+  }
+
+  /** restart: the hub's numbers begin again. */
+  restart() {
+    this.base = (this.list[0]?.seq ?? -1) + 1;
   }
 }

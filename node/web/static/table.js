@@ -29,8 +29,8 @@ export class Table {
 
   constructor(on) {
     this.on = on;
-    this.space = el("div", { class: "space", role: "rowgroup" });
-    this.body = el("div", { class: "rows" }, this.space);
+    this.space = el("div", { class: "space", role: "presentation" });
+    this.body = el("div", { class: "rows", role: "rowgroup", tabindex: "0" }, this.space);
     const head = el(
       "div",
       { role: "rowgroup" },
@@ -90,8 +90,21 @@ export class Table {
     for (const s of this.#slots) s.row = null;
   }
 
-  /** paint brings the rows that are seen up to date; ms is the hub's time. */
-  paint(ms, offline) {
+  get length() {
+    return this.#rows.length;
+  }
+
+  /** first goes to the first topic, and opens it. */
+  first(open) {
+    const at = this.#rows.findIndex((r) => r.topic);
+    if (at < 0) return;
+    this.#activate(at);
+    this.root.focus();
+    if (open) this.on.open(this.#rows[at].topic, false);
+  }
+
+  /** paint brings the rows that are seen up to date. */
+  paint(offline) {
     if (!this.view) this.#measure();
     if (!this.view) return;
     const first = Math.max(0, Math.floor(this.body.scrollTop / this.tall) - 2);
@@ -106,7 +119,7 @@ export class Table {
         continue;
       }
       this.#bind(s, this.#rows[at], at);
-      if (s.row.topic) this.#live(s, s.row.topic, ms, offline);
+      if (s.row.topic) this.#live(s, s.row.topic, offline);
     }
     if (this.#first !== first) {
       this.#first = first;
@@ -202,8 +215,8 @@ export class Table {
     s.root.classList.toggle("active", active);
   }
 
-  #live(s, t, ms, offline) {
-    const state = t.state(ms, offline);
+  #live(s, t, offline) {
+    const state = t.state(offline);
     if (s.state !== state) {
       s.state = state;
       s.dot.className = "dot " + state;
@@ -211,10 +224,10 @@ export class Table {
       s.dot.setAttribute("aria-label", states[state]);
       s.root.classList.toggle("old", state !== "live");
     }
-    const age = Math.max(0, ms - t.ts);
+    const age = Math.max(0, t.age);
     s.dot.classList.toggle("beat", age < 400);
     put(s.age, t.seq ? (age < 1500 ? "now" : span(age / 1000)) : "–");
-    put(s.rate, rate(t.now(ms)));
+    put(s.rate, rate(t.now()));
     if (s.change === t.change) return;
     s.change = t.change;
     const words = t.fields.length !== 1,

@@ -19,7 +19,8 @@ export class Topic {
     this.info = null; // the last row of `list`
     this.ring = null;
     this.at = 0; // values put into the ring so far
-    this.heard = 0; // when its last reading came here
+    this.heard = 0; // when its last reading came here, by performance.now()
+    this.born = 0; // when that came to the hub, by the same clock
     this.filled = false; // its history was asked for
     this.digits = 0; // decimals that its values come with
     this.change = 0; // counts what there is to paint
@@ -38,19 +39,24 @@ export class Topic {
     this.ring[this.at++ % ringSize] = v;
   }
 
+  /** age is how long ago its newest reading came to the hub, ms. */
+  get age() {
+    return performance.now() - this.born;
+  }
+
   /** now is the rate as of now: a topic that fell silent slows down. */
-  now(ms) {
+  now() {
     if (this.rate === 0) return 0;
-    const quiet = (ms - this.ts) / 1000;
+    const quiet = this.age / 1000;
     return quiet * this.rate > 3 ? 1 / quiet : this.rate;
   }
 
   /** state is live, quiet, stale, offline or empty. */
-  state(ms, offline) {
+  state(offline) {
     if (this.seq === 0) return "empty";
     if (this.info?.stale) return "stale";
     if (this.from && offline.has(this.from)) return "offline";
-    const age = ms - this.ts;
+    const age = this.age;
     return age > 60000 && age > 6000 / Math.max(this.rate, 1e-6) ? "quiet" : "live";
   }
 }
@@ -62,18 +68,21 @@ export class Topics {
   count = 0; // readings that the hub took since the page is open, by their numbers
   births = 0; // changes with every topic that comes or goes
 
-  /** take notes a reading; false: it is older than what is known. */
-  take(m) {
+  /** take notes a reading, at the hub's time now; false: it is older than what is known. */
+  take(m, now) {
     let t = this.all.get(m.topic);
     if (!t) {
       this.all.set(m.topic, (t = new Topic(m.topic)));
       this.births++;
     }
-    if (m.seq <= t.seq && !(m.seq < t.seq && m.ts > t.ts)) return false; // else: made anew under the same name
-    const steps = t.seq && m.seq > t.seq ? m.seq - t.seq : 0;
+    if (m.seq <= t.seq && !(m.live && m.seq < t.seq)) return false; // else: made anew under the same name
+    const steps = t.seq && m.seq > t.seq ? m.seq - t.seq : 0,
+      heard = performance.now();
     if (steps) {
       this.count += steps;
-      const r = (steps * 1000) / Math.max(1, m.ts - t.ts);
+      const said = m.ts - t.ts,
+        took = heard - t.heard; // what came between says more, unless the hub's clock was set
+      const r = (steps * 1000) / Math.max(1, Math.abs(said - took) < 10000 || !m.live ? said : took);
       t.rate = t.rate && steps < 3 ? t.rate * 0.8 + Math.min(r, t.rate * 20) * 0.2 : r;
     }
     t.seq = m.seq;
@@ -83,10 +92,11 @@ export class Topics {
     t.fields = fields(m.data);
     t.text = t.fields.length > 1 ? summary(t.fields) : t.fields.length ? "" : plain(m.data);
     if (t.fields.length) {
-      t.push(t.fields[0].value);
+      t.push(Number(t.fields[0].value));
       if (t.digits < 4) t.digits = Math.max(t.digits, decimals(t.fields[0].value));
     }
-    t.heard = performance.now();
+    t.heard = heard;
+    t.born = heard - Math.min(Math.max(0, now - m.ts), m.live ? 10000 : Infinity);
     t.change++;
     return true;
   }

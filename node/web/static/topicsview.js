@@ -13,7 +13,6 @@ export class TopicsView {
   #births = -1;
   #rowsAt = 0;
   #asked = 0; // histories on their way
-  #before = matchMedia("(max-width: 860px)").matches ? [] : recall("plots", []); // plotted when the page was left
 
   constructor(page) {
     this.page = page;
@@ -34,6 +33,7 @@ export class TopicsView {
       autocomplete: "off",
       spellcheck: "false",
       oninput: () => this.rows(),
+      onkeydown: (e) => this.#search(e),
     });
     this.flat = button("List", () => this.#toggle("flat"), { kind: "toggle", title: "All topics as one list" });
     this.late = button("Late", () => this.#toggle("late"), {
@@ -102,13 +102,12 @@ export class TopicsView {
     this.#births = topics.births;
     this.#rowsAt = performance.now();
     const late = recall("late", false),
-      sys = recall("system", false),
-      ms = Date.now() + link.skew;
+      sys = recall("system", false);
     const rows = rowsOf(topics.all.values(), {
       filter: this.filter.value,
       closed: this.closed,
       flat: recall("flat", false),
-      only: (t) => (sys || t.name[0] !== "$") && (!late || !["live", "empty"].includes(t.state(ms, topics.offline))),
+      only: (t) => (sys || t.name[0] !== "$") && (!late || !["live", "empty"].includes(t.state(topics.offline))),
     });
     this.table.show(rows);
     const n = rows.reduce((n, r) => n + (r.topic ? 1 : 0), 0);
@@ -116,7 +115,7 @@ export class TopicsView {
     for (const name of topics.all.keys()) if (sys || name[0] !== "$") all++;
     this.count.textContent = this.filter.value || late ? n + " of " + all : all + (all === 1 ? " topic" : " topics");
     this.none.hidden = rows.length > 0;
-    const why = this.wall ? "wall" : all ? "filter" + late : "nothing";
+    const why = this.wall ? "wall" : all ? "filter" + late : link.hub && this.page.heard ? "nothing" : "unknown";
     if (!rows.length && (this.why !== why || !this.none.firstChild)) {
       this.why = why;
       fill(
@@ -128,11 +127,13 @@ export class TopicsView {
                 late && !this.filter.value ? "Nothing is late" : "No topic fits",
                 late ? "Every topic had a reading in its time." : "Try fewer letters; words are looked for one by one.",
               )
-            : empty(
-                "No topics yet",
-                "A topic appears with its first reading. From a terminal:",
-                el("pre", null, "curl -d 21.5 " + location.origin + "/api/pub/greenhouse/1/temp"),
-              ),
+            : why === "unknown"
+              ? ""
+              : empty(
+                  "No topics yet",
+                  "A topic appears with its first reading. From a terminal:",
+                  el("pre", null, "curl -d 21.5 " + here("api/pub/greenhouse/1/temp")),
+                ),
       );
     }
     this.page.soon();
@@ -153,23 +154,29 @@ export class TopicsView {
     this.rows();
   }
 
+  access() {
+    this.why = ""; // what is shown may be another now
+    this.rows();
+  }
+
+  /** went shows what the address says. */
+  went(to) {
+    this.pane.set(to.plots, to.span);
+  }
+
   restart() {
     this.pane.restart();
   }
 
   listed() {
-    for (const name of this.#before.splice(0)) {
-      const t = this.page.topics.all.get(name);
-      if (t && !this.pane.names.includes(name)) this.pane.open(t, true);
-    }
-    if (recall("late", false)) this.rows();
+    if (recall("late", false) || !this.table.length) this.rows();
   }
 
-  paint(ms) {
+  paint() {
     const { topics } = this.page;
     if (this.#births !== topics.births && performance.now() - this.#rowsAt > Math.min(2000, 150 + topics.all.size / 8)) this.rows();
-    this.table.paint(ms, topics.offline);
-    this.pane.paint(ms);
+    this.table.paint(topics.offline);
+    this.pane.paint();
   }
 
   // A sparkline begins with what the hub has stored: asked once for what is on the screen.
@@ -188,7 +195,7 @@ export class TopicsView {
             const values = [];
             for (const r of a.data || []) {
               const f = this.page.fields(r.data);
-              if (f.length) values.push(f[0].value);
+              if (f.length) values.push(Number(f[0].value));
             }
             if (values.length > t.at) {
               t.ring = null;
@@ -206,6 +213,15 @@ export class TopicsView {
     }
   }
 
+  // From the filter on to what it found.
+  #search(e) {
+    if (e.key === "ArrowDown") this.table.first();
+    else if (e.key === "Enter") this.rows(), this.table.first(true);
+    else if (e.key === "Escape" && this.filter.value) (this.filter.value = ""), this.rows();
+    else return;
+    e.preventDefault();
+  }
+
   key(e) {
     if (e.key === "/") this.filter.focus();
     else if (e.key === "Escape" && this.pane.names.length) this.pane.close();
@@ -213,3 +229,6 @@ export class TopicsView {
     return true;
   }
 }
+
+// here is the address of something of this hub's as this page reaches it.
+const here = (path) => new URL(path, location.href.split("#")[0]).href;

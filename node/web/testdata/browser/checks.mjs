@@ -182,7 +182,7 @@ export async function heals({ browser, binary }) {
     await hub.stop();
     await page.waitForSelector("#state.lost");
     assert(/retry|reconnect/i.test(await page.locator("#state").innerText()), "it says so");
-    assert((await page.locator("#notice").innerText()).includes("not reached"), "and what that means");
+    await until("and what that means", async () => (await page.locator("#notice").innerText()).includes("The hub is not reached."));
     assert((await text(page, "heal/a", ".v")) === "4", "what was known stays");
     await hub.start();
     await live(page);
@@ -304,8 +304,14 @@ export async function phones({ browser, hub }) {
 
 export async function accessible({ browser, hub }) {
   const found = [];
-  for (const dark of [true, false]) {
-    const page = await open(browser, hub, { dark, token: hub.admin });
+  for (const [dark, phone] of [
+    [true, false],
+    [false, false],
+    [true, true],
+    [false, true],
+  ]) {
+    const size = phone ? { width: 390, height: 844, phone } : {};
+    const page = await open(browser, hub, { dark, token: hub.admin, ...size });
     await page.evaluate(axeSource);
     const run = async (where) => {
       const v = await page.evaluate(async () =>
@@ -317,11 +323,13 @@ export async function accessible({ browser, hub }) {
         ).violations.map((v) => [v.impact, v.id, v.nodes[0].target.join(" "), v.nodes[0].failureSummary, v.nodes.length]),
       );
       for (const x of v)
-        if (x[0] === "serious" || x[0] === "critical") found.push(`${dark ? "dark" : "light"} ${where}: ${x.join(" | ")}`);
+        if (x[0] === "serious" || x[0] === "critical") found.push(`${dark ? "dark" : "light"} ${phone ? "phone " : ""}${where}: ${x.join(" | ")}`);
     };
+    await run("all topics");
     await filter(page, "greenhouse");
     await row(page, "greenhouse/1/temp").click();
     await sleep(300);
+    await run("plot");
     for (const view of views) {
       await go(page, view);
       await sleep(350);

@@ -199,7 +199,7 @@ export async function shapes({ browser, hub, peer }) {
   await until("a topic of texts shows the last of them", async () => (await page.locator(".texts li").count()) === 4);
   assert((await page.locator(".texts .x").first().innerText()) === "=closed", "the newest first");
   await row(page, "shapes/on").click(at);
-  await until("on and off have figures", async () => /on\s+0\s+0\s+0\.8\s+1/.test((await figures()).join()));
+  await until("on and off have figures", async () => /on\s+false\s+false\s+\d+ % true\s+true/.test((await figures()).join()));
   await page.click("[aria-label='Add a topic to the plot']");
   await page.fill("dialog input", "shapes/air");
   await page.click("dialog button.primary");

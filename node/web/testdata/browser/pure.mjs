@@ -62,7 +62,7 @@ export async function pure() {
   ])
     s.add(seq, ts, seq);
   assert.deepEqual(
-    s.table(),
+    s.tables()[0],
     [
       [1, 2, 3, 3.001, 8, 9],
       [1, 2, 3, null, 8, 9],
@@ -71,12 +71,12 @@ export async function pure() {
   );
   s.restart();
   s.add(1, 10000, 100);
-  assert.deepEqual(s.table()[1], [1, 2, 3, null, 8, 9, null, 100], "and so is a restart");
+  assert.deepEqual(s.tables()[0][1], [1, 2, 3, null, 8, 9, null, 100], "and so is a restart");
   assert.deepEqual(s.stats(0, 99), { n: 6, min: 1, max: 100, mean: 123 / 6 });
   assert.equal(s.at(2.5), 2);
-  s.add(1, 12000, 7);
-  assert.deepEqual(s.table()[1].slice(-3), [100, null, 7], "and so is a topic that was made anew");
-  s.add(1, 12000, 7);
+  s.add(1, 12000, 7, true);
+  assert.deepEqual(s.tables()[0][1].slice(-3), [100, null, 7], "and so is a topic that was made anew");
+  s.add(1, 12000, 7, true);
   assert.equal(s.v.length, 7, "which is known when it comes again");
   const _ = undefined;
   assert.deepEqual(
@@ -92,18 +92,75 @@ export async function pure() {
   );
   const quiet = new Series("t", "", "");
   for (let i = 1; i <= 20; i++) quiet.add(i, i < 15 ? i * 1000 : i * 1000 + 60000, i);
-  assert.equal(quiet.table()[1].filter((v) => v === null).length, 1, "a pause is a gap");
+  assert.equal(quiet.tables()[0][1].filter((v) => v === null).length, 1, "a pause is a gap");
+
+  const stepped = new Series("t", "", "");
+  for (const [seq, ts] of [
+    [1, 5000],
+    [2, 6000],
+    [3, 1.7e12],
+    [4, 1.7e12 + 1000],
+    [5, 1.7e12 - 600000],
+    [6, 1.7e12 - 599000],
+  ])
+    stepped.add(seq, ts, seq, true);
+  assert.deepEqual(
+    stepped.tables().map((t) => t[1]),
+    [
+      [5, 6],
+      [1, 2, null, 3, 4],
+    ],
+    "where the clock goes back a new piece begins, forward is a pause",
+  );
+  assert.equal(stepped.tables()[0][0][0], 1.7e9 - 600, "at its own time");
+  assert.deepEqual(stepped.stats(1.7e9 - 700, 1.7e9 - 500), { n: 2, min: 5, max: 6, mean: 5.5 });
+  assert.equal(stepped.at(1.7e9 - 599.5), 5);
+  assert.equal(stepped.at(1.7e9 + 5), 6, "what was set last holds");
+  stepped.add(7, 1.7e12 - 601000, 7, true);
+  assert.equal(stepped.tables().length, 3, "two seconds back too");
+  const door = new Series("t", "", "");
+  for (const [seq, ts, v] of [
+    [1, 0, 1],
+    [2, 3000, 0],
+  ])
+    door.add(seq, ts, v, true);
+  assert.equal(door.share(0, 4), 0.75, "on for three of four seconds");
+
+  const { parse, write } = await from("json");
+  const meter = '{"v":9007199254740993,"s":"9007199254740993","f":1.2345678901234567890,"e":1e300,"n":-12345678901234567890}';
+  if (JSON.parse("1", (k, v, c) => Boolean(c?.source))) {
+    assert.equal(parse(meter).v, 9007199254740993n);
+    assert.equal(parse(meter).n, -12345678901234567890n);
+    assert.equal(parse(meter).s, "9007199254740993");
+    assert.equal(parse(meter).e, 1e300);
+    assert.equal(write(parse('[9007199254740993,"9007199254740993"]')), '[9007199254740993,"9007199254740993"]');
+  }
+  assert.equal(typeof parse("[" + "9".repeat(50) + "]")[0], "number", "nobody counts that far");
+  const big = new Series("t", "", "");
+  [9007199254740993n, 9007199254740991, 9007199254740995n].forEach((v, i) => big.add(i + 1, i * 1000, v, true));
+  const { min, max } = big.stats(0, 9);
+  assert.deepEqual([min, max].map((v) => measure(v, "", 0)[0]), ["9,007,199,254,740,991", "9,007,199,254,740,995"]);
+
+  const { timeStep } = await from("plot");
+  for (const wide of [263, 300, 600, 1400])
+    for (const s of [60, 300, 900, 3600, 21600, 86400])
+      assert.ok(Math.floor(s / timeStep(s, wide)) >= 3, `${s} s on ${wide} px have three times below them`);
+
+  const { format, parse: where } = await from("route");
+  for (const names of [["a/b"], ["a b", "ü/%&?#=+"], Array.from({ length: 8 }, (_, i) => "t/" + i)])
+    assert.deepEqual(where(format({ id: "topics", plots: names, span: 300 })), { id: "topics", plots: names, span: 300 });
+  assert.deepEqual(where("#log"), { id: "log", plots: [], span: 0 });
 
   const { rowsOf } = await from("tree");
   const { Topics } = await from("topics");
   const topics = new Topics();
-  for (const name of ["a/b/c", "a/b/d", "a2", "a10", "x/only/one", "a"]) topics.take({ topic: name, seq: 1, ts: 1, data: 1 });
+  for (const name of ["a/b/c", "a/b/d", "a2", "a10", "x/only/one", "a"]) topics.take({ topic: name, seq: 1, ts: 1, data: 1 }, 1);
   const rows = (o) => rowsOf(topics.all.values(), o).map((r) => "  ".repeat(r.depth) + r.label + (r.topic ? "" : "/"));
   assert.deepEqual(rows({}), ["a2", "a10", "x/only/one", "a", "a/b/", "  c", "  d"]);
   assert.deepEqual(rows({ closed: new Set(["a/b"]) }), ["a2", "a10", "x/only/one", "a", "a/b/"]);
   assert.deepEqual(rows({ flat: true, filter: "A B" }), ["a/b/c", "a/b/d"]);
-  assert.equal(topics.take({ topic: "a2", seq: 1, ts: 1, data: 5 }), false, "once");
-  assert.equal(topics.take({ topic: "a2", seq: 11, ts: 2001, data: 5 }), true);
+  assert.equal(topics.take({ topic: "a2", seq: 1, ts: 1, data: 5 }, 1), false, "once");
+  assert.equal(topics.take({ topic: "a2", seq: 11, ts: 2001, data: 5, live: false }, 2001), true);
   assert.equal(topics.all.get("a2").rate, 5, "the rate counts what was left out");
   assert.deepEqual(topics.list([{ topic: "a2", seq: 11 }], Infinity).sort(), ["a", "a/b/c", "a/b/d", "a10", "x/only/one"]);
 }

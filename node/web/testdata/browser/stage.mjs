@@ -39,8 +39,8 @@ export class Hub {
     });
     running.add(this.process);
     this.ended = new Promise((done) => this.process.on("exit", done));
-    let errs = "";
-    this.process.stderr.on("data", (b) => (errs += b));
+    this.errs = "";
+    this.process.stderr.on("data", (b) => (this.errs += b));
     const ws = await new Promise((done, fail) => {
       let out = "";
       this.process.stdout.on("data", (b) => {
@@ -48,7 +48,7 @@ export class Hub {
         const m = /^\s*(ws:\/\/\S+)$/m.exec(out);
         if (m) done(m[1]);
       });
-      this.process.on("exit", () => fail(new Error("the hub ended: " + errs)));
+      this.process.on("exit", () => fail(new Error("the hub ended: " + this.errs)));
     });
     this.ws = ws;
     this.addr = new URL(ws).host;
@@ -76,7 +76,7 @@ export class Hub {
 export async function open(
   browser,
   hub,
-  { width = 1280, height = 800, dark = true, kept = {}, phone = false, token = "", scale = 1, path = "" } = {},
+  { width = 1280, height = 800, dark = true, kept = {}, phone = false, token = "", scale = 1, path = "", waits = true, ready = null } = {},
 ) {
   const context = await browser.newContext({
     viewport: { width, height },
@@ -100,14 +100,15 @@ export async function open(
   page.faults = [];
   page.on("pageerror", (e) => page.faults.push(e.stack));
   page.on("console", (m) => {
-    if (m.type() === "error" && !/WebSocket|ERR_CONNECTION|status of 4/.test(m.text())) page.faults.push(m.text());
+    if (m.type() === "error" && !/WebSocket|ERR_CONNECTION|status of [45]/.test(m.text())) page.faults.push(m.text());
   });
   page.on("dialog", (d) => {
     page.faults.push("a dialog opened: " + d.message());
     d.dismiss();
   });
+  await ready?.(page);
   await page.goto(hub.url + path);
-  await live(page);
+  if (waits) await live(page);
   return page;
 }
 
