@@ -23,6 +23,7 @@ var walls = map[string]struct{ may, never string }{
 	"node/front":                 {"codec node node/access node/state", "github.com/gorilla/websocket"},
 	"node/dialect":               {"codec node", "github.com/gorilla/websocket net/http"},
 	"node/dialect/webchannel":    {"codec node node/dialect", "github.com/gorilla/websocket net/http"},
+	"node/dialect/mqtt":          {"codec node node/dialect node/dialect/mqtt/packet", "net net/http log/slog"},
 	"node/dialect/mqtt/packet":   {"codec", "net net/http time"},
 	"node/web":                   {"codec node node/access node/front", "github.com/gorilla/websocket topicd/node/dialect"},
 	"node/store":                 {"codec", "net net/http"},
