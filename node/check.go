@@ -30,12 +30,7 @@ func (h *Hub) Check() error {
 		if err := t.log.Check(h.arena, chunks); err != nil {
 			bad("topic %q: %v", t.name, err)
 		}
-		if t.kept != nil {
-			if err := t.kept.Check(h.arena, chunks); err != nil || t.kept.Count() != 1 {
-				bad("topic %q: kept %d: %v", t.name, t.kept.Count(), err)
-			}
-		}
-		bytes += t.bytes()
+		bytes += int64(t.log.Bytes())
 		if t.aud != nil {
 			refs[t.aud]++
 		}
@@ -48,7 +43,7 @@ func (h *Hub) Check() error {
 		if err := d.t.log.Check(h.arena, chunks); err != nil {
 			bad("topic %q, ended: %v", d.t.name, err)
 		}
-		bytes += d.t.bytes()
+		bytes += int64(d.t.log.Bytes())
 	}
 	if own != h.own {
 		bad("%d topics of the hub's own, counted %d", own, h.own)
@@ -107,10 +102,7 @@ func (h *Hub) checkSessions(bad func(string, ...any)) {
 	var ready int64
 	subs := 0
 	for _, s := range h.sessions {
-		ready += s.ready.Bytes() + s.keptBytes()
-		if s.newcome != (s.ext != nil && s.ext.kept != nil) {
-			bad("session %d does not know whether it is to get kept readings", s.id)
-		}
+		ready += s.ready.Bytes()
 		cursors := make(map[uint32]bool)
 		cursor := func(topic uint32, slot uint16, from uint32) {
 			if cursors[topic] {

@@ -166,10 +166,6 @@ func (h *Hub) killLocked(t *Topic, now int64, keep bool) {
 		t.log.Clear(h.arena)
 		now -= farewell
 	}
-	if t.kept != nil {
-		t.kept.Clear(h.arena)
-		t.kept = nil
-	}
 	h.setAudience(t, nil)
 	h.dying = append(h.dying, dying{t, t.log.Next(), now})
 	t.mu.Unlock()
@@ -232,11 +228,7 @@ func (h *Hub) reap(now int64, least int) {
 func (s *Session) forget(ended map[uint32]dying) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed {
-		return
-	}
-	s.forgetKeptLocked(ended)
-	if s.nheld == 0 && !s.readsLocked(ended) {
+	if s.closed || s.nheld == 0 && !s.readsLocked(ended) {
 		return
 	}
 	keep := int32(0)

@@ -15,7 +15,7 @@ import (
 func TestWindowLivesAsLongAsItsSession(t *testing.T) {
 	h := newClocked(t, Options{})
 	pub := func(p *peer, seq uint64) Published {
-		r, err := p.s.Publish([]byte("pump/rpm"), Body{Enc: codec.JSON, Data: fmt.Append(nil, seq)}, seq, h.turn)
+		r, err := p.s.Publish([]byte("pump/rpm"), Body{codec.JSON, fmt.Append(nil, seq)}, seq, h.turn)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -20,11 +20,6 @@ type Reading struct {
 	Text   bool   // what Format.Text says; a Format whose messages are not all of one kind sets it
 	From   []byte
 	Data   []byte
-
-	Passing bool   // published as Body.Keep says: newcomers who ask for what is kept do not get it
-	Once    bool   // Body.Once
-	Own     []byte // what its dialect keeps with it: Body.Own
-	era     uint16
 }
 
 // Enc is the encoding of Data.
@@ -153,10 +148,6 @@ func (s *Session) Fill(dst []byte, limit int, now int64, f Framer, sc *Scratch) 
 				}
 				s.mu.Unlock()
 			}
-			continue
-		}
-		if s.newcome {
-			dst = s.keptUnlock(dst, f, sc)
 			continue
 		}
 		due := s.dueLocked(now)
@@ -365,8 +356,8 @@ func (v *visit) encode(dst []byte, t *Topic, from, to uint64, f Framer, sc *Scra
 		if v.not != 0 && rec.Origin == v.not {
 			continue
 		}
-		r.Seq, r.Text = seq, text
-		r.take(v.s.hub, &rec)
+		r.Seq, r.TS, r.Origin, r.CBOR, r.From, r.Data = seq, rec.TS, rec.Origin, rec.Flags&arena.CBOR != 0, rec.Name, rec.Data
+		r.Text = text
 		at := len(dst)
 		out, ok := format.Append(f.Begin(dst), r)
 		if !ok {

@@ -134,7 +134,6 @@ func (s *Session) Close(turn *Turn) {
 	}
 	s.closed = true // nothing is marked any more
 	h.readyBytes.Add(-int64(s.ready.Truncate(0)))
-	s.dropKeptLocked()
 	s.tasks = nil
 	s.mu.Unlock()
 	h.leaveLocked(s, s.subs, turn.Mono)

@@ -75,7 +75,7 @@ func (p *peer) fill(now int64, limit int) []string {
 
 func (p *peer) pub(t testing.TB, topic, data string, turn *Turn) Published {
 	t.Helper()
-	r, err := p.s.Publish([]byte(topic), Body{Enc: codec.JSON, Data: []byte(data)}, 0, turn)
+	r, err := p.s.Publish([]byte(topic), Body{codec.JSON, []byte(data)}, 0, turn)
 	if err != nil {
 		t.Fatalf("publish to %s: %v", topic, err)
 	}
@@ -237,7 +237,7 @@ func (m *model) publish(p *modelPeer) string {
 	topic := pick(m.r, modelTopics)
 	m.sent++
 	data := fmt.Sprintf("%d.%s", m.sent, strings.Repeat("x", m.r.IntN(1+m.r.IntN(1500))))
-	r, err := p.s.Publish([]byte(topic), Body{Enc: codec.JSON, Data: []byte(data)}, 0, m.turn)
+	r, err := p.s.Publish([]byte(topic), Body{codec.JSON, []byte(data)}, 0, m.turn)
 	if err != nil {
 		m.t.Fatalf("publish: %v", err)
 	}

@@ -16,20 +16,7 @@ import (
 type Body struct {
 	Enc  codec.Encoding
 	Data []byte
-	Keep Keep
-	Once bool // readers may be given it at most once: MQTT's QoS 0
-	Own  bool // Data begins with OwnHead bytes of length and as many that the dialect keeps with it
 }
-
-// Keep says what a reading means for what newcomers get who ask for the kept one.
-type Keep uint8
-
-// A reading is the kept one unless it says otherwise.
-const (
-	KeepThis Keep = iota
-	KeepLast      // the one before stays the kept one
-	KeepNone      // there is none any more
-)
 
 // Published says where a reading went.
 type Published struct {
@@ -155,8 +142,10 @@ func (s *Session) publish(t *Topic, b Body, seq uint64, turn *Turn) (Published, 
 			return Published{Topic: t, Seq: at, Dup: true}, nil
 		}
 	}
-	r.Flags = b.flags()
-	t, n, err := h.store(t, &r, b.Keep, s, turn)
+	if b.Enc == codec.CBOR {
+		r.Flags = arena.CBOR
+	}
+	t, n, err := h.store(t, &r, s, turn)
 	if err != nil {
 		return Published{}, err
 	}
@@ -170,25 +159,9 @@ func (s *Session) publish(t *Topic, b Body, seq uint64, turn *Turn) (Published, 
 	return Published{Topic: t, Seq: n}, nil
 }
 
-func (b *Body) flags() (f uint8) {
-	if b.Enc == codec.CBOR {
-		f = arena.CBOR
-	}
-	if b.Keep != KeepThis {
-		f |= arena.Passing
-	}
-	if b.Once {
-		f |= arena.Once
-	}
-	if b.Own {
-		f |= arena.Own
-	}
-	return f
-}
-
 // store appends r to t, or to its heir when t was deleted, and tells the
 // audience. by is nil for the hub itself.
-func (h *Hub) store(t *Topic, r *arena.Record, keep Keep, by *Session, turn *Turn) (*Topic, uint64, *codec.Error) {
+func (h *Hub) store(t *Topic, r *arena.Record, by *Session, turn *Turn) (*Topic, uint64, *codec.Error) {
 	need := r.Size()
 	fair := h.fair.Load()
 	for try := 0; ; try++ {
@@ -206,10 +179,8 @@ func (h *Hub) store(t *Topic, r *arena.Record, keep Keep, by *Session, turn *Tur
 			limit = uint32(h.opt.TopicCap)
 		}
 		seq := t.log.Next()
-		h.keepLocked(t, r, keep)
 		evicted, ok := t.log.Append(h.arena, r, limit, fair)
 		if ok {
-			h.releaseLocked(t, r, keep)
 			h.tell(t, seq, by, turn)
 			t.mu.Unlock()
 			h.Stats.Add(Stored, 1)

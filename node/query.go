@@ -134,7 +134,7 @@ func (h *Hub) Info(t *Topic, mono int64) TopicInfo {
 	d := t.declared()
 	i := TopicInfo{
 		Topic: t.name, Static: d.static, Seq: t.log.Next() - 1, Readings: int(t.log.Count()),
-		Bytes: t.bytes(), Cap: int64(d.cap), Epoch: h.epoch + uint64(t.gen),
+		Bytes: int64(t.log.Bytes()), Cap: int64(d.cap), Epoch: h.epoch + uint64(t.gen),
 	}
 	if d.cap == 0 {
 		i.Cap = int64(h.opt.TopicCap)
@@ -207,8 +207,7 @@ func (h *Hub) Read(t *Topic, from, to uint64, raw *[]byte, yield func(*Reading) 
 		for ; from < end; from++ {
 			var rec arena.Record
 			rec, b = arena.Parse(b)
-			r := Reading{Topic: t.name, Seq: from, Ep: h.epoch + uint64(t.gen)}
-			r.take(h, &rec)
+			r := Reading{Topic: t.name, Seq: from, Ep: h.epoch + uint64(t.gen), TS: rec.TS, Origin: rec.Origin, CBOR: rec.Flags&arena.CBOR != 0, From: rec.Name, Data: rec.Data}
 			if !yield(&r) {
 				return from
 			}

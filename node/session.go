@@ -55,17 +55,16 @@ type Session struct {
 	sink Sink // static after construction
 
 	// guarded by mu
-	mu      sync.Mutex
-	closed  bool
-	queued  bool // on a turn's list, or being filled: nobody else needs to wake it
-	shown   bool // its presence is known to the hub
-	stale   bool
-	newcome bool  // kept readings are to be read first: ext.kept is there
-	nheld   int32 // subscriptions with cursors held back by a rate
-	ready   fan.List
-	tasks   *task
-	subs    []*Subscription  // by slot; nil = free
-	first   [1]*Subscription // where subs lies: most dashboards and all sensors need no more
+	mu     sync.Mutex
+	closed bool
+	queued bool // on a turn's list, or being filled: nobody else needs to wake it
+	shown  bool // its presence is known to the hub
+	stale  bool
+	nheld  int32 // subscriptions with cursors held back by a rate
+	ready  fan.List
+	tasks  *task
+	subs   []*Subscription  // by slot; nil = free
+	first  [1]*Subscription // where subs lies: most dashboards and all sensors need no more
 
 	hub *Hub // static after construction
 
@@ -109,7 +108,6 @@ type extra struct {
 	from    []byte   // the same, as its readings carry it
 	window  *window  // dedupe of its device
 	aliases []*Topic // alias n is aliases[n-1]
-	kept    *newcomer
 }
 
 // extraLocked is s.ext, made when it is first needed.

@@ -17,7 +17,6 @@ type SubOptions struct {
 	Once     bool    // exact names: the session's patterns do not make it hear stored readings again
 	NotOwn   bool    // not what this session published
 	Not      uint32  // not what the session of this number published, 0 = all
-	Kept     Format  // of each topic the kept reading first, in this format, which gets a Live behind them; nil = no
 	Format   Format
 	Tag      uint64 // the dialect's own, to know the subscription by
 }
@@ -81,9 +80,6 @@ func (s *Session) Subscribe(pattern []byte, opt SubOptions, turn *Turn) (Subscri
 			}
 		}
 	}
-	if opt.Kept != nil {
-		s.pushKept(fan.NewEntry(fan.LiveMark, 0, 0), opt.Kept, turn)
-	}
 	s.mu.Lock()
 	s.pushLocked(fan.NewEntry(fan.LiveMark, b.slot, 0), turn)
 	s.mu.Unlock()
@@ -130,9 +126,6 @@ func (r *replay) topic(t *Topic) {
 	}
 	t.idle = 0
 	r.res.Topics++
-	if r.opt.Kept != nil {
-		r.keptEntry(t)
-	}
 	start := r.start(t)
 	if r.b.exact {
 		r.res.From = start

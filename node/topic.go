@@ -22,7 +22,6 @@ type Topic struct {
 	decl *declaration // what was said of it; nil for most
 	idle uint32       // seconds of the hub's clock when it was last seen unused, 0 = in use
 	by   [2]uint32    // the sessions that published last: while they are connected it is in use
-	kept *arena.Log   // the kept reading, where it is not the newest; nil for most
 	dead bool         // deleted; nothing is stored or marked any more
 }
 
@@ -48,15 +47,6 @@ func (t *Topic) declared() *declaration {
 
 // Name is the topic's name.
 func (t *Topic) Name() string { return t.name }
-
-// bytes is what its readings take of the arena. The caller holds t.mu.
-func (t *Topic) bytes() int64 {
-	n := int64(t.log.Bytes())
-	if t.kept != nil {
-		n += int64(t.kept.Bytes())
-	}
-	return n
-}
 
 // index finds topics by name: open addressing over the topics' numbers. A map
 // of strings takes 43 bytes a topic, this 8. A slot holds number + 1 and, in the

@@ -112,14 +112,6 @@ func (l *Log) Time(a *Arena, c *Calendar, seq uint64) (ts, mono int64) {
 	return ts, c.Mono(ts, era)
 }
 
-// Flags are those of record seq.
-func (l *Log) Flags(a *Arena, seq uint64) uint8 {
-	var head [headSize]byte
-	l.copyAt(a, l.find(a, seq), head[:])
-	_, flags, _ := splitStamp(binary.LittleEndian.Uint64(head[:]))
-	return flags
-}
-
 // After is the number of the oldest record that arrived at that time of the
 // hub's clock or later. That clock only goes forward, so it halves.
 func (l *Log) After(a *Arena, c *Calendar, mono int64) uint64 {

@@ -18,8 +18,6 @@ type Record struct {
 const (
 	CBOR    = 1 << iota // Data is CBOR, else JSON
 	Passing             // published by MQTT without RETAIN: newcomers by MQTT do not get it (MQTT 5 3.3.1.3)
-	Once                // published by MQTT with QoS 0: at most once
-	Own                 // Data begins with what the publisher's dialect keeps for itself
 )
 
 // MaxData is the most bytes that Data can have: its length is kept in 24 bits.
