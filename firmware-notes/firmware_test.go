@@ -19,7 +19,7 @@ import (
 	"github.com/gorilla/websocket"
 
 	"topicd/node"
-	"topicd/node/dialect"
+	"topicd/node/dialect/native"
 	"topicd/node/wsock"
 )
 
@@ -93,9 +93,9 @@ type hub struct {
 // newHub starts a hub; listen is "127.0.0.1:0" but for a hub in a namespace.
 func newHub(listen string, ping time.Duration) (*hub, error) {
 	h := node.New(node.Options{Name: "greenhouse"})
-	cfg := &dialect.NativeConfig{Hub: h, Version: "test", Ping: 50000, MaxFrame: 65536, Retry: 1000}
+	cfg := &native.Config{Hub: h, Version: "test", Ping: 50 * time.Second, MaxFrame: 65536}
 	s, err := wsock.New(h, wsock.Options{
-		Ping: ping, Subprotocols: []string{dialect.ProtocolJSON, dialect.ProtocolCBOR},
+		Ping: ping, Subprotocols: []string{native.ProtocolJSON, native.ProtocolCBOR},
 		Dialect: func(_ *http.Request, p string) node.Dialect { return cfg.New(p) },
 	})
 	if err != nil {

@@ -35,9 +35,6 @@ func (s *Session) Publish(name []byte, b Body, seq uint64, turn *Turn) (Publishe
 		if err := codec.CheckTopic(name); err != nil {
 			return Published{}, err
 		}
-		if codec.IsReserved(name) {
-			return Published{}, errReserved
-		}
 		if err := s.MayPublish(name); err != nil {
 			return Published{}, err
 		}

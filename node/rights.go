@@ -37,6 +37,9 @@ func (s *Session) Rights() Rights {
 // MayPublish asks the session's rights and counts a refusal, as do its
 // sisters. Called by the peer's reader only.
 func (s *Session) MayPublish(topic []byte) *codec.Error {
+	if codec.IsReserved(topic) {
+		return s.counted(errReserved)
+	}
 	if s.rights == nil {
 		return nil
 	}
@@ -53,6 +56,9 @@ func (s *Session) MaySubscribe(pattern []byte) *codec.Error {
 
 // MayManage asks whether the session may make, change and delete the topic.
 func (s *Session) MayManage(topic []byte) *codec.Error {
+	if codec.IsReserved(topic) {
+		return s.counted(errReserved)
+	}
 	if s.rights == nil {
 		return nil
 	}
@@ -67,6 +73,9 @@ func (s *Session) Make(name []byte, o MakeOptions, turn *Turn) (*Topic, *codec.E
 	if s.hub.Find(name) == nil {
 		if err := codec.CheckTopic(name); err != nil {
 			return nil, err
+		}
+		if codec.IsReserved(name) {
+			return nil, s.counted(errReserved)
 		}
 		if err := s.mayMake(1, turn.Mono); err != nil {
 			return nil, err

@@ -21,6 +21,16 @@ type Sink interface {
 	Cut(why *codec.Error)
 }
 
+// Deaf is the sink of a session that subscribes to nothing and is over before
+// it could be cut: a request's.
+type Deaf struct{}
+
+// Wake implements Sink.
+func (Deaf) Wake() {}
+
+// Cut implements Sink.
+func (Deaf) Cut(*codec.Error) {}
+
 // Turn is one go of a transport's worker: the time when it began, by both
 // clocks, and the sessions that it made ready. Publishing only collects them, so that a worker
 // that has read many frames writes each session once.

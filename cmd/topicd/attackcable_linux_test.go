@@ -20,7 +20,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"topicd/node"
-	"topicd/node/dialect"
+	"topicd/node/dialect/native"
 	"topicd/node/wsock"
 )
 
@@ -195,7 +195,7 @@ func TestAttackCable(t *testing.T) {
 			gateway, field := farm(t)
 			const silence = 2 * time.Second
 			hub := node.New(node.Options{Stale: silence / 2})
-			cfg := &dialect.NativeConfig{Hub: hub, Version: "test"}
+			cfg := &native.Config{Hub: hub, Version: "test"}
 			ws, err := wsock.New(hub, wsock.Options{
 				Reader: reader, Ping: silence / 4, Dead: silence,
 				Dialect: func(_ *http.Request, sub string) node.Dialect { return cfg.New(sub) },

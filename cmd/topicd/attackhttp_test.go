@@ -19,8 +19,8 @@ import (
 	"github.com/gorilla/websocket"
 )
 
-// answer is what HTTP said.
-type answer struct {
+// reply is what HTTP said.
+type reply struct {
 	status int
 	body   string
 	header http.Header
@@ -28,11 +28,11 @@ type answer struct {
 
 // http makes one request on a connection of its own, written by hand: Go's
 // client would mend it. status 0: the hub closed without a word.
-func (s *siege) http(method, path, body string, headers ...string) answer {
+func (s *siege) http(method, path, body string, headers ...string) reply {
 	return s.rawHTTP("127.0.0.50", method, path, body, headers...)
 }
 
-func (s *siege) rawHTTP(ip, method, path, body string, headers ...string) answer {
+func (s *siege) rawHTTP(ip, method, path, body string, headers ...string) reply {
 	host := "Host: " + s.h.addr
 	text := ""
 	for _, h := range headers {
@@ -45,7 +45,7 @@ func (s *siege) rawHTTP(ip, method, path, body string, headers ...string) answer
 	return s.send(ip, fmt.Sprintf("%s %s HTTP/1.1\r\n%s\r\nConnection: close\r\nContent-Length: %d\r\n%s\r\n%s", method, path, host, len(body), text, body))
 }
 
-func (s *siege) send(ip, text string) answer {
+func (s *siege) send(ip, text string) reply {
 	c, err := s.tcp(ip)
 	if err != nil {
 		s.Fatal(err)
@@ -55,11 +55,11 @@ func (s *siege) send(ip, text string) answer {
 	go func() { _, _ = io.WriteString(c, text) }()
 	resp, err := http.ReadResponse(bufio.NewReader(c), nil)
 	if err != nil {
-		return answer{}
+		return reply{}
 	}
 	defer resp.Body.Close()
 	b, _ := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
-	return answer{resp.StatusCode, string(b), resp.Header}
+	return reply{resp.StatusCode, string(b), resp.Header}
 }
 
 // guesses: after twenty wrong tokens an address is not listened to, whatever door

@@ -5,20 +5,19 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
 	"net/url"
 	"slices"
 	"strings"
 
 	"github.com/spf13/pflag"
 
-	"topicd/node/web"
+	"topicd/node/dialect/mws"
 )
 
 // mwsSettings are those of the Managed WebSocket. Its administrator is the hub's.
 type mwsSettings struct {
 	access, url string
-	eds         web.EDSConfig
+	eds         mws.EDSConfig
 }
 
 // edsFlags are the keys of the file's [eds], without eds- there.
@@ -88,11 +87,4 @@ func checkURL(text string, schemes ...string) error {
 		return fmt.Errorf("%q is not such as %s://hub.example.org", text, strings.Join(schemes, ":// or "))
 	}
 	return nil
-}
-
-func (s *server) newManaged() http.Handler {
-	m := &s.set.mws
-	return web.NewManaged(web.ManagedConfig{
-		Hub: s.hub, Sockets: s.dialects.mws, Access: m.access, URL: m.url, EDS: m.eds, Admin: s.gate.IsAdmin,
-	})
 }

@@ -13,7 +13,6 @@ import (
 	"syscall"
 	"time"
 
-	"topicd/codec"
 	"topicd/discovery"
 	"topicd/node"
 	"topicd/node/access"
@@ -59,7 +58,7 @@ type server struct {
 	gate     *access.Gate
 	told     access.Told
 	admin    adminToken
-	dialects *dialects
+	router   *dialect.Router
 	ws       *wsock.Server
 	web      *web.Server
 	side     sync.WaitGroup
@@ -119,16 +118,14 @@ func (s *server) start() (err error) {
 	if err := s.openGate(); err != nil {
 		return err
 	}
-	s.dialects = s.newDialects()
+	if s.router, err = dialect.NewRouter(s.plugs()...); err != nil {
+		return err
+	}
 	if err := s.openInside(); err != nil {
 		return err
 	}
 	s.front.Serve(front.Inside{
-		Stats: &s.hub.Stats, Gate: s.gate, Handler: s.handler(), Own: s.judgesItself,
-		Refuse: func(w http.ResponseWriter, r *http.Request, e *codec.Error) {
-			own, _ := s.judgesItself(r)
-			web.Refuse(w, r, e, own)
-		},
+		Stats: &s.hub.Stats, Gate: s.gate, Handler: s.handler(), Own: s.own, Refuse: s.refuse,
 	})
 	s.startSide()
 	return nil
@@ -155,7 +152,7 @@ func (s *server) abandon() {
 func (s *server) openFront() error {
 	s.front = front.New(front.Options{
 		Log: s.log, Names: access.Names{Hosts: append(ownNames(), s.set.hosts...), Origins: s.set.origins}, Told: &s.told,
-		Dialects: dialectNames, Cert: s.cert, AllTLS: s.cert != nil && len(s.set.tlsListen) == 0,
+		Dialects: dialectNames(), Cert: s.cert, AllTLS: s.cert != nil && len(s.set.tlsListen) == 0,
 		Sessions: s.set.sessions, PerAddress: s.set.perAddress, Requests: s.set.requests, Loopback: bool(s.set.loopback),
 		Header: s.set.header, Idle: s.set.idle, Dead: deadAfter,
 	})
@@ -196,15 +193,15 @@ func (s *server) openInside() (err error) {
 	w := s.set.wsock()
 	w.Ping, w.Dead, w.Log, w.Gone = pingEvery, deadAfter, s.log, s.front.Leave
 	w.Reader = os.Getenv("TOPICD_READER") // poll, wait or gorilla, to measure and to rule one out; default the best
-	w.Subprotocols = []string{dialect.ProtocolJSON, dialect.ProtocolCBOR}
+	w.Subprotocols = s.router.Protos()
 	w.CheckOrigin = func(*http.Request) bool { return true } // the front has
-	w.Dialect = func(r *http.Request, proto string) node.Dialect { return s.dialects.route(r)(proto) }
+	w.Dialect = func(r *http.Request, proto string) node.Dialect { return s.router.Open(arrival(r, proto)) }
 	if s.ws, err = wsock.New(s.hub, w); err != nil {
 		return err
 	}
 	s.web = web.New(web.Config{
 		Hub: s.hub, Version: version, Listeners: s.front, Access: s.gate, Page: s.front.Page, Origin: s.front.Origin,
-		Relay: rooms{s.dialects.relay}, Managed: s.newManaged(),
+		Dialects: s.router.Plugs(),
 	})
 	return nil
 }
@@ -235,7 +232,7 @@ func (s *server) shutdown() {
 		s.profiles.Close()
 	}
 	s.side.Wait()
-	s.dialects.mws.Close()
+	s.router.Close()
 	s.topics.Save()
 	s.hub.Close()
 	s.state.Close()

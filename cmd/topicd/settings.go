@@ -15,8 +15,8 @@ import (
 	"topicd/node"
 	"topicd/node/access"
 	"topicd/node/client"
+	"topicd/node/dialect/mws"
 	"topicd/node/front"
-	"topicd/node/web"
 	"topicd/node/wsock"
 )
 
@@ -84,7 +84,7 @@ func newSettings() *settings {
 		keep: 10 * time.Minute, stale: time.Minute,
 		access: access.LAN, tls: "off", joined: access.Patterns{Publish: []string{"#"}, Subscribe: []string{"#"}},
 		static: map[string]*topicSetting{},
-		mws:    mwsSettings{access: "none", eds: web.EDSConfig{Read: []string{"*"}, Write: []string{"*"}}},
+		mws:    mwsSettings{access: "none", eds: mws.EDSConfig{Read: []string{"*"}, Write: []string{"*"}}},
 	}
 }
 
@@ -161,7 +161,7 @@ func (s *settings) joinFlags(fs *pflag.FlagSet) {
 }
 
 func checkListen(text string) error {
-	_, _, err := front.Split(text, dialectNames)
+	_, _, err := front.Split(text, dialectNames())
 	return err
 }
 

@@ -15,7 +15,7 @@ func (s *server) startSide() {
 	s.stopSide = stop
 	s.side.Go(func() { s.topics.Run(ctx) })
 	s.side.Go(func() { s.gate.Run(ctx) })
-	s.side.Go(func() { s.dialects.webchannel.Run(ctx) })
+	s.side.Go(func() { s.router.Run(ctx) })
 	if s.set.sense {
 		s.side.Go(func() { sense.Publish(ctx, s.hub, sense.HostName(), s.log) })
 	}

@@ -93,6 +93,9 @@ func (g *Grant) may(what string, granted []string, asked []byte) *codec.Error {
 // Nobody tells whether it is of those who may do nothing.
 func (g *Grant) Nobody() bool { return g.open && len(g.Publish)+len(g.Subscribe)+len(g.Manage) == 0 }
 
+// Device is the device whose token it is, "" if it is nobody's own.
+func (g *Grant) Device() string { return g.Dev }
+
 // Known tells whether it is a token's.
 func (g *Grant) Known() bool { return !g.open }
 

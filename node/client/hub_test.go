@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"topicd/node"
-	"topicd/node/dialect"
+	"topicd/node/dialect/native"
 	"topicd/node/wsock"
 )
 
@@ -37,11 +37,11 @@ func startHub(t *testing.T, addr string, o node.Options) *testHub {
 		return err == nil
 	})
 	h := &testHub{t: t, addr: l.Addr().String(), hub: node.New(o)}
-	native := &dialect.NativeConfig{Hub: h.hub, Version: "test", Ping: 45_000, MaxFrame: 64 << 10}
+	cfg := &native.Config{Hub: h.hub, Version: "test", MaxFrame: 64 << 10}
 	var err error
 	h.ws, err = wsock.New(h.hub, wsock.Options{
-		Subprotocols: []string{dialect.ProtocolJSON, dialect.ProtocolCBOR},
-		Dialect:      func(_ *http.Request, p string) node.Dialect { return native.New(p) },
+		Subprotocols: []string{native.ProtocolJSON, native.ProtocolCBOR},
+		Dialect:      func(_ *http.Request, p string) node.Dialect { return cfg.New(p) },
 	})
 	if err != nil {
 		t.Fatal(err)

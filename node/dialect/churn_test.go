@@ -1,4 +1,4 @@
-package dialect
+package dialect_test
 
 import (
 	"runtime"
@@ -9,7 +9,7 @@ import (
 
 	"github.com/gorilla/websocket"
 
-	"topicd/node"
+	"topicd/node/dialect/dialecttest"
 )
 
 // TestChurn: peers of every dialect come and go, in order or not, all at once;
@@ -17,14 +17,14 @@ import (
 func TestChurn(t *testing.T) {
 	before := runtime.NumGoroutine()
 	t.Run("hub", func(t *testing.T) {
-		h := newHouse(t, node.Options{}, "", 0)
+		h := dialecttest.Start(t, dialecttest.Options{Plugs: all})
 		paths := []string{"/scd", "/", "/relay/r/x", "/relay/q", "/echo"}
 		var wg sync.WaitGroup
 		for i := range 10 {
 			wg.Go(func() {
 				for n := range 15 {
 					path := paths[(i+n)%len(paths)]
-					c, _, err := websocket.DefaultDialer.Dial(h.url+path, nil)
+					c, _, err := websocket.DefaultDialer.Dial(h.WS(path), nil)
 					if err != nil {
 						t.Error(err)
 						return
@@ -56,15 +56,8 @@ func TestChurn(t *testing.T) {
 		if n := h.Counts().Subscriptions; n != 0 {
 			t.Errorf("%d subscriptions are left", n)
 		}
-		joins, leaves := 0, 0
-		for _, v := range append(h.relay.visits("r"), h.relay.visits("q")...) {
-			switch v.What {
-			case "join":
-				joins++
-			case "leave":
-				leaves++
-			}
-		}
+		log := h.Do(t, "GET", "/api/relay", "").Body
+		joins, leaves := strings.Count(log, `"what":"join"`), strings.Count(log, `"what":"leave"`)
 		if joins == 0 || leaves == 0 {
 			t.Errorf("the log tells of %d who came and %d who went", joins, leaves)
 		}

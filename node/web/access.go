@@ -8,6 +8,7 @@ import (
 	"topicd/codec"
 	"topicd/node"
 	"topicd/node/access"
+	"topicd/node/web/answer"
 )
 
 // Access keeps the tokens and the join window, as access.Gate. Make and End wait
@@ -59,13 +60,13 @@ func (s *server) serveMe(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	me.Hub, me.Version, me.Access = s.Hub.Options().Name, s.Version, s.Access.Mode()
-	writeJSON(w, http.StatusOK, me)
+	answer.JSON(w, http.StatusOK, me)
 }
 
 // serveTokens lists tokens: GET /api/tokens.
 func (s *server) serveTokens(w http.ResponseWriter, r *http.Request) {
 	s.administer(w, r, func() *codec.Error {
-		writeJSON(w, http.StatusOK, map[string]any{"tokens": s.Access.Rows()})
+		answer.JSON(w, http.StatusOK, map[string]any{"tokens": s.Access.Rows()})
 		return nil
 	})
 }
@@ -74,12 +75,12 @@ func (s *server) serveTokens(w http.ResponseWriter, r *http.Request) {
 func (s *server) serveCreate(w http.ResponseWriter, r *http.Request) {
 	s.administer(w, r, func() *codec.Error {
 		var t access.Row
-		if err := s.request(w, r, &t); err != nil {
+		if err := answer.Decode(w, r, &t); err != nil {
 			return err
 		}
 		made, err := s.Access.Make(t)
 		if err == nil {
-			writeJSON(w, http.StatusCreated, made)
+			answer.JSON(w, http.StatusCreated, made)
 		}
 		return err
 	})
@@ -90,7 +91,7 @@ func (s *server) serveRevoke(w http.ResponseWriter, r *http.Request) {
 	s.administer(w, r, func() *codec.Error {
 		cut, err := s.Access.End(r.PathValue("id"))
 		if err == nil {
-			writeJSON(w, http.StatusOK, map[string]int{"cut": cut})
+			answer.JSON(w, http.StatusOK, map[string]int{"cut": cut})
 		}
 		return err
 	})
@@ -103,7 +104,7 @@ func (s *server) serveJoin(w http.ResponseWriter, r *http.Request) {
 		switch r.Method {
 		case http.MethodPost:
 			var q struct{ Seconds float64 }
-			if err := s.request(w, r, &q); err != nil {
+			if err := answer.Decode(w, r, &q); err != nil {
 				return err
 			}
 			if err := s.Access.OpenJoin(time.Duration(min(max(q.Seconds, 0), 1e6) * float64(time.Second))); err != nil {
@@ -113,7 +114,7 @@ func (s *server) serveJoin(w http.ResponseWriter, r *http.Request) {
 			s.Access.CloseJoin()
 		}
 		left := s.Access.JoinLeft()
-		writeJSON(w, http.StatusOK, map[string]any{"open": left > 0, "seconds": int(math.Ceil(left.Seconds()))})
+		answer.JSON(w, http.StatusOK, map[string]any{"open": left > 0, "seconds": int(math.Ceil(left.Seconds()))})
 		return nil
 	})
 }

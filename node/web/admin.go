@@ -1,16 +1,13 @@
 package web
 
 import (
-	"bytes"
-	"cmp"
-	"encoding/json"
 	"net/http"
 	"strconv"
-	"strings"
 
 	"topicd/codec"
 	"topicd/node"
 	"topicd/node/front"
+	"topicd/node/web/answer"
 )
 
 // serveClients lists who is connected: GET /api/clients. It shows what the
@@ -20,17 +17,17 @@ func (s *server) serveClients(w http.ResponseWriter, r *http.Request) {
 		if err := sess.MaySubscribe([]byte("$sys/presence/#")); err != nil {
 			return err
 		}
-		l := newList(w, []byte("{}"), "clients")
+		l := answer.NewList(w, []byte("{}"), "clients")
 		var row []byte
 		for _, c := range s.Hub.Clients() {
 			if c.ID == sess.ID() {
 				continue
 			}
-			if row = appendClient(row[:0], &c); !l.row(row, nil, 0) {
+			if row = appendClient(row[:0], &c); !l.Row(row, nil, 0) {
 				return nil
 			}
 		}
-		l.end()
+		l.End()
 		return nil
 	})
 }
@@ -57,7 +54,7 @@ func (s *server) serveCut(w http.ResponseWriter, r *http.Request) {
 		if !s.Hub.Cut(uint32(id), errCut) {
 			return codec.Errorf(codec.CodeNotFound, "no client %d that could be cut: the hub's own, whose addr is local, stay", id)
 		}
-		writeJSON(w, http.StatusOK, map[string]uint64{"id": id})
+		answer.JSON(w, http.StatusOK, map[string]uint64{"id": id})
 		return nil
 	})
 }
@@ -88,7 +85,7 @@ func (s *server) serveListeners(w http.ResponseWriter, r *http.Request) {
 		if s.Listeners != nil {
 			ls = s.Listeners.Listeners()
 		}
-		writeJSON(w, http.StatusOK, map[string]any{"listeners": ls})
+		answer.JSON(w, http.StatusOK, map[string]any{"listeners": ls})
 		return nil
 	})
 }
@@ -99,7 +96,7 @@ var errFixed = &codec.Error{Code: codec.CodeConflict, Msg: "this hub's addresses
 func (s *server) serveListen(w http.ResponseWriter, r *http.Request) {
 	s.administer(w, r, func() *codec.Error {
 		var ask struct{ Addr, Dialect string }
-		if err := s.request(w, r, &ask); err != nil {
+		if err := answer.Decode(w, r, &ask); err != nil {
 			return err
 		}
 		if s.Listeners == nil {
@@ -109,7 +106,7 @@ func (s *server) serveListen(w http.ResponseWriter, r *http.Request) {
 		if err != nil {
 			return err
 		}
-		writeJSON(w, http.StatusCreated, l)
+		answer.JSON(w, http.StatusCreated, l)
 		return nil
 	})
 }
@@ -124,49 +121,9 @@ func (s *server) serveUnlisten(w http.ResponseWriter, r *http.Request) {
 		if err := s.Listeners.Unlisten(addr); err != nil {
 			return err
 		}
-		writeJSON(w, http.StatusOK, map[string]string{"addr": addr})
+		answer.JSON(w, http.StatusOK, map[string]string{"addr": addr})
 		return nil
 	})
-}
-
-// request reads a small object that a request's body is, JSON or CBOR.
-func (s *server) request(w http.ResponseWriter, r *http.Request, v any) *codec.Error {
-	k, bad := kindOf(w, r)
-	if bad != nil {
-		return bad
-	}
-	if k != guess && k != asJSON && k != asCBOR {
-		return codec.Errorf(http.StatusUnsupportedMediaType, "send application/json or application/cbor")
-	}
-	data, bad := s.body(w, r, k)
-	if bad != nil {
-		return bad
-	}
-	data, err := codec.Transcode(nil, codec.JSON, k.enc(), data) // checks it too
-	if err != nil {
-		s.Hub.Stats.Add(node.RefusedMalformed, 1)
-		return codec.AsError(err)
-	}
-	if err := strictly(data, v); err != nil {
-		s.Hub.Stats.Add(node.RefusedMalformed, 1)
-		return err
-	}
-	return nil
-}
-
-// strictly decodes JSON that has the fields of v and no others: who misspells
-// expires must not get a token for ever.
-func strictly(data []byte, v any) *codec.Error {
-	d := json.NewDecoder(bytes.NewReader(data))
-	d.DisallowUnknownFields()
-	err := d.Decode(v)
-	if wrong, ok := err.(*json.UnmarshalTypeError); ok {
-		return codec.Errorf(codec.CodeMalformed, "%s cannot hold a value of type %s", cmp.Or(strings.ToLower(wrong.Field), "the body"), wrong.Value)
-	}
-	if err != nil {
-		return codec.Errorf(codec.CodeMalformed, "%s", strings.TrimPrefix(err.Error(), "json: "))
-	}
-	return nil
 }
 
 // serveStats answers the hub's own figures, as $sys/stats: GET /api/stats.
@@ -183,7 +140,7 @@ func (s *server) serveStats(w http.ResponseWriter, r *http.Request) {
 			b = append(codec.AppendString(b, codec.JSON, name), ':')
 			b = strconv.AppendInt(b, v, 10)
 		})
-		writeBody(w, http.StatusOK, append(b, '}'))
+		answer.Raw(w, http.StatusOK, append(b, '}'))
 		return nil
 	})
 }

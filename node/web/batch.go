@@ -6,6 +6,7 @@ import (
 
 	"topicd/codec"
 	"topicd/node"
+	"topicd/node/web/answer"
 )
 
 const (
@@ -86,7 +87,7 @@ var errNoPub = &codec.Error{Code: codec.CodeMalformed, Msg: `a reading is {"topi
 // refusal, which names its line.
 func (p *publisher) batch(r io.Reader, topic []byte) *codec.Error {
 	limit := p.hub.Options().MaxBody
-	br := bufio.NewReaderSize(&capped{r: r, left: maxBatch}, fewHeld)
+	br := bufio.NewReaderSize(&capped{r: r, left: maxBatch}, answer.FewHeld)
 	for n := 1; ; n++ {
 		if br.Buffered() == 0 {
 			p.turn.Wake() // who reads need not wait with us
@@ -152,7 +153,7 @@ func readLineError(err error) *codec.Error {
 	if e, ok := err.(*codec.Error); ok {
 		return e
 	}
-	return readError(err)
+	return answer.ReadError(err)
 }
 
 // atLine tells where in the batch the refusal is.

@@ -76,8 +76,8 @@ func (s *server) dashboard() {
 		switch accept := r.Header.Get("Accept"); {
 		case strings.Contains(accept, "text/html"):
 			files.serve(w, r, "index.html")
-		case s.Managed != nil && strings.HasPrefix(accept, "application/json"):
-			s.Managed.ServeHTTP(w, r) // as the Managed WebSocket's clients ask
+		case s.root != nil && strings.HasPrefix(accept, "application/json"):
+			s.root.ServeHTTP(w, r) // as the Managed WebSocket's clients ask
 		default:
 			s.serveText(w, r)
 		}

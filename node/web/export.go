@@ -9,6 +9,7 @@ import (
 
 	"topicd/codec"
 	"topicd/node"
+	"topicd/node/web/answer"
 )
 
 // serveExport sends stored readings as a file, topic by topic, oldest first:
@@ -64,8 +65,8 @@ func parseSheet(r *http.Request) (*sheet, *codec.Error) {
 		return nil, nil
 	case "":
 		accept := r.Header.Get("Accept")
-		csv, named := weight(accept, "text/csv")
-		if other, _ := weight(accept, "application/x-ndjson"); !named || csv == 0 || csv < other {
+		csv, named := answer.Weight(accept, "text/csv")
+		if other, _ := answer.Weight(accept, "application/x-ndjson"); !named || csv == 0 || csv < other {
 			return nil, nil
 		}
 	default:
@@ -109,8 +110,8 @@ func (s *server) export(w http.ResponseWriter, b []byte, sess *node.Session, ts 
 		}
 		from, to, _ := s.span(t, &all, q.ep, now)
 		s.Hub.Read(t, from, to, &raw, func(g *node.Reading) bool {
-			if b = row(b, g); len(b) >= chunk {
-				b, err = send(w, b)
+			if b = row(b, g); len(b) >= answer.Chunk {
+				b, err = answer.Send(w, b)
 			}
 			return err == nil
 		})

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"topicd/node"
+	"topicd/node/dialect"
+	"topicd/node/dialect/relay"
 )
 
 // hub is a hub behind a real socket.
@@ -46,6 +48,7 @@ func startAt(t testing.TB, addr string, o node.Options, cfg Config) *hub {
 	if cfg.Version == "" {
 		cfg.Version = "1.0"
 	}
+	cfg.Dialects = []dialect.Plug{relay.Plug(cfg.Hub)} // it has a part in the API
 	h := &hub{t: t, hub: cfg.Hub, web: New(cfg), url: "http://" + l.Addr().String()}
 	h.http = &http.Server{Handler: http.HandlerFunc(h.serve), ReadHeaderTimeout: 5 * time.Second, IdleTimeout: time.Minute}
 	done := make(chan struct{})
@@ -91,15 +94,15 @@ func (h *hub) stop() {
 	}
 }
 
-// answer is what came back.
-type answer struct {
+// reply is what came back.
+type reply struct {
 	status int
 	header http.Header
 	body   string
 }
 
 // do asks; path is what follows the address. header is "Name: value".
-func (h *hub) do(method, path, body string, header ...string) answer {
+func (h *hub) do(method, path, body string, header ...string) reply {
 	h.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
@@ -120,11 +123,11 @@ func (h *hub) do(method, path, body string, header ...string) answer {
 	if err != nil {
 		h.t.Fatalf("%s %s: %v", method, path, err)
 	}
-	return answer{res.StatusCode, res.Header, string(b)}
+	return reply{res.StatusCode, res.Header, string(b)}
 }
 
 // want asks and expects that status and, unless it is "", that body.
-func (h *hub) want(status int, want, method, path, body string, header ...string) answer {
+func (h *hub) want(status int, want, method, path, body string, header ...string) reply {
 	h.t.Helper()
 	a := h.do(method, path, body, header...)
 	if a.status != status || want != "" && strings.TrimSuffix(a.body, "\n") != want {

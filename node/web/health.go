@@ -4,11 +4,12 @@ import (
 	"net/http"
 
 	"topicd/codec"
+	"topicd/node/web/answer"
 )
 
 // serveHealth: the process is alive and answers. GET /healthz.
 func (s *server) serveHealth(w http.ResponseWriter, _ *http.Request) {
-	writeJSON(w, http.StatusOK, map[string]string{"status": "ok"})
+	answer.JSON(w, http.StatusOK, map[string]string{"status": "ok"})
 }
 
 // serveReady: readings can be published. GET /readyz. A hub that goes away has
@@ -17,10 +18,10 @@ func (s *server) serveReady(w http.ResponseWriter, _ *http.Request) {
 	c, o := s.Hub.Counts(), s.Hub.Options()
 	switch {
 	case s.Hub.Full():
-		writeError(w, &codec.Error{Code: codec.CodeGoingAway, Msg: "not ready: the hub's memory is full of topics' newest readings", Retry: 1000})
+		answer.Error(w, &codec.Error{Code: codec.CodeGoingAway, Msg: "not ready: the hub's memory is full of topics' newest readings", Retry: 1000})
 	case c.Sessions >= o.Sessions:
-		writeError(w, &codec.Error{Code: codec.CodeGoingAway, Msg: "not ready: the hub serves as many connections as it may", Retry: 1000})
+		answer.Error(w, &codec.Error{Code: codec.CodeGoingAway, Msg: "not ready: the hub serves as many connections as it may", Retry: 1000})
 	default:
-		writeJSON(w, http.StatusOK, map[string]string{"status": "ready"})
+		answer.JSON(w, http.StatusOK, map[string]string{"status": "ready"})
 	}
 }

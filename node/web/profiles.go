@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"topicd/codec"
+	"topicd/node/web/answer"
 )
 
 const profilePath = "/debug/pprof/"
@@ -19,7 +20,7 @@ const profilePath = "/debug/pprof/"
 func Profiles(host func(*http.Request) *codec.Error) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if err := host(r); err != nil {
-			Refuse(w, r, err, false)
+			answer.Error(answer.New(w, r, nil), err)
 			return
 		}
 		serveProfile(w, r)

@@ -7,6 +7,7 @@ import (
 	"rsc.io/qr"
 
 	"topicd/codec"
+	"topicd/node/web/answer"
 )
 
 // maxQR is the text that a code may hold: a phone still reads it from a screen.
@@ -17,12 +18,12 @@ const maxQR = 512
 func (s *server) serveQR(w http.ResponseWriter, r *http.Request) {
 	text := r.URL.Query().Get("text")
 	if text == "" || len(text) > maxQR {
-		writeError(w, codec.Errorf(codec.CodeMalformed, "text is 1 to %d bytes", maxQR))
+		answer.Error(w, codec.Errorf(codec.CodeMalformed, "text is 1 to %d bytes", maxQR))
 		return
 	}
 	code, err := qr.Encode(text, qr.M)
 	if err != nil {
-		writeError(w, codec.Errorf(codec.CodeTooLarge, "the text does not fit a QR code: %v", err))
+		answer.Error(w, codec.Errorf(codec.CodeTooLarge, "the text does not fit a QR code: %v", err))
 		return
 	}
 	w.Header().Set("Content-Type", "image/svg+xml")

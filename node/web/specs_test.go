@@ -34,13 +34,6 @@ func (fakes) Unlisten(addr string) *codec.Error {
 	return codec.Errorf(codec.CodeNotFound, "no %s", addr)
 }
 
-type fakeRelay struct{}
-
-func (fakeRelay) Rooms() []Room {
-	return []Room{{"empty", []Member{}, []Event{}}, {"hall", []Member{{"/relay/hall/x", "127.0.0.1:1", 1}}, []Event{{1, "join", "/relay/hall/x"}}}}
-}
-func (fakeRelay) Broadcast(string, string) (int, *codec.Error) { return 1, nil }
-
 type fakeAccess struct{}
 
 func (fakeAccess) Mode() string       { return "lan" }
@@ -55,7 +48,7 @@ func (fakeAccess) OpenJoin(d time.Duration) *codec.Error { return nil }
 func (fakeAccess) CloseJoin()                            {}
 
 func everything() Config {
-	return Config{Listeners: fakes{}, Relay: fakeRelay{}, Access: fakeAccess{}, Origin: func(*http.Request, string) *codec.Error { return nil }}
+	return Config{Listeners: fakes{}, Access: fakeAccess{}, Origin: func(*http.Request, string) *codec.Error { return nil }}
 }
 
 // Each document is valid by its community's own tool, and the protocol's golden

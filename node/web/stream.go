@@ -8,6 +8,7 @@ import (
 
 	"topicd/codec"
 	"topicd/node"
+	"topicd/node/web/answer"
 )
 
 // The event stream (HTML Living Standard, section 9.2) of GET /api/stream is a
@@ -89,13 +90,13 @@ func (s *server) serveStream(w http.ResponseWriter, r *http.Request) {
 		err = codec.Errorf(codec.CodeMalformed, "topic is missing: /api/stream?topic=greenhouse/%%23")
 	}
 	if err != nil {
-		writeError(w, err)
+		answer.Error(w, err)
 		return
 	}
 	sink := &subscriber{wake: make(chan struct{}, 1), cut: make(chan *codec.Error, 1)}
 	sess, err := s.open(r, sink)
 	if err != nil {
-		writeError(w, err)
+		answer.Error(w, err)
 		return
 	}
 	defer s.close(sess)
@@ -109,7 +110,7 @@ func (s *server) serveStream(w http.ResponseWriter, r *http.Request) {
 	err = st.subscribe(&q, resume, turn)
 	turn.Wake()
 	if err != nil {
-		writeError(w, err)
+		answer.Error(w, err)
 		return
 	}
 	w.Header().Set("Content-Type", "text/event-stream")
@@ -279,7 +280,7 @@ func (st *stream) bye(why *codec.Error) {
 
 // write sends at once; a peer that does not take it in time is gone.
 func (st *stream) write(b []byte) bool {
-	if _, err := send(st.w, b); err != nil {
+	if _, err := answer.Send(st.w, b); err != nil {
 		return st.lost(err)
 	}
 	if err := st.rc.Flush(); err != nil {
@@ -291,7 +292,7 @@ func (st *stream) write(b []byte) bool {
 }
 
 func (st *stream) lost(err error) bool {
-	if isTimeout(err) {
+	if answer.IsTimeout(err) {
 		st.s.Hub.Stats.Add(node.CutSlow, 1)
 	}
 	return false

@@ -261,7 +261,7 @@ func TestStreamEnds(t *testing.T) {
 // Who reads nothing is cut, and nobody waits for it.
 func TestStreamNeverRead(t *testing.T) {
 	h := start(t, node.Options{TopicCap: 1 << 20, Rate: -1}, Config{})
-	h.web.writeTime = 300 * time.Millisecond
+	h.web.desk.Patience = 300 * time.Millisecond
 	c, err := net.Dial("tcp", h.url[len("http://"):])
 	if err != nil {
 		t.Fatal(err)
@@ -285,7 +285,7 @@ func TestStreamNeverRead(t *testing.T) {
 // A body that does not come holds nothing for long.
 func TestSlowBody(t *testing.T) {
 	h := start(t, node.Options{}, Config{})
-	h.web.bodyTime, h.web.writeTime = 200*time.Millisecond, 2*time.Second
+	h.web.bodyTime, h.web.desk.Patience = 200*time.Millisecond, 2*time.Second
 	for _, path := range []string{"/api/pub/a", "/api/pub", "/api/broadcast", "/api/topics/a"} {
 		method := "POST"
 		if path == "/api/topics/a" {

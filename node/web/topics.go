@@ -7,6 +7,7 @@ import (
 
 	"topicd/codec"
 	"topicd/node"
+	"topicd/node/web/answer"
 )
 
 // serveTopics lists topics: GET /api/topics?match=PATTERN&data=1.
@@ -25,7 +26,7 @@ func (s *server) serveTopics(w http.ResponseWriter, r *http.Request) {
 		turn := s.Hub.Turn()
 		s.Hub.ShowAll(match, turn)
 		turn.Wake()
-		l := newList(w, []byte("{}"), "topics")
+		l := answer.NewList(w, []byte("{}"), "topics")
 		var row, raw []byte
 		for _, t := range s.Hub.Topics(match) {
 			if !sess.MayRead(t.Name()) {
@@ -36,15 +37,15 @@ func (s *server) serveTopics(w http.ResponseWriter, r *http.Request) {
 				return nil
 			}
 		}
-		l.end()
+		l.End()
 		return nil
 	})
 }
 
 // topicRow writes a topic, with its newest reading where that is wanted.
-func (s *server) topicRow(l *list, t *node.Topic, row []byte, data bool, raw *[]byte) bool {
+func (s *server) topicRow(l *answer.List, t *node.Topic, row []byte, data bool, raw *[]byte) bool {
 	if !data {
-		return l.row(row, nil, 0)
+		return l.Row(row, nil, 0)
 	}
 	found, more := false, true
 	from, to := s.Hub.Span(t, 1, false, 0, 0)
@@ -53,11 +54,11 @@ func (s *server) topicRow(l *list, t *node.Topic, row []byte, data bool, raw *[]
 		if len(g.From) > 0 {
 			row = append(codec.AppendString(append(row[:len(row)-1], `,"from":`...), codec.JSON, string(g.From)), '}')
 		}
-		more = l.row(row, g.Data, g.Enc())
+		more = l.Row(row, g.Data, g.Enc())
 		return false
 	})
 	if !found {
-		return l.row(row, nil, 0)
+		return l.Row(row, nil, 0)
 	}
 	return more
 }
@@ -94,13 +95,13 @@ func (s *server) serveReadings(w http.ResponseWriter, r *http.Request) {
 		head := codec.AppendString([]byte(`{"topic":`), codec.JSON, t.Name())
 		head = strconv.AppendUint(append(head, `,"ep":`...), ep, 10)
 		head = strconv.AppendUint(append(head, `,"gap":`...), gap, 10)
-		l := newList(w, append(head, '}'), "readings")
+		l := answer.NewList(w, append(head, '}'), "readings")
 		var row, raw []byte
 		s.Hub.Read(t, from, to, &raw, func(g *node.Reading) bool {
 			row = appendReading(row[:0], g)
-			return l.row(row, g.Data, g.Enc())
+			return l.Row(row, g.Data, g.Enc())
 		})
-		l.end()
+		l.End()
 		return nil
 	})
 }
@@ -157,32 +158,25 @@ func (s *server) serveMake(w http.ResponseWriter, r *http.Request) {
 		if old == nil {
 			status = http.StatusCreated
 		}
-		writeBody(w, status, appendTopic(nil, s.Hub.Info(t, s.Hub.Mono())))
+		answer.Raw(w, status, appendTopic(nil, s.Hub.Info(t, s.Hub.Mono())))
 		return nil
 	})
 }
 
 // makeOptions are what the body says of a topic; none is fine.
 func (s *server) makeOptions(w http.ResponseWriter, r *http.Request) (o codec.Opts, bad *codec.Error) {
-	k, bad := kindOf(w, r)
-	if bad != nil {
-		return o, bad
-	}
-	if k != guess && k != asJSON && k != asCBOR {
-		return o, codec.Errorf(http.StatusUnsupportedMediaType, "send application/json or application/cbor")
-	}
-	data, bad := s.body(w, r, k)
+	enc, data, bad := answer.Of(w).ReadObject(r)
 	if bad != nil || len(data) == 0 {
 		return o, bad
 	}
-	if err := codec.Validate(k.enc(), data); err != nil {
+	if err := codec.Validate(enc, data); err != nil {
 		return o, codec.AsError(err)
 	}
-	if err := codec.ParseOpts(k.enc(), data, &o); err != nil {
+	if err := codec.ParseOpts(enc, data, &o); err != nil {
 		return o, codec.AsError(err)
 	}
-	if k != asCBOR {
-		if err := strictly(data, new(struct{ Static, Cap, Stale, Durable any })); err != nil {
+	if enc == codec.JSON {
+		if err := answer.Strictly(data, new(struct{ Static, Cap, Stale, Durable any })); err != nil {
 			return o, err
 		}
 	}
@@ -204,7 +198,7 @@ func (s *server) serveDelete(w http.ResponseWriter, r *http.Request) {
 		if err := s.Hub.Delete(name, sess, turn); err != nil {
 			return err
 		}
-		writeJSON(w, http.StatusOK, map[string]string{"topic": string(name)})
+		answer.JSON(w, http.StatusOK, map[string]string{"topic": string(name)})
 		return nil
 	})
 }
@@ -213,9 +207,6 @@ func mayManage(sess *node.Session, r *http.Request) ([]byte, *codec.Error) {
 	name := []byte(r.PathValue("topic"))
 	if err := codec.CheckTopic(name); err != nil {
 		return nil, err
-	}
-	if codec.IsReserved(name) {
-		return nil, errReserved
 	}
 	return name, sess.MayManage(name)
 }

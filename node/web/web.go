@@ -7,8 +7,9 @@
 // peer: it counts against the limit of sessions, it asks the session's rights,
 // and it can be cut.
 //
-// Nothing waits for a peer without end. A body must be there within bodyTime,
-// each write must be taken within writeTime, and Close ends what is left.
+// Nothing waits for a peer without end. A body must be there within
+// answer.BodyTime,
+// each write must be taken within answer.WriteTime, and Close ends what is left.
 package web
 
 import (
@@ -24,6 +25,8 @@ import (
 
 	"topicd/codec"
 	"topicd/node"
+	"topicd/node/dialect"
+	"topicd/node/web/answer"
 )
 
 // Config is what the handlers share.
@@ -31,13 +34,11 @@ type Config struct {
 	Hub       *node.Hub
 	Version   string
 	Listeners Listeners // nil: they cannot be changed at run time
-	Relay     Relay     // nil: there are no rooms
 	Access    Access    // nil: there are no tokens
+	Dialects  []dialect.Plug
 
 	Page   func() string                                     // the dashboard as other machines reach it; nil: not known
 	Origin func(r *http.Request, origin string) *codec.Error // would a page of that origin get a WebSocket? nil: not known
-
-	Managed http.Handler // the Managed WebSocket's REST; nil: none
 }
 
 // Server is the handler of everything that is not a WebSocket.
@@ -49,10 +50,11 @@ type Server struct {
 	// what streams need only while they fill, and while they write
 	scratch, pieces sync.Pool
 
-	held  atomic.Int64 // bytes of bodies on their way
+	desk  answer.Desk
+	root  http.Handler // of a dialect: it answers GET / of who asks for JSON
 	under atomic.Int64 // requests under way that have a session
 
-	bodyTime, writeTime time.Duration // as the constants; tests have less patience
+	bodyTime time.Duration // answer.BodyTime; tests have less patience
 
 	mu       sync.Mutex
 	closing  bool
@@ -64,7 +66,8 @@ type server = Server
 
 // New makes the handler of everything that is not a WebSocket.
 func New(cfg Config) *Server {
-	s := &server{Config: cfg, mux: http.NewServeMux(), paths: map[string][]string{}, quit: make(chan struct{}), bodyTime: bodyTime, writeTime: writeTime}
+	s := &server{Config: cfg, mux: http.NewServeMux(), paths: map[string][]string{}, quit: make(chan struct{}), bodyTime: answer.BodyTime}
+	s.desk.Hub, s.desk.Patience = cfg.Hub, answer.WriteTime
 	s.scratch.New = func() any { return new(node.Scratch) }
 	s.pieces.New = func() any { return new([]byte) }
 	s.dashboard()
@@ -85,8 +88,6 @@ func New(cfg Config) *Server {
 	s.handle("/api/clients", methods{"GET": s.serveClients})
 	s.handle("/api/clients/{id}", methods{"DELETE": s.serveCut})
 	s.handle("/api/listeners", methods{"GET": s.serveListeners, "POST": s.serveListen, "DELETE": s.serveUnlisten})
-	s.handle("/api/relay", methods{"GET": s.serveRelay})
-	s.handle("/api/broadcast", methods{"POST": s.serveBroadcast})
 	s.handle("/api/stats", methods{"GET": s.serveStats})
 	if cfg.Access != nil {
 		s.handle("/api/me", methods{"GET": s.serveMe})
@@ -95,11 +96,31 @@ func New(cfg Config) *Server {
 		s.handle("/api/join", methods{"GET": s.serveJoin, "POST": s.serveJoin, "DELETE": s.serveJoin})
 	}
 	s.mux.HandleFunc("/api/", s.serveNothing)
-	if s.Managed != nil {
-		s.mux.Handle("/v1", s.Managed)
-		s.mux.Handle("/v1/", s.Managed)
-	}
+	s.serveDialects()
 	return s
+}
+
+// serveDialects registers what the dialects answer over plain HTTP.
+func (s *server) serveDialects() {
+	calls := map[string]methods{}
+	for _, p := range s.Dialects {
+		for _, c := range p.API {
+			if calls[c.Path] == nil {
+				calls[c.Path] = methods{}
+			}
+			calls[c.Path][c.Method] = func(w http.ResponseWriter, r *http.Request) {
+				s.api(w, r, func(sess *node.Session) *codec.Error { return c.Do(w, r, sess) })
+			}
+		}
+		if h := p.HTTP; h != nil {
+			s.root = h.Handler
+			s.mux.Handle(h.Below, h.Handler)
+			s.mux.Handle(h.Below+"/", h.Handler)
+		}
+	}
+	for path, m := range calls {
+		s.handle(path, m)
+	}
 }
 
 // methods are the handlers of one path.
@@ -125,33 +146,30 @@ func (s *server) handle(pattern string, m methods) {
 			return
 		}
 		w.Header().Set("Allow", strings.Join(allow, ", "))
-		writeError(w, codec.Errorf(http.StatusMethodNotAllowed, "%s is not for %s: use %s", r.Method, r.URL.Path, strings.Join(allow, ", ")))
+		answer.Error(w, codec.Errorf(http.StatusMethodNotAllowed, "%s is not for %s: use %s", r.Method, r.URL.Path, strings.Join(allow, ", ")))
 	})
 }
-
-const (
-	bodyTime  = 30 * time.Second // for a request's body to arrive
-	writeTime = 30 * time.Second // for a write to be taken, as for a WebSocket that reads nothing
-)
 
 // ServeHTTP implements http.Handler.
 func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.serve(w, r, s.mux) }
 
-// ServeManaged serves a port that the Managed WebSocket has to itself.
-func (s *server) ServeManaged(w http.ResponseWriter, r *http.Request) { s.serve(w, r, s.Managed) }
+// Serve has a request answered by next instead, as a listener that is given to a
+// dialect has: with the same patience, and counted for Drain.
+func (s *server) Serve(w http.ResponseWriter, r *http.Request, next http.Handler) {
+	s.serve(w, r, next)
+}
 
 func (s *server) serve(w http.ResponseWriter, r *http.Request, next http.Handler) {
-	a := newWriter(w, r)
-	a.patience = s.writeTime
+	a := answer.New(w, r, &s.desk)
+	defer a.Done()
 	w = a
-	defer func() { s.held.Add(-a.held) }()
 	if !s.begin() {
-		writeError(w, errGoing)
+		answer.Error(w, errGoing)
 		return
 	}
 	defer s.requests.Done()
 	deadline := http.NewResponseController(w)
-	patience := s.writeTime
+	patience := s.desk.Patience
 	if r.Body != nil && r.Body != http.NoBody {
 		_ = deadline.SetReadDeadline(time.Now().Add(s.bodyTime))
 		patience += s.bodyTime // a body that comes too slowly is still answered
@@ -159,7 +177,7 @@ func (s *server) serve(w http.ResponseWriter, r *http.Request, next http.Handler
 	_ = deadline.SetWriteDeadline(time.Now().Add(patience))
 	if p := r.URL.EscapedPath(); strings.HasPrefix(p, "/api/") && cleaned(p) != p {
 		// The mux would send the client elsewhere, and most lose the body then.
-		writeError(w, codec.Errorf(codec.CodeMalformed, "the path has an empty level, . or .."))
+		answer.Error(w, codec.Errorf(codec.CodeMalformed, "the path has an empty level, . or .."))
 		return
 	}
 	next.ServeHTTP(w, r)
@@ -216,7 +234,7 @@ func (s *server) Drain(ctx context.Context) {
 func (s *server) Wait() { s.requests.Wait() }
 
 func (s *server) serveNothing(w http.ResponseWriter, r *http.Request) {
-	writeError(w, codec.Errorf(codec.CodeNotFound, "there is no %s: /api/openapi.json tells what there is", r.URL.Path))
+	answer.Error(w, codec.Errorf(codec.CodeNotFound, "there is no %s: /api/openapi.json tells what there is", r.URL.Path))
 }
 
 // open begins the session of a request. The caller closes it. HTTP has a quarter
@@ -244,14 +262,14 @@ var errRequests = &codec.Error{Code: codec.CodeNoRoom, Msg: "the hub serves as m
 
 // api runs a request's work with its session and answers its error.
 func (s *server) api(w http.ResponseWriter, r *http.Request, do func(*node.Session) *codec.Error) {
-	sess, err := s.open(r, deaf{})
+	sess, err := s.open(r, node.Deaf{})
 	if err == nil {
 		defer s.close(sess)
 		sess.Pass()
 		err = do(sess)
 	}
 	if err != nil {
-		writeError(w, err)
+		answer.Error(w, err)
 	}
 }
 
@@ -261,10 +279,3 @@ func (s *server) close(sess *node.Session) {
 	turn.Wake()
 	s.under.Add(-1)
 }
-
-// deaf is the sink of a request that does not subscribe: it can neither be
-// woken nor cut before it is over.
-type deaf struct{}
-
-func (deaf) Wake()            {}
-func (deaf) Cut(*codec.Error) {}

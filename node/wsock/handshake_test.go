@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"topicd/node"
-	"topicd/node/dialect"
+	"topicd/node/dialect/native"
 )
 
 // TestHandshake: who gets in, and what is agreed.
@@ -24,9 +24,9 @@ func TestHandshake(t *testing.T) {
 	}{
 		{name: "nothing asked", status: 101},
 		{name: "unknown subprotocol, as ESP32 libraries send", header: []string{protocol + "arduino"}, status: 101, proto: "arduino"},
-		{name: "known subprotocol", header: []string{protocol + dialect.ProtocolCBOR}, status: 101, proto: dialect.ProtocolCBOR, known: dialect.ProtocolCBOR},
-		{name: "several, one known", header: []string{protocol + "mqtt, chat,  " + dialect.ProtocolCBOR}, status: 101, proto: dialect.ProtocolCBOR, known: dialect.ProtocolCBOR},
-		{name: "several known, the server's first", header: []string{protocol + dialect.ProtocolCBOR + ", " + dialect.ProtocolJSON}, status: 101, proto: dialect.ProtocolJSON, known: dialect.ProtocolJSON},
+		{name: "known subprotocol", header: []string{protocol + native.ProtocolCBOR}, status: 101, proto: native.ProtocolCBOR, known: native.ProtocolCBOR},
+		{name: "several, one known", header: []string{protocol + "mqtt, chat,  " + native.ProtocolCBOR}, status: 101, proto: native.ProtocolCBOR, known: native.ProtocolCBOR},
+		{name: "several known, the server's first", header: []string{protocol + native.ProtocolCBOR + ", " + native.ProtocolJSON}, status: 101, proto: native.ProtocolJSON, known: native.ProtocolJSON},
 		{name: "several, none known", header: []string{protocol + "mqtt, chat"}, status: 101, proto: "mqtt"},
 		{name: "own origin", header: []string{"Origin: http://HOST"}, status: 101},
 		{name: "foreign origin", header: []string{"Origin: http://example.com"}, status: 403},
@@ -40,7 +40,7 @@ func TestHandshake(t *testing.T) {
 	eachReader(t, func(t *testing.T, reader string) {
 		told := make(chan string, 1)
 		s := serve(t, Options{
-			Reader: reader, Subprotocols: []string{dialect.ProtocolJSON, dialect.ProtocolCBOR},
+			Reader: reader, Subprotocols: []string{native.ProtocolJSON, native.ProtocolCBOR},
 			Dialect: func(_ *http.Request, sub string) node.Dialect { told <- sub; return echo{} },
 		}, node.Options{})
 		for _, tt := range tests {
@@ -75,9 +75,9 @@ func TestHandshake(t *testing.T) {
 func TestBrowserSubprotocol(t *testing.T) {
 	t.Parallel()
 	eachReader(t, func(t *testing.T, reader string) {
-		s := serve(t, Options{Reader: reader, Subprotocols: []string{dialect.ProtocolJSON}}, node.Options{})
-		c := s.browser("soap", dialect.ProtocolJSON)
-		if c.Subprotocol() != dialect.ProtocolJSON {
+		s := serve(t, Options{Reader: reader, Subprotocols: []string{native.ProtocolJSON}}, node.Options{})
+		c := s.browser("soap", native.ProtocolJSON)
+		if c.Subprotocol() != native.ProtocolJSON {
 			t.Errorf("agreed on %q", c.Subprotocol())
 		}
 		if _, b, err := c.ReadMessage(); err != nil || !strings.Contains(string(b), `"op":"welcome"`) {

@@ -25,7 +25,7 @@ import (
 
 	"topicd/codec"
 	"topicd/node"
-	"topicd/node/dialect"
+	"topicd/node/dialect/native"
 )
 
 // patience bounds every wait of these tests: nothing here takes a tenth of it.
@@ -82,7 +82,7 @@ func start(t testing.TB, o Options, ho node.Options) *testServer {
 	t.Helper()
 	h := node.New(ho)
 	if o.Dialect == nil {
-		cfg := &dialect.NativeConfig{Hub: h, Version: "test", MaxFrame: o.MaxFrame}
+		cfg := &native.Config{Hub: h, Version: "test", MaxFrame: o.MaxFrame}
 		o.Dialect = func(_ *http.Request, sub string) node.Dialect { return cfg.New(sub) }
 	}
 	srv, err := New(h, o)

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"topicd/node"
-	"topicd/node/dialect"
+	"topicd/node/dialect/native"
 	"topicd/node/wsock"
 )
 
@@ -37,8 +37,8 @@ func hubAt(addr string, o node.Options) (at string, stop func() *node.Hub, err e
 		return "", nil, err
 	}
 	hub := node.New(o)
-	native := &dialect.NativeConfig{Hub: hub, Version: "test", Ping: 45_000, MaxFrame: 64 << 10}
-	ws, err := wsock.New(hub, wsock.Options{Dialect: func(_ *http.Request, p string) node.Dialect { return native.New(p) }})
+	cfg := &native.Config{Hub: hub, Version: "test", MaxFrame: 64 << 10}
+	ws, err := wsock.New(hub, wsock.Options{Dialect: func(_ *http.Request, p string) node.Dialect { return cfg.New(p) }})
 	if err != nil {
 		return "", nil, err
 	}

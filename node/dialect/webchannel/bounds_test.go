@@ -84,10 +84,10 @@ func TestUpdatesAreBounded(t *testing.T) {
 func TestFloodEnds(t *testing.T) {
 	h := node.New(node.Options{Rate: 100})
 	defer h.Close()
-	srv := New(h)
+	srv := newServer(h)
 	p := &fake{t: t}
 	p.sess, _ = h.Open(p, "", "", h.Turn())
-	d := srv.Dialect().(*page)
+	d := &page{srv: srv}
 	turn := h.Turn()
 	d.Open(p, turn)
 	d.Frame(p, true, []byte(`{"type":3,"id":0}`), turn)
@@ -112,13 +112,13 @@ func TestFloodEnds(t *testing.T) {
 func TestLoginsCost(t *testing.T) {
 	h := node.New(node.Options{Sessions: 2000})
 	defer h.Close()
-	srv := New(h)
+	srv := newServer(h)
 	turn := h.Turn()
 	var all []*page
 	for i := range 1000 {
 		p := &fake{t: t}
 		p.sess, _ = h.Open(p, "", "", h.Turn())
-		d := srv.Dialect().(*page)
+		d := &page{srv: srv}
 		d.Open(p, turn)
 		d.Frame(p, true, []byte(`{"type":3,"id":0}`), turn)
 		d.Frame(p, true, []byte(`{"type":7,"object":"chatserver","signal":8}`), turn)
@@ -170,10 +170,10 @@ func TestRunEnds(t *testing.T) {
 	before := runtime.NumGoroutine()
 	h := node.New(node.Options{})
 	defer h.Close()
-	s := New(h)
+	s := newServer(h)
 	ctx, stop := context.WithCancel(context.Background())
 	done := make(chan struct{})
-	go func() { s.Run(ctx); close(done) }()
+	go func() { s.run(ctx); close(done) }()
 	s.mu.Lock()
 	s.atLocked(&s.aliveAt, aliveEvery)
 	s.mu.Unlock()

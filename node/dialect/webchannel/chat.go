@@ -8,6 +8,7 @@ import (
 
 	"topicd/codec"
 	"topicd/node"
+	"topicd/node/dialect"
 )
 
 // The topics of the conversations.
@@ -107,13 +108,13 @@ func (p *page) logout(name string, turn *node.Turn) bool {
 // that: to log in and out on and on kept a thousand pages and a processor busy.
 func (p *page) countedLocked(turn *node.Turn) {
 	s := p.srv
-	p.peer.Session().Charge((len(s.pages) + len(s.chat.users)) / perRequest)
+	p.peer.Session().Charge((len(s.pages) + len(s.chat.users)) / dialect.TopicsPerRequest)
 	s.usersLocked()
 	s.emitLocked(onUserCount, chatserver.name, userCountChanged, turn)
 }
 
 // leaveLocked takes a connection that is gone off the list.
-func (s *Server) leaveLocked(p *page, turn *node.Turn) {
+func (s *server) leaveLocked(p *page, turn *node.Turn) {
 	if p.names == 0 {
 		return
 	}
@@ -143,7 +144,7 @@ func (p *page) say(name, said string, turn *node.Turn) bool {
 }
 
 // askLocked asks everybody whether they are still there.
-func (s *Server) askLocked(turn *node.Turn) {
+func (s *server) askLocked(turn *node.Turn) {
 	waiting := len(s.chat.users) > 0
 	for p := range s.pages {
 		waiting = waiting || p.signals&onKeepAlive != 0
@@ -160,7 +161,7 @@ func (s *Server) askLocked(turn *node.Turn) {
 }
 
 // dropSilentLocked lists exactly those who have answered.
-func (s *Server) dropSilentLocked() {
+func (s *server) dropSilentLocked() {
 	for _, u := range s.chat.users {
 		u.listed = u.alive
 	}
@@ -168,7 +169,7 @@ func (s *Server) dropSilentLocked() {
 }
 
 // usersLocked makes the list of users anew and tells the pages if it differs.
-func (s *Server) usersLocked() {
+func (s *server) usersLocked() {
 	names := make([]string, 0, len(s.chat.users))
 	for name, u := range s.chat.users {
 		if u.listed {
@@ -210,7 +211,7 @@ func compare(a, b string) int {
 // whose is the user that a message is shown with: the name it claims, marked
 // with who sent it where that name is somebody else's. A name that nobody is
 // logged in with is free to native clients.
-func (s *Server) whose(claimed, from string, origin uint32) string {
+func (s *server) whose(claimed, from string, origin uint32) string {
 	s.mu.Lock()
 	u := s.chat.users[claimed]
 	theirs := u != nil && u.listed && u.page.peer.Session().ID() != origin

@@ -8,9 +8,9 @@
 //
 // written by a node.Format, so that native clients join both conversations.
 // What is not a reading, who is logged in and which properties a page has yet to
-// be told, is a small state that all connections share (Server). Its timers
+// be told, is a small state that all connections share (server). Its timers
 // are one goroutine, Run, that sleeps while no page is there.
 //
-// The order of locks is Server.mu, then the peer's and the hub's. Nothing of
+// The order of locks is server.mu, then the peer's and the hub's. Nothing of
 // the hub calls back into this package with a lock held.
 package webchannel

@@ -14,7 +14,7 @@ import (
 // heard is how a page hears readings: as one signal, or as several at once
 // where it listens to a conversation and to its topic too.
 type heard struct {
-	srv  *Server
+	srv  *server
 	bits uint8
 }
 
@@ -159,7 +159,7 @@ func sender(r *node.Reading) string {
 
 // appendChat: time, user, text. A message is {"user","text"}, or a string, which
 // its publisher says; other readings are none.
-func (s *Server) appendChat(dst []byte, r *node.Reading) ([]byte, bool) {
+func (s *server) appendChat(dst []byte, r *node.Reading) ([]byte, bool) {
 	var m struct{ User, Text *string }
 	from := sender(r)
 	switch data := jsonOf(r); {

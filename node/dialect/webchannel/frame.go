@@ -1,6 +1,7 @@
 package webchannel
 
 import (
+	"bytes"
 	"encoding/json"
 	"strconv"
 
@@ -43,6 +44,19 @@ func parse(payload []byte) (m message, ok bool) {
 		return message{}, false
 	}
 	return m, m.Type >= typeInit && m.Type <= typeSetProperty
+}
+
+// sniff: an object with one of the types that clients send, wherever in it that
+// stands, and no op.
+func sniff(text bool, first []byte) bool {
+	if !text || !bytes.Contains(first, []byte(`"type"`)) {
+		return false
+	}
+	var m struct {
+		Type int
+		Op   json.RawMessage
+	}
+	return json.Unmarshal(first, &m) == nil && m.Op == nil && m.Type >= typeInit && m.Type <= typeSetProperty
 }
 
 // args are the elements of m.Args; no array is no argument.

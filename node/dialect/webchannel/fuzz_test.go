@@ -91,7 +91,7 @@ func FuzzFrame(f *testing.F) {
 		}
 		h := node.New(node.Options{Memory: 64 << 10, TopicCap: 4096, Topics: 50, Subs: 5, Rate: -1})
 		defer h.Close()
-		srv := New(h)
+		srv := newServer(h)
 		now := int64(1)
 		srv.now = func() int64 { return now }
 		var pages []*page
@@ -99,7 +99,7 @@ func FuzzFrame(f *testing.F) {
 		for range 2 {
 			p := &fake{t: t}
 			p.sess, _ = h.Open(p, "", "", h.Turn())
-			d := srv.Dialect().(*page)
+			d := &page{srv: srv}
 			d.Open(p, h.Turn())
 			d.Frame(p, true, []byte(`{"type":3,"id":0}`), h.Turn())
 			d.Frame(p, true, []byte(`{"type":4}`), h.Turn())

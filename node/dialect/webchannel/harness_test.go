@@ -1,10 +1,8 @@
 package webchannel
 
 import (
-	"context"
 	"fmt"
 	"net/http"
-	"net/http/httptest"
 	"regexp"
 	"strings"
 	"sync/atomic"
@@ -16,7 +14,8 @@ import (
 	"topicd/codec"
 	"topicd/node"
 	"topicd/node/dialect"
-	"topicd/node/wsock"
+	"topicd/node/dialect/dialecttest"
+	"topicd/node/dialect/native"
 )
 
 // world is a hub with WebChannel pages and native clients on real sockets.
@@ -24,23 +23,16 @@ type world struct {
 	t    *testing.T
 	url  string
 	hub  *node.Hub
-	srv  *Server
+	srv  *server
 	slow *atomic.Int64 // milliseconds of a clock that only the test moves; nil: time passes
 }
 
 // newWorld makes one whose timers run.
-func newWorld(t *testing.T) *world {
-	w := makeWorld(t, func(*http.Request) node.Rights { return nil })
-	ctx, stop := context.WithCancel(context.Background())
-	done := make(chan struct{})
-	go func() { w.srv.Run(ctx); close(done) }()
-	t.Cleanup(func() { stop(); <-done })
-	return w
-}
+func newWorld(t *testing.T) *world { return makeWorld(t, nil, true) }
 
 // newSlowWorld makes one whose time passes only with wait.
 func newSlowWorld(t *testing.T) *world {
-	return makeWorld(t, func(*http.Request) node.Rights { return nil }).slowly()
+	return makeWorld(t, nil, false).slowly()
 }
 
 // slowly makes time pass only with wait: what comes when is then sure, however
@@ -52,43 +44,30 @@ func (w *world) slowly() *world {
 	return w
 }
 
-func makeWorld(t *testing.T, rights func(*http.Request) node.Rights) *world {
+func makeWorld(t *testing.T, rights func(*http.Request) node.Rights, timers bool) *world {
 	t.Helper()
-	h := node.New(node.Options{Rate: -1, Name: "gw", Keep: time.Hour})
-	srv := New(h)
-	srv.zone = time.UTC
-	native := &dialect.NativeConfig{Hub: h, Version: "1.0", Ping: 50_000, MaxFrame: 64 << 10, Retry: 1000}
-	first := &dialect.First{Native: func() node.Dialect { return native.New("") }, WebChannel: srv.Dialect}
-	ws, err := wsock.New(h, wsock.Options{
-		Dialect: func(r *http.Request, _ string) node.Dialect {
-			if r.URL.Path == "/webchannel" {
-				return srv.Dialect()
+	w := &world{t: t}
+	t.Cleanup(func() { // everybody has left before this
+		w.srv.mu.Lock()
+		defer w.srv.mu.Unlock()
+		if len(w.srv.pages) > 0 || len(w.srv.chat.users) > 0 || w.srv.list.names != nil {
+			t.Errorf("%d pages and %d users are left behind", len(w.srv.pages), len(w.srv.chat.users))
+		}
+	})
+	h := dialecttest.Start(t, dialecttest.Options{
+		Hub: node.Options{Rate: -1, Name: "gw", Keep: time.Hour}, Rights: rights,
+		Plugs: func(h *node.Hub) []dialect.Plug {
+			w.srv = newServer(h)
+			w.srv.zone = time.UTC
+			p := w.srv.plug()
+			if !timers {
+				p.Run = nil
 			}
-			return first
+			return []dialect.Plug{native.Plug(native.Config{Hub: h, Version: "1.0", MaxFrame: 64 << 10}), p}
 		},
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	web := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-		ws.ServeHTTP(rw, r.WithContext(node.WithRights(r.Context(), rights(r))))
-	}))
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-		defer cancel()
-		ws.Shutdown(ctx)
-		web.Close()
-		if err := h.Check(); err != nil {
-			t.Errorf("hub: %v", err)
-		}
-		srv.mu.Lock()
-		if len(srv.pages) > 0 || len(srv.chat.users) > 0 || srv.list.names != nil {
-			t.Errorf("%d pages and %d users are left behind", len(srv.pages), len(srv.chat.users))
-		}
-		srv.mu.Unlock()
-		h.Close()
-	})
-	return &world{t: t, url: "ws" + strings.TrimPrefix(web.URL, "http"), hub: h, srv: srv}
+	w.url, w.hub = h.WS(""), h.Hub
+	return w
 }
 
 // wait lets time pass in a slow world and does what is due on the way.

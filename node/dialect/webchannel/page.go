@@ -3,11 +3,12 @@ package webchannel
 import (
 	"topicd/codec"
 	"topicd/node"
+	"topicd/node/dialect"
 )
 
 // page is one connection: a page in a browser, a QML program, Node.js.
 type page struct {
-	srv  *Server   // static after construction
+	srv  *server   // static after construction
 	peer node.Peer // static after Open
 
 	// owned by the peer's reader
@@ -113,7 +114,7 @@ func (p *page) init(id []byte, turn *node.Turn) {
 		b = appendObject(b, &objects[i], p.valueLocked(&objects[i]))
 	}
 	p.dirty = 0
-	p.peer.Session().Charge(len(b)/initCost + p.judgedLocked()/perRequest)
+	p.peer.Session().Charge(len(b)/initCost + p.judgedLocked()/dialect.TopicsPerRequest)
 	p.peer.Send(true, appendResponse(nil, id, append(b, '}')), turn)
 }
 

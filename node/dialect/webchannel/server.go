@@ -8,10 +8,11 @@ import (
 
 	"topicd/codec"
 	"topicd/node"
+	"topicd/node/dialect"
 )
 
-// Server is what all WebChannel connections of a hub share. Run keeps its time.
-type Server struct {
+// server is what all WebChannel connections of a hub share. run keeps its time.
+type server struct {
 	// static after construction
 	hub   *node.Hub
 	zone  *time.Location
@@ -38,10 +39,10 @@ const (
 	listEvery  = 2_000  // a property with every topic's name is not told more often
 )
 
-// New makes the state of a hub's WebChannel connections.
-func New(h *node.Hub) *Server {
+// newServer makes the state of a hub's WebChannel connections.
+func newServer(h *node.Hub) *server {
 	start := time.Now()
-	s := &Server{
+	s := &server{
 		hub:   h,
 		zone:  time.Local,
 		now:   func() int64 { return int64(time.Since(start)/time.Millisecond) + 1 },
@@ -56,11 +57,19 @@ func New(h *node.Hub) *Server {
 	return s
 }
 
-// Dialect is the dialect of one connection.
-func (s *Server) Dialect() node.Dialect { return &page{srv: s} }
+// Plug is the dialect for the hub's endpoints.
+func Plug(h *node.Hub) dialect.Plug { return newServer(h).plug() }
 
-// Run does what is due until ctx ends. It sleeps while there is nothing to come.
-func (s *Server) Run(ctx context.Context) {
+func (s *server) plug() dialect.Plug {
+	return dialect.Plug{
+		Name: "webchannel", Title: "QWebChannel", Paths: []string{"/webchannel"}, Sniff: sniff,
+		Open: func(node.Arrival) node.Dialect { return &page{srv: s} },
+		Run:  s.run,
+	}
+}
+
+// run does what is due until ctx ends. It sleeps while there is nothing to come.
+func (s *server) run(ctx context.Context) {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for {
@@ -82,7 +91,7 @@ func (s *Server) Run(ctx context.Context) {
 }
 
 // atLocked sets a time, unless it is set already.
-func (s *Server) atLocked(when *int64, after int64) {
+func (s *server) atLocked(when *int64, after int64) {
 	if *when != 0 {
 		return
 	}
@@ -94,7 +103,7 @@ func (s *Server) atLocked(when *int64, after int64) {
 }
 
 // tick does what is due and returns when the next thing is, 0 = nothing.
-func (s *Server) tick(turn *node.Turn) (next int64) {
+func (s *server) tick(turn *node.Turn) (next int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.now()
@@ -133,7 +142,7 @@ const (
 
 // changedLocked notes that a property has another value: pages are told once
 // the changes of the next 50 ms are in.
-func (s *Server) changedLocked(prop uint8) {
+func (s *server) changedLocked(prop uint8) {
 	for p := range s.pages {
 		if prop == propTopics && !p.caresLocked() {
 			continue
@@ -145,7 +154,7 @@ func (s *Server) changedLocked(prop uint8) {
 
 // flushLocked tells pages of changed properties, so many bytes at a time: a
 // thousand pages and a long list of users must not fill the memory for answers.
-func (s *Server) flushLocked(turn *node.Turn) {
+func (s *server) flushLocked(turn *node.Turn) {
 	sent := 0
 	for p := range s.pages {
 		if sent > flushBytes {
@@ -159,7 +168,7 @@ func (s *Server) flushLocked(turn *node.Turn) {
 const flushBytes = 256 << 10 // in 50 ms: at most 5 MiB/s of it
 
 // emitLocked sends a signal without arguments to the pages connected to it.
-func (s *Server) emitLocked(bit uint8, object string, signal int, turn *node.Turn) {
+func (s *server) emitLocked(bit uint8, object string, signal int, turn *node.Turn) {
 	frame := plainSignal(object, signal)
 	for p := range s.pages {
 		if p.signals&bit != 0 {
@@ -184,7 +193,7 @@ const (
 )
 
 // lookLocked reads the hub's topics when they have changed.
-func (s *Server) lookLocked() {
+func (s *server) lookLocked() {
 	if len(s.pages) == 0 {
 		return
 	}

@@ -6,6 +6,7 @@ import (
 
 	"topicd/codec"
 	"topicd/node"
+	"topicd/node/dialect"
 )
 
 // sub is what a page subscribed to through topics.
@@ -23,9 +24,6 @@ var special = [...]struct {
 // maxAnswer is where the answer to get or list ends; one large reading may make
 // it longer. The rest is asked for with a narrower pattern or since.
 const maxAnswer = 48 << 10
-
-// perRequest is how many topics are looked at for the price of a request.
-const perRequest = 8
 
 var errString = &codec.Error{Code: codec.CodeMalformed, Msg: "the first argument is a topic or pattern: a string"}
 
@@ -196,7 +194,7 @@ func (p *page) get(pattern string, o *codec.Opts, turn *node.Turn) ([]byte, *cod
 	if len(ts) == 0 && !codec.HasWildcard(pattern) {
 		return nil, codec.Errorf(codec.CodeNotFound, "no topic %q", pattern)
 	}
-	p.peer.Session().Charge(len(ts) / perRequest)
+	p.peer.Session().Charge(len(ts) / dialect.TopicsPerRequest)
 	hasSince := o.Has&codec.OptSince != 0
 	last := o.Last
 	if o.Has&(codec.OptLast|codec.OptSince) == 0 {
@@ -239,7 +237,7 @@ func (p *page) list(match string, turn *node.Turn) ([]byte, *codec.Error) {
 	begin := len(b)
 	more := false
 	ts := h.Topics(match)
-	p.peer.Session().Charge(len(ts) / perRequest)
+	p.peer.Session().Charge(len(ts) / dialect.TopicsPerRequest)
 	for _, t := range ts {
 		if !p.peer.Session().MayRead(t.Name()) {
 			continue

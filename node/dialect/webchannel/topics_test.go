@@ -282,7 +282,7 @@ func TestRightsOfPages(t *testing.T) {
 			return onlyGreen{}
 		}
 		return nil
-	}).slowly()
+	}, false).slowly()
 	n, alice := w.native("nothing"), w.page()
 	n.publish("green/1", `1`)
 	n.publish("red/1", `1`)

@@ -1,0 +1,192 @@
+package native
+
+import (
+	"topicd/codec"
+	"topicd/node"
+	"topicd/node/dialect"
+)
+
+// pageSize is where a page of a long answer ends; one large reading may make
+// it longer.
+const pageSize = 16 << 10
+
+// pages makes the oks of one request at the peer's pace: all but the last say
+// more.
+type pages struct {
+	enc    codec.Encoding
+	id     uint64
+	hasID  bool
+	source source
+	items  []byte
+	frame  []byte
+}
+
+// source appends items until page is full. It reports how many it appended and
+// whether there are no more.
+type source interface {
+	fill(items []byte, enc codec.Encoding) (out []byte, n int, done bool)
+}
+
+// Step implements node.Task: one page.
+func (g *pages) Step(dst []byte, _ int, f node.Framer) ([]byte, bool) {
+	items, n, done := g.source.fill(g.items[:0], g.enc)
+	g.items = items
+	m := codec.Message{Op: codec.OpOK, ID: g.id, Enc: g.enc, Has: codec.Fields(0).With(codec.KeyData)}
+	m.Data = codec.AppendList(g.frame[:0], g.enc, n, items)
+	g.frame = m.Data
+	if g.hasID {
+		m.Has = m.Has.With(codec.KeyID)
+	}
+	if !done {
+		m.Opts = codec.AppendOpts(nil, g.enc, &codec.Opts{Has: codec.OptMore, More: true})
+		m.Has = m.Has.With(codec.KeyOpts)
+	}
+	if cap(items) > 2*pageSize { // of large readings: not kept while the peer does not read
+		g.items, g.frame = nil, nil
+	}
+	at := len(dst)
+	return f.End(codec.Append(f.Begin(dst), g.enc, &m), at, g.enc == codec.JSON), done
+}
+
+func (n *native) page(p node.Peer, enc codec.Encoding, m *codec.Message, s source, turn *node.Turn) *codec.Error {
+	return p.Session().Enqueue(&pages{enc: enc, id: m.ID, hasID: m.Has.Has(codec.KeyID), source: s}, turn)
+}
+
+func (n *native) get(p node.Peer, enc codec.Encoding, m *codec.Message, o *codec.Opts, turn *node.Turn) *codec.Error {
+	topic, err := n.topic(p, m)
+	if err != nil {
+		return err
+	}
+	if err := codec.CheckPattern(topic); err != nil {
+		return err
+	}
+	if err := p.Session().MaySubscribe(topic); err != nil {
+		return err
+	}
+	if o.Last < 0 {
+		return codec.Errorf(codec.CodeMalformed, "last is a number of readings, 0 or more")
+	}
+	pattern := string(topic)
+	n.cfg.Hub.ShowAll(pattern, turn)
+	if n.cfg.Hub.Find(topic) == nil && !codec.HasWildcard(pattern) {
+		return codec.Errorf(codec.CodeNotFound, "no topic %q", pattern)
+	}
+	ts := n.cfg.Hub.Listed(pattern)
+	p.Session().Charge(len(ts) / dialect.TopicsPerRequest)
+	r := &readings{hub: n.cfg.Hub, topics: ts, pattern: pattern, opts: *o, now: turn.Mono}
+	r.skip()
+	if o.Has&(codec.OptLast|codec.OptSince) == 0 {
+		r.opts.Last = 1
+	}
+	return n.page(p, enc, m, r, turn)
+}
+
+// readings are the stored readings that a get asks for, topic by topic.
+type readings struct {
+	hub      *node.Hub
+	topics   []*node.Topic // those that fit the pattern, and others
+	pattern  string
+	opts     codec.Opts
+	now      int64
+	raw      []byte
+	from, to uint64
+	begun    bool
+}
+
+func (r *readings) fill(items []byte, enc codec.Encoding) ([]byte, int, bool) {
+	defer func() {
+		if cap(r.raw) > 2*pageSize {
+			r.raw = nil
+		}
+	}()
+	n := 0
+	for len(r.topics) > 0 {
+		t := r.topics[0]
+		if !r.begun {
+			r.from, r.to = r.hub.Span(t, r.opts.Last, r.opts.Has&codec.OptSince != 0, r.opts.Since, r.now)
+			r.begun = true
+		}
+		r.from = r.hub.Read(t, r.from, r.to, &r.raw, func(g *node.Reading) bool {
+			if len(items) >= pageSize || n > 0 && len(items)+len(g.Data) > 2*pageSize {
+				return false
+			}
+			items = codec.AppendRow(items, enc, g.Topic, g.Seq, g.TS, g.From, g.Data, g.Enc())
+			if enc == codec.JSON {
+				items = append(items, ',')
+			}
+			n++
+			return true
+		})
+		if r.from < r.to {
+			return items, n, false
+		}
+		r.topics, r.begun = r.topics[1:], false
+		r.skip()
+	}
+	return items, n, true
+}
+
+// skip goes on to the next topic that fits.
+func (r *readings) skip() {
+	for len(r.topics) > 0 && !node.Fits(r.pattern, r.topics[0]) {
+		r.topics = r.topics[1:]
+	}
+}
+
+func (n *native) list(p node.Peer, enc codec.Encoding, m *codec.Message, o *codec.Opts, turn *node.Turn) *codec.Error {
+	var s rows
+	switch o.What {
+	case "", "topics":
+		if o.Match != "" {
+			if err := codec.CheckPattern([]byte(o.Match)); err != nil {
+				return err
+			}
+		}
+		n.cfg.Hub.ShowAll(o.Match, turn)
+		ts := n.cfg.Hub.Listed(o.Match)
+		p.Session().Charge(len(ts) / dialect.TopicsPerRequest)
+		hub, now, match, rights := n.cfg.Hub, turn.Mono, o.Match, p.Session().Rights()
+		s = rows{n: len(ts), row: func(i int, b []byte) []byte {
+			if !node.Fits(match, ts[i]) || rights != nil && !rights.MayRead(ts[i].Name()) {
+				return b
+			}
+			t := hub.Info(ts[i], now)
+			return t.AppendJSON(b)
+		}}
+	case "clients":
+		if err := p.Session().MaySubscribe([]byte("$sys/presence/#")); err != nil {
+			return err
+		}
+		cs := n.cfg.Hub.Clients()
+		p.Session().Charge(len(cs)) // 300 take 0.3 ms: eight peers that asked on and on held up everybody
+		s = rows{n: len(cs), row: func(i int, b []byte) []byte { return cs[i].AppendJSON(b) }}
+	default:
+		return codec.Errorf(codec.CodeMalformed, `what is "topics" or "clients"`)
+	}
+	return n.page(p, enc, m, &s, turn)
+}
+
+// rows are the rows of a list; row appends one as JSON, or nothing.
+type rows struct {
+	n, at int
+	row   func(i int, b []byte) []byte
+	one   []byte
+}
+
+func (r *rows) fill(items []byte, enc codec.Encoding) ([]byte, int, bool) {
+	n := 0
+	for ; r.at < r.n && len(items) < pageSize; r.at++ {
+		row := r.row(r.at, r.one[:0])
+		r.one = row
+		if len(row) == 0 {
+			continue
+		}
+		if enc == codec.JSON {
+			items = append(append(items, row...), ',')
+		} else if out, err := codec.Transcode(items, codec.CBOR, codec.JSON, row); err == nil {
+			items = out
+		}
+		n++
+	}
+	return items, n, r.at == r.n
+}
