@@ -9,7 +9,7 @@ import (
 // mark is what is known of a topic's newest reading.
 type mark struct {
 	seq     uint64
-	ts      int64
+	ts      int64  // the latest there was: a hub's clock may be set back
 	conn    uint32 // the connection it came by
 	restart bool   // the hub has restarted since: its numbers began anew
 }
@@ -22,7 +22,7 @@ const margin = 5 * time.Second
 // lostLocked notes where s stood when connection k was lost.
 func (s *Subscription) lostLocked(k *conn) {
 	if s.live {
-		s.start = k.lastRead.Add(-k.lag() - margin)
+		s.start, s.behind = k.lastRead, k.lag()+margin
 	}
 	s.live, s.replay = false, false
 }
@@ -81,11 +81,12 @@ func (c *Client) deliver(k *conn, m *codec.Message) {
 
 // hearLocked puts s among the hearers of m unless it has had it before. That
 // can only be while stored readings come: of s itself after an outage, or of
-// another subscription to the same topic. A number and a time not above the
-// newest ones are then old; a topic that was deleted and born again begins with
-// a low number but a later time.
+// another subscription to the same topic. A number not above the
+// newest and a time not above the latest are then old; a topic that was deleted
+// and born again begins with a low number but a later time.
 func (c *Client) hearLocked(s *Subscription, m *codec.Message, topic string) {
 	h := hearing{s: s, drop: m.Drop, live: s.live}
+	latest := m.TS
 	old := s.last[topic]
 	if old == nil {
 		if len(s.last) >= c.opt.Remember {
@@ -101,13 +102,16 @@ func (c *Client) hearLocked(s *Subscription, m *codec.Message, topic string) {
 			return
 		}
 		h.restart = old.restart
+		if m.Seq > old.seq {
+			latest = max(latest, old.ts)
+		}
 		if old.conn != c.conns && !old.restart && !s.opt.NotOwn && m.Seq > old.seq {
 			// The hub counts per connection; what is missing across two of them
 			// shows in the numbers only.
 			h.drop = m.Seq - old.seq - 1
 		}
 	}
-	*old = mark{seq: m.Seq, ts: m.TS, conn: c.conns}
+	*old = mark{seq: m.Seq, ts: latest, conn: c.conns}
 	c.hearers = append(c.hearers, h)
 }
 

@@ -14,7 +14,9 @@
 // until Close, with a back-off that starts at 200 ms and is spread by chance.
 // Subscriptions go on where they stood: one to an exact name asks for what
 // follows the last number it saw, one to a pattern for the readings since it
-// last heard of the hub, a few seconds more, and drops what it has seen before.
+// last heard of the hub, a few seconds more, and drops what it has seen before:
+// both sides count that time by clocks that nobody sets, and what was seen is
+// known by its number.
 // What the hub's ring still holds comes, and comes once. What it no longer
 // holds is counted in Message.Drop of the topic's next reading. When the hub
 // itself restarted its numbers begin anew: Message.Restart.

@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -331,5 +333,77 @@ func TestByeAndRefusedResume(t *testing.T) {
 	defer mu.Unlock()
 	if d := when[1].Sub(when[0]); d < 200*time.Millisecond || subs != 3 {
 		t.Errorf("came back after %v, subscribed %d times", d, subs)
+	}
+}
+
+// The hub's clock is set during an outage, as on a board that gets the network
+// and the time at one moment: nothing is lost, nothing comes twice.
+func TestOutageClock(t *testing.T) {
+	for name, step := range map[string]time.Duration{"from 1970": 56 * 365 * 24 * time.Hour, "an hour": time.Hour, "back ten minutes": -10 * time.Minute, "back two seconds": -2 * time.Second} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var off atomic.Int64
+			began := time.Now()
+			h := startHub(t, "", node.Options{Clock: func() (wall, mono int64) {
+				mono = time.Since(began).Milliseconds() + 1
+				return 1_000_000_000 + off.Load() + mono, mono
+			}})
+			p := startProxy(t, h.addr)
+			pub := dial(t, Options{URL: h.url()})
+			sub := dial(t, Options{URL: p.url()})
+			var got heard
+			s, err := sub.Subscribe(t.Context(), "room/#", SubOptions{}, got.add)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var want []string
+			publish := func(topic string, v int) {
+				t.Helper()
+				if _, err := pub.Publish(t.Context(), topic, v); err != nil {
+					t.Fatal(err)
+				}
+				want = append(want, fmt.Sprint(topic, " ", v))
+			}
+			publish("room/a", 20)
+			publish("room/a", 21)
+			eventually(t, "the first readings", func() bool { return got.count() == 2 })
+			p.cut(true)
+			publish("room/a", 22)
+			publish("room/d", 1)
+			off.Store(step.Milliseconds())
+			publish("room/a", 23)
+			p.cut(false)
+			eventually(t, "what was missed", func() bool { return got.count() >= len(want) })
+			publish("room/a", 24)
+			eventually(t, "what is live", func() bool { return got.count() >= len(want) })
+			p.cut(false) // once more, with marks from both sides of the step
+			publish("room/a", 25)
+			eventually(t, "what comes then", func() bool { return got.count() >= len(want) })
+			time.Sleep(50 * time.Millisecond)
+			var all []string
+			for _, m := range got.all() {
+				all = append(all, m.Topic+" "+string(m.Data))
+			}
+			slices.Sort(want)
+			slices.Sort(all)
+			if !slices.Equal(all, want) || s.Lost() != 0 {
+				t.Errorf("%v, not %v; %d lost", all, want, s.Lost())
+			}
+		})
+	}
+}
+
+// A computer that slept was away for longer than its own clock knows; one whose
+// clock was set by years asks for a week.
+func TestAway(t *testing.T) {
+	for _, c := range [][3]time.Duration{
+		{3 * time.Second, 3 * time.Second, 3 * time.Second},
+		{3 * time.Second, time.Hour, time.Hour},
+		{3 * time.Second, -time.Hour, 3 * time.Second},
+		{3 * time.Second, 56 * 365 * 24 * time.Hour, longestAway},
+	} {
+		if got := away(c[0], c[1]); got != c[2] {
+			t.Errorf("%v and %v: %v", c[0], c[1], got)
+		}
 	}
 }

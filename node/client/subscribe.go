@@ -64,7 +64,8 @@ type Subscription struct {
 	live     bool   // the stored readings of this connection are through
 	begun    bool   // those of some connection have been
 	again    time.Time
-	start    time.Time        // patterns: everything that came to the hub before has been delivered
+	start    time.Time        // patterns: when the hub was last heard
+	behind   time.Duration    // everything that came to it so long before that has been delivered
 	ep       uint64           // exact names: the epoch of their numbers
 	last     map[string]*mark // the newest reading of each topic
 }
@@ -208,7 +209,8 @@ func (c *Client) subFrameLocked(s *Subscription) frame {
 		}
 	} else if !s.exact && s.begun {
 		o.Has = o.Has&^from | codec.OptSince
-		o.Since = -int64((time.Since(s.start) + time.Second - 1) / time.Second)
+		now := time.Now()
+		o.Since = -int64((s.behind + away(now.Sub(s.start), now.Round(0).Sub(s.start.Round(0))) + time.Second - 1) / time.Second)
 	}
 	if s.live = false; !s.replay {
 		s.replay = true
@@ -224,6 +226,15 @@ func (c *Client) subFrameLocked(s *Subscription) frame {
 	c.calls[s.id] = &call{id: s.id, sub: s}
 	return frame{c.opt.Encoding, codec.Append(nil, c.opt.Encoding, &m)}
 }
+
+// away is how long ago a time was by both clocks of this computer. The one that
+// only goes forward stands still while it sleeps, the one on the wall may be set:
+// the longer counts, for what comes twice is known by its number.
+func away(mono, wall time.Duration) time.Duration {
+	return max(mono, min(wall, longestAway))
+}
+
+const longestAway = 7 * 24 * time.Hour
 
 // replayedLocked notes that s's stored readings are through, or will not come.
 func (c *Client) replayedLocked(s *Subscription) {
