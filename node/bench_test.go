@@ -11,7 +11,7 @@ import (
 // Costs per message must stay flat as the hub grows. Each benchmark's ns/op is
 // one publish, or one delivery where its name says so.
 
-var benchBody = Body{codec.JSON, []byte(`{"sensor":"s000123","t":1700000000000000000,"temp":23.41,"hum":51.20,"bat":3.71,"seq":1000123}`)}
+var benchBody = Body{Enc: codec.JSON, Data: []byte(`{"sensor":"s000123","t":1700000000000000000,"temp":23.41,"hum":51.20,"bat":3.71,"seq":1000123}`)}
 
 // fixed is a Format that costs next to nothing.
 type fixed struct{}

@@ -27,10 +27,7 @@ func (h *Hub) Check() error {
 		if h.topics.at(t.idx) != t {
 			bad("topic %q has another's number", t.name)
 		}
-		if err := t.log.Check(h.arena, chunks); err != nil {
-			bad("topic %q: %v", t.name, err)
-		}
-		bytes += int64(t.log.Bytes())
+		bytes += h.checkLog(t, chunks, bad)
 		if t.aud != nil {
 			refs[t.aud]++
 		}
@@ -40,10 +37,7 @@ func (h *Hub) Check() error {
 		if !d.t.dead || h.topics.at(d.t.idx) != d.t {
 			bad("topic %q has ended and is not on its way out", d.t.name)
 		}
-		if err := d.t.log.Check(h.arena, chunks); err != nil {
-			bad("topic %q, ended: %v", d.t.name, err)
-		}
-		bytes += int64(d.t.log.Bytes())
+		bytes += h.checkLog(d.t, chunks, bad)
 	}
 	if own != h.own {
 		bad("%d topics of the hub's own, counted %d", own, h.own)
@@ -71,6 +65,21 @@ func (h *Hub) Check() error {
 	}
 	h.checkSessions(bad)
 	return errors.Join(errs...)
+}
+
+// checkLog returns the bytes of the arena that the topic holds.
+func (h *Hub) checkLog(t *Topic, chunks map[uint32]bool, bad func(string, ...any)) int64 {
+	if err := t.log.Check(h.arena, chunks); err != nil {
+		bad("topic %q: %v", t.name, err)
+	}
+	n := int64(t.log.Bytes())
+	if t.rare != nil {
+		if err := t.rare.copy.Check(h.arena, chunks); err != nil {
+			bad("topic %q, the copy of what is retained: %v", t.name, err)
+		}
+		n += int64(t.rare.copy.Bytes())
+	}
+	return n
 }
 
 func (h *Hub) checkAudience(t *Topic, bad func(string, ...any)) {

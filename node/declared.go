@@ -1,17 +1,20 @@
 package node
 
-// Declaration is what Make said of a static topic: all that must outlive a restart.
+// Declaration is what Make said of a static or durable topic: all that must outlive a restart.
 type Declaration struct {
 	Topic string
 	Cap   int64 // bytes, 0 = the hub's default
 	Stale int64 // seconds, 0 = never
+
+	Dynamic bool // it is durable and not static
+	Durable bool
 }
 
-// Declared gets a value when static topics have been made, changed or deleted;
+// Declared gets a value when static or durable topics have been made, changed or deleted;
 // several changes may be one value. Whoever keeps them then asks Statics.
 func (h *Hub) Declared() <-chan struct{} { return h.declared }
 
-// Statics are the static topics, in no order.
+// Statics are the topics that were made static or durable, in no order.
 func (h *Hub) Statics() []Declaration {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
@@ -19,8 +22,8 @@ func (h *Hub) Statics() []Declaration {
 	for t := range h.topics.all {
 		t.mu.Lock()
 		d := t.declared()
-		if d.static {
-			ds = append(ds, Declaration{t.name, int64(d.cap), int64(d.stale)})
+		if d.static || d.durable {
+			ds = append(ds, Declaration{t.name, int64(d.cap), int64(d.stale), !d.static, d.durable})
 		}
 		t.mu.Unlock()
 	}

@@ -27,8 +27,11 @@ func (h *Hub) Delete(name []byte, by *Session, turn *Turn) *codec.Error {
 		h.mu.Unlock()
 		return codec.Errorf(codec.CodeNotFound, "no topic %q", name)
 	}
-	if t.declared().static {
+	if d := t.declared(); d.static || d.durable {
 		h.declaredChanged()
+	}
+	if t.rare != nil && t.rare.tape != nil {
+		t.rare.tape.Forget()
 	}
 	var stay, going []*Subscription
 	for _, b := range t.aud.Listeners() {
@@ -93,7 +96,9 @@ func (h *Hub) bearLocked(t *Topic, exact []*Subscription) {
 	}
 	heir.mu.Lock()
 	if !t.declared().static {
-		heir.decl = t.decl
+		if t.rare != nil {
+			heir.rareLocked().declaration = t.rare.declaration
+		}
 	}
 	for _, b := range exact {
 		h.setAudience(heir, h.auds.Get(heir.aud.With(b)))
@@ -163,7 +168,7 @@ func (h *Hub) killLocked(t *Topic, now int64, keep bool) {
 	t.mu.Lock()
 	t.dead = true
 	if !keep {
-		t.log.Clear(h.arena)
+		t.clearLocked(h.arena)
 		now -= farewell
 	}
 	h.setAudience(t, nil)
@@ -217,7 +222,7 @@ func (h *Hub) reap(now int64, least int) {
 	defer h.mu.Unlock()
 	for idx, d := range ended {
 		d.t.mu.Lock()
-		d.t.log.Clear(h.arena)
+		d.t.clearLocked(h.arena)
 		d.t.mu.Unlock()
 		h.topics.remove(idx)
 	}

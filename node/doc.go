@@ -75,6 +75,13 @@
 // stuck on 10,000 topics the end of one took 2.6 ms of it, and takes 2 µs. Who
 // leaves with patterns gives the lock back every 1,024 topics.
 //
+// What has to wait waits without holding anybody up. An answer that needs the disk
+// (Session.Later) stands in its session's line of answers until its commit has
+// passed. A cursor is held back with its mark set, so that a publish meanwhile
+// costs one load: by a rate, by a window that is full (Windowed, Session.Resume), or
+// because what it reads has left the arena and lies on a Disk, from which a page of
+// 16 KiB is fetched outside all locks; the live marker waits for it.
+//
 // # Locks
 //
 // The order is reaping, window.mu, listing.mu → hub.mu → Topic.mu → Session.mu →

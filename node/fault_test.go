@@ -15,7 +15,7 @@ import (
 func TestWindowLivesAsLongAsItsSession(t *testing.T) {
 	h := newClocked(t, Options{})
 	pub := func(p *peer, seq uint64) Published {
-		r, err := p.s.Publish([]byte("pump/rpm"), Body{codec.JSON, fmt.Append(nil, seq)}, seq, h.turn)
+		r, err := p.s.Publish([]byte("pump/rpm"), Body{Enc: codec.JSON, Data: fmt.Append(nil, seq)}, seq, h.turn)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -163,12 +163,12 @@ func TestSequenceWraps(t *testing.T) {
 	for i := range 8 {
 		p.pub(t, "a", fmt.Sprint(i), h.turn)
 		if i%2 == 1 {
-			want(t, s.fill(h.now, 0), fmt.Sprintf("a %d 0 %d", 1<<32-4+i, i-1), fmt.Sprintf("a %d 0 %d", 1<<32-3+i, i))
+			want(t, s.fill(h.now, 0), fmt.Sprintf("a %d 0 %d", uint64(1<<32-4)+uint64(i), i-1), fmt.Sprintf("a %d 0 %d", uint64(1<<32-3)+uint64(i), i))
 		}
 	}
 	late := open(t, h.Hub)
 	late.sub(t, "a", SubOptions{HasSince: true, Since: 1<<32 - 2}, h.turn)
-	if got := late.fill(h.now, 0); len(got) != 7 || !strings.HasPrefix(got[0], fmt.Sprint("a ", 1<<32-1)) {
+	if got := late.fill(h.now, 0); len(got) != 7 || !strings.HasPrefix(got[0], fmt.Sprint("a ", uint64(1<<32-1))) {
 		t.Errorf("since 2^32-2: %q", got)
 	}
 }

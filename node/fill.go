@@ -1,129 +1,6 @@
 package node
 
-import (
-	"topicd/codec"
-
-	"topicd/node/arena"
-	"topicd/node/fan"
-)
-
-// Reading is one stored reading as a Format sees it. Its slices are good
-// until the Format returns.
-type Reading struct {
-	Topic  string
-	Seq    uint64
-	Ep     uint64 // the topic's epoch
-	TS     int64  // hub time of arrival, milliseconds since 1970
-	Drop   uint64
-	Origin uint32 // session that published it, 0 = the hub
-	CBOR   bool   // encoding of Data
-	Text   bool   // what Format.Text says; a Format whose messages are not all of one kind sets it
-	From   []byte
-	Data   []byte
-}
-
-// Enc is the encoding of Data.
-func (r *Reading) Enc() codec.Encoding {
-	if r.CBOR {
-		return codec.CBOR
-	}
-	return codec.JSON
-}
-
-// Format is how a dialect writes readings to its peers. A Format is compared
-// and must be a pointer or a small value without state of one peer.
-type Format interface {
-	// Append appends one message. ok is false when this reading has no form in
-	// the dialect: nothing is then sent.
-	Append(dst []byte, r *Reading) (out []byte, ok bool)
-	// Live appends the marker behind the stored readings of a subscription;
-	// nothing where the dialect has none.
-	Live(dst []byte, pattern string, tag uint64, stored int64) (out []byte, ok bool)
-	// Text reports whether the messages are text.
-	Text() bool
-}
-
-// Framer puts messages into the transport's frames.
-type Framer interface {
-	Begin(dst []byte) []byte                     // makes room for a frame's head
-	End(dst []byte, begin int, text bool) []byte // completes the frame that Begin started at begin
-}
-
-// Scratch is what one flusher needs. It remembers the frames of the last
-// batches: where many readers stand at the same place a batch is encoded, and
-// transcoded, once and copied for the rest. Measured (1,000 readers × 64
-// readings): 3–5 ns a delivery instead of 27; kept with the flusher and not at
-// the topic it has a fixed size and needs no lock. The zero value is ready.
-type Scratch struct {
-	raw     []byte
-	large   [2]batch // the last ones over smallBatch, of two formats: saturated fan-out
-	next    int      // the one of them that goes when a third format comes
-	small   []batch  // by place and encoding: a gateway's sensors, dashboards that read in turn
-	reading Reading
-}
-
-// batch is the frames of a topic's readings [from, to) in one format.
-type batch struct {
-	topic    *Topic
-	format   Format
-	from, to uint64
-	frames   []byte
-}
-
-const (
-	smallBatch   = 512 // bytes of frames
-	smallBatches = 64  // with smallBatch: at most 32 KiB a flusher
-)
-
-// find is where the frames of t from a number on are kept, if they are.
-func (sc *Scratch) find(t *Topic, from uint64, f Format) *batch {
-	for i := range sc.large {
-		if b := &sc.large[i]; b.topic == t && b.from == from && b.format == f {
-			return b
-		}
-	}
-	if sc.small == nil {
-		return nil
-	}
-	if b := &sc.small[slotOf(t, from, f)]; b.topic == t && b.from == from && b.format == f {
-		return b
-	}
-	return nil
-}
-
-// keep remembers the frames of a batch.
-func (sc *Scratch) keep(t *Topic, from, to uint64, f Format, frames []byte) {
-	var b *batch
-	switch {
-	case len(frames) <= smallBatch:
-		if sc.small == nil {
-			sc.small = make([]batch, smallBatches)
-		}
-		b = &sc.small[slotOf(t, from, f)]
-	case len(frames) <= 4*batchQuota:
-		i := sc.next
-		if sc.large[1-i].format == f {
-			i = 1 - i
-		}
-		b, sc.next = &sc.large[i], 1-i
-	default:
-		return
-	}
-	b.topic, b.format, b.from, b.to = t, f, from, to
-	b.frames = append(b.frames[:0], frames...)
-}
-
-func slotOf(t *Topic, from uint64, f Format) int {
-	i := int(t.idx)<<1 + int(from)*101
-	if f.Text() {
-		i++
-	}
-	return i & (smallBatches - 1)
-}
-
-// batchQuota is how many raw bytes one visit to a topic copies at most; with
-// it, a session with many ready topics is fair to all of them.
-const batchQuota = 16 << 10
+import "topicd/node/fan"
 
 // Fill appends what s has to read to dst, until limit bytes are there or
 // nothing is left. next tells when to call again: Idle = not before the sink's
@@ -132,22 +9,38 @@ const batchQuota = 16 << 10
 //
 // One caller at a time; dst's growth past limit is bounded by one batch.
 func (s *Session) Fill(dst []byte, limit int, now int64, f Framer, sc *Scratch) (out []byte, next int64) {
+	var waits *task // that has nothing to say yet
 	for len(dst) < limit {
 		s.mu.Lock()
 		if s.closed {
 			s.mu.Unlock()
 			return dst, Idle
 		}
-		if t := s.tasks; t != nil {
+		if s.ext != nil && s.ext.later.n > 0 {
+			var more bool
+			if dst, more = s.answerLocked(dst, f); more {
+				s.mu.Unlock()
+				continue
+			}
+		}
+		if t := s.tasks; t != nil && t != waits {
 			s.mu.Unlock()
-			var done bool
-			if dst, done = t.Step(dst, limit, f); done {
+			at, done := len(dst), false
+			dst, done = t.Step(dst, limit, f)
+			switch {
+			case done:
 				s.mu.Lock()
 				if s.tasks == t {
 					s.tasks = t.next
 				}
 				s.mu.Unlock()
+			case len(dst) == at: // it waits for the disk, and wakes the session
+				waits = t
 			}
+			continue
+		}
+		if s.ext != nil && s.ext.page != nil {
+			dst = s.pageUnlock(dst, now, f, sc)
 			continue
 		}
 		due := s.dueLocked(now)
@@ -156,6 +49,7 @@ func (s *Session) Fill(dst []byte, limit int, now int64, f Framer, sc *Scratch) 
 			s.mu.Unlock()
 			return dst, due
 		}
+		s.queued = true // some may have been held back until now
 		e := *s.ready.At(0)
 		b := s.subs[e.Slot()]
 		if e.Topic() == fan.EndMark {
@@ -164,6 +58,11 @@ func (s *Session) Fill(dst []byte, limit int, now int64, f Framer, sc *Scratch) 
 		}
 		if e.Topic() == fan.LiveMark {
 			s.popLocked()
+			if b.waitsForDisk() {
+				b.markWaits = true
+				s.mu.Unlock()
+				continue
+			}
 			b.live = true
 			stored, tag, format := int64(b.stored), b.view.tag, b.view.format
 			s.mu.Unlock()
@@ -177,6 +76,14 @@ func (s *Session) Fill(dst []byte, limit int, now int64, f Framer, sc *Scratch) 
 		// Found while the entry holds its number: an ended topic's number is given
 		// to another only after it has gone from every list.
 		v := visit{s: s, t: s.hub.topics.at(e.Topic()), e: e, b: b, view: b.view, not: b.not.Load(), live: b.live, ending: b.ending, now: now}
+		if b.view.windowed {
+			if v.room = b.view.format.(Windowed).Room(); v.room <= 0 {
+				s.popLocked()
+				s.holdLocked(b, held{e.Topic(), e.From(), never})
+				s.mu.Unlock()
+				continue
+			}
+		}
 		s.mu.Unlock()
 		dst = v.read(dst, limit, f, sc)
 	}
@@ -227,7 +134,7 @@ func (s *Session) dueLocked(now int64) int64 {
 		if l.head == len(l.list) {
 			s.nheld--
 			b.held = nil
-		} else if d := l.list[l.head].due; next == Idle || d < next {
+		} else if d := l.list[l.head].due; d < onDisk && (next == Idle || d < next) {
 			next = d
 		}
 	}
@@ -245,161 +152,4 @@ func (s *Session) holdLocked(b *Subscription, h held) {
 		l.head = 0
 	}
 	l.list = append(l.list, h)
-}
-
-// visit is one look of a session at one topic.
-type visit struct {
-	s    *Session
-	t    *Topic
-	e    fan.Entry
-	b    *Subscription
-	view view
-	not  uint32
-	live bool
-	now  int64
-
-	ending             bool   // of a topic that has ended it may read the rest
-	overrun, conflated uint64 // readings that it is not given
-	drop               uint64 // both
-
-	shared bool // others hear the topic too: its frames are worth keeping
-}
-
-// read copies what the cursor may read and encodes it without a lock. The copy
-// of raw records is the price for never encoding under one.
-func (v *visit) read(dst []byte, limit int, f Framer, sc *Scratch) []byte {
-	s, t := v.s, v.t
-	t.mu.Lock()
-	from := v.start(t)
-	end := t.log.Next()
-	to := from
-	var cached *batch
-	dead := t.dead
-	if from < end {
-		if v.shared = t.aud != nil && len(t.aud.Subs) > 1; v.shared && v.plain() {
-			cached = sc.find(t, from, v.view.format)
-		}
-		if cached != nil {
-			to = cached.to
-		} else {
-			sc.raw, to = t.log.Read(s.hub.arena, from, sc.raw[:0], min(batchQuota, limit-len(dst)))
-		}
-	}
-	stored := to < end && !v.live && s.hub.arrived(t, to) <= v.b.began
-	s.mu.Lock()
-	moved := v.advanceLocked(t, from, to, to == end, stored)
-	s.mu.Unlock()
-	t.mu.Unlock()
-
-	if dead && !moved { // reap was here before, and has counted what is lost
-		return dst
-	}
-	v.countDrop()
-	if to == from {
-		return dst
-	}
-	n := int64(to - from)
-	if cached != nil {
-		dst = append(dst, cached.frames...)
-	} else {
-		dst, n = v.encode(dst, t, from, to, f, sc)
-	}
-	s.out.Add(n)
-	s.hub.Stats.Add(Delivered, n)
-	return dst
-}
-
-// plain: the reader gets every reading of the batch, the first without a drop.
-// A copied batch serves only such.
-func (v *visit) plain() bool { return v.drop == 0 && v.not == 0 && v.view.rate == 0 }
-
-// start is where the cursor stands, past what it has lost or does not want.
-func (v *visit) start(t *Topic) uint64 {
-	end := t.log.Next()
-	from := end - uint64(uint32(end)-v.e.From())
-	first := t.log.First()
-	if t.dead && !v.ending {
-		first = end
-	}
-	if from < first {
-		v.overrun = first - from
-		from = first
-	}
-	if (v.view.latest || v.view.rate > 0 && v.live) && end-from > 1 {
-		v.conflated = end - 1 - from
-		from = end - 1
-	}
-	v.drop = v.overrun + v.conflated
-	return from
-}
-
-func (v *visit) countDrop() {
-	if v.drop > 0 {
-		v.s.drop.Add(int64(v.drop))
-		v.s.hub.Stats.Add(DropOverrun, int64(v.overrun))
-		v.s.hub.Stats.Add(DropConflated, int64(v.conflated))
-	}
-}
-
-// encode appends the records in sc.raw and remembers the batch for the next reader.
-func (v *visit) encode(dst []byte, t *Topic, from, to uint64, f Framer, sc *Scratch) ([]byte, int64) {
-	start := len(dst)
-	raw := sc.raw
-	format := v.view.format
-	text := format.Text()
-	r := &sc.reading // not on the stack: a Format could keep it
-	*r = Reading{Topic: t.name, Ep: v.s.hub.epoch + uint64(t.gen), Drop: v.drop}
-	var n int64
-	for seq := from; seq < to; seq++ {
-		var rec arena.Record
-		rec, raw = arena.Parse(raw)
-		if v.not != 0 && rec.Origin == v.not {
-			continue
-		}
-		r.Seq, r.TS, r.Origin, r.CBOR, r.From, r.Data = seq, rec.TS, rec.Origin, rec.Flags&arena.CBOR != 0, rec.Name, rec.Data
-		r.Text = text
-		at := len(dst)
-		out, ok := format.Append(f.Begin(dst), r)
-		if !ok {
-			dst = out[:at]
-			v.s.hub.Stats.Add(DropFormless, 1)
-			continue
-		}
-		dst = f.End(out, at, r.Text)
-		r.Drop = 0
-		n++
-	}
-	if v.plain() && to-from == uint64(n) && v.shared {
-		sc.keep(t, from, to, format, dst[start:])
-	}
-	return dst, n
-}
-
-// advanceLocked moves the cursor on, or ends it when it has caught up. The entry
-// is still the first of the list unless a new request moved it meanwhile, or the
-// topic has ended and its number is another's: then nothing is moved.
-func (v *visit) advanceLocked(t *Topic, from, to uint64, done, stored bool) (moved bool) {
-	s, b := v.s, v.b
-	if !b.live {
-		b.stored += uint32(to - from)
-	}
-	if s.closed || s.ready.Len() == 0 || *s.ready.At(0) != v.e || s.hub.topics.at(t.idx) != t {
-		return false
-	}
-	switch {
-	case done && b.view.rate > 0 && b.live && !t.dead && uint32(to) != v.e.From():
-		// The mark stays while the rate holds the cursor back: a publish then
-		// costs nothing, and the newest is taken when it is due.
-		s.popLocked()
-		s.holdLocked(b, held{t.idx, uint32(to), v.now + int64(1000/b.view.rate)})
-	case done:
-		s.popLocked()
-		b.setMarkLocked(t, false)
-	case stored || s.ready.Len() == 1:
-		*s.ready.At(0) = fan.NewEntry(t.idx, b.slot, to)
-	default: // the others' turn
-		s.popLocked()
-		s.appendLocked(fan.NewEntry(t.idx, b.slot, to))
-	}
-	return true
 }

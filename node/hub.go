@@ -24,6 +24,8 @@ type Hub struct {
 
 	makers   makers
 	listed   listing
+	pages    pages         // that have come from the disk
+	laters   laters        // sessions with answers that wait for the disk
 	declared chan struct{} // static topics have changed; one value is enough
 	reaping  sync.Mutex    // one reap at a time; before all others
 
@@ -172,6 +174,7 @@ func (h *Hub) topicLocked(name string) (*Topic, *codec.Error) {
 	}
 	t := &Topic{name: name, gen: h.deleted}
 	t.log.Begin(1)
+	h.openTapeLocked(t, false)
 	h.topics.put(t)
 	h.byName.put(&h.topics, t)
 	h.names += int64(sizeClass(len(name)))
@@ -233,11 +236,18 @@ func (h *Hub) Make(name []byte, o MakeOptions) (*Topic, *codec.Error) {
 	if o.Keep != nil {
 		d.keep = uint32(max(0, min(*o.Keep, int(MaxKeep/time.Second))))
 	}
+	if o.Durable {
+		if h.opt.Disk == nil {
+			return nil, errNoDisk
+		}
+		h.openTapeLocked(t, true)
+		d.durable = true
+	}
 	if d != *undeclared {
-		if d.static && d != *t.declared() {
+		if (d.static || d.durable) && d != *t.declared() {
 			h.declaredChanged()
 		}
-		t.decl = &d
+		t.rareLocked().declaration = d
 	}
 	return t, nil
 }
@@ -248,7 +258,11 @@ type MakeOptions struct {
 	Cap    int64 // bytes
 	Stale  int64 // seconds
 	Keep   *int  // seconds that the topic outlives its last user
+
+	Durable bool // kept on disk from now on
 }
+
+var errNoDisk = &codec.Error{Code: codec.CodeMalformed, Msg: "this hub keeps no readings on disk: it has no state directory that takes files"}
 
 // Sweep does what time asks for: unused topics go, silent sessions become
 // stale. The transport calls it about once a second; a call looks at a part
@@ -283,7 +297,7 @@ func (h *Hub) expired(t *Topic, now int64) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	d := t.declared()
-	if d.static || t.dead || t.aud.Named() || h.usedByLocked(t.by[0]) || h.usedByLocked(t.by[1]) {
+	if d.static || t.dead || t.durableLocked() || t.aud.Named() || h.usedByLocked(t.by[0]) || h.usedByLocked(t.by[1]) {
 		t.idle = 0
 		return false
 	}
@@ -318,7 +332,7 @@ func (h *Hub) usedByLocked(id uint32) bool {
 func (h *Hub) reapIfDue(t *Topic, now int64) {
 	t.mu.Lock()
 	d := t.declared()
-	due := d.keep == 0 && !d.static && !t.dead && !t.aud.Named()
+	due := d.keep == 0 && !d.static && !t.dead && !t.durableLocked() && !t.aud.Named()
 	t.mu.Unlock()
 	if due {
 		h.killLocked(t, now, false)

@@ -217,12 +217,12 @@ func TestLastValueIsKeptWhenTheArenaIsFull(t *testing.T) {
 	}
 	var err *codec.Error
 	for i := 1000; err == nil; i++ { // one reading each fills the arena
-		_, err = p.s.Publish(fmt.Append(nil, "t/", i), Body{codec.JSON, []byte(body)}, 0, h.turn)
+		_, err = p.s.Publish(fmt.Append(nil, "t/", i), Body{Enc: codec.JSON, Data: []byte(body)}, 0, h.turn)
 	}
 	if err.Code != codec.CodeNoRoom || err.Retry == 0 || h.Stats.Get(RefusedRoom) == 0 {
 		t.Errorf("a full hub says %v", err)
 	}
-	if _, err := p.s.Publish([]byte("t/5"), Body{codec.JSON, []byte(body)}, 0, h.turn); err != nil {
+	if _, err := p.s.Publish([]byte("t/5"), Body{Enc: codec.JSON, Data: []byte(body)}, 0, h.turn); err != nil {
 		t.Errorf("a topic that is there must take its next reading: %v", err)
 	}
 }
@@ -343,7 +343,7 @@ func TestPresence(t *testing.T) {
 func TestDedupe(t *testing.T) {
 	h := newClocked(t, Options{})
 	pub := func(p *peer, data string, seq uint64) Published {
-		r, err := p.s.Publish([]byte("a"), Body{codec.JSON, []byte(data)}, seq, h.turn)
+		r, err := p.s.Publish([]byte("a"), Body{Enc: codec.JSON, Data: []byte(data)}, seq, h.turn)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -383,7 +383,7 @@ func TestLimits(t *testing.T) {
 		}
 	}
 	pub := func(topic, data string) *codec.Error {
-		_, err := p.s.Publish([]byte(topic), Body{codec.JSON, []byte(data)}, 0, h.turn)
+		_, err := p.s.Publish([]byte(topic), Body{Enc: codec.JSON, Data: []byte(data)}, 0, h.turn)
 		return err
 	}
 	fails("body", pub("a", strings.Repeat("1", 101)), codec.CodeTooLarge)
@@ -472,7 +472,7 @@ func TestAccounting(t *testing.T) {
 	turn := h.Turn()
 	for range readings {
 		for _, n := range names {
-			if _, err := s.Publish(n, Body{codec.JSON, body}, 0, turn); err != nil {
+			if _, err := s.Publish(n, Body{Enc: codec.JSON, Data: body}, 0, turn); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -522,7 +522,7 @@ func TestTwoConnectionsOfADevice(t *testing.T) {
 		var wg sync.WaitGroup
 		for _, p := range conns {
 			wg.Go(func() {
-				if _, err := p.s.Publish([]byte("a"), Body{codec.JSON, fmt.Append(nil, i)}, uint64(i+1), h.Turn()); err != nil {
+				if _, err := p.s.Publish([]byte("a"), Body{Enc: codec.JSON, Data: fmt.Append(nil, i)}, uint64(i+1), h.Turn()); err != nil {
 					t.Error(err)
 				}
 			})

@@ -15,7 +15,7 @@ func TestTopicsOfOneAddress(t *testing.T) {
 	for i := range 10 {
 		p := open(t, h.Hub)
 		for j := range 30 {
-			if _, err := p.s.Publish(fmt.Appendf(nil, "flood/%d/%d", i, j), Body{codec.JSON, []byte("1")}, 0, h.turn); err == nil {
+			if _, err := p.s.Publish(fmt.Appendf(nil, "flood/%d/%d", i, j), Body{Enc: codec.JSON, Data: []byte("1")}, 0, h.turn); err == nil {
 				made++
 			}
 		}
@@ -28,7 +28,7 @@ func TestTopicsOfOneAddress(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := other.Publish([]byte("honest"), Body{codec.JSON, []byte("1")}, 0, h.turn); err != nil {
+	if _, err := other.Publish([]byte("honest"), Body{Enc: codec.JSON, Data: []byte("1")}, 0, h.turn); err != nil {
 		t.Errorf("another address: %v", err)
 	}
 	for i := range 60 {
@@ -49,7 +49,7 @@ func TestTopicsOfOneOwner(t *testing.T) {
 			t.Fatal(err)
 		}
 		for j := range 30 {
-			if _, err := s.Publish(fmt.Appendf(nil, "flood/%d/%d", i, j), Body{codec.JSON, []byte("1")}, 0, h.turn); err == nil {
+			if _, err := s.Publish(fmt.Appendf(nil, "flood/%d/%d", i, j), Body{Enc: codec.JSON, Data: []byte("1")}, 0, h.turn); err == nil {
 				made++
 			}
 		}
@@ -98,7 +98,7 @@ func TestRefusedMakersCostTheirAddressNothing(t *testing.T) {
 			t.Fatalf("who may nothing is answered %v", err)
 		}
 	}
-	if _, err := good.s.Publish([]byte("mine"), Body{codec.JSON, []byte("1")}, 0, h.turn); err != nil {
+	if _, err := good.s.Publish([]byte("mine"), Body{Enc: codec.JSON, Data: []byte("1")}, 0, h.turn); err != nil {
 		t.Errorf("a good publisher of the same address: %v", err)
 	}
 }

@@ -75,7 +75,7 @@ func (p *peer) fill(now int64, limit int) []string {
 
 func (p *peer) pub(t testing.TB, topic, data string, turn *Turn) Published {
 	t.Helper()
-	r, err := p.s.Publish([]byte(topic), Body{codec.JSON, []byte(data)}, 0, turn)
+	r, err := p.s.Publish([]byte(topic), Body{Enc: codec.JSON, Data: []byte(data)}, 0, turn)
 	if err != nil {
 		t.Fatalf("publish to %s: %v", topic, err)
 	}
@@ -126,6 +126,7 @@ type model struct {
 	t         *testing.T
 	r         *rand.Rand
 	h         *Hub
+	disk      *ram  // of the topics x/…
 	now, skew int64 // the hub's clock, and how far the wall is from it
 	turn      *Turn
 	peers     []*modelPeer
@@ -144,7 +145,8 @@ type modelPeer struct {
 
 func newModel(t *testing.T, seed uint64) *model {
 	m := &model{t: t, r: rand.New(rand.NewPCG(seed, 7)), now: 1_700_000_000_000, data: make(map[string]string)}
-	m.h = New(Options{Memory: 256 << 10, TopicCap: 4 << 10, Topics: 40, Sessions: 12, Subs: 6, Ready: 1 << 20, Keep: 20 * time.Second, Rate: -1, Clock: func() (wall, mono int64) { return m.now + m.skew, m.now }})
+	m.disk = newRAM("x/")
+	m.h = New(Options{Disk: m.disk, Memory: 256 << 10, TopicCap: 4 << 10, Topics: 40, Sessions: 12, Subs: 6, Ready: 1 << 20, Keep: 20 * time.Second, Rate: -1, Clock: func() (wall, mono int64) { return m.now + m.skew, m.now }})
 	t.Cleanup(m.h.Close)
 	m.turn = m.h.Turn()
 	return m
@@ -205,6 +207,9 @@ func (m *model) step() string {
 		p := pick(m.r, m.peers)
 		m.check(p, p.fill(m.now, 1+m.r.IntN(600)))
 		return "fill"
+	case n == 40:
+		m.disk.run()
+		return "disk"
 	case n < 44:
 		m.drain(pick(m.r, m.peers))
 		return "drain"
@@ -237,7 +242,7 @@ func (m *model) publish(p *modelPeer) string {
 	topic := pick(m.r, modelTopics)
 	m.sent++
 	data := fmt.Sprintf("%d.%s", m.sent, strings.Repeat("x", m.r.IntN(1+m.r.IntN(1500))))
-	r, err := p.s.Publish([]byte(topic), Body{codec.JSON, []byte(data)}, 0, m.turn)
+	r, err := p.s.Publish([]byte(topic), Body{Enc: codec.JSON, Data: []byte(data)}, 0, m.turn)
 	if err != nil {
 		m.t.Fatalf("publish: %v", err)
 	}
@@ -248,6 +253,9 @@ func (m *model) publish(p *modelPeer) string {
 func (m *model) drain(p *modelPeer) {
 	for range 100 {
 		m.check(p, p.fill(m.now, 0))
+		if m.disk.run() {
+			continue
+		}
 		if p.next == Idle {
 			return
 		}

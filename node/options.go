@@ -27,6 +27,7 @@ type Options struct {
 	Owner    func(addr string) string // whom a session's address is counted for; default its host
 	Name     string                   // the hub's own name, for welcome and statistics
 
+	Disk  Disk   // where durable topics are kept; nil: there are none
 	Clock Clock  // default the system's
 	Epoch uint64 // default the time of construction: differs after a restart
 }
@@ -77,7 +78,8 @@ func (o Options) withDefaults() Options {
 // What the words of a record and of a topic can hold. Settings beyond it are to be
 // refused where they are made; here they are cut to it.
 const (
-	MaxCap  = 1<<30 - 1                 // bytes of one topic
+	MaxCap  = 1<<30 - 1 // bytes of one topic
+	MaxExt  = arena.MaxExt
 	MaxData = arena.MaxData             // bytes of one reading's data
 	MaxKeep = (1<<31 - 1) * time.Second // 68 years
 

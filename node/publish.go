@@ -16,6 +16,21 @@ import (
 type Body struct {
 	Enc  codec.Encoding
 	Data []byte
+
+	Passing bool   // published without MQTT's RETAIN
+	QoS     uint8  // one more than MQTT's QoS, 0 = not by MQTT
+	Ext     []byte // what the dialect's own subscribers are told beside, at most MaxExt bytes
+}
+
+func (b *Body) flags() uint8 {
+	f := b.QoS << arena.QoSBit & arena.QoS
+	if b.Enc == codec.CBOR {
+		f |= arena.CBOR
+	}
+	if b.Passing {
+		f |= arena.Passing
+	}
+	return f
 }
 
 // Published says where a reading went.
@@ -23,6 +38,11 @@ type Published struct {
 	Topic *Topic
 	Seq   uint64
 	Dup   bool // it was there already: Seq is the number it has
+
+	// Of a durable topic: what an answer has to wait for (Session.Later), or why it
+	// is not going to be on disk. It was delivered all the same.
+	Commit Commit
+	Unkept *codec.Error
 }
 
 // Publish stores a reading for its topic, which is made within the limits, and
@@ -120,13 +140,13 @@ func (h *Hub) topic(name []byte) (*Topic, *codec.Error) {
 
 func (s *Session) publish(t *Topic, b Body, seq uint64, turn *Turn) (Published, *codec.Error) {
 	h := s.hub
-	if len(b.Data) > h.opt.MaxBody {
+	if len(b.Data) > h.opt.MaxBody || len(b.Ext) > MaxExt {
 		h.Stats.Add(RefusedLarge, 1)
 		return Published{}, errBody
 	}
 	var sum uint64
 	var w *window
-	r := arena.Record{TS: turn.Wall, Era: h.calendar.Era(turn.Wall, turn.Mono), Origin: s.id, Data: b.Data}
+	r := arena.Record{TS: turn.Wall, Era: h.calendar.Era(turn.Wall, turn.Mono), Origin: s.id, Flags: b.flags(), Data: b.Data, Ext: b.Ext}
 	if s.ext != nil {
 		w, r.Name = s.ext.window, s.ext.from
 	}
@@ -139,13 +159,11 @@ func (s *Session) publish(t *Topic, b Body, seq uint64, turn *Turn) (Published, 
 			return Published{Topic: t, Seq: at, Dup: true}, nil
 		}
 	}
-	if b.Enc == codec.CBOR {
-		r.Flags = arena.CBOR
-	}
-	t, n, err := h.store(t, &r, s, turn)
+	p, err := h.store(t, &r, s, seq, turn)
 	if err != nil {
 		return Published{}, err
 	}
+	t, n := p.Topic, p.Seq
 	if s.last != nil && s.last.name == t.name {
 		s.last = t // an heir of the same name
 	}
@@ -153,12 +171,12 @@ func (s *Session) publish(t *Topic, b Body, seq uint64, turn *Turn) (Published, 
 		w.note(seq, sum, s.id, n, turn.Mono)
 	}
 	s.in.Add(1)
-	return Published{Topic: t, Seq: n}, nil
+	return p, nil
 }
 
 // store appends r to t, or to its heir when t was deleted, and tells the
-// audience. by is nil for the hub itself.
-func (h *Hub) store(t *Topic, r *arena.Record, by *Session, turn *Turn) (*Topic, uint64, *codec.Error) {
+// audience. by is nil for the hub itself, own the number that by gave it.
+func (h *Hub) store(t *Topic, r *arena.Record, by *Session, own uint64, turn *Turn) (Published, *codec.Error) {
 	need := r.Size()
 	fair := h.fair.Load()
 	for try := 0; ; try++ {
@@ -167,7 +185,7 @@ func (h *Hub) store(t *Topic, r *arena.Record, by *Session, turn *Turn) (*Topic,
 			t.mu.Unlock()
 			var err *codec.Error
 			if t, err = h.topic([]byte(t.name)); err != nil {
-				return t, 0, err
+				return Published{}, err
 			}
 			continue
 		}
@@ -175,16 +193,23 @@ func (h *Hub) store(t *Topic, r *arena.Record, by *Session, turn *Turn) (*Topic,
 		if limit == 0 {
 			limit = uint32(h.opt.TopicCap)
 		}
+		if r.Flags&arena.Passing != 0 || t.rare != nil {
+			h.keepLocked(t, r)
+		}
 		seq := t.log.Next()
 		evicted, ok := t.log.Append(h.arena, r, limit, fair)
 		if ok {
+			p := Published{Topic: t, Seq: seq}
+			if t.rare != nil && t.rare.tape != nil {
+				p.Commit, p.Unkept = t.rare.tape.Append(seq, t.rare.ep, r, own)
+			}
 			h.tell(t, seq, by, turn)
 			t.mu.Unlock()
 			h.Stats.Add(Stored, 1)
 			if evicted > 0 {
 				h.Stats.Add(Evicted, int64(evicted))
 			}
-			return t, seq, nil
+			return p, nil
 		}
 		t.mu.Unlock()
 		switch {
@@ -194,7 +219,7 @@ func (h *Hub) store(t *Topic, r *arena.Record, by *Session, turn *Turn) (*Topic,
 		case try < 2*maxTries && h.makeRoom(need, 0, turn.Mono):
 		default:
 			h.Stats.Add(RefusedRoom, 1)
-			return t, 0, errNoRoom
+			return Published{}, errNoRoom
 		}
 	}
 }

@@ -22,6 +22,7 @@ type TopicInfo struct {
 	Cap         int64
 	Subscribers int
 	Stale       bool
+	Durable     bool
 	Epoch       uint64
 }
 
@@ -36,6 +37,7 @@ func (i *TopicInfo) AppendJSON(b []byte) []byte {
 	b = strconv.AppendInt(append(b, `,"cap":`...), i.Cap, 10)
 	b = strconv.AppendInt(append(b, `,"subscribers":`...), int64(i.Subscribers), 10)
 	b = strconv.AppendBool(append(b, `,"stale":`...), i.Stale)
+	b = strconv.AppendBool(append(b, `,"durable":`...), i.Durable)
 	return append(b, '}')
 }
 
@@ -134,8 +136,9 @@ func (h *Hub) Info(t *Topic, mono int64) TopicInfo {
 	d := t.declared()
 	i := TopicInfo{
 		Topic: t.name, Static: d.static, Seq: t.log.Next() - 1, Readings: int(t.log.Count()),
-		Bytes: int64(t.log.Bytes()), Cap: int64(d.cap), Epoch: h.epoch + uint64(t.gen),
+		Bytes: int64(t.log.Bytes()), Cap: int64(d.cap), Epoch: h.epochOf(t),
 	}
+	i.Durable = t.rare != nil && t.rare.tape != nil
 	if d.cap == 0 {
 		i.Cap = int64(h.opt.TopicCap)
 	}
@@ -156,7 +159,7 @@ func (h *Hub) Span(t *Topic, last int64, hasSince bool, since, mono int64) (from
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	to = t.log.Next()
-	from = t.log.First()
+	from = t.firstLocked()
 	switch {
 	case hasSince && since < 0:
 		from = t.log.After(h.arena, &h.calendar, mono+since*1000)
@@ -191,9 +194,20 @@ func (h *Hub) Full() bool {
 
 // Read calls yield with stored readings of t from number from up to to, while
 // it returns true, and returns the number behind the last one accepted. raw is
-// scratch, kept for the next call.
+// scratch, kept for the next call. Of a durable topic it may wait for the disk
+// (Past).
 func (h *Hub) Read(t *Topic, from, to uint64, raw *[]byte, yield func(*Reading) bool) uint64 {
+	t.mu.Lock()
+	ep := h.epochOf(t)
+	t.mu.Unlock()
 	for from < to {
+		if h.Past(t, from) {
+			var ok bool
+			if from, ok = h.readPast(t, ep, from, to, raw, yield); !ok {
+				return from
+			}
+			continue
+		}
 		t.mu.Lock()
 		if from = max(from, t.log.First()); t.dead || from >= min(to, t.log.Next()) {
 			t.mu.Unlock()
@@ -207,7 +221,8 @@ func (h *Hub) Read(t *Topic, from, to uint64, raw *[]byte, yield func(*Reading) 
 		for ; from < end; from++ {
 			var rec arena.Record
 			rec, b = arena.Parse(b)
-			r := Reading{Topic: t.name, Seq: from, Ep: h.epoch + uint64(t.gen), TS: rec.TS, Origin: rec.Origin, CBOR: rec.Flags&arena.CBOR != 0, From: rec.Name, Data: rec.Data}
+			r := Reading{Topic: t.name, Ep: ep}
+			r.set(from, &rec)
 			if !yield(&r) {
 				return from
 			}

@@ -70,7 +70,7 @@ type Session struct {
 	queued bool // on a turn's list, or being filled: nobody else needs to wake it
 	shown  bool // its presence is known to the hub
 	stale  bool
-	nheld  int32 // subscriptions with cursors held back by a rate
+	nheld  int32 // subscriptions with cursors held back: by a rate, a window, the disk
 	ready  fan.List
 	tasks  *task
 	subs   []*Subscription  // by slot; nil = free
@@ -118,6 +118,10 @@ type extra struct {
 	from    []byte   // the same, as its readings carry it
 	window  *window  // dedupe of its device
 	aliases []*Topic // alias n is aliases[n-1]
+
+	fetching *page // what a parked cursor waits for
+	page     *page // the same, once it has come
+	later    later // answers that wait for the disk
 }
 
 // extraLocked is s.ext, made when it is first needed.
@@ -221,8 +225,10 @@ type Subscription struct {
 	ending bool   // its topic has ended; guarded by the hub's mu as well
 	told   bool   // and that is told, when what was left has been read
 	ended  bool   // which it has: its slot is free
-	began  int64  // when it was made, by the hub's clock: older readings are stored ones
-	held   *heldList
+
+	markWaits bool  // the live marker waits for cursors that wait for the disk
+	began     int64 // when it was made, by the hub's clock: older readings are stored ones
+	held      *heldList
 
 	at int32 // place in its list of the trie; guarded by the hub's mu
 
@@ -236,10 +242,14 @@ type view struct {
 	rate   float32
 	latest bool
 	once   bool
+	kept   bool // newcomers get what was published with RETAIN
+
+	windowed bool // format is Windowed
 }
 
 func (o *SubOptions) view() view {
-	return view{o.Format, o.Tag, float32(o.Rate), o.Latest, o.Once}
+	_, windowed := o.Format.(Windowed)
+	return view{o.Format, o.Tag, float32(o.Rate), o.Latest, o.Once, o.Kept, windowed}
 }
 
 func (o *SubOptions) not(s *Session) uint32 {

@@ -16,6 +16,7 @@ type SubOptions struct {
 	Latest   bool    // only ever the newest
 	Once     bool    // exact names: the session's patterns do not make it hear stored readings again
 	NotOwn   bool    // not what this session published
+	Kept     bool    // stored readings: of each topic the newest that was published with RETAIN, if there is one, as MQTT has it
 	Not      uint32  // not what the session of this number published, 0 = all
 	Format   Format
 	Tag      uint64 // the dialect's own, to know the subscription by
@@ -69,7 +70,7 @@ func (s *Session) Subscribe(pattern []byte, opt SubOptions, turn *Turn) (Subscri
 			h.dropSubLocked(b, turn.Mono)
 			return Subscribed{}, err
 		}
-		r.res.Ep, r.res.Topic = h.epoch+uint64(t.gen), t
+		r.res.Ep, r.res.Topic = h.epochOf(t), t
 		r.topic(t)
 	} else {
 		s.Charge(h.byName.n / patternCost)
@@ -137,16 +138,18 @@ func (r *replay) topic(t *Topic) {
 
 // start is the first stored reading that the subscriber wants of t.
 func (r *replay) start(t *Topic) uint64 {
-	first, next := t.log.First(), t.log.Next()
+	first, next := t.firstLocked(), t.log.Next()
 	start := next
 	switch o := r.opt; {
+	case o.Kept && o.Last > 0:
+		return t.keptLocked()
 	case !o.HasSince:
-		start = next - uint64(max(0, min(o.Last, int64(t.log.Count()))))
+		start = next - min(uint64(max(0, o.Last)), next-first)
 	case o.After > 0:
 		start = r.after(t, o.After)
 	case o.Since < 0:
 		start = r.after(t, r.turn.Mono+o.Since*1000)
-	case o.Ep != 0 && o.Ep != r.b.s.hub.epoch+uint64(t.gen) && o.Ep != r.b.s.hub.epoch:
+	case o.Ep != 0 && o.Ep != r.b.s.hub.epochOf(t) && o.Ep != r.b.s.hub.epoch:
 		start = first // other numbers than the subscriber knows: start over
 	default:
 		if start = min(uint64(o.Since)+1, next); start < first {
@@ -210,8 +213,12 @@ func (b *Subscription) unholdLocked(topic uint32) bool {
 	l := b.held
 	for i, h := range l.waiting() {
 		if h.topic == topic {
-			i += l.head
-			l.list = append(l.list[:i], l.list[i+1:]...)
+			if i == 0 {
+				l.head++
+			} else {
+				i += l.head
+				l.list = append(l.list[:i], l.list[i+1:]...)
+			}
 			if l.head == len(l.list) {
 				b.s.nheld--
 				b.held = nil

@@ -18,11 +18,11 @@ type Topic struct {
 	// guarded by mu
 	mu   sync.Mutex
 	log  arena.Log
-	aud  *audience    // nil: nobody
-	decl *declaration // what was said of it; nil for most
-	idle uint32       // seconds of the hub's clock when it was last seen unused, 0 = in use
-	by   [2]uint32    // the sessions that published last: while they are connected it is in use
-	dead bool         // deleted; nothing is stored or marked any more
+	aud  *audience // nil: nobody
+	rare *rare     // nil for most
+	idle uint32    // seconds of the hub's clock when it was last seen unused, 0 = in use
+	by   [2]uint32 // the sessions that published last: while they are connected it is in use
+	dead bool      // deleted; nothing is stored or marked any more
 }
 
 // declaration is what Make said of a topic.
@@ -31,6 +31,43 @@ type declaration struct {
 	cap    uint32 // bytes, 0 = the hub's default
 	stale  uint32 // seconds without a reading that make it stale, 0 = never
 	keep   uint32 // seconds it outlives its last user, keepDefault = the hub's
+
+	durable bool // somebody said so
+}
+
+// rare is what only some topics have.
+type rare struct {
+	declaration
+	tape Tape   // nil: not durable
+	ep   uint64 // of a durable topic: it outlives restarts
+
+	// Where somebody publishes by MQTT without RETAIN: the number of the newest
+	// reading with it, 0 = none, and a copy for when it has left the log.
+	passing bool
+	kept    uint64
+	copy    arena.Log
+}
+
+// rareLocked is t.rare, made when it is first needed.
+func (t *Topic) rareLocked() *rare {
+	if t.rare == nil {
+		t.rare = &rare{declaration: *undeclared}
+	}
+	return t.rare
+}
+
+// durableLocked: something of the topic is on disk, or is going to be.
+func (t *Topic) durableLocked() bool {
+	return t.rare != nil && t.rare.tape != nil && (t.rare.durable || t.rare.tape.First() < t.log.Next())
+}
+
+// epochOf changes whenever the topic's numbers restart. The caller holds t.mu, or
+// the hub's mu.
+func (h *Hub) epochOf(t *Topic) uint64 {
+	if t.rare != nil && t.rare.ep != 0 {
+		return t.rare.ep
+	}
+	return h.epoch + uint64(t.gen)
 }
 
 const keepDefault = ^uint32(0)
@@ -39,10 +76,10 @@ var undeclared = &declaration{keep: keepDefault}
 
 // declared is what holds for t: never nil, not to be changed.
 func (t *Topic) declared() *declaration {
-	if t.decl == nil {
+	if t.rare == nil {
 		return undeclared
 	}
-	return t.decl
+	return &t.rare.declaration
 }
 
 // Name is the topic's name.
@@ -136,14 +173,14 @@ func (x *index) remove(b *table, t *Topic) {
 // table maps the small numbers of topics to topics without a lock: pages are
 // made under the hub's lock and never move.
 type table struct {
-	pages [1 << fan.TopicBits >> pageBits]atomic.Pointer[page]
+	pages [1 << fan.TopicBits >> pageBits]atomic.Pointer[tablePage]
 	free  []uint32 // numbers of reaped topics
 	used  uint32   // numbers ever given
 }
 
 const pageBits = 9
 
-type page [1 << pageBits]atomic.Pointer[Topic]
+type tablePage [1 << pageBits]atomic.Pointer[Topic]
 
 func (b *table) at(idx uint32) *Topic {
 	return b.pages[idx>>pageBits].Load()[idx&(1<<pageBits-1)].Load()
@@ -159,7 +196,7 @@ func (b *table) put(t *Topic) {
 	}
 	p := &b.pages[t.idx>>pageBits]
 	if p.Load() == nil {
-		p.Store(new(page))
+		p.Store(new(tablePage))
 	}
 	p.Load()[t.idx&(1<<pageBits-1)].Store(t)
 }

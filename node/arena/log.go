@@ -104,6 +104,10 @@ func (l *Log) fits(a *Arena, r *Record, need int) bool {
 	putRecordHead((*[headSize]byte)(b[off:]), r)
 	off += headSize
 	off += copy(b[off:], r.Name)
+	if len(r.Ext) > 0 {
+		binary.LittleEndian.PutUint16(b[off:], uint16(len(r.Ext)))
+		off += 2 + copy(b[off+2:], r.Ext)
+	}
 	off += copy(b[off:], r.Data)
 	l.tailOff = uint16(off)
 	l.next++
@@ -239,6 +243,10 @@ func (l *Log) write(a *Arena, chain chunk, r *Record) {
 	putRecordHead(&h, r)
 	l.put(a, h[:])
 	l.put(a, r.Name)
+	if len(r.Ext) > 0 {
+		l.put(a, binary.LittleEndian.AppendUint16(nil, uint16(len(r.Ext))))
+		l.put(a, r.Ext)
+	}
 	l.put(a, r.Data)
 	l.next++
 	l.count++

@@ -21,11 +21,12 @@ func TestLog(t *testing.T) {
 			size = r.IntN(9000)
 		}
 		data := bytes.Repeat([]byte{byte(i)}, size)
-		evicted, ok := l.Append(a, &Record{TS: int64(i), Origin: uint32(i), Name: []byte("dev")[:r.IntN(4)], Data: data}, 32<<10, 0)
+		ext := bytes.Repeat([]byte{7}, max(0, r.IntN(60)-40))
+		evicted, ok := l.Append(a, &Record{TS: int64(i), Origin: uint32(i), Name: []byte("dev")[:r.IntN(4)], Data: data, Ext: ext}, 32<<10, 0)
 		if !ok {
 			t.Fatal("no room")
 		}
-		want = append(want, data)[evicted:]
+		want = append(want, append(ext, data...))[evicted:]
 		first += uint64(evicted)
 		if l.First() != first || int(l.count) != len(want) {
 			t.Fatalf("holds %d from %d, want %d from %d", l.count, l.First(), len(want), first)
@@ -38,7 +39,7 @@ func TestLog(t *testing.T) {
 		for ; seq < to; seq++ {
 			var rec Record
 			rec, raw = Parse(raw)
-			if !bytes.Equal(rec.Data, want[seq-first]) || rec.TS != int64(rec.Origin) {
+			if !bytes.Equal(append(rec.Ext, rec.Data...), want[seq-first]) || rec.TS != int64(rec.Origin) {
 				t.Fatalf("step %d: record %d differs", i, seq)
 			}
 		}

@@ -34,6 +34,9 @@ type keptTopic struct {
 	Topic string `json:"topic"`
 	Cap   int64  `json:"cap,omitempty"`   // bytes
 	Stale int64  `json:"stale,omitempty"` // seconds
+
+	Dynamic bool `json:"dynamic,omitempty"` // it is durable and not static
+	Durable bool `json:"durable,omitempty"`
 }
 
 const (
@@ -55,7 +58,7 @@ func (k *Topics) Load() error {
 		if k.Skip(t.Topic) {
 			continue
 		}
-		if _, err := k.Hub.Make([]byte(t.Topic), node.MakeOptions{Static: true, Cap: t.Cap, Stale: t.Stale}); err != nil {
+		if _, err := k.Hub.Make([]byte(t.Topic), node.MakeOptions{Static: !t.Dynamic, Cap: t.Cap, Stale: t.Stale, Durable: t.Durable}); err != nil {
 			if err.Code == codec.CodeNoRoom {
 				k.unmade = append(k.unmade, node.Declaration(t))
 			}

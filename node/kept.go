@@ -1,0 +1,78 @@
+package node
+
+import (
+	"topicd/codec"
+	"topicd/node/arena"
+)
+
+// MQTT's RETAIN: a newcomer by MQTT gets the newest reading that was published with
+// it (MQTT 5 3.3.1.3). What all others publish counts as such, so a topic needs to
+// note it only once somebody publishes without RETAIN.
+
+// keepLocked notes before r is stored in t what newcomers by MQTT get then. The
+// caller holds t.mu.
+func (h *Hub) keepLocked(t *Topic, r *arena.Record) {
+	if r.Flags&arena.Passing == 0 {
+		if t.rare != nil && t.rare.passing {
+			t.rare.passing = false
+			t.rare.copy.Clear(h.arena)
+		}
+		return
+	}
+	x := t.rareLocked()
+	if x.passing {
+		return
+	}
+	x.passing, x.kept = true, 0
+	if t.log.Count() == 0 {
+		return
+	}
+	x.kept = t.log.Next() - 1
+	raw, _ := t.log.Read(h.arena, x.kept, nil, 1)
+	rec, _ := arena.Parse(raw)
+	x.copy.Begin(x.kept)
+	x.copy.Append(h.arena, &rec, MaxCap, 0) // without room it is there until it leaves the log
+}
+
+// keptLocked is the number of the reading that newcomers by MQTT get, the log's
+// next where there is none. The caller holds t.mu.
+func (t *Topic) keptLocked() uint64 {
+	switch x := t.rare; {
+	case x != nil && x.passing && x.kept == 0, t.log.Count() == 0 && (x == nil || !x.passing):
+		return t.log.Next()
+	case x != nil && x.passing && (x.kept >= t.log.First() || t.keepsCopy(x.kept)):
+		return x.kept
+	case x != nil && x.passing:
+		return t.log.Next()
+	}
+	return t.log.Next() - 1
+}
+
+// keepsCopy: that number is kept beside the log.
+func (t *Topic) keepsCopy(seq uint64) bool {
+	return t.rare != nil && t.rare.passing && t.rare.kept == seq && t.rare.copy.Count() > 0
+}
+
+// clearLocked gives all memory of the topic's readings back.
+func (t *Topic) clearLocked(a *arena.Arena) {
+	t.log.Clear(a)
+	if t.rare != nil {
+		t.rare.copy.Clear(a)
+	}
+}
+
+// Unkeep ends what newcomers by MQTT get of a topic: somebody published an empty
+// payload with RETAIN. Readings stay, for everybody else.
+func (s *Session) Unkeep(name []byte) *codec.Error {
+	h := s.hub
+	t := h.Find(name)
+	if t == nil {
+		return nil
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	x := t.rareLocked()
+	x.passing, x.kept = true, 0
+	x.copy.Clear(h.arena)
+	return nil
+}

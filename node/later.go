@@ -1,0 +1,149 @@
+package node
+
+import (
+	"sync"
+
+	"topicd/codec"
+	"topicd/node/fan"
+)
+
+// Answer is what a peer is told once its reading is on disk.
+type Answer interface {
+	// Append appends the message; why is set when the reading will not be on disk.
+	Append(dst []byte, f Framer, why *codec.Error) []byte
+}
+
+// later are a session's answers that wait, in their order.
+type later struct {
+	first, last *waiting
+	n           int
+}
+
+type waiting struct {
+	Answer
+	commit Commit
+	next   *waiting
+}
+
+// maxLater is how many answers of a session may wait for the disk. More come
+// only when it is much slower than its peer, who is told to slow down.
+const maxLater = 4096
+
+var errLater = &codec.Error{Code: codec.CodeTooFast, Msg: "too many of your readings wait for the disk: wait for their answers first", Retry: 1000}
+
+// Later has a sent when c is on disk, or will not be, behind all that waits already.
+// With c 0 it only keeps the order. Called by the peer's reader only.
+func (s *Session) Later(c Commit, a Answer, turn *Turn) *codec.Error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return errClosed
+	}
+	l := &s.extraLocked().later
+	if l.n >= maxLater {
+		s.hub.Stats.Add(RefusedLater, 1)
+		return errLater
+	}
+	w := &waiting{Answer: a, commit: c}
+	if l.n++; l.n == 1 {
+		l.first = w
+		s.hub.laters.add(s)
+	} else {
+		l.last.next = w
+	}
+	l.last = w
+	s.queueLocked(turn)
+	return nil
+}
+
+// Waits tells whether answers wait for the disk: what is to be said in its order
+// must go by Later too. Called by the peer's reader only.
+func (s *Session) Waits() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.ext != nil && s.ext.later.n > 0
+}
+
+// answerLocked appends the answers whose time has come; false when none has.
+func (s *Session) answerLocked(dst []byte, f Framer) (out []byte, some bool) {
+	l := &s.ext.later
+	for l.n > 0 {
+		w := l.first
+		var why *codec.Error
+		if w.commit != 0 {
+			done := false
+			if done, why = s.hub.opt.Disk.Committed(w.commit); !done && why == nil {
+				break
+			}
+		}
+		dst, some = w.Append(dst, f, why), true
+		l.first = w.next
+		if l.n--; l.n == 0 {
+			l.last = nil
+			s.hub.laters.remove(s)
+		}
+	}
+	return dst, some
+}
+
+// laters are the sessions with answers that wait.
+type laters struct {
+	mu   sync.Mutex // after the sessions'
+	sess map[*Session]struct{}
+}
+
+func (l *laters) add(s *Session) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.sess == nil {
+		l.sess = make(map[*Session]struct{})
+	}
+	l.sess[s] = struct{}{}
+}
+
+func (l *laters) remove(s *Session) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.sess, s)
+}
+
+// Committed says that the disk has more, or fails: answers that wait are looked at.
+// Without locks.
+func (h *Hub) Committed() {
+	h.laters.mu.Lock()
+	list := make([]*Session, 0, len(h.laters.sess))
+	for s := range h.laters.sess {
+		list = append(list, s)
+	}
+	h.laters.mu.Unlock()
+	for _, s := range list {
+		s.mu.Lock()
+		s.queued = true
+		s.mu.Unlock()
+		s.sink.Wake()
+	}
+}
+
+// Resume puts cursors that waited for room in their window back on the list: the
+// peer has acknowledged. Called by the peer's reader only.
+func (s *Session) Resume(turn *Turn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.nheld == 0 || s.closed {
+		return
+	}
+	some := false
+	for _, b := range s.subs {
+		if b == nil || !b.view.windowed {
+			continue
+		}
+		for w := b.held.waiting(); len(w) > 0 && w[0].due == never; w = b.held.waiting() {
+			b.unholdLocked(w[0].topic)
+			s.appendLocked(fan.NewEntry(w[0].topic, b.slot, uint64(w[0].from)))
+			some = true
+		}
+	}
+	if some {
+		s.queueLocked(turn)
+	}
+}
