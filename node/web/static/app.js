@@ -53,10 +53,12 @@ const link = new Link(() => socket("ws"), name(), {
     say("The hub was restarted: its numbers begin again.");
   },
   failed: (opened, said) => outage.failed(opened, said),
-  stepped: (ms) =>
+  stepped: (ms) => {
+    unset();
     say(
       "The hub's clock was set " + (ms > 0 ? "forward" : "back") + " by " + span(Math.abs(ms) / 1000) + ". Plots go on at the new time.",
-    ),
+    );
+  },
 });
 
 // Background tabs get no frames: nothing is painted there.

@@ -88,9 +88,12 @@ export class ClientsView {
       ms = this.page.link.clock.now(),
       seen = new Set();
     for (const c of this.list) {
-      const key = (c.id ?? c.client) + " " + c.since;
+      const key = (c.id ?? c.client) + (c.id === undefined ? " " + c.since : "");
       let r = this.#rows.get(key);
-      if (!r) this.#rows.set(key, (r = this.#row(c)));
+      if (!r) {
+        this.#rows.set(key, (r = this.#row(c)));
+        r.came = now - Math.max(0, ms - c.since); // from here on by a clock that nobody sets
+      }
       seen.add(key);
       if (r.at !== this.list) {
         const dt = (now - r.when) / 1000;
@@ -109,7 +112,7 @@ export class ClientsView {
         rate(r.rin) || "–",
         rate(r.rout) || "–",
         c.drop ? String(c.drop) : "–",
-        span((ms - c.since) / 1000),
+        span((now - r.came) / 1000),
       ].forEach((t, i) => put(r.cells[i], t || "–"));
       r.tr.classList.toggle("lossy", c.drop > 0);
       r.tr.hidden = Boolean(f) && !(c.client + " " + c.url + " " + c.addr + " " + c.dialect).toLowerCase().includes(f);

@@ -197,6 +197,7 @@ export function span(s) {
   if (s < 60) return s + " s";
   if (s < 3600) return Math.floor(s / 60) + " min";
   if (s < 86400) return Math.floor(s / 3600) + " h" + (s < 36000 ? " " + Math.floor((s % 3600) / 60) + " min" : "");
+  if (s >= 730 * 86400) return Math.floor(s / 31557600) + " y";
   return Math.floor(s / 86400) + " d" + (s < 864000 ? " " + Math.floor((s % 86400) / 3600) + " h" : "");
 }
 

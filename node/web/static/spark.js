@@ -2,6 +2,8 @@
 
 import { ringSize } from "./topics.js";
 
+const youngest = 16; // values that a line is as wide as at least
+
 /** draw paints a topic's ring on a canvas of w×h CSS pixels. */
 export function draw(canvas, t, w, h, colour) {
   const scale = Math.min(2, devicePixelRatio || 1);
@@ -25,8 +27,8 @@ export function draw(canvas, t, w, h, colour) {
     top = 3,
     tall = h - 6,
     from = t.at - n,
-    step = (w - 5) / (ringSize - 1),
-    left = 1 + (ringSize - n) * step;
+    step = (w - 5) / (Math.max(n, youngest) - 1), // a young topic's fills its place soon
+    left = 1;
   const y = (v) => (max === min ? h / 2 : top + tall - ((v - min) / range) * tall);
   g.beginPath();
   let x = left,

@@ -42,6 +42,7 @@ export async function pure() {
     assert.equal(measure(v, u, d).join(" ").trim(), want);
   assert.equal(decimals(0.1 + 0.2), 1);
   assert.equal(span(90061), "1 d 1 h");
+  assert.equal(span(56 * 365.25 * 86400), "56 y");
   assert.deepEqual([0, 0.001, 0.5, 2, 1234].map(rate), ["", "4 /h", "30 /min", "2.0 /s", "1,234 /s"]);
 
   const { fits } = await from("pattern");

@@ -237,6 +237,7 @@ export async function clockSteps({ browser, binary, folder }) {
     await right("in 1970");
     off = 0;
     await page.waitForSelector(".says >> text=The hub's clock was set forward by");
+    await page.screenshot({ path: folder + "/refused-clock-set.png" });
     await right("today");
     assert((await page.locator("#unset").innerText()) === "", "the clock is set");
     await until("the line is drawn up to now", async () => (await drawn()) > 0.9);
