@@ -34,7 +34,7 @@ build: plot
 	$(BUILD) -o bin/topicd ./cmd/topicd
 
 # The dashboard's plots: uPlot by npm, embedded. Without npm or network the
-# binary goes without, and the page says so.
+# page draws them itself, more plainly.
 PLOT := node/web/plot
 plot: $(PLOT)/dist/uPlot.js
 
@@ -42,7 +42,7 @@ $(PLOT)/dist/uPlot.js: $(PLOT)/package-lock.json
 	@if command -v npm >/dev/null && (cd $(PLOT) && npm ci --no-audit --no-fund --loglevel=error >/dev/null); then \
 	  cd $(PLOT) && cp node_modules/uplot/LICENSE dist/LICENSE && cp node_modules/uplot/dist/uPlot.min.css dist/uPlot.css && \
 	  cp node_modules/uplot/dist/uPlot.iife.min.js dist/uPlot.js; \
-	else echo "no plots in this build: npm could not bring uPlot"; fi
+	else echo "npm could not bring uPlot: the page draws its plots itself"; fi
 
 run: build
 	bin/topicd serve

@@ -29,7 +29,7 @@ export class Pane {
   names = [];
   #series = new Map(); // name → {lines: Map(field → Series), asked, colour}
   #hover = null;
-  #have = null; // is there uPlot?
+  #loaded = false; // what draws plots
   #drawn = "";
   #detail = "";
 
@@ -114,20 +114,16 @@ export class Pane {
     this.names = names.slice(0, most);
     for (const n of fresh) this.#want(n);
     this.#changed();
-    if (names.length && this.#have === null) {
-      this.#have = await load();
-      this.#noPlot();
+    if (names.length && !this.#loaded) {
+      await load();
+      this.#loaded = true;
       this.page.dirty();
     }
   }
 
-  #noPlot() {
+  #absent() {
     const name = this.names.length === 1 && this.page.heard && !this.page.topics.all.has(this.names[0]) && this.names[0];
-    const text = name
-      ? "The hub has no topic " + name + " now. Its plot begins with its first reading."
-      : this.#have === false
-        ? "This topicd was built without plots. Build it where npm can be reached (make build) to get them; everything else works."
-        : "";
+    const text = name ? "The hub has no topic " + name + " now. Its plot begins with its first reading." : "";
     if (this.missing.textContent !== text) fill(this.missing, text);
     this.missing.hidden = !text;
     return Boolean(text);
@@ -224,10 +220,10 @@ export class Pane {
     if (this.root.hidden) return;
     const lines = this.#lines(),
       dark = this.page.dark(),
-      missing = this.#noPlot();
+      missing = this.#absent();
     this.#texts(lines);
     const change = lines.map((l) => l.change).join();
-    if (this.#have) {
+    if (this.#loaded) {
       if (lines.length) {
         this.plot.paint(
           lines,

@@ -1,12 +1,13 @@
 // uPlot, fed with series: one axis a unit, time that follows or stands still.
 
 import { el } from "./dom.js";
+import { Drawn } from "./drawn.js";
 import { measure, clock, sign } from "./reading.js";
 import { together } from "./series.js";
 
 let library = null;
 
-/** load brings uPlot; a hub that was built without it has none (false). */
+/** load brings uPlot; a hub that was built without it has none (false), and plots are drawn plainly. */
 export function load() {
   library ||= new Promise((done) => {
     const s = el("script", { src: "static/plot/uPlot.js" });
@@ -58,7 +59,7 @@ export class Plot {
 
   /** paint draws the series; look = {ink, grid, colours: Map}. */
   paint(series, look, changed) {
-    if (!this.box.clientWidth || !window.uPlot) return;
+    if (!this.box.clientWidth) return;
     if (changed || !this.#u) this.#pieces = series.flatMap((s) => s.tables().map((table) => ({ s, table })));
     const pieces = this.#pieces;
     const key = pieces.map(({ s }) => s.label + "\n" + scaleOf(s) + look.colour(s) + s.dash).join("\n\n") + look.name;
@@ -73,7 +74,7 @@ export class Plot {
     }
     if (changed) {
       const tables = pieces.map((p) => p.table);
-      this.#u.setData(tables.length === 1 ? tables[0] : together(window.uPlot.join, tables), false);
+      this.#u.setData(tables.length === 1 ? tables[0] : together((window.uPlot || Drawn).join, tables), false);
     }
     const to = this.end;
     this.#u.setScale("x", { min: to - this.span, max: to });
@@ -81,6 +82,7 @@ export class Plot {
   }
 
   #make(series, look) {
+    const Lib = window.uPlot || Drawn;
     const units = [...new Set(series.map(scaleOf))]; // % and /100 are one
     const font = "11px " + getComputedStyle(document.body).fontFamily;
     const axis = (over) => ({ stroke: look.ink, font, grid: { stroke: look.grid, width: 1 }, ticks: { show: false }, ...over });
@@ -114,7 +116,7 @@ export class Plot {
           stroke: look.colour(s),
           width: 1.75,
           dash: s.dash,
-          paths: s.steps ? window.uPlot.paths.stepped({ align: 1 }) : undefined,
+          paths: s.steps ? Lib.paths.stepped({ align: 1 }) : undefined,
           spanGaps: false,
           points: { size: 4 },
           fill: series.every((x) => x === series[0]) ? look.colour(s) + "1c" : undefined,
@@ -124,7 +126,7 @@ export class Plot {
         setCursor: [(u) => this.on.hover(u.cursor.left >= 0 ? u.posToVal(u.cursor.left, "x") : null)],
       },
     };
-    this.#u = new window.uPlot(opts, [[], ...series.map(() => [])], this.box);
+    this.#u = new Lib(opts, [[], ...series.map(() => [])], this.box);
   }
 
   /** move shows other times: to = 0 follows. */

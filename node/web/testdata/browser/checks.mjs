@@ -102,16 +102,26 @@ export async function plot({ browser, hub, peer }) {
   await close(page);
 }
 
-// A binary that was built without npm has everything but the plots, and says so.
-export async function plotless({ browser, hub, peer }) {
-  await peer.pub("plotless/a", 1);
-  await peer.pub("plotless/a", 5);
-  const page = await open(browser, hub);
+// A binary that was built without npm has no uPlot: its plots are drawn plainly.
+export async function plotless({ browser, hub, peer, folder }) {
+  for (const v of [1, 5, 4, 3, 2, 5]) {
+    await peer.pub("plotless/a", { u: "V", v });
+    await peer.pub("plotless/on", v > 3);
+    await sleep(200);
+  }
+  const page = await open(browser, hub, { kept: { span: 5 } });
   await page.route("**/static/plot/*", (r) => r.fulfill({ status: 404, body: "" }));
   await filter(page, "plotless");
   await row(page, "plotless/a").click();
-  await page.waitForSelector("text=built without plots");
-  await until("figures are there all the same", async () => /5\s+1\s+3\.0\s+5/.test(await page.locator(".figures tbody").innerText()));
+  await until("a line is drawn", async () => ((await painted(page)).green || 0) > 100);
+  await row(page, "plotless/on").click({ modifiers: ["Shift"] });
+  await until("a second one, and figures", async () => ((await painted(page)).blue || 0) > 30);
+  const box = await page.locator(".plot .u-over").boundingBox();
+  await page.mouse.move(box.x + box.width - 90, box.y + box.height / 2);
+  await until("the read-out tells the time", async () => /\d\d:\d\d:\d\d/.test(await page.locator(".when").innerText()));
+  await page.screenshot({ path: folder + "/plotless.png" });
+  await page.mouse.wheel(0, 200);
+  await until("the wheel zooms", async () => (await page.evaluate(() => JSON.parse(localStorage.topicd).span)) > 5);
   await close(page);
 }
 
