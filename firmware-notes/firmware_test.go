@@ -20,7 +20,8 @@ import (
 
 	"topicd/node"
 	"topicd/node/dialect/native"
-	"topicd/node/wsock"
+	"topicd/node/link"
+	"topicd/node/link/ws"
 )
 
 // need skips the test where a tool is missing, and fails it in CI.
@@ -94,10 +95,7 @@ type hub struct {
 func newHub(listen string, ping time.Duration) (*hub, error) {
 	h := node.New(node.Options{Name: "greenhouse"})
 	cfg := &native.Config{Hub: h, Version: "test", Ping: 50 * time.Second, MaxFrame: 65536}
-	s, err := wsock.New(h, wsock.Options{
-		Ping: ping, Subprotocols: []string{native.ProtocolJSON, native.ProtocolCBOR},
-		Dialect: func(_ *http.Request, p string) node.Dialect { return cfg.New(p) },
-	})
+	s, err := link.New(h, link.Options{Ping: ping})
 	if err != nil {
 		return nil, err
 	}
@@ -106,7 +104,9 @@ func newHub(listen string, ping time.Duration) (*hub, error) {
 		return nil, err
 	}
 	mux := http.NewServeMux()
-	mux.Handle("/ws", s)
+	mux.Handle("/ws", ws.New(s, ws.Options{
+		Subprotocols: []string{native.ProtocolJSON, native.ProtocolCBOR}, Open: func(a node.Arrival) node.Dialect { return cfg.New(a.Protocol) },
+	}))
 	hs := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
 	go func() { _ = hs.Serve(l) }()
 	return &hub{Hub: h, addr: l.Addr().String(), stop: func() {

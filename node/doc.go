@@ -16,7 +16,7 @@
 // limit (Options.Worst).
 //
 // The package is a data structure: no socket, no goroutine, no clock of its
-// own. A transport (wsock) gives it frames through a dialect and is told by
+// own. A transport (link) gives it frames through a dialect and is told by
 // Sink.Wake, or by the Turn it passed, which sessions have something to read.
 //
 // # The life of a reading

@@ -89,6 +89,7 @@ type Scratch struct {
 type batch struct {
 	topic    *Topic
 	format   Format
+	on       Framer // what the frames are made for: one of a WebSocket is none on a bare connection
 	from, to uint64
 	frames   []byte
 }
@@ -99,23 +100,23 @@ const (
 )
 
 // find is where the frames of t from a number on are kept, if they are.
-func (sc *Scratch) find(t *Topic, from uint64, f Format) *batch {
+func (sc *Scratch) find(t *Topic, from uint64, f Format, on Framer) *batch {
 	for i := range sc.large {
-		if b := &sc.large[i]; b.topic == t && b.from == from && b.format == f {
+		if b := &sc.large[i]; b.topic == t && b.from == from && b.format == f && b.on == on {
 			return b
 		}
 	}
 	if sc.small == nil {
 		return nil
 	}
-	if b := &sc.small[slotOf(t, from, f)]; b.topic == t && b.from == from && b.format == f {
+	if b := &sc.small[slotOf(t, from, f)]; b.topic == t && b.from == from && b.format == f && b.on == on {
 		return b
 	}
 	return nil
 }
 
 // keep remembers the frames of a batch.
-func (sc *Scratch) keep(t *Topic, from, to uint64, f Format, frames []byte) {
+func (sc *Scratch) keep(t *Topic, from, to uint64, f Format, on Framer, frames []byte) {
 	var b *batch
 	switch {
 	case len(frames) <= smallBatch:
@@ -125,14 +126,14 @@ func (sc *Scratch) keep(t *Topic, from, to uint64, f Format, frames []byte) {
 		b = &sc.small[slotOf(t, from, f)]
 	case len(frames) <= 4*batchQuota:
 		i := sc.next
-		if sc.large[1-i].format == f {
+		if b := &sc.large[1-i]; b.format == f && b.on == on {
 			i = 1 - i
 		}
 		b, sc.next = &sc.large[i], 1-i
 	default:
 		return
 	}
-	b.topic, b.format, b.from, b.to = t, f, from, to
+	b.topic, b.format, b.on, b.from, b.to = t, f, on, from, to
 	b.frames = append(b.frames[:0], frames...)
 }
 

@@ -15,6 +15,9 @@ type Peer interface {
 	// SetPace sets the milliseconds between writes while busy; negative = the
 	// transport's default.
 	SetPace(ms int)
+	// SetSilence sets the milliseconds without a sign of life after which the
+	// peer is dead; 0 = the transport's default, negative = never.
+	SetSilence(ms int)
 	// Speak hands the connection over to another dialect.
 	Speak(d Dialect)
 }
@@ -32,6 +35,17 @@ type Dialect interface {
 	Bye(p Peer, why *codec.Error, turn *Turn)
 	// Close is called once, when the peer is gone, before its session ends.
 	Close(p Peer, turn *Turn)
+}
+
+// Splitter is a Dialect whose protocol frames itself. The transport takes what
+// comes, on a bare connection or as the payload of binary messages, for one
+// stream of bytes and hands Frame one packet of it at a time.
+type Splitter interface {
+	Dialect
+	// Split is the length of the packet that in begins with; 0 until all of it
+	// has come. One of more than most bytes is to be refused as soon as its
+	// length is known. An error ends the connection; Bye is called with it.
+	Split(in []byte, most int) (n int, err *codec.Error)
 }
 
 // Attend makes sure that the transport fills the session soon: it has queued

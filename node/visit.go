@@ -44,7 +44,7 @@ func (v *visit) read(dst []byte, limit int, f Framer, sc *Scratch) []byte {
 		to = from + 1
 	case from < end:
 		if v.shared = t.aud != nil && len(t.aud.Subs) > 1; v.shared && v.plain() {
-			cached = sc.find(t, from, v.view.format)
+			cached = sc.find(t, from, v.view.format, f)
 		}
 		if cached != nil {
 			to = cached.to
@@ -138,7 +138,7 @@ func (v *visit) encode(dst []byte, from, to uint64, f Framer, sc *Scratch) ([]by
 		}
 	}
 	if to-from == uint64(n) && v.shared && v.plain() {
-		sc.keep(v.t, from, to, v.view.format, dst[start:])
+		sc.keep(v.t, from, to, v.view.format, f, dst[start:])
 	}
 	return dst, n
 }

@@ -21,7 +21,8 @@ import (
 
 	"topicd/node"
 	"topicd/node/dialect/native"
-	"topicd/node/wsock"
+	"topicd/node/link"
+	"topicd/node/link/ws"
 )
 
 // Peers that vanish without a word: power lost, a cable pulled. The hub and the
@@ -189,21 +190,18 @@ func until(t *testing.T, limit time.Duration, what string, ok func() bool) {
 // With pings every half second, by every reader. The program has them every 45 s.
 func TestAttackCable(t *testing.T) {
 	processes(t)
-	for _, reader := range []string{"poll", "wait", "gorilla"} {
+	for _, reader := range []string{"poll", "goroutine"} {
 		t.Run(reader, func(t *testing.T) {
 			t.Parallel()
 			gateway, field := farm(t)
 			const silence = 2 * time.Second
 			hub := node.New(node.Options{Stale: silence / 2})
 			cfg := &native.Config{Hub: hub, Version: "test"}
-			ws, err := wsock.New(hub, wsock.Options{
-				Reader: reader, Ping: silence / 4, Dead: silence,
-				Dialect: func(_ *http.Request, sub string) node.Dialect { return cfg.New(sub) },
-			})
+			l, err := link.New(hub, link.Options{Reader: reader, Ping: silence / 4, Dead: silence})
 			if err != nil {
 				t.Fatal(err)
 			}
-			http := httptest.NewUnstartedServer(ws)
+			http := httptest.NewUnstartedServer(ws.New(l, ws.Options{Open: func(a node.Arrival) node.Dialect { return cfg.New(a.Protocol) }}))
 			http.Listener.Close()
 			gateway.in(func() {
 				if http.Listener, err = net.Listen("tcp", "0.0.0.0:0"); err != nil {
@@ -214,7 +212,7 @@ func TestAttackCable(t *testing.T) {
 			t.Cleanup(func() {
 				ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 				defer cancel()
-				ws.Shutdown(ctx)
+				l.Shutdown(ctx)
 				http.Close()
 				hub.Close()
 			})

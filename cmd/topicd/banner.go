@@ -37,7 +37,7 @@ func (s *server) worst() worst {
 	o := s.set.hub("")
 	return worst{
 		Worst:       o.Worst(),
-		connections: s.set.wsock().Worst(s.set.sessions),
+		connections: s.set.link().Worst(s.set.sessions),
 		program:     programBase,
 	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"net"
 	"net/http"
 
 	"topicd/codec"
@@ -13,6 +14,8 @@ import (
 	"topicd/node/dialect/scd"
 	"topicd/node/dialect/webchannel"
 	"topicd/node/front"
+	"topicd/node/link"
+	"topicd/node/link/ws"
 	"topicd/node/web/answer"
 )
 
@@ -21,7 +24,7 @@ import (
 func (s *server) plugs() []dialect.Plug {
 	m := &s.set.mws
 	return []dialect.Plug{
-		native.Plug(native.Config{Hub: s.hub, Version: version, Ping: pingEvery, MaxFrame: int(s.set.maxFrame), Door: s.gate}),
+		native.Plug(native.Config{Hub: s.hub, Version: version, Ping: link.DefaultPing, MaxFrame: int(s.set.maxFrame), Door: s.gate}),
 		scd.Plug(s.hub),
 		webchannel.Plug(s.hub),
 		echo.Plug(),
@@ -39,11 +42,22 @@ func dialectNames() (names []string) {
 }
 
 // arrival is how a request came.
-func arrival(r *http.Request, proto string) node.Arrival {
-	return node.Arrival{
-		Addr: r.RemoteAddr, Port: front.Port(r.Context()), Dialect: front.Dialect(r.Context()),
-		Path: r.URL.Path, Query: r.URL.RawQuery, Protocol: proto, Rights: node.RightsOf(r.Context()),
+func arrival(r *http.Request) node.Arrival {
+	a := ws.Arrival(r)
+	a.Port, a.Dialect = front.Port(r.Context()), front.Dialect(r.Context())
+	return a
+}
+
+// bare takes the connections of listeners without HTTP, by the dialect that they
+// are given to.
+func (s *server) bare() map[string]func(net.Conn, node.Arrival) {
+	take := map[string]func(net.Conn, node.Arrival){}
+	for _, p := range s.router.Plugs() {
+		if p.Bare {
+			take[p.Name] = func(nc net.Conn, a node.Arrival) { s.link.Accept(nc, a, s.router.Open(a), nil, nil) }
+		}
 	}
+	return take
 }
 
 // handler is what is behind the port.
@@ -55,10 +69,10 @@ func (s *server) handler() http.Handler {
 			s.web.Serve(w, r, own.Handler)
 		case r.Header.Get("Upgrade") == "":
 			s.web.ServeHTTP(w, r)
-		case s.router.Check(arrival(r, "")) != nil:
+		case s.router.Check(arrival(r)) != nil:
 			http.NotFound(w, r)
 		default:
-			s.ws.ServeHTTP(w, r)
+			s.sockets.ServeHTTP(w, r)
 		}
 	})
 }

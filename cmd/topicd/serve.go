@@ -18,10 +18,11 @@ import (
 	"topicd/node/access"
 	"topicd/node/dialect"
 	"topicd/node/front"
+	"topicd/node/link"
+	"topicd/node/link/ws"
 	"topicd/node/sense"
 	"topicd/node/state"
 	"topicd/node/web"
-	"topicd/node/wsock"
 )
 
 func (a *app) serve() *command {
@@ -59,7 +60,8 @@ type server struct {
 	told     access.Told
 	admin    adminToken
 	router   *dialect.Router
-	ws       *wsock.Server
+	link     *link.Server
+	sockets  *ws.Server // WebSockets
 	web      *web.Server
 	side     sync.WaitGroup
 	stopSide context.CancelFunc
@@ -125,7 +127,7 @@ func (s *server) start() (err error) {
 		return err
 	}
 	s.front.Serve(front.Inside{
-		Stats: &s.hub.Stats, Gate: s.gate, Handler: s.handler(), Own: s.own, Refuse: s.refuse,
+		Stats: &s.hub.Stats, Gate: s.gate, Handler: s.handler(), Own: s.own, Refuse: s.refuse, Bare: s.bare(),
 	})
 	s.startSide()
 	return nil
@@ -154,7 +156,7 @@ func (s *server) openFront() error {
 		Log: s.log, Names: access.Names{Hosts: append(ownNames(), s.set.hosts...), Origins: s.set.origins}, Told: &s.told,
 		Dialects: dialectNames(), Cert: s.cert, AllTLS: s.cert != nil && len(s.set.tlsListen) == 0,
 		Sessions: s.set.sessions, PerAddress: s.set.perAddress, Requests: s.set.requests, Loopback: bool(s.set.loopback),
-		Header: s.set.header, Idle: s.set.idle, Dead: deadAfter,
+		Header: s.set.header, Idle: s.set.idle, Dead: link.DefaultDead,
 	})
 	for i, addr := range append(slices.Clone(s.set.listen), s.set.tlsListen...) {
 		if err := s.front.Bind(addr, i >= len(s.set.listen)); err != nil {
@@ -190,27 +192,22 @@ func (s *server) openTopics() error {
 
 // openInside makes what is behind the front: WebSockets, and HTTP.
 func (s *server) openInside() (err error) {
-	w := s.set.wsock()
-	w.Ping, w.Dead, w.Log, w.Gone = pingEvery, deadAfter, s.log, s.front.Leave
-	w.Reader = os.Getenv("TOPICD_READER") // poll, wait or gorilla, to measure and to rule one out; default the best
-	w.Subprotocols = s.router.Protos()
-	w.CheckOrigin = func(*http.Request) bool { return true } // the front has
-	w.Dialect = func(r *http.Request, proto string) node.Dialect { return s.router.Open(arrival(r, proto)) }
-	if s.ws, err = wsock.New(s.hub, w); err != nil {
+	o := s.set.link()
+	o.Log, o.Gone = s.log, s.front.Leave
+	o.Reader = os.Getenv("TOPICD_READER") // poll or goroutine, to measure and to rule one out; default the best
+	if s.link, err = link.New(s.hub, o); err != nil {
 		return err
 	}
+	s.sockets = ws.New(s.link, ws.Options{
+		Open: s.router.Open, Subprotocols: s.router.Protos(), Arrival: arrival,
+		CheckOrigin: func(*http.Request) bool { return true }, // the front has
+	})
 	s.web = web.New(web.Config{
 		Hub: s.hub, Version: version, Listeners: s.front, Access: s.gate, Page: s.front.Page, Origin: s.front.Origin,
 		Dialects: s.router.Plugs(),
 	})
 	return nil
 }
-
-// pingEvery: proxies cut idle sockets at 60 s, and Managed WebSocket promises 45.
-const pingEvery = 45 * time.Second
-
-// deadAfter: a ping and 25 s for its pong.
-const deadAfter = 70 * time.Second
 
 // shutdown ends everything, in this order: nobody is told to come any more,
 // nobody is let in, everybody is told to go and gets what is still owed for at
@@ -224,7 +221,7 @@ func (s *server) shutdown() {
 	s.web.Close()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
-	s.ws.Shutdown(ctx)
+	s.link.Shutdown(ctx)
 	s.web.Drain(ctx)
 	s.front.End()
 	s.web.Wait()

@@ -17,7 +17,7 @@ import (
 	"topicd/node/client"
 	"topicd/node/dialect/mws"
 	"topicd/node/front"
-	"topicd/node/wsock"
+	"topicd/node/link"
 )
 
 // settings are what serve can be told, by flag, environment, file or default.
@@ -255,9 +255,9 @@ func (s *settings) hub(name string) node.Options {
 	}
 }
 
-// wsock are the settings that the transport knows.
-func (s *settings) wsock() wsock.Options {
-	o := wsock.Options{MaxFrame: int(s.maxFrame), Pace: s.pace, Pings: s.pings}
+// link are the settings that the transport knows.
+func (s *settings) link() link.Options {
+	o := link.Options{MaxFrame: int(s.maxFrame), Pace: s.pace, Pings: s.pings}
 	if o.Pace == 0 {
 		o.Pace = -1
 	}

@@ -17,10 +17,12 @@ var walls = map[string]struct{ may, never string }{
 	"node/arena":                 {"", "net os time log/slog"},
 	"node/fan":                   {"codec", "net os time log/slog"},
 	"node/internal/prefetch":     {"", ""},
-	"node/wsock":                 {"codec node node/internal/prefetch", ""},
+	"node/bound":                 {"", "net os time log/slog"},
+	"node/link":                  {"codec node node/bound node/internal/prefetch", "net/http github.com/gorilla/websocket"},
+	"node/link/ws":               {"node node/link", "log/slog"},
 	"node/state":                 {"codec node", "net net/http"},
 	"node/access":                {"codec node node/state", "net/http/httputil"},
-	"node/front":                 {"codec node node/access node/state", "github.com/gorilla/websocket"},
+	"node/front":                 {"codec node node/access node/link node/state", "github.com/gorilla/websocket"},
 	"node/dialect":               {"codec node", "github.com/gorilla/websocket"},
 	"node/dialect/native":        {"codec node node/dialect", "github.com/gorilla/websocket net/http"},
 	"node/dialect/scd":           {"codec node node/dialect", "github.com/gorilla/websocket net/http"},
@@ -29,7 +31,7 @@ var walls = map[string]struct{ may, never string }{
 	"node/dialect/echo":          {"codec node node/dialect", "github.com/gorilla/websocket net/http"},
 	"node/dialect/relay":         {"codec node node/dialect node/web/answer", "github.com/gorilla/websocket"},
 	"node/dialect/mws":           {"codec node node/dialect node/web/answer", "github.com/gorilla/websocket"},
-	"node/dialect/dialecttest":   {"codec node node/dialect node/web node/wsock", ""}, // of tests only
+	"node/dialect/dialecttest":   {"codec node node/dialect node/link node/link/ws node/web", ""}, // of tests only
 	"node/dialect/mqtt/packet":   {"codec", "net net/http time"},
 	"node/store":                 {"codec", "net net/http"},
 	"node/web":                   {"codec node node/access node/dialect node/front node/web/answer", "github.com/gorilla/websocket"},

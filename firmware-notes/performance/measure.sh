@@ -79,7 +79,7 @@ if [ -x "$peers/run.sh" ]; then
           pass "$tmp/pinned" "" "$w" "" hub-mixed
           pass "$tmp/pinned" hub-json-pace0 w3 "--pace 0" hub-json
           ;;
-        w4b) TOPICD_READER=wait pass "$tmp/pinned" hub-portable w4b "" hub-json ;;
+        w4b) TOPICD_READER=goroutine pass "$tmp/pinned" hub-portable w4b "" hub-json ;;
       esac
     done
     if [ -n "$(only w3)" ]; then

@@ -12,7 +12,8 @@ import (
 
 	"topicd/node"
 	"topicd/node/dialect/native"
-	"topicd/node/wsock"
+	"topicd/node/link"
+	"topicd/node/link/ws"
 )
 
 // testHub is the real hub behind a real socket.
@@ -20,7 +21,7 @@ type testHub struct {
 	t    *testing.T
 	addr string
 	hub  *node.Hub
-	ws   *wsock.Server
+	link *link.Server
 	http *http.Server
 }
 
@@ -39,14 +40,15 @@ func startHub(t *testing.T, addr string, o node.Options) *testHub {
 	h := &testHub{t: t, addr: l.Addr().String(), hub: node.New(o)}
 	cfg := &native.Config{Hub: h.hub, Version: "test", MaxFrame: 64 << 10}
 	var err error
-	h.ws, err = wsock.New(h.hub, wsock.Options{
-		Subprotocols: []string{native.ProtocolJSON, native.ProtocolCBOR},
-		Dialect:      func(_ *http.Request, p string) node.Dialect { return cfg.New(p) },
-	})
+	h.link, err = link.New(h.hub, link.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	h.http = &http.Server{Handler: h.ws}
+	sockets := ws.New(h.link, ws.Options{
+		Subprotocols: []string{native.ProtocolJSON, native.ProtocolCBOR},
+		Open:         func(a node.Arrival) node.Dialect { return cfg.New(a.Protocol) },
+	})
+	h.http = &http.Server{Handler: sockets}
 	go h.http.Serve(l)
 	t.Cleanup(h.stop)
 	return h
@@ -55,18 +57,18 @@ func startHub(t *testing.T, addr string, o node.Options) *testHub {
 func (h *testHub) url() string { return "ws://" + h.addr + "/ws" }
 
 func (h *testHub) stop() {
-	if h.ws == nil {
+	if h.link == nil {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	h.http.Close()
-	h.ws.Shutdown(ctx)
+	h.link.Shutdown(ctx)
 	if err := h.hub.Check(); err != nil {
 		h.t.Error(err)
 	}
 	h.hub.Close()
-	h.ws = nil
+	h.link = nil
 }
 
 // proxy is a network between client and hub that can be cut.

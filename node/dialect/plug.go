@@ -29,9 +29,9 @@ type Plug struct {
 	Check func(node.Arrival) *codec.Error
 	// Open makes the dialect of one connection.
 	Open func(node.Arrival) node.Dialect
-	// Bare lets the dialect be spoken on a listener without HTTP: it finds where
-	// a message ends. nil: the dialect needs a WebSocket.
-	Bare Split
+	// Bare lets the dialect be spoken on a listener without HTTP: what Open makes
+	// is a node.Splitter, which finds where a message ends, on a WebSocket too.
+	Bare bool
 
 	API  []Call   // what it adds to the hub's API
 	HTTP *Service // the part of plain HTTP that it has for itself
@@ -39,11 +39,6 @@ type Plug struct {
 	Run   func(context.Context) // runs beside the hub until the context ends
 	Close func()                // called when everybody has left, before the hub is closed
 }
-
-// Split is the length of the message that in begins with; 0 until all of it has
-// come. An error ends the connection: in is no message, or one of more than max
-// bytes.
-type Split func(in []byte, max int) (n int, err *codec.Error)
 
 // Call is one method of one path of the hub's API, such as GET /api/relay. Do
 // answers it with the rights of the request's session; its error is answered

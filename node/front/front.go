@@ -15,6 +15,7 @@ import (
 	"topicd/codec"
 	"topicd/node"
 	"topicd/node/access"
+	"topicd/node/link"
 )
 
 // Options are what a Front has to know before there is a hub.
@@ -170,7 +171,7 @@ func (f *Front) serve(e *endpoint) {
 	l := net.Listener(&turnstile{e.Listener, &f.peers})
 	switch {
 	case e.tls:
-		l = tls.NewListener(l, f.tlsConfig(take != nil))
+		l = tls.NewListener(link.Below(l), f.tlsConfig(take != nil))
 	case take == nil:
 		l = &headListener{l, f.in.Stats}
 	}

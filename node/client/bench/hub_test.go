@@ -12,7 +12,8 @@ import (
 
 	"topicd/node"
 	"topicd/node/dialect/native"
-	"topicd/node/wsock"
+	"topicd/node/link"
+	"topicd/node/link/ws"
 )
 
 // TestMain is also the hub of tests that want one in a process of its own.
@@ -38,17 +39,17 @@ func hubAt(addr string, o node.Options) (at string, stop func() *node.Hub, err e
 	}
 	hub := node.New(o)
 	cfg := &native.Config{Hub: hub, Version: "test", MaxFrame: 64 << 10}
-	ws, err := wsock.New(hub, wsock.Options{Dialect: func(_ *http.Request, p string) node.Dialect { return cfg.New(p) }})
+	conns, err := link.New(hub, link.Options{})
 	if err != nil {
 		return "", nil, err
 	}
-	s := &http.Server{Handler: ws}
+	s := &http.Server{Handler: ws.New(conns, ws.Options{Open: func(a node.Arrival) node.Dialect { return cfg.New(a.Protocol) }})}
 	go s.Serve(l)
 	return l.Addr().String(), func() *node.Hub {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()
 		s.Close()
-		ws.Shutdown(ctx)
+		conns.Shutdown(ctx)
 		return hub
 	}, nil
 }

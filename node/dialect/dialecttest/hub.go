@@ -14,8 +14,9 @@ import (
 	"topicd/codec"
 	"topicd/node"
 	"topicd/node/dialect"
+	"topicd/node/link"
+	"topicd/node/link/ws"
 	"topicd/node/web"
-	"topicd/node/wsock"
 )
 
 // Options configure a Hub. All but Plugs may be left out.
@@ -46,13 +47,11 @@ func Start(t testing.TB, o Options) *Hub {
 	if h.Router, err = dialect.NewRouter(o.Plugs(h.Hub)...); err != nil {
 		t.Fatal(err)
 	}
-	ws, err := wsock.New(h.Hub, wsock.Options{
-		MaxFrame: o.MaxFrame, Reader: o.Reader, Subprotocols: h.Router.Protos(),
-		Dialect: func(r *http.Request, proto string) node.Dialect { return h.Router.Open(o.arrival(r, proto)) },
-	})
+	l, err := link.New(h.Hub, link.Options{MaxFrame: o.MaxFrame, Reader: o.Reader})
 	if err != nil {
 		t.Fatal(err)
 	}
+	sockets := ws.New(l, ws.Options{Open: h.Router.Open, Subprotocols: h.Router.Protos(), Arrival: o.arrival})
 	h.Web = web.New(web.Config{Hub: h.Hub, Version: "1.0", Dialects: h.Router.Plugs()})
 	if o.Rights == nil {
 		o.Rights = mayHeader
@@ -64,10 +63,10 @@ func Start(t testing.TB, o Options) *Hub {
 			h.Web.Serve(w, r, h.Router.Service(o.Listener).Handler)
 		case r.Header.Get("Upgrade") == "":
 			h.Web.ServeHTTP(w, r)
-		case h.Router.Check(o.arrival(r, "")) != nil:
+		case h.Router.Check(o.arrival(r)) != nil:
 			http.NotFound(w, r)
 		default:
-			ws.ServeHTTP(w, r)
+			sockets.ServeHTTP(w, r)
 		}
 	}))
 	h.URL = srv.URL
@@ -80,7 +79,7 @@ func Start(t testing.TB, o Options) *Hub {
 		h.Web.Close()
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()
-		ws.Shutdown(ctx)
+		l.Shutdown(ctx)
 		srv.Close()
 		h.Web.Wait()
 		h.Router.Close()
@@ -95,8 +94,10 @@ func Start(t testing.TB, o Options) *Hub {
 	return h
 }
 
-func (o *Options) arrival(r *http.Request, proto string) node.Arrival {
-	return node.Arrival{Dialect: o.Listener, Addr: r.RemoteAddr, Path: r.URL.Path, Query: r.URL.RawQuery, Protocol: proto, Rights: node.RightsOf(r.Context())}
+func (o *Options) arrival(r *http.Request) node.Arrival {
+	a := ws.Arrival(r)
+	a.Dialect = o.Listener
+	return a
 }
 
 // WS is the URL of a WebSocket.
@@ -127,7 +128,7 @@ func (o Only) MayRead(topic string) bool                { return o.ok(topic) == 
 
 // EachReader runs a test with every way of the transport to read.
 func EachReader(t *testing.T, test func(t *testing.T, reader string)) {
-	for _, r := range []string{"poll", "wait", "gorilla"} {
+	for _, r := range []string{"poll", "goroutine"} {
 		t.Run(r, func(t *testing.T) {
 			t.Parallel()
 			test(t, r)

@@ -164,6 +164,7 @@ func (s *Transcript) Open(name, subprotocol string) *Peer {
 type Peer struct {
 	Dialect node.Dialect
 	Pace    int
+	Silence int          // as it was set last
 	Code    int          // it was ended with
 	Why     *codec.Error // it was cut for
 
@@ -177,6 +178,7 @@ type Peer struct {
 // Session implements node.Peer, as the rest of them do.
 func (p *Peer) Session() *node.Session { return p.s }
 func (p *Peer) SetPace(ms int)         { p.Pace = ms }
+func (p *Peer) SetSilence(ms int)      { p.Silence = ms }
 func (p *Peer) Speak(d node.Dialect)   { p.Dialect = d }
 func (p *Peer) Wake()                  {}
 func (p *Peer) Cut(why *codec.Error)   { p.Why = why }

@@ -48,7 +48,7 @@ func (h *house) joined(t *testing.T, room string, n int) {
 // TestRelay: each message goes to the others of the room as it was sent; native
 // and SCD clients see and join in.
 func TestRelay(t *testing.T) {
-	for _, reader := range []string{"poll", "wait", "gorilla"} {
+	for _, reader := range []string{"poll", "goroutine"} {
 		t.Run(reader, func(t *testing.T) {
 			t.Parallel()
 			h := newHouse(t, node.Options{}, reader)

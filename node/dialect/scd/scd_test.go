@@ -218,7 +218,7 @@ func TestSCD(t *testing.T) {
 			a > TSM:mine
 			a < [server@notify]:TSM|mine|1|no error\n`},
 	}
-	for _, reader := range []string{"poll", "gorilla"} {
+	for _, reader := range []string{"poll", "goroutine"} {
 		for _, tt := range tests {
 			t.Run(reader+"/"+tt.name, func(t *testing.T) {
 				t.Parallel()

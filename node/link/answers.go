@@ -1,0 +1,110 @@
+package link
+
+import (
+	"sync"
+
+	"topicd/node"
+)
+
+// answerBuf is a buffer of whole frames, lent while there are some: most
+// connections have none to say most of the time.
+type answerBuf struct{ b []byte }
+
+var spareBufs = sync.Pool{New: func() any { return &answerBuf{b: make([]byte, 0, 512)} }}
+
+// queueLocked is the buffer to append an answer to.
+func (c *conn) queueLocked() *answerBuf {
+	if c.answers == nil {
+		c.answers = spareBufs.Get().(*answerBuf)
+	}
+	return c.answers
+}
+
+// takeLocked appends the answers to out.
+func (c *conn) takeLocked(out []byte) []byte {
+	a := c.answers
+	if a == nil {
+		return out
+	}
+	out = append(out, a.b...)
+	c.answers = nil
+	c.countLocked()
+	if cap(a.b) <= 4096 {
+		a.b = a.b[:0]
+		spareBufs.Put(a)
+	}
+	return out
+}
+
+const (
+	// maxUnread is what may wait for a peer that does not read, in answers and
+	// in the rest of an interrupted write; two messages where those are larger,
+	// and one more on top. Above it the connection is cut without a word: the
+	// peer would not read that either.
+	maxUnread = 256 << 10
+	// relieveAt is how much waits before it is written while the peer's requests
+	// are still being read: who asks for much in one go is not cut for it.
+	relieveAt = 64 << 10
+	// fewAnswers beyond the rest of a batch may wait on any connection, however
+	// many wait on all together.
+	fewAnswers = 4 << 10
+)
+
+func (c *conn) unreadLocked() int {
+	n := len(c.pending)
+	if c.answers != nil {
+		n += len(c.answers.b)
+	}
+	return n
+}
+
+// mayAnswerLocked reports whether one more answer may be queued.
+func (c *conn) mayAnswerLocked() bool {
+	if c.life != alive {
+		return false
+	}
+	n := c.unreadLocked()
+	// When the answers of all together are too many, those go who wait for more
+	// than a few.
+	if n > max(maxUnread, 2*c.srv.opt.MaxFrame) || n > batchLimit+fewAnswers && c.srv.unread.Full() {
+		c.exceedLocked()
+	}
+	return c.life == alive
+}
+
+// exceedLocked has a peer cut that does not read: by its reader, or by a flusher
+// where it says nothing itself.
+func (c *conn) exceedLocked() {
+	c.life = lost
+	c.srv.hub.Stats.Add(node.CutReplies, 1)
+	c.srv.flushers.add(c)
+}
+
+// countLocked keeps the server's count of what waits beyond a batch that was
+// interrupted, which each connection may have. To be called when answers or
+// pending have changed.
+func (c *conn) countLocked() {
+	n := int32(max(0, c.unreadLocked()-batchLimit))
+	c.srv.unread.Move(int(c.counted), int(n))
+	c.counted = n
+}
+
+// drains reports whether the reader may go on: the peer reads its answers. It
+// gives it the chance to, then cuts it.
+func (c *conn) drains() bool {
+	c.mu.Lock()
+	gone := c.life == lost
+	write := c.unreadLocked() > relieveAt && c.writer != blocked && !gone
+	c.mu.Unlock()
+	if write {
+		w := newWorker(c.srv)
+		w.tick()
+		w.flush(c)
+		w.attend()
+	}
+	if gone {
+		c.over = true
+		c.sock.shut()
+	}
+	return !gone
+}

@@ -1,0 +1,211 @@
+package link
+
+import (
+	"sync"
+
+	"topicd/codec"
+	"topicd/node"
+	"topicd/node/bound"
+)
+
+// conn is one connection: a session's peer and sink. doc.go has the table of
+// what a connection can be.
+type conn struct {
+	// What a delivery touches stands first, on one line of cache: with a
+	// thousand readers that is what a delivery costs besides the system call.
+
+	// guarded by mu
+	mu       sync.Mutex
+	life     life
+	writer   writer
+	again    bool  // something came up while somebody wrote
+	paced    bool  // on the pacer's list, to be written at its pace
+	draining bool  // the goodbye waits until the readings are written
+	packets  bool  // the dialect frames itself: it is a node.Splitter
+	pace     int32 // microseconds
+
+	lastWrite int64        // nanoseconds of the server's clock
+	answers   *answerBuf   // behind the readings: answers, pongs, goodbye; nil = none
+	cut       *codec.Error // why the hub wants it to end
+
+	// static after construction
+	sess *node.Session
+	sock socket
+	wire Wire
+	srv  *Server
+
+	// guarded by mu
+	pending   []byte // what the socket did not take
+	blockedAt int64  // since when, milliseconds of the server's clock
+	heldTill  int64  // when the pacer looks for readings held back by a rate; 0 = it need not
+	endAt     int64  // since when it is ending
+	greetBy   int64  // when its first message must have come; 0 = it has
+	silence   int32  // milliseconds without a sign of life; 0 = the server's, negative = any
+	counted   int32  // bytes of what waits that stand in the server's count
+
+	// owned by the reader
+	dialect node.Dialect    // written under mu as well
+	part    []byte          // bytes of a message that is not whole yet
+	msg     *fragments      // pieces of a message, or bytes of a packet, that is not whole yet
+	open    Open            // how far the message in pieces is
+	pings   bound.PerSecond // and pongs
+	over    bool            // nothing more is read
+
+	idx      int32 // in the server's list; guarded by the server's mu
+	nextPing int64 // milliseconds of the server's clock; owned by the sweeper
+}
+
+// life is how far a connection is from its end. It only rises.
+type life uint8
+
+const (
+	alive  life = iota
+	ending      // the goodbye is queued: nothing may follow it
+	done        // and the peer's is not waited for: the socket ends once all is written
+	lost        // nothing can be said to it any more: its socket is shut, its reader will see that
+	closed      // its reader has: the socket goes when nobody writes
+)
+
+// writer is what is done about writing. Whoever makes it busy owns the socket's
+// writing side until it makes it something else.
+type writer uint8
+
+const (
+	resting writer = iota
+	busy           // somebody fills and writes
+	blocked        // pending waits for the socket
+)
+
+// fragments are what has come of a message, or of a packet.
+type fragments struct {
+	b    []byte
+	text bool
+}
+
+func (m *fragments) size() int {
+	if m == nil {
+		return 0
+	}
+	return len(m.b)
+}
+
+// socket is the seam between connections and their transports.
+type socket interface {
+	// start begins reading. Nothing was read before.
+	start(c *conn)
+	// seal makes of b what the socket writes: itself, or what TLS makes of it
+	// behind what TLS has to say, which lies in buf.
+	seal(b []byte, buf *[]byte) ([]byte, error)
+	// owes tells whether TLS has something to say.
+	owes() bool
+	// write takes what it can of sealed bytes without blocking.
+	write(b []byte) (n int, err error)
+	// warm fetches what write will read: see worker.warm.
+	warm()
+	// waitWritable has conn.writable called when the socket takes more. It is
+	// called with the connection's rest in conn.pending.
+	waitWritable(c *conn)
+	// resume reads on after the peer was left unread for a while.
+	resume()
+	// finish says that nothing more will be written; what was is delivered.
+	finish()
+	// shut ends the connection: its reader then calls conn.gone. Any goroutine
+	// may call it, more than once.
+	shut()
+	// release frees the descriptor. Nothing uses the socket after it.
+	release()
+}
+
+var (
+	_ node.Sink = (*conn)(nil)
+	_ node.Peer = (*conn)(nil)
+)
+
+// Session implements node.Peer.
+func (c *conn) Session() *node.Session { return c.sess }
+
+// Speak implements node.Peer.
+func (c *conn) Speak(d node.Dialect) {
+	_, packets := d.(node.Splitter)
+	c.mu.Lock()
+	c.dialect, c.packets = d, packets
+	c.mu.Unlock()
+}
+
+// SetPace implements node.Peer.
+func (c *conn) SetPace(ms int) {
+	c.mu.Lock()
+	if c.pace = int32(min(ms, maxPace) * 1000); ms < 0 {
+		c.pace = c.srv.pace()
+	}
+	c.mu.Unlock()
+}
+
+const maxPace = 10_000 // milliseconds: longer and the peer had better poll
+
+// SetSilence implements node.Peer.
+func (c *conn) SetSilence(ms int) {
+	c.mu.Lock()
+	c.silence = int32(min(max(ms, -1), maxSilence))
+	c.mu.Unlock()
+}
+
+const maxSilence = 7 * 24 * 3600 * 1000 // milliseconds
+
+// Send implements node.Peer.
+func (c *conn) Send(text bool, payload []byte, turn *node.Turn) {
+	c.mu.Lock()
+	if c.mayAnswerLocked() {
+		a := c.queueLocked()
+		at := len(a.b)
+		a.b = c.wire.End(append(c.wire.Begin(a.b), payload...), at, text)
+	}
+	c.attendUnlock(turn)
+}
+
+// attendUnlock unlocks and has what was queued written soon: with the readings
+// that wait for their pace, unless that is long.
+func (c *conn) attendUnlock(turn *node.Turn) {
+	urgent := c.paced && c.paceLocked() > answerWait
+	c.countLocked()
+	c.mu.Unlock()
+	c.sess.Attend(turn)
+	if urgent {
+		c.Wake()
+	}
+}
+
+const answerWait = 20e6 // nanoseconds
+
+// End implements node.Peer.
+func (c *conn) End(code int, reason string, turn *node.Turn) {
+	c.mu.Lock()
+	c.endLocked(code, reason)
+	if _, bare := c.wire.(plain); bare && c.life == ending {
+		c.life = done // the peer has no goodbye that could be waited for
+	}
+	c.attendUnlock(turn)
+}
+
+func (c *conn) endLocked(code int, reason string) {
+	if c.life != alive {
+		return
+	}
+	a := c.queueLocked()
+	a.b = c.wire.Bye(a.b, code, reason)
+	c.life, c.endAt = ending, c.srv.millis()
+}
+
+// Wake implements node.Sink.
+func (c *conn) Wake() { c.srv.flushers.add(c) }
+
+// Cut implements node.Sink: the hub's locks may be held, so it only leaves a
+// note for a flusher.
+func (c *conn) Cut(why *codec.Error) {
+	c.mu.Lock()
+	if c.cut == nil {
+		c.cut = why
+	}
+	c.mu.Unlock()
+	c.srv.flushers.add(c)
+}

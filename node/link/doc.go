@@ -1,0 +1,70 @@
+// Package link carries connections, whatever they speak: it reads, flushes, paces,
+// sweeps and bounds. It knows sessions and bytes. How messages lie in the bytes is
+// a Wire's (package ws is RFC 6455, plain is none), what they mean is a dialect's.
+//
+//	HTTP upgrade ─► ws.Server ─┐                    ┌─ poll: loops over all, Linux
+//	                           ├─► Server.Accept ─► │                              ─► conn.feed ─► Wire.Split ─► Dialect.Frame
+//	bare listener ─► front ────┘    (TLS: Below)    └─ goroutine: one waits for each
+//
+//	hub ─► Turn or Sink.Wake ─► worker.flush ─► Session.Fill ─► (TLS seals) ─► one write that does not block
+//
+// # Reading
+//
+// There are two ways, which pass the same tests, plain and over TLS, and end in
+// conn.feed: there is one reader of each wire.
+//
+//	poll       Linux: no goroutine per connection. GOMAXPROCS loops, each with
+//	           its own epoll descriptor registered with Go's poller, read, take
+//	           apart and flush. 0.7–1.1 KB per idle connection.
+//	goroutine  any system: a goroutine per connection waits for readiness, and
+//	           borrows one of a few readers, with buffers and all, while there is
+//	           something.
+//
+// A dialect that frames itself (node.Splitter, MQTT say) is handed packets, on a
+// bare connection and over WebSocket, whatever pieces they come in.
+//
+// A peer that asks for more than it may (Session.Owes) is left unread for 20 to
+// 200 ms: refusing each of its requests kept a processor busy, and the heap rose
+// from 17 to 37 MiB in the attack suite.
+//
+// # Writing
+//
+// Every write of a connection passes conn.flush: readings first, then answers,
+// pongs and the goodbye, in one non-blocking write. Whoever made a session ready
+// flushes it: a loop after the batch of events that it has read, a flusher for
+// those that other goroutines woke. No goroutine, timer or buffer is kept per
+// connection for writing; a socket that is full waits for its writability (poll)
+// or gets a goroutine until it drains.
+//
+// TLS is one more step of the same write: it seals into the worker's buffer
+// (tls.go). So it shares loops, workers and the frames made for the last reader.
+//
+// # What a connection can be
+//
+//	life     it is because                       still said        still read         how it goes on
+//	alive    –                                   everything        everything         –
+//	ending   a goodbye is queued (End)           what was queued   only for the       peer's goodbye: done; 2 s without: lost
+//	         (draining: and readings before it)                    peer's goodbye
+//	done     both goodbyes are said, or it       what was queued   nothing            all written: the socket is shut for writing
+//	         broke the protocol
+//	lost     a write failed, or it does not      nothing           nothing            a flusher or its reader shuts the socket
+//	         read what is said to it
+//	closed   its reader has seen the end         nothing           –                  who writes last frees the socket
+//
+//	writer   who may write                                       what comes up meanwhile
+//	resting  whoever makes it busy                               –
+//	busy     one goroutine: it fills and writes until nothing    a note (again): it looks once more
+//	         is left, the socket is full or the pace says wait
+//	blocked  nobody: pending waits for the socket                a note; a cut shuts the socket
+//
+// # Measured
+//
+// Before it was built: a blocking epoll_wait in a goroutine costs 46 % more CPU at
+// 10,000 messages/s than the same descriptor under Go's poller; a flusher that does
+// not yield once after it was woken costs 76 % more in saturated fan-in.
+//
+// After: where a round of writes takes longer than the pace, a busy session waits
+// for two rounds (flush.go); a loop whose polls find one event each lets events
+// gather for 0.1 ms, and yields every 250 µs and not after each poll
+// (poll_linux.go). The answer to a handshake goes out last, when the peer is known.
+package link

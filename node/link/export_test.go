@@ -1,0 +1,159 @@
+package link
+
+import (
+	"time"
+
+	"topicd/node"
+)
+
+// What the tests of whole connections look at: they speak WebSocket, whose
+// package stands above this one.
+
+const (
+	ReadPoll   = readPoll
+	ReadStay   = readStay
+	HasPoll    = hasPoll
+	CloseWait  = closeWait * time.Millisecond
+	MaxUnread  = maxUnread
+	BatchLimit = batchLimit
+)
+
+var (
+	CloseCode = closeCode
+	Remote    = remote
+)
+
+func (s *Server) Hub() *node.Hub  { return s.hub }
+func (s *Server) Reader() string  { return s.opt.Reader }
+func (s *Server) Left() int       { return s.left() }
+func (s *Server) Partials() int64 { return s.partials.Held() }
+func (s *Server) Unread() int64   { return s.unread.Held() }
+
+// Peers are the connections.
+func (s *Server) Peers() (peers []node.Peer) {
+	for _, c := range s.all(nil) {
+		peers = append(peers, c)
+	}
+	return peers
+}
+
+// Blocked counts connections whose socket is full.
+func (s *Server) Blocked() (n int) {
+	for _, c := range s.all(nil) {
+		c.mu.Lock()
+		if c.writer == blocked {
+			n++
+		}
+		c.mu.Unlock()
+	}
+	return n
+}
+
+// Queued is the most that a connection holds for a peer that does not read:
+// bytes of answers and of an interrupted write.
+func (s *Server) Queued() (most int) {
+	for _, c := range s.all(nil) {
+		c.mu.Lock()
+		n := cap(c.pending)
+		if c.answers != nil {
+			n += cap(c.answers.b)
+		}
+		c.mu.Unlock()
+		most = max(most, n)
+	}
+	return most
+}
+
+// Kept is what waits beyond a batch for each connection, and what is counted of it.
+func (s *Server) Kept() (waits, counted int64) {
+	for _, c := range s.all(nil) {
+		c.mu.Lock()
+		waits += int64(max(0, c.unreadLocked()-batchLimit))
+		counted += int64(c.counted)
+		c.mu.Unlock()
+	}
+	return waits, counted
+}
+
+// Due is how many entries the pacer has.
+func (s *Server) Due() int {
+	s.pacer.mu.Lock()
+	defer s.pacer.mu.Unlock()
+	return len(s.pacer.heap)
+}
+
+// noSocket takes everything.
+type noSocket struct{ out []byte }
+
+func (*noSocket) start(*conn) {}
+func (s *noSocket) write(b []byte) (int, error) {
+	s.out = append(s.out, b...)
+	return len(b), nil
+}
+func (*noSocket) seal(b []byte, _ *[]byte) ([]byte, error) { return b, nil }
+func (*noSocket) owes() bool                               { return false }
+func (*noSocket) waitWritable(*conn)                       {}
+func (*noSocket) resume()                                  {}
+func (*noSocket) warm()                                    {}
+func (*noSocket) finish()                                  {}
+func (*noSocket) shut()                                    {}
+func (*noSocket) release()                                 {}
+
+// Fed is a connection without a socket: a test says what comes.
+type Fed struct {
+	c    *conn
+	sock noSocket
+	turn *node.Turn
+}
+
+// Feeder makes one; w nil is the plain wire.
+func Feeder(h *node.Hub, o Options, w Wire, d node.Dialect) (*Fed, error) {
+	s := &Server{hub: h, opt: o.withDefaults(), start: time.Now()}
+	s.partials.Most, s.unread.Most = s.opt.Partials, s.opt.Unread
+	s.flushers.srv, s.pacer.srv = s, s
+	s.flushers.cond.L = &s.flushers.mu
+	s.pacer.wake = make(chan struct{}, 1)
+	f := &Fed{turn: h.Turn()}
+	f.c = &conn{srv: s, wire: w}
+	if f.c.sock = &f.sock; w == nil {
+		f.c.wire = plain{}
+	}
+	f.c.Speak(d)
+	sess, err := h.Open(f.c, "", "", f.turn)
+	if err != nil {
+		return nil, err
+	}
+	f.c.sess = sess
+	s.add(f.c)
+	return f, nil
+}
+
+// All feeds b in pieces as a reader would, with the rest in front.
+func (f *Fed) All(b []byte, piece int, check func()) {
+	for len(b) > 0 && !f.c.over {
+		n := min(piece, len(b))
+		buf := append(append([]byte(nil), f.c.part...), b[:n]...)
+		b = b[n:]
+		f.c.feed(buf, f.turn)
+		check()
+	}
+}
+
+// Parked is what it keeps of messages that are not whole, the room that takes,
+// and what is counted of it.
+func (f *Fed) Parked() (bytes, room int, counted int64) {
+	room = cap(f.c.part)
+	if f.c.msg != nil {
+		room += cap(f.c.msg.b)
+	}
+	return len(f.c.part) + f.c.msg.size(), room, f.c.srv.partials.Held()
+}
+
+// End writes what waits, ends the connection and returns all that was written.
+func (f *Fed) End() []byte {
+	w := newWorker(f.c.srv)
+	w.tick()
+	w.flush(f.c)
+	f.c.gone(f.turn)
+	return f.sock.out
+}

@@ -1,0 +1,246 @@
+package link
+
+import (
+	"unicode/utf8"
+
+	"topicd/node"
+)
+
+// heard takes what a reader has read: buf begins with the bytes left from before.
+// It returns for how many milliseconds the peer is to be left unread.
+func (c *conn) heard(buf []byte, turn *node.Turn) (wait int64) {
+	c.sess.Heard(turn.Mono)
+	if c.over {
+		return 0
+	}
+	if !c.feed(buf, turn) {
+		return 0
+	}
+	return c.sess.Owes()
+}
+
+// feed takes what was read apart: buf begins with the bytes left from before.
+// What is left now is kept. The reader must stop when it returns false.
+func (c *conn) feed(buf []byte, turn *node.Turn) bool {
+	for len(buf) > 0 && !c.over {
+		m, rest, err := c.wire.Split(buf, &c.open, c.srv.opt.MaxFrame)
+		if err == nil && m.Kind == More {
+			break
+		}
+		buf = rest
+		if err == nil {
+			err = c.take(&m, turn)
+		}
+		if err != nil {
+			c.fail(err, turn)
+			return false
+		}
+		if !c.drains() {
+			return false
+		}
+	}
+	if c.over {
+		return false
+	}
+	part, ok := c.srv.keep(c.part, buf)
+	if c.part = part; !ok {
+		c.fail(errPartials, turn)
+	}
+	return ok
+}
+
+// keep replaces what is kept of an unfinished message by rest, which may be the
+// end of it. All that is kept is bounded for all connections together: a thousand
+// of them may not each park most of a large message. false: there is no room for it.
+func (s *Server) keep(old, rest []byte) ([]byte, bool) {
+	if len(rest)+len(old) == 0 {
+		return nil, true
+	}
+	if more := len(rest) - len(old); more <= 0 {
+		s.partials.Give(-more)
+	} else if !s.partials.Take(more) {
+		return old, false
+	}
+	switch {
+	case len(rest) == 0:
+		return nil, true
+	case cap(old) > 2*len(rest)+512: // what is not counted is not kept
+		return append([]byte(nil), rest...), true
+	default:
+		return append(old[:0], rest...), true
+	}
+}
+
+// take handles one message of the wire.
+func (c *conn) take(m *Message, turn *node.Turn) *Broken {
+	switch m.Kind {
+	case Ping:
+		if !c.pings.Within(c.srv.opt.Pings, turn.Mono) {
+			return errPings
+		}
+		c.mu.Lock()
+		if c.mayAnswerLocked() {
+			a := c.queueLocked()
+			a.b = c.wire.Pong(a.b, m.Payload)
+		}
+		c.attendUnlock(turn)
+		return nil
+	case Pong: // it costs a wake of the reader
+		if !c.pings.Within(c.srv.opt.Pings, turn.Mono) {
+			return errPings
+		}
+		return nil
+	case Bye:
+		c.finish(m.Code, "", turn) // RFC 6455 5.5.1: the code is echoed
+		return nil
+	case Piece:
+		return c.piece(m, turn)
+	}
+	if c.packets {
+		return c.stream(m, turn)
+	}
+	return c.message(m.Text, m.Payload, turn)
+}
+
+// piece puts a message together.
+func (c *conn) piece(m *Message, turn *node.Turn) *Broken {
+	if !m.Last && c.sess.Overdrawn(1, 0, turn.Mono) {
+		return errFlood // pieces without an end
+	}
+	if c.packets {
+		return c.stream(m, turn) // its borders are its own
+	}
+	if !c.srv.partials.Take(len(m.Payload)) {
+		return errPartials
+	}
+	if c.msg == nil {
+		c.msg = &fragments{text: m.Text}
+	}
+	c.msg.b = append(c.msg.b, m.Payload...)
+	if !m.Last {
+		return nil
+	}
+	msg := c.msg
+	c.msg = nil
+	c.srv.partials.Give(len(msg.b))
+	return c.message(msg.text, msg.b, turn)
+}
+
+// message hands one whole message to the dialect.
+func (c *conn) message(text bool, p []byte, turn *node.Turn) *Broken {
+	if text && !utf8.Valid(p) {
+		return errUTF8
+	}
+	c.mu.Lock()
+	speaking := c.life == alive
+	c.greetBy = 0
+	c.mu.Unlock()
+	if speaking { // RFC 6455 5.5.1: what comes after our goodbye does not count
+		c.dialect.Frame(c, text, p, turn)
+	}
+	return nil
+}
+
+// stream hands a dialect that frames itself its packets, in whatever pieces they come.
+func (c *conn) stream(m *Message, turn *node.Turn) *Broken {
+	if m.Text {
+		return errText
+	}
+	in := m.Payload
+	if c.msg != nil {
+		if !c.srv.partials.Take(len(in)) {
+			return errPartials
+		}
+		c.msg.b = append(c.msg.b, in...)
+		in = c.msg.b
+	}
+	for len(in) > 0 && c.packets {
+		n, err := c.dialect.(node.Splitter).Split(in, c.srv.opt.MaxFrame)
+		if err != nil {
+			c.dialect.Bye(c, err, turn)
+			return &Broken{closeCode(err.Code), err.Msg}
+		}
+		if n == 0 {
+			break
+		}
+		packet := in[:n:n]
+		in = in[n:]
+		if err := c.message(false, packet, turn); err != nil {
+			return err
+		}
+		if c.over || !c.drains() {
+			return nil
+		}
+	}
+	return c.keepPacket(in)
+}
+
+// keepPacket keeps the beginning of a packet until more comes.
+func (c *conn) keepPacket(rest []byte) *Broken {
+	if c.msg == nil {
+		if len(rest) == 0 {
+			return nil
+		}
+		c.msg = &fragments{}
+	}
+	b, ok := c.srv.keep(c.msg.b, rest)
+	if c.msg.b = b; !ok {
+		return errPartials
+	}
+	if len(b) == 0 {
+		c.msg = nil
+	}
+	return nil
+}
+
+// fail ends a connection that broke the protocol.
+func (c *conn) fail(b *Broken, turn *node.Turn) {
+	why := node.CutProtocol
+	switch b {
+	case errPings:
+		why = node.CutPings
+	case errFlood:
+		why = node.CutFlood
+	}
+	c.srv.hub.Stats.Add(why, 1)
+	c.finish(b.Code, b.Reason, turn)
+}
+
+// finish ends the goodbyes, or the connection that broke the protocol: what
+// still comes is not looked at.
+func (c *conn) finish(code int, reason string, turn *node.Turn) {
+	c.over = true
+	c.forget()
+	c.mu.Lock()
+	c.endLocked(code, reason)
+	if c.life == ending {
+		c.life = done
+	}
+	c.mu.Unlock()
+	c.sess.Attend(turn)
+	c.Wake() // a session with readings that it will never be sent is on no turn any more
+}
+
+// forget drops what is not whole: it never will be.
+func (c *conn) forget() {
+	c.srv.partials.Give(len(c.part) + c.msg.size())
+	c.part, c.msg = nil, nil
+}
+
+// gone ends the session. Its reader calls it, once.
+func (c *conn) gone(turn *node.Turn) {
+	c.forget()
+	c.dialect.Close(c, turn)
+	c.sess.Close(turn)
+	c.mu.Lock()
+	c.life = closed
+	c.answers, c.pending = nil, nil
+	c.countLocked()
+	free := c.writer != busy
+	c.mu.Unlock()
+	if free {
+		c.sock.release()
+	}
+	c.srv.remove(c)
+	c.srv.opt.Gone(c.sess.Info().Addr)
+}

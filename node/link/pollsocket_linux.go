@@ -1,0 +1,161 @@
+package link
+
+import (
+	"errors"
+	"net"
+	"sync"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"topicd/node/internal/prefetch"
+)
+
+// pollSocket is a socket taken from Go's poller: a duplicate descriptor.
+type pollSocket struct {
+	loop *loop
+	tls  *secure // nil = plain
+
+	mu     sync.Mutex
+	slot   int32  // its number in the loop; -1 before start
+	fd     int    // -1 once released
+	want   uint32 // events
+	paused bool   // and of those not EPOLLIN: the peer is too fast
+}
+
+// newPollSocket takes the connection's descriptor from Go's poller.
+func (s *Server) newPollSocket(nc net.Conn, sec *secure, raw syscall.RawConn) (socket, error) {
+	fd := -1
+	var err error
+	cerr := raw.Control(func(f uintptr) { fd, err = unix.FcntlInt(f, unix.F_DUPFD_CLOEXEC, 0) })
+	if err = errors.Join(err, cerr); err != nil {
+		return nil, err
+	}
+	_ = nc.Close()
+	want := uint32(unix.EPOLLIN)
+	if sec != nil {
+		sec.take(fd)
+		want |= unix.EPOLLOUT // TLS may have read on while it shook hands
+	}
+	next := s.next.Add(1) % uint32(len(s.loops)) // before it becomes an int: one of 32 bits is negative half of the time
+	return &pollSocket{loop: &s.loops[next], tls: sec, slot: -1, fd: fd, want: want}, nil
+}
+
+// start lets events come.
+func (p *pollSocket) start(c *conn) {
+	p.mu.Lock()
+	gen := p.loop.enter(c, p)
+	ev := p.event(gen) // the greeting may wait for room already
+	err := unix.EpollCtl(p.loop.ep, unix.EPOLL_CTL_ADD, p.fd, &ev)
+	p.mu.Unlock()
+	if err != nil {
+		p.loop.drop(p) // no memory in the kernel: nobody would ever hear of this peer
+		turn := c.srv.hub.Turn()
+		c.gone(turn)
+		turn.Wake()
+	}
+}
+
+func (p *pollSocket) event(gen int32) unix.EpollEvent {
+	events := p.want
+	if p.paused {
+		events &^= unix.EPOLLIN
+	}
+	return unix.EpollEvent{Events: events, Fd: p.slot, Pad: gen}
+}
+
+func (p *pollSocket) seal(b []byte, buf *[]byte) ([]byte, error) {
+	if p.tls == nil {
+		return b, nil
+	}
+	return p.tls.seal(b, buf)
+}
+
+func (p *pollSocket) owes() bool { return p.tls != nil && p.tls.unsaid() > 0 }
+
+func (p *pollSocket) write(b []byte) (int, error) {
+	n, _, e := unix.RawSyscall(unix.SYS_WRITE, uintptr(p.fd), uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)))
+	if e == unix.EAGAIN || e == unix.EINTR {
+		return 0, nil
+	}
+	if e != 0 {
+		return 0, e
+	}
+	return int(n), nil
+}
+
+func (p *pollSocket) warm() { prefetch.Lines(unsafe.Pointer(p)) }
+
+// arm asks for events. A socket that has no slot yet is armed when it enters.
+func (p *pollSocket) arm(events uint32) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.want = events
+	p.armLocked()
+}
+
+// pause has the loop leave the socket unread, or read it again. That it is gone
+// is heard all the same.
+func (p *pollSocket) pause(on bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.paused = on
+	if p.tls != nil && !on {
+		p.want |= unix.EPOLLOUT // what TLS keeps makes no event
+	}
+	p.armLocked()
+}
+
+func (p *pollSocket) isPaused() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.paused
+}
+
+func (p *pollSocket) resume() { p.pause(false) }
+
+func (p *pollSocket) armLocked() {
+	if p.fd < 0 || p.slot < 0 {
+		return
+	}
+	p.loop.mu.Lock()
+	gen := p.loop.slots[p.slot].gen
+	p.loop.mu.Unlock()
+	ev := p.event(gen)
+	_ = unix.EpollCtl(p.loop.ep, unix.EPOLL_CTL_MOD, p.fd, &ev)
+}
+
+func (p *pollSocket) waitWritable(*conn) { p.arm(unix.EPOLLIN | unix.EPOLLOUT) }
+
+func (p *pollSocket) finish() {
+	var last []byte
+	if p.tls != nil {
+		last = p.tls.goodbye()
+	}
+	p.shutdown(unix.SHUT_WR, last)
+}
+
+func (p *pollSocket) shut() { p.shutdown(unix.SHUT_RDWR, nil) }
+
+// shutdown holds the descriptor meanwhile: its number may be another's after release.
+func (p *pollSocket) shutdown(how int, last []byte) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.fd < 0 {
+		return
+	}
+	if len(last) > 0 {
+		_, _ = p.write(last)
+	}
+	_ = unix.Shutdown(p.fd, how)
+}
+
+func (p *pollSocket) release() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.fd >= 0 {
+		_ = unix.Close(p.fd)
+		p.fd = -1
+	}
+}

@@ -1,0 +1,130 @@
+package link
+
+import (
+	"context"
+	"time"
+
+	"topicd/codec"
+)
+
+// begin counts one more that comes. false: nobody does any more.
+func (s *Server) begin() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.closed {
+		s.opening++
+	}
+	return !s.closed
+}
+
+func (s *Server) begun() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.opening--
+}
+
+// Closing tells whether everybody was told to go: there is no use in coming.
+func (s *Server) Closing() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.closing
+}
+
+// left counts connections and those that are about to be. When there are none
+// nobody comes any more.
+func (s *Server) left() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := len(s.conns) + s.opening
+	s.closed = s.closed || s.closing && n == 0
+	return n
+}
+
+// add puts c on the list. late: Shutdown has been through it, and c was not told.
+func (s *Server) add(c *conn) (late bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c.idx = int32(len(s.conns))
+	s.conns = append(s.conns, c)
+	if len(s.conns) == 1 {
+		select {
+		case s.kick <- struct{}{}:
+		default:
+		}
+	}
+	if s.closed {
+		c.sock.shut()
+	}
+	return s.closing
+}
+
+func (s *Server) remove(c *conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := len(s.conns) - 1
+	s.conns[c.idx] = s.conns[n]
+	s.conns[c.idx].idx = c.idx
+	s.conns[n] = nil
+	s.conns = s.conns[:n]
+}
+
+// all is a copy of the list of connections.
+func (s *Server) all(buf []*conn) []*conn {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return append(buf[:0], s.conns...)
+}
+
+var errGoingAway = &codec.Error{Code: codec.CodeGoingAway, Msg: "the hub is shutting down", Retry: 1000}
+
+// Shutdown says bye to every peer, lets what they have to read drain until ctx
+// ends, closes them with 1001 and waits for every goroutine.
+func (s *Server) Shutdown(ctx context.Context) {
+	s.mu.Lock()
+	if s.closing {
+		s.mu.Unlock()
+		return
+	}
+	s.closing = true
+	s.mu.Unlock()
+	turn := s.hub.Turn()
+	for _, c := range s.all(nil) {
+		c.mu.Lock()
+		c.draining = true
+		c.mu.Unlock()
+		s.cut(c, errGoingAway, turn)
+		c.Wake()
+	}
+	for tick := time.NewTicker(5 * time.Millisecond); s.left() > 0; { // who comes now is told at once
+		select {
+		case <-tick.C:
+			continue
+		case <-ctx.Done():
+		}
+		tick.Stop()
+		s.mu.Lock()
+		s.closed = true
+		s.mu.Unlock()
+		for _, c := range s.all(nil) {
+			c.sock.shut()
+		}
+		break
+	}
+	for s.left() > 0 { // their readers see the end now
+		time.Sleep(time.Millisecond)
+	}
+	close(s.stop)
+	s.stopPoll()
+	s.flushers.mu.Lock()
+	s.flushers.closed = true
+	s.flushers.mu.Unlock()
+	s.flushers.cond.Broadcast()
+	s.pacer.mu.Lock()
+	s.pacer.closed = true
+	s.pacer.mu.Unlock()
+	select {
+	case s.pacer.wake <- struct{}{}:
+	default:
+	}
+	s.wg.Wait()
+}

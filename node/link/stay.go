@@ -1,0 +1,179 @@
+package link
+
+import (
+	"net"
+	"syscall"
+	"time"
+)
+
+// staySocket stays with Go's poller, on any system. A goroutine waits for
+// readiness on it, and has one of a few readers while there is something to read.
+type staySocket struct {
+	nc  net.Conn // below TLS
+	raw syscall.RawConn
+	tls *secure // nil = plain
+}
+
+func newStaySocket(nc net.Conn, sec *secure, raw syscall.RawConn) (socket, error) {
+	s := &staySocket{nc: nc, raw: raw, tls: sec}
+	if sec != nil {
+		if err := raw.Control(func(fd uintptr) { sec.take(int(fd)) }); err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+// reader is what a goroutine needs while it reads: too much for each connection
+// to have one.
+type reader struct {
+	*worker
+	buf []byte
+}
+
+func (s *Server) startStay() {
+	for range cap(s.readers) {
+		s.readers <- &reader{newWorker(s), make([]byte, s.opt.MaxFrame+readAhead)}
+	}
+}
+
+func (s *staySocket) start(c *conn) {
+	c.srv.wg.Add(1)
+	go s.readLoop(c)
+}
+
+// readLoop stays inside one Read of the poller, and reads until the socket has
+// nothing: the end that came together with the last bytes makes no event of its own.
+func (s *staySocket) readLoop(c *conn) {
+	defer c.srv.wg.Done()
+	_ = s.raw.Read(func(fd uintptr) bool {
+		for {
+			switch wait := s.readOnce(c, int(fd)); {
+			case wait == isOver:
+				return true
+			case wait == isDrained:
+				return false
+			case wait > 0:
+				time.Sleep(wait)
+			}
+		}
+	})
+	r := <-c.srv.readers
+	r.tick()
+	c.gone(&r.turn)
+	r.attend()
+	c.srv.readers <- r
+}
+
+// What readOnce found, where it is not how long the peer is to be left unread.
+const (
+	isOver    = time.Duration(-1)
+	isDrained = time.Duration(-2)
+)
+
+func (s *staySocket) readOnce(c *conn, fd int) time.Duration {
+	r := <-c.srv.readers
+	defer func() { c.srv.readers <- r }()
+	r.tick()
+	have := copy(r.buf, c.part)
+	var n int
+	var err error
+	if s.tls != nil {
+		n, err = s.tls.read(r.buf[have:])
+	} else {
+		n, err = readFD(fd, r.buf[have:])
+	}
+	if err == errAgain {
+		if s.owes() {
+			c.Wake()
+		}
+		return isDrained
+	}
+	if err != nil {
+		return isOver
+	}
+	wait := c.heard(r.buf[:have+n], &r.turn)
+	r.attend()
+	return time.Duration(wait) * time.Millisecond
+}
+
+func (s *staySocket) seal(b []byte, buf *[]byte) ([]byte, error) {
+	if s.tls == nil {
+		return b, nil
+	}
+	return s.tls.seal(b, buf)
+}
+
+func (s *staySocket) owes() bool { return s.tls != nil && s.tls.unsaid() > 0 }
+
+func (s *staySocket) write(b []byte) (n int, err error) {
+	werr := s.raw.Write(func(fd uintptr) bool {
+		n, err = syscall.Write(int(fd), b)
+		return true
+	})
+	if err == syscall.EAGAIN || err == syscall.EINTR {
+		return 0, nil
+	}
+	if err == nil {
+		err = werr
+	}
+	return max(n, 0), err
+}
+
+func (s *staySocket) warm() {}
+
+// resume has nothing to do: the reader sleeps as long as the peer is left unread.
+func (s *staySocket) resume() {}
+
+// waitWritable writes the rest on a goroutine of its own, which the
+// connection has only until it drains.
+func (s *staySocket) waitWritable(c *conn) {
+	c.srv.wg.Add(1)
+	go func() {
+		defer c.srv.wg.Done()
+		for {
+			c.mu.Lock()
+			rest := c.pending // nil once the connection is gone
+			c.mu.Unlock()
+			if len(rest) == 0 {
+				break
+			}
+			n, err := s.nc.Write(rest[:min(len(rest), drainStep)])
+			c.mu.Lock()
+			if err != nil {
+				c.life = max(c.life, lost)
+				c.mu.Unlock()
+				s.shut()
+				return
+			}
+			c.pending = c.pending[min(n, len(c.pending)):]
+			c.countLocked()
+			c.blockedAt = c.srv.millis() // the sweeper cuts who takes nothing, not who takes little
+			c.mu.Unlock()
+		}
+		w := newWorker(c.srv)
+		w.tick()
+		w.writable(c)
+		w.attend()
+	}()
+}
+
+const drainStep = 8 << 10
+
+func (s *staySocket) finish() {
+	if s.tls != nil {
+		_, _ = s.write(s.tls.goodbye())
+	}
+	if cw, ok := s.nc.(interface{ CloseWrite() error }); ok {
+		_ = cw.CloseWrite()
+	} else {
+		s.shut()
+	}
+}
+
+// shut does not close: that waits until nobody reads, and who reads may call it.
+func (s *staySocket) shut() {
+	_ = s.raw.Control(func(fd uintptr) { _ = syscall.Shutdown(int(fd), syscall.SHUT_RDWR) })
+}
+
+func (s *staySocket) release() { _ = s.nc.Close() }

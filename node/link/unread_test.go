@@ -1,0 +1,45 @@
+package link_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"topicd/node"
+)
+
+// What peers leave unread of large answers is bounded for all of them together,
+// also where it waits as the rest of a write. Who reads is served meanwhile.
+func TestUnreadTogether(t *testing.T) {
+	t.Parallel()
+	eachReader(t, func(t *testing.T, reader string) {
+		const most, size, peers = 1 << 20, 60_000, 60
+		s := serveTight(t, withEcho(options{Reader: reader, Unread: most}), node.Options{})
+		kept := func() int64 { waits, _ := s.Kept(); return waits }
+		message := text(strings.Repeat("x", size))
+		for range peers {
+			c := s.dialTight()
+			go func() {
+				for range 5 {
+					if _, err := c.nc.Write(message); err != nil {
+						return
+					}
+				}
+			}()
+		}
+		eventually(t, "some of it waits", func() bool { return kept() > most/2 })
+		honest := s.dial()
+		for range 3 {
+			honest.send(message)
+			honest.want(answer(opText, []byte(strings.Repeat("x", size))))
+		}
+		time.Sleep(100 * time.Millisecond)
+		if n := kept(); n > most+peers*(size+64) {
+			t.Errorf("%d bytes wait at once", n)
+		}
+		eventually(t, "those who keep most are cut", func() bool { return kept() <= most })
+		if _, counted := s.Kept(); counted != s.Unread() {
+			t.Errorf("%d bytes are counted, the connections say %d", s.Unread(), counted)
+		}
+	})
+}
