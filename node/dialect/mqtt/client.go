@@ -22,12 +22,12 @@ type client struct {
 	over atomic.Bool             // cut while it was away
 
 	// guarded by the server's mu
-	conn   *conn   // nil while it is away
-	next   *conn   // waits until conn has gone, to take over
-	gone   bool    // another session has its name, or its time is over
-	expiry uint32  // seconds that it is kept without a connection, forever = no end
-	since  int64   // when it went away, by the hub's clock
-	will   *will   // that waits for its delay
+	conn   *conn  // nil while it is away
+	next   *conn  // waits until conn has gone, to take over
+	gone   bool   // another session has its name, or its time is over
+	expiry uint32 // seconds that it is kept without a connection, forever = no end
+	since  int64  // when it went away, by the hub's clock
+	will   *will  // that waits for its delay
 	shares []*share
 
 	// owned by the connection's reader

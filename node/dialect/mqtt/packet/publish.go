@@ -49,34 +49,57 @@ func (p *Publish) Decode(pkt []byte, v Version) *Error {
 
 // Size is what Append will append.
 func (p *Publish) Size(v Version) int {
-	n := p.remaining(v)
-	return 1 + varintSize(n) + n
-}
-
-func (p *Publish) remaining(v Version) int {
-	n := 2 + len(clip(p.Topic)) + propsSize(p.Props, v) + len(p.Payload)
-	if p.QoS > 0 {
-		n += 2
-	}
-	return n
+	return PublishSize(v, p.QoS, len(clip(p.Topic)), len(p.Props), len(p.Payload))
 }
 
 // Append appends the packet. Props must have the alias, if any: the field Alias
 // is not looked at.
 func (p *Publish) Append(dst []byte, v Version) []byte {
-	flags := p.QoS << 1
-	if p.Dup {
-		flags |= 8
+	dst = appendPublish(dst, v, Flags(p.QoS, p.Dup, p.Retain), clip(p.Topic), p.ID, p.Props, len(p.Payload))
+	return append(dst, p.Payload...)
+}
+
+// Flags are the flags of a PUBLISH's head (3.3.1).
+func Flags(qos byte, dup, retain bool) byte {
+	f := qos << 1
+	if dup {
+		f |= 8
 	}
-	if p.Retain {
-		flags |= 1
+	if retain {
+		f |= 1
 	}
-	dst = appendHead(dst, PUBLISH, flags, p.remaining(v))
-	dst = appendBinary(dst, p.Topic)
-	if p.QoS > 0 {
-		dst = append(dst, byte(p.ID>>8), byte(p.ID))
+	return f
+}
+
+// AppendPublish appends a PUBLISH up to its payload, which the caller appends:
+// for who has neither a Publish nor the topic as bytes.
+func AppendPublish(dst []byte, v Version, flags byte, topic string, id uint16, props Props, payload int) []byte {
+	return appendPublish(dst, v, flags, topic, id, props, payload)
+}
+
+// PublishSize is how long that packet is.
+func PublishSize(v Version, qos byte, topic, props, payload int) int {
+	n := 2 + topic + payload
+	if v == V5 {
+		n += varintSize(props) + props
 	}
-	return append(appendProps(dst, p.Props, v), p.Payload...)
+	if qos > 0 {
+		n += 2
+	}
+	return 1 + varintSize(n) + n
+}
+
+func appendPublish[T string | []byte](dst []byte, v Version, flags byte, topic T, id uint16, props Props, payload int) []byte {
+	n := 2 + len(topic) + propsSize(props, v) + payload
+	if flags&6 != 0 {
+		n += 2
+	}
+	dst = appendHead(dst, PUBLISH, flags, n)
+	dst = append(append(dst, byte(len(topic)>>8), byte(len(topic))), topic...)
+	if flags&6 != 0 {
+		dst = append(dst, byte(id>>8), byte(id))
+	}
+	return appendProps(dst, props, v)
 }
 
 // Ack is a PUBACK, PUBREC, PUBREL or PUBCOMP (3.4 to 3.7).
