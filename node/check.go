@@ -112,6 +112,11 @@ func (h *Hub) checkSessions(bad func(string, ...any)) {
 	subs := 0
 	for _, s := range h.sessions {
 		ready += s.ready.Bytes()
+		if s.newcome != (s.ext != nil && s.ext.newcomer != nil) {
+			bad("session %d does not know whether it is to get kept readings", s.id)
+		} else if s.newcome {
+			ready += s.ext.newcomer.list.Bytes()
+		}
 		cursors := make(map[uint32]bool)
 		cursor := func(topic uint32, slot uint16, from uint32) {
 			if cursors[topic] {

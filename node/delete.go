@@ -233,7 +233,11 @@ func (h *Hub) reap(now int64, least int) {
 func (s *Session) forget(ended map[uint32]dying) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed || s.nheld == 0 && !s.readsLocked(ended) {
+	if s.closed {
+		return
+	}
+	s.unwelcomeLocked(func(e fan.Entry) bool { return ended[e.Topic()].t != nil })
+	if s.nheld == 0 && !s.readsLocked(ended) {
 		return
 	}
 	keep := int32(0)

@@ -373,7 +373,11 @@ func TestNewcomersGetWhatIsRetained(t *testing.T) {
 		t.Helper()
 		h.wait(time.Second)
 		s := open(t, h.Hub)
-		s.sub(t, "#", SubOptions{Last: 1, Kept: kept}, h.turn)
+		o := SubOptions{Last: 1}
+		if kept {
+			o = SubOptions{Kept: true}
+		}
+		s.sub(t, "#", o, h.turn)
 		got := s.fill(h.now, 0)
 		want(t, got[:len(got)-1], lines...)
 		h.wait(time.Second)

@@ -43,6 +43,12 @@ func (s *Session) Fill(dst []byte, limit int, now int64, f Framer, sc *Scratch) 
 			dst = s.pageUnlock(dst, now, f, sc)
 			continue
 		}
+		if s.newcome {
+			var ok bool
+			if dst, ok = s.welcomeUnlock(dst, now, f, sc); ok {
+				continue
+			}
+		}
 		due := s.dueLocked(now)
 		if s.ready.Len() == 0 {
 			s.queued = false

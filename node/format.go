@@ -19,13 +19,12 @@ type Reading struct {
 	From   []byte
 	Data   []byte
 
-	// What MQTT's subscribers are told. Age and Stored are known where there is Ext
-	// and to subscriptions with Kept.
+	// What MQTT's subscribers are told. Age is known where there is Ext.
 	Passing bool   // it was published without RETAIN
 	QoS     uint8  // one more than the QoS it was published with, 0 = not by MQTT
 	Ext     []byte // the publisher's dialect's own
 	Age     int64  // milliseconds since it arrived
-	Stored  bool   // it was there before the subscription
+	Stored  bool   // the kept reading that SubOptions.Kept brings
 }
 
 // set takes over what a record says.

@@ -136,6 +136,7 @@ func (s *Session) Close(turn *Turn) {
 	}
 	s.closed = true // nothing is marked any more
 	h.readyBytes.Add(-int64(s.ready.Truncate(0)))
+	s.leaveOffLocked()
 	s.tasks = nil
 	s.mu.Unlock()
 	h.leaveLocked(s, s.subs, turn.Mono)

@@ -129,10 +129,10 @@ func (h *Hub) Committed() {
 func (s *Session) Resume(turn *Turn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.nheld == 0 || s.closed {
+	some := s.newcome
+	if s.closed || s.nheld == 0 && !some {
 		return
 	}
-	some := false
 	for _, b := range s.subs {
 		if b == nil || !b.view.windowed {
 			continue

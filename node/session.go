@@ -65,16 +65,17 @@ type Session struct {
 	sink Sink // static after construction
 
 	// guarded by mu
-	mu     sync.Mutex
-	closed bool
-	queued bool // on a turn's list, or being filled: nobody else needs to wake it
-	shown  bool // its presence is known to the hub
-	stale  bool
-	nheld  int32 // subscriptions with cursors held back: by a rate, a window, the disk
-	ready  fan.List
-	tasks  *task
-	subs   []*Subscription  // by slot; nil = free
-	first  [1]*Subscription // where subs lies: most dashboards and all sensors need no more
+	mu      sync.Mutex
+	closed  bool
+	queued  bool // on a turn's list, or being filled: nobody else needs to wake it
+	shown   bool // its presence is known to the hub
+	stale   bool
+	newcome bool  // kept readings are to be read first: ext.newcomer is there
+	nheld   int32 // subscriptions with cursors held back: by a rate, a window, the disk
+	ready   fan.List
+	tasks   *task
+	subs    []*Subscription  // by slot; nil = free
+	first   [1]*Subscription // where subs lies: most dashboards and all sensors need no more
 
 	hub *Hub // static after construction
 
@@ -118,6 +119,8 @@ type extra struct {
 	from    []byte   // the same, as its readings carry it
 	window  *window  // dedupe of its device
 	aliases []*Topic // alias n is aliases[n-1]
+
+	newcomer *newcomer // kept readings that it is to be given
 
 	fetching *page // what a parked cursor waits for
 	page     *page // the same, once it has come
@@ -242,14 +245,13 @@ type view struct {
 	rate   float32
 	latest bool
 	once   bool
-	kept   bool // newcomers get what was published with RETAIN
 
 	windowed bool // format is Windowed
 }
 
 func (o *SubOptions) view() view {
 	_, windowed := o.Format.(Windowed)
-	return view{o.Format, o.Tag, float32(o.Rate), o.Latest, o.Once, o.Kept, windowed}
+	return view{o.Format, o.Tag, float32(o.Rate), o.Latest, o.Once, windowed}
 }
 
 func (o *SubOptions) not(s *Session) uint32 {

@@ -16,7 +16,7 @@ type SubOptions struct {
 	Latest   bool    // only ever the newest
 	Once     bool    // exact names: the session's patterns do not make it hear stored readings again
 	NotOwn   bool    // not what this session published
-	Kept     bool    // stored readings: of each topic the newest that was published with RETAIN, if there is one, as MQTT has it
+	Kept     bool    // of each topic the newest reading that was published with RETAIN first, if there is one, as MQTT has it
 	Not      uint32  // not what the session of this number published, 0 = all
 	Format   Format
 	Tag      uint64 // the dialect's own, to know the subscription by
@@ -127,6 +127,9 @@ func (r *replay) topic(t *Topic) {
 	}
 	t.idle = 0
 	r.res.Topics++
+	if r.opt.Kept {
+		r.welcome(t, r.turn)
+	}
 	start := r.start(t)
 	if r.b.exact {
 		r.res.From = start
@@ -141,8 +144,6 @@ func (r *replay) start(t *Topic) uint64 {
 	first, next := t.firstLocked(), t.log.Next()
 	start := next
 	switch o := r.opt; {
-	case o.Kept && o.Last > 0:
-		return t.keptLocked()
 	case !o.HasSince:
 		start = next - min(uint64(max(0, o.Last)), next-first)
 	case o.After > 0:

@@ -182,6 +182,7 @@ func (s *Session) moveMark(from, to *Subscription, t *Topic) {
 // subscription that now serves their topic. The caller holds the hub's mu, so
 // audiences do not change.
 func (s *Session) purgeLocked(b *Subscription) {
+	s.unwelcomeLocked(func(e fan.Entry) bool { return e.Slot() == b.slot })
 	old := s.ready
 	s.ready = fan.List{}
 	serves := make(map[*audience]*Subscription)

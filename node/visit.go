@@ -29,7 +29,7 @@ type visit struct {
 func (v *visit) read(dst []byte, limit int, f Framer, sc *Scratch) []byte {
 	s, t := v.s, v.t
 	t.mu.Lock()
-	from, copied := v.start(t)
+	from := v.start(t)
 	if v.past(t, from) {
 		v.awaitUnlock(t, from)
 		return dst
@@ -38,11 +38,7 @@ func (v *visit) read(dst []byte, limit int, f Framer, sc *Scratch) []byte {
 	to := from
 	var cached *batch
 	dead := t.dead
-	switch {
-	case copied:
-		sc.raw, _ = t.rare.copy.Read(s.hub.arena, from, sc.raw[:0], batchQuota)
-		to = from + 1
-	case from < end:
+	if from < end {
 		if v.shared = t.aud != nil && len(t.aud.Subs) > 1; v.shared && v.plain() {
 			cached = sc.find(t, from, v.view.format, f)
 		}
@@ -82,26 +78,19 @@ func (v *visit) read(dst []byte, limit int, f Framer, sc *Scratch) []byte {
 // plain: the reader gets every reading of the batch, the first without a drop,
 // and as all others do. A copied batch serves only such.
 func (v *visit) plain() bool {
-	return v.drop == 0 && v.not == 0 && v.view.rate == 0 && !v.view.windowed && (v.live || !v.view.kept)
+	return v.drop == 0 && v.not == 0 && v.view.rate == 0 && !v.view.windowed
 }
 
 // start is where the cursor stands, past what it has lost or does not want.
-// copied: that reading has left the log, but a copy is kept for newcomers.
-func (v *visit) start(t *Topic) (from uint64, copied bool) {
+func (v *visit) start(t *Topic) uint64 {
 	end := t.log.Next()
-	from = end - uint64(uint32(end)-v.e.From())
+	from := end - uint64(uint32(end)-v.e.From())
 	first := t.log.First()
 	if t.dead && !v.ending {
 		first = end
 	}
 	if from < first {
-		switch {
-		case v.view.kept && !v.live && t.keepsCopy(from):
-			return from, true
-		case v.view.kept && !v.live: // what followed the kept one: not for newcomers
-			from = first
-		case v.past(t, from):
-		default:
+		if !v.past(t, from) {
 			v.overrun = first - from
 			from = first
 		}
@@ -111,7 +100,7 @@ func (v *visit) start(t *Topic) (from uint64, copied bool) {
 		from = end - 1
 	}
 	v.drop = v.overrun + v.conflated
-	return from, false
+	return from
 }
 
 func (v *visit) countDrop() {
@@ -155,12 +144,8 @@ func (v *visit) one(dst []byte, seq uint64, rec *arena.Record, f Framer, sc *Scr
 	}
 	r := &sc.reading // not on the stack: a Format could keep it
 	r.set(seq, rec)
-	if v.view.kept || len(rec.Ext) > 0 {
-		at := v.s.hub.calendar.Mono(rec.TS, rec.Era)
-		r.Age = max(0, v.now-at)
-		if r.Stored = !v.live && at < v.b.began; r.Stored && v.view.kept && r.Passing {
-			return dst, false
-		}
+	if len(rec.Ext) > 0 {
+		r.Age = max(0, v.now-v.s.hub.calendar.Mono(rec.TS, rec.Era))
 	}
 	at := len(dst)
 	text := r.Text
