@@ -61,6 +61,9 @@ func (r *Responder) extras(answer bits) (extra bits) {
 		if answer.has(i) {
 			extra |= s.extra
 		}
+		if s.mute {
+			answer |= 1 << i // not as an extra
+		}
 	}
 	return extra &^ answer
 }

@@ -258,6 +258,10 @@ func (r *Responder) match(q dns.Question) (hit bits) {
 	}
 	name := fold(q.Name)
 	for i, s := range r.sets {
+		// Avahi knows whether the host has other records than addresses: HINFO, say.
+		if s.typ == dns.TypeNSEC && s.host && r.hostElsewhere && q.Qtype != dns.TypeA && q.Qtype != dns.TypeAAAA {
+			continue
+		}
 		if s.answers(name, q.Qtype) {
 			hit |= 1 << i
 		}
@@ -319,7 +323,7 @@ func (r *Responder) schedule(s *set, at time.Time, gap time.Duration) {
 // Announce marks everything: after a start or a change of address.
 func (r *Responder) Announce(now time.Time) {
 	for _, s := range r.sets {
-		if !s.host || !r.hostElsewhere {
+		if !s.mute && (!s.host || !r.hostElsewhere) {
 			r.schedule(s, now, minGap)
 		}
 	}

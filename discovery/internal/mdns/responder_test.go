@@ -147,7 +147,14 @@ func TestQuestions(t *testing.T) {
 		{dns.Question{Name: topicd, Qtype: dns.TypePTR, Qclass: dns.ClassANY}, "PTR"},
 		{dns.Question{Name: topicd, Qtype: dns.TypePTR, Qclass: dns.ClassCHAOS}, ""},
 		{q("other."+topicd, dns.TypeSRV), ""},
-		{q("gw.local.", dns.TypeHINFO), ""},
+		// Who owns a name denies what it does not have (RFC 6762 section 6.1).
+		{q("gw.local.", dns.TypeHINFO), "NSEC"},
+		{q("gw.local.", dns.TypeTXT), "NSEC"},
+		{q("gw.local.", dns.TypeNSEC), "NSEC"},
+		{q("gw.local.", dns.TypeANY), "A AAAA"},
+		{q("hub."+topicd, dns.TypeA), "NSEC"},
+		{q("hub._http._tcp.local.", dns.TypeHINFO), "NSEC"},
+		{q(topicd, dns.TypeTXT), ""}, // a name that others have too
 		{q("_ipp._tcp.local.", dns.TypePTR), ""},
 		{q(".", dns.TypeANY), ""},
 	} {
@@ -173,6 +180,35 @@ func TestOneFamilyIsDenied(t *testing.T) {
 	n, ok := m.Answer[0].(*dns.NSEC)
 	if !ok || !slices.Equal(n.TypeBitMap, []uint16{dns.TypeA}) {
 		t.Errorf("answer %v", m.Answer)
+	}
+}
+
+// TestDenial: what is denied, of a host and of an instance; and an instance's
+// answers do not grow by it.
+func TestDenial(t *testing.T) {
+	for name, want := range map[string][]uint16{"gw.local.": {dns.TypeA, dns.TypeAAAA}, "hub." + topicd: {dns.TypeTXT, dns.TypeSRV}} {
+		r := serve(t)
+		r.Handle(t0, from(peer, Port, ask(t, 0, q(name, dns.TypeHINFO))))
+		m, _ := one(t, drain(t, r, t0, t0.Add(time.Second)))
+		n, ok := m.Answer[0].(*dns.NSEC)
+		if !ok || !slices.Equal(n.TypeBitMap, want) || !strings.EqualFold(n.NextDomain, name) || n.Hdr.Class&flushBit == 0 || len(m.Extra) != 0 {
+			t.Errorf("%s: %v", name, m)
+		}
+		if b := r.Handle(t0, from(peer, 40000, ask(t, 77, q(name, dns.TypeHINFO)))); b != nil {
+			t.Errorf("%s: a legacy resolver is told %v", name, parse(t, b))
+		}
+	}
+	r := serve(t)
+	r.hostElsewhere = true // Avahi has HINFO
+	r.Handle(t0, from(peer, Port, ask(t, 0, q("gw.local.", dns.TypeHINFO))))
+	if got := drain(t, r, t0, t0.Add(time.Second)); len(got) != 0 {
+		t.Errorf("denied what Avahi may have: %v", got)
+	}
+	r = serve(t)
+	r.Announce(t0)
+	m, _ := one(t, drain(t, r, t0, t0.Add(100*time.Millisecond)))
+	if got := types(m.Answer); strings.Contains(got, "NSEC") {
+		t.Errorf("announced %s", got)
 	}
 }
 

@@ -57,6 +57,7 @@ type set struct {
 
 	// owned by the responder
 	rrs  []dns.RR
+	mute bool      // an NSEC that says nothing but to who asks for what is not there
 	last time.Time // multicast last, by anyone on this board
 	due  time.Time // zero: nothing to send
 }
@@ -90,6 +91,9 @@ func buildSets(id Identity) []*set {
 		srv.extra = addrs
 		iSRV := add(srv, &dns.SRV{Hdr: hdr(inst, dns.TypeSRV), Port: sv.Port, Target: host})
 		iTXT := add(unique(inst, dns.TypeTXT), &dns.TXT{Hdr: hdr(inst, dns.TypeTXT), Txt: sv.TXT})
+		none := unique(inst, dns.TypeNSEC)
+		none.mute = true
+		add(none, nsec(inst, dns.TypeTXT, dns.TypeSRV))
 		ptr := shared(typ)
 		ptr.extra = addrs | 1<<iSRV | 1<<iTXT
 		add(ptr, &dns.PTR{Hdr: hdr(typ, dns.TypePTR), Ptr: inst})
@@ -125,33 +129,37 @@ func fillHost(sets []*set, v View) {
 	}
 	sets[0].rrs = v4[:min(len(v4), maxAddrs)]
 	sets[1].rrs = v6[:min(len(v6), maxAddrs)]
-	sets[2].rrs = nil
-	// The missing family is denied, so that a client does not wait for it
-	// (RFC 6762 section 6.1).
-	nsec := &dns.NSEC{Hdr: hdr(name, dns.TypeNSEC), NextDomain: name}
-	switch {
-	case len(v4) > 0 && len(v6) == 0:
-		nsec.TypeBitMap = []uint16{dns.TypeA}
-		sets[2].rrs = []dns.RR{nsec}
-	case len(v4) == 0 && len(v6) > 0:
-		nsec.TypeBitMap = []uint16{dns.TypeAAAA}
-		sets[2].rrs = []dns.RR{nsec}
+	var have []uint16
+	if len(v4) > 0 {
+		have = append(have, dns.TypeA)
 	}
+	if len(v6) > 0 {
+		have = append(have, dns.TypeAAAA)
+	}
+	sets[2].rrs = nil
+	if len(have) > 0 {
+		sets[2].rrs = []dns.RR{nsec(name, have...)}
+	}
+	sets[2].mute = len(have) == 2 // a missing family is told unasked: a client need not wait for it
 }
 
-// answers reports whether the set answers a question. The host's NSEC stands in
-// for the family that it denies.
+// nsec denies all types of a name but those that it has, in ascending order, so
+// that nobody waits for the others (RFC 6762 section 6.1).
+func nsec(name string, have ...uint16) *dns.NSEC {
+	return &dns.NSEC{Hdr: hdr(name, dns.TypeNSEC), NextDomain: name, TypeBitMap: have}
+}
+
+// answers reports whether the set answers a question. An NSEC stands in for what
+// it denies.
 func (s *set) answers(name string, qtype uint16) bool {
 	if s.key != name || len(s.rrs) == 0 {
 		return false
 	}
 	if s.typ == qtype || qtype == dns.TypeANY {
-		return true
+		return s.typ == qtype || !s.mute
 	}
-	if n, ok := s.rrs[0].(*dns.NSEC); ok {
-		return (qtype == dns.TypeA || qtype == dns.TypeAAAA) && !slices.Contains(n.TypeBitMap, qtype)
-	}
-	return false
+	n, ok := s.rrs[0].(*dns.NSEC)
+	return ok && !slices.Contains(n.TypeBitMap, qtype)
 }
 
 // holds reports whether a received record is one of the set, its TTL aside.
