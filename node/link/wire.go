@@ -71,7 +71,7 @@ const (
 )
 
 var (
-	errUTF8     = &Broken{CloseInvalidText, "text is not UTF-8"}
+	errUTF8     = &Broken{CloseInvalidText, "text is not UTF-8: CBOR goes in a binary frame"}
 	errPings    = &Broken{ClosePolicy, "too many pings"}
 	errFlood    = &Broken{ClosePolicy, "too many fragments"}
 	errPartials = &Broken{CloseTryLater, "the hub is busy with unfinished messages"}

@@ -38,6 +38,7 @@ func TestPublish(t *testing.T) {
 		{"21.5\r\n", "", `21.5`},
 		{"hello\r\n", form, `"hello"`},
 		{"\ufeff21.5\r\n", "", `21.5`},
+		{"21.5", "Content-Type: application/octet-stream", `21.5`},
 		{"\ufeff21.5", plain, `"21.5"`},
 		{"\ufeff\n{\"v\":1}\n", ofJSON, `{"v":1}`},
 		{"\xd9\xd9\xf7\x15", ofCBOR, "\x15"},
@@ -54,9 +55,9 @@ func TestPublish(t *testing.T) {
 			t.Errorf("%s: stored %q", name, got)
 		}
 	}
-	h.want(200, `{"topic":"a/b","seq":19}`, "POST", "/api/pub/a%2Fb", `1`, ofJSON)
+	h.want(200, `{"topic":"a/b","seq":20}`, "POST", "/api/pub/a%2Fb", `1`, ofJSON)
 	h.want(200, `{"topic":"Grüße/x y","seq":1}`, "POST", "/api/pub/Gr%C3%BC%C3%9Fe/x%20y", `1`, ofJSON)
-	h.want(200, "\xa2\x65topic\x63a/b\x63seq\x14", "POST", "/api/pub/a/b", `1`, ofJSON, "Accept: application/cbor")
+	h.want(200, "\xa2\x65topic\x63a/b\x63seq\x15", "POST", "/api/pub/a/b", `1`, ofJSON, "Accept: application/cbor")
 }
 
 // TestByteOrderMark: it is passed over before a batch and a frame too, and a line

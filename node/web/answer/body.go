@@ -79,7 +79,7 @@ func KindOf(w http.ResponseWriter, r *http.Request) (Kind, *codec.Error) {
 		return Text, nil
 	case "application/x-ndjson", "application/jsonl", "application/ndjson":
 		return Lines, nil
-	case "application/x-www-form-urlencoded":
+	case "application/x-www-form-urlencoded", "application/octet-stream": // curl -d, and aiohttp, say that of whatever they send
 		return Guess, nil
 	}
 	return 0, codec.Errorf(http.StatusUnsupportedMediaType, "%s: send application/json, application/cbor, application/senml+json, application/senml+cbor, text/plain or application/x-ndjson", name)
