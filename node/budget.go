@@ -171,10 +171,10 @@ func (s *Session) topic(name []byte, now int64) (*Topic, *codec.Error) {
 	if t := s.hub.Find(name); t != nil {
 		return t, nil
 	}
-	if err := s.mayMake(1, now); err != nil {
-		return nil, err
-	}
-	return s.hub.topic(name)
+	s.hub.mu.Lock()
+	defer s.hub.mu.Unlock()
+	t, _, err := s.topicLocked(string(name), true, now)
+	return t, err
 }
 
 // What is made by a request and not only answered costs more, in requests: a

@@ -26,7 +26,7 @@ func TestTopicsOfOneSession(t *testing.T) {
 		if err := p.s.MayManage(name); err != nil {
 			return false
 		}
-		_, err := p.s.Make(name, MakeOptions{}, h.turn)
+		_, _, err := p.s.Make(name, MakeOptions{}, h.turn)
 		return err == nil
 	}
 	for i := range 20 {

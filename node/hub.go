@@ -220,9 +220,16 @@ func (h *Hub) Make(name []byte, o MakeOptions) (*Topic, *codec.Error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	t, err := h.topicLocked(string(name))
+	if err == nil {
+		err = h.declareLocked(t, &o)
+	}
 	if err != nil {
 		return nil, err
 	}
+	return t, nil
+}
+
+func (h *Hub) declareLocked(t *Topic, o *MakeOptions) *codec.Error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.idle = 0
@@ -239,18 +246,19 @@ func (h *Hub) Make(name []byte, o MakeOptions) (*Topic, *codec.Error) {
 	}
 	if o.Durable {
 		if h.opt.Disk == nil {
-			return nil, errNoDisk
+			return errNoDisk
 		}
 		h.openTapeLocked(t, true)
 		d.durable = true
 	}
-	if d != *undeclared {
-		if (d.static || d.durable) && d != *t.declared() {
-			h.declaredChanged()
-		}
-		t.rareLocked().declaration = d
+	if d == *undeclared {
+		return nil
 	}
-	return t, nil
+	if (d.static || d.durable) && d != *t.declared() {
+		h.declaredChanged()
+	}
+	t.rareLocked().declaration = d
+	return nil
 }
 
 // MakeOptions are what can be said of a topic; zero fields change nothing.
@@ -259,6 +267,7 @@ type MakeOptions struct {
 	Cap    int64 // bytes
 	Stale  int64 // seconds
 	Keep   *int  // seconds that the topic outlives its last user
+	New    bool  // Session.Make: one that is there already stays as it is
 
 	Durable bool // kept on disk from now on
 }

@@ -110,7 +110,7 @@ func TestMadeTopicsAreCharged(t *testing.T) {
 	for range 4 {
 		p := open(t, h.Hub)
 		for i := range 100 {
-			if _, err := p.s.Make(fmt.Appendf(nil, "t%d.%d", p.s.ID(), i), MakeOptions{}, h.turn); err == nil {
+			if _, _, err := p.s.Make(fmt.Appendf(nil, "t%d.%d", p.s.ID(), i), MakeOptions{}, h.turn); err == nil {
 				made++
 			}
 		}

@@ -125,19 +125,6 @@ func (s *Session) Aliased(alias uint64) *Topic {
 // maxAliases: up to 23 are one byte of CBOR, up to 64 spare a bridge its names.
 const maxAliases = 64
 
-// topic finds or makes a topic by a checked name.
-func (h *Hub) topic(name []byte) (*Topic, *codec.Error) {
-	h.mu.RLock()
-	t := h.byName.get(&h.topics, string(name))
-	h.mu.RUnlock()
-	if t != nil {
-		return t, nil
-	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.topicLocked(string(name))
-}
-
 func (s *Session) publish(t *Topic, b Body, seq uint64, turn *Turn) (Published, *codec.Error) {
 	h := s.hub
 	if len(b.Data) > h.opt.MaxBody || len(b.Ext) > MaxExt {
@@ -174,6 +161,13 @@ func (s *Session) publish(t *Topic, b Body, seq uint64, turn *Turn) (Published, 
 	return p, nil
 }
 
+// heir is the topic that has a dead one's name now.
+func (h *Hub) heir(t *Topic) (*Topic, *codec.Error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.topicLocked(t.name)
+}
+
 // store appends r to t, or to its heir when t was deleted, and tells the
 // audience. by is nil for the hub itself, own the number that by gave it.
 func (h *Hub) store(t *Topic, r *arena.Record, by *Session, own uint64, turn *Turn) (Published, *codec.Error) {
@@ -184,7 +178,7 @@ func (h *Hub) store(t *Topic, r *arena.Record, by *Session, own uint64, turn *Tu
 		if t.dead {
 			t.mu.Unlock()
 			var err *codec.Error
-			if t, err = h.topic([]byte(t.name)); err != nil {
+			if t, err = h.heir(t); err != nil {
 				return Published{}, err
 			}
 			continue

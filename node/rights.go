@@ -66,22 +66,36 @@ func (s *Session) MayManage(topic []byte) *codec.Error {
 }
 
 // Make is Hub.Make for what the peer asks, whoever's right it was: a topic that
-// is not there yet is charged to the session and its address. The caller has
-// asked for the right before, so that who may nothing uses up nobody's allowance.
-// Called by the peer's reader only.
-func (s *Session) Make(name []byte, o MakeOptions, turn *Turn) (*Topic, *codec.Error) {
-	if s.hub.Find(name) == nil {
-		if err := codec.CheckTopic(name); err != nil {
-			return nil, err
-		}
-		if codec.IsReserved(name) {
-			return nil, s.counted(errReserved)
-		}
-		if err := s.mayMake(1, turn.Mono); err != nil {
-			return nil, err
-		}
+// is not there yet, which born tells, is charged to the session and its address.
+// The caller has asked for the right before, so that who may nothing uses up
+// nobody's allowance. Called by the peer's reader only.
+func (s *Session) Make(name []byte, o MakeOptions, turn *Turn) (t *Topic, born bool, err *codec.Error) {
+	if err := codec.CheckTopic(name); err != nil {
+		return nil, false, err
 	}
-	return s.hub.Make(name, o)
+	h := s.hub
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	t, born, err = s.topicLocked(string(name), !codec.IsReserved(name), turn.Mono)
+	if err == nil && (born || !o.New) {
+		err = h.declareLocked(t, &o)
+	}
+	return t, born, err
+}
+
+// topicLocked finds the topic, or makes it at the session's cost where it may.
+func (s *Session) topicLocked(name string, may bool, mono int64) (t *Topic, born bool, err *codec.Error) {
+	if t := s.hub.byName.get(&s.hub.topics, name); t != nil {
+		return t, false, nil
+	}
+	if !may {
+		return nil, false, s.counted(errReserved)
+	}
+	if err := s.mayMake(1, mono); err != nil {
+		return nil, false, err
+	}
+	t, err = s.hub.topicLocked(name)
+	return t, err == nil, err
 }
 
 // MayAdmin asks whether the session may do what concerns everybody.

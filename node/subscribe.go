@@ -10,14 +10,15 @@ type SubOptions struct {
 	Last     int64 // stored readings per topic first
 	Since    int64 // with HasSince: those after this number, or of the last -Since seconds
 	HasSince bool
-	After    int64   // with HasSince: those of this time of the hub's clock on instead, 0 = not given
-	Ep       uint64  // the epoch of Since's number, 0 = not given
-	Rate     float64 // at most so many readings per second and topic, the newest wins; 0 = all
-	Latest   bool    // only ever the newest
-	Once     bool    // exact names: the session's patterns do not make it hear stored readings again
-	NotOwn   bool    // not what this session published
-	Kept     bool    // of each topic the newest reading that was published with RETAIN first, if there is one, as MQTT has it
-	Not      uint32  // not what the session of this number published, 0 = all
+	After    int64        // with HasSince: those of this time of the hub's clock on instead, 0 = not given
+	Ep       uint64       // the epoch of Since's number, 0 = not given
+	Rate     float64      // at most so many readings per second and topic, the newest wins; 0 = all
+	Latest   bool         // only ever the newest
+	Once     bool         // exact names: the session's patterns do not make it hear stored readings again
+	NotOwn   bool         // not what this session published
+	Kept     bool         // of each topic the newest reading that was published with RETAIN first, if there is one, as MQTT has it
+	Not      uint32       // not what the session of this number published, 0 = all
+	New      *MakeOptions // exact names: how the topic is made if it is not there yet
 	Format   Format
 	Tag      uint64 // the dialect's own, to know the subscription by
 }
@@ -29,6 +30,7 @@ type Subscribed struct {
 	From   uint64 // exact names: the first number that will be sent
 	Gap    uint64 // readings asked for with Since that are gone
 	Topic  *Topic // exact names only
+	Born   bool   // it was made by this
 }
 
 // Subscribe adds a subscription, or changes the options of the one with the
@@ -59,17 +61,18 @@ func (s *Session) Subscribe(pattern []byte, opt SubOptions, turn *Turn) (Subscri
 	r := replay{b: b, opt: &opt, turn: turn}
 	r.res.Ep = h.epoch
 	if b.exact {
-		if h.byName.get(&h.topics, b.pattern) == nil {
-			if err := s.mayMake(1, turn.Mono); err != nil {
-				h.dropSubLocked(b, turn.Mono)
-				return Subscribed{}, err
-			}
-		}
-		t, err := h.topicLocked(b.pattern)
+		t, born, err := s.topicLocked(b.pattern, opt.New == nil || b.pattern[0] != '$', turn.Mono)
 		if err != nil {
 			h.dropSubLocked(b, turn.Mono)
 			return Subscribed{}, err
 		}
+		if born && opt.New != nil {
+			if err := h.declareLocked(t, opt.New); err != nil {
+				h.dropSubLocked(b, turn.Mono)
+				return Subscribed{}, err
+			}
+		}
+		r.res.Born = born
 		r.res.Ep, r.res.Topic = h.epochOf(t), t
 		r.topic(t)
 	} else {

@@ -78,16 +78,31 @@ func (s *server) administer(w http.ResponseWriter, r *http.Request, do func() *c
 	})
 }
 
-// serveListeners lists the addresses that the hub serves on: GET /api/listeners.
+// serveListeners lists the addresses that the hub serves on, and the dialects that
+// one can be given to: GET /api/listeners.
 func (s *server) serveListeners(w http.ResponseWriter, r *http.Request) {
 	s.administer(w, r, func() *codec.Error {
 		ls := []front.Listener{}
 		if s.Listeners != nil {
 			ls = s.Listeners.Listeners()
 		}
-		answer.JSON(w, http.StatusOK, map[string]any{"listeners": ls})
+		answer.JSON(w, http.StatusOK, map[string]any{"listeners": ls, "dialects": s.dialects()})
 		return nil
 	})
+}
+
+// dialectName is a dialect that a listener can be given to.
+type dialectName struct {
+	Name  string `json:"name"`
+	Title string `json:"title"` // for people
+}
+
+func (s *server) dialects() []dialectName {
+	names := make([]dialectName, 0, len(s.Dialects))
+	for _, p := range s.Dialects {
+		names = append(names, dialectName{p.Name, p.Title})
+	}
+	return names
 }
 
 var errFixed = &codec.Error{Code: codec.CodeConflict, Msg: "this hub's addresses cannot be changed while it runs"}

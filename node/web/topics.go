@@ -150,12 +150,12 @@ func (s *server) serveMake(w http.ResponseWriter, r *http.Request) {
 		if old != nil && o.Has&codec.OptStatic != 0 && !o.Static && s.Hub.Info(old, 0).Static {
 			return codec.Errorf(codec.CodeConflict, "%s is static: DELETE it to make it dynamic", name)
 		}
-		t, err := sess.Make(name, node.MakeOptions{Static: o.Static, Cap: o.Cap, Stale: o.Stale}, s.Hub.Turn())
+		t, born, err := sess.Make(name, node.MakeOptions{Static: o.Static, Cap: o.Cap, Stale: o.Stale}, s.Hub.Turn())
 		if err != nil {
 			return err
 		}
 		status := http.StatusOK
-		if old == nil {
+		if born {
 			status = http.StatusCreated
 		}
 		answer.Raw(w, status, appendTopic(nil, s.Hub.Info(t, s.Hub.Mono())))

@@ -47,7 +47,7 @@ const (
 // Plug is the dialect for the hub's endpoints.
 func Plug(cfg Config) dialect.Plug {
 	return dialect.Plug{
-		Name: "native", Title: "topicd", Paths: []string{"/ws"}, Protos: []string{ProtocolJSON, ProtocolCBOR},
+		Name: "native", Title: "native", Paths: []string{"/ws"}, Protos: []string{ProtocolJSON, ProtocolCBOR},
 		Open: func(a node.Arrival) node.Dialect { return cfg.New(a.Protocol) },
 	}
 }
@@ -340,7 +340,7 @@ func (n *native) make(p node.Peer, enc codec.Encoding, m *codec.Message, o *code
 	if o.Durable {
 		return errDurable
 	}
-	t, err := p.Session().Make(topic, node.MakeOptions{Static: o.Static, Cap: o.Cap, Stale: o.Stale}, turn)
+	t, _, err := p.Session().Make(topic, node.MakeOptions{Static: o.Static, Cap: o.Cap, Stale: o.Stale}, turn)
 	if err != nil {
 		return err
 	}

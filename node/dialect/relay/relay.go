@@ -77,19 +77,8 @@ type member struct {
 func (m *member) Open(p node.Peer, turn *node.Turn) {
 	s := p.Session()
 	s.Describe("relay", "", turn)
-	h := m.relay.hub
-	err := s.MaySubscribe(m.topic)
-	t := h.Find(m.topic)
-	if err == nil && t == nil {
-		t, err = s.Make(m.topic, dialect.Transient(h), turn) // it ends with its last member
-	}
-	var done node.Subscribed
-	if err == nil {
-		done, err = s.Subscribe(m.topic, node.SubOptions{NotOwn: true, Format: format{}}, turn)
-	}
-	if err == nil && done.Topic != t { // its last member left meanwhile
-		_, err = h.Make(m.topic, dialect.Transient(h))
-	}
+	room := dialect.Transient(m.relay.hub) // it ends with its last member
+	_, err := s.Subscribe(m.topic, node.SubOptions{NotOwn: true, Format: format{}, New: &room}, turn)
 	if err != nil {
 		s.Sink().Cut(err)
 		return

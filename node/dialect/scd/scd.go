@@ -11,7 +11,6 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
-	"sync"
 
 	"topicd/codec"
 	"topicd/node"
@@ -21,30 +20,19 @@ import (
 // scd is one connection. Topics are the hub's; what the dialect cannot say it
 // refuses with the codes and a sentence that its clients show.
 type scd struct {
-	// static after construction
-	*shared
+	hub *node.Hub
 
 	// owned by the peer's reader
 	bad   uint8 // malformed frames in a row
 	ended bool
 }
 
-// shared is what all SCD connections of a hub share.
-type shared struct {
-	hub *node.Hub
-
-	// A reply tells whether the topic was there or was made: one such request
-	// at a time. Nothing of the hub's takes it.
-	mu sync.Mutex
-}
-
 // Plug is the dialect for the hub's endpoints.
 func Plug(h *node.Hub) dialect.Plug {
-	all := &shared{hub: h}
 	return dialect.Plug{
 		Name: "scd", Title: "SCD", Paths: []string{"/scd"},
 		Sniff: func(text bool, first []byte) bool { return text && bytes.HasPrefix(first, []byte("SCDTMH:")) },
-		Open:  func(node.Arrival) node.Dialect { return &scd{shared: all} },
+		Open:  func(node.Arrival) node.Dialect { return &scd{hub: h} },
 	}
 }
 
@@ -147,13 +135,12 @@ func (d *scd) make(p node.Peer, q *request, turn *node.Turn) (answer, *codec.Err
 	if err := p.Session().MayManage(q.topic); err != nil {
 		return answer{}, err
 	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.hub.Find(q.topic) != nil {
-		return q.exists(), nil
-	}
-	if _, err := p.Session().Make(q.topic, node.MakeOptions{Static: true, Cap: dialect.BurstCap(d.hub)}, turn); err != nil {
+	_, born, err := p.Session().Make(q.topic, node.MakeOptions{Static: true, Cap: dialect.BurstCap(d.hub), New: true}, turn)
+	switch {
+	case err != nil:
 		return answer{}, err
+	case !born:
+		return q.exists(), nil
 	}
 	return done, nil
 }
@@ -171,43 +158,29 @@ func (d *scd) delete(p node.Peer, q *request, turn *node.Turn) (answer, *codec.E
 	return done, nil
 }
 
+// subscribe says whether the topic was there or was made by it. One that was
+// made ends with its last subscriber.
 func (d *scd) subscribe(p node.Peer, q *request, turn *node.Turn) (answer, *codec.Error) {
-	s := p.Session()
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	t := d.hub.Find(q.topic)
-	told := done
-	switch {
-	case t == nil && q.cmd == "TRC":
+	there := d.hub.Find(q.topic) != nil
+	if !there && q.cmd == "TRC" {
 		return q.missing(0), nil
-	case t == nil:
-		err := s.MaySubscribe(q.topic)
-		if err == nil {
-			t, err = s.Make(q.topic, dialect.Transient(d.hub), turn)
-			if err != nil && err.Code != codec.CodeForbidden {
-				return answer{-1, err.Msg}, nil
-			}
-		}
-		if err != nil {
-			return answer{}, err
-		}
-		told.code = 3
-	case q.cmd == "TRN":
-		told = q.exists()
 	}
-	sub, err := s.Subscribe(q.topic, node.SubOptions{NotOwn: true, Format: format{}}, turn)
-	if err != nil {
+	fleeting := dialect.Transient(d.hub)
+	sub, err := p.Session().Subscribe(q.topic, node.SubOptions{NotOwn: true, Format: format{}, New: &fleeting}, turn)
+	switch {
+	case err != nil && !there && err.Code == codec.CodeNoRoom:
+		return answer{-1, err.Msg}, nil
+	case err != nil:
 		return answer{}, err
+	case q.cmd == "TRC":
+		return done, nil
+	case sub.Born:
+		return answer{3, noError}, nil
 	}
-	if sub.Topic != t { // its last subscriber left meanwhile
-		_, _ = d.hub.Make(q.topic, dialect.Transient(d.hub))
-	}
-	return told, nil
+	return q.exists(), nil
 }
 
 func (d *scd) unsubscribe(p node.Peer, q *request, turn *node.Turn) (answer, *codec.Error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
 	if d.hub.Find(q.topic) == nil {
 		return q.missing(2), nil
 	}

@@ -7,16 +7,6 @@ import { refusal } from "./me.js";
 import { Invite } from "./invite.js";
 import { clock, span } from "./reading.js";
 
-const dialects = [
-  ["", "all, told apart"],
-  ["native", "native"],
-  ["scd", "SCD"],
-  ["webchannel", "QWebChannel"],
-  ["echo", "echo"],
-  ["relay", "relay"],
-  ["mws", "Managed WebSocket"],
-];
-
 export class HubView {
   id = "hub";
   title = "Hub";
@@ -32,11 +22,7 @@ export class HubView {
     this.rooms = el("div", { class: "rooms" });
     this.invite = new Invite(page);
     this.addr = el("input", { required: true, placeholder: "0.0.0.0:8000", spellcheck: "false", autocomplete: "off" });
-    this.dialect = el(
-      "select",
-      null,
-      dialects.map(([v, t]) => el("option", { value: v }, t)),
-    );
+    this.dialect = el("select");
     this.text = el("textarea", { rows: "2", required: true, placeholder: "What everybody in the room should read" });
     this.room = el("select", null, el("option", { value: "" }, "all rooms"));
     const links = [
@@ -119,7 +105,7 @@ export class HubView {
   async #poll() {
     clearTimeout(this.#timer);
     await Promise.all([
-      this.#load("listeners", async () => this.#listed((await api("GET", "api/listeners")).listeners || [])),
+      this.#load("listeners", async () => this.#listed(await api("GET", "api/listeners"))),
       this.#load("relay", async () => this.#relay((await api("GET", "api/relay")).rooms || [])),
       this.#load("invite", () => this.invite.load()),
     ]);
@@ -141,11 +127,19 @@ export class HubView {
     if (c.why !== why) fill(c.wall, el("p", { class: "dim" }, (c.why = why)));
   }
 
-  #listed(list) {
+  #listed(answer) {
     const now = this.page.link.clock.now(),
-      key = JSON.stringify(list);
+      list = answer.listeners || [],
+      dialects = [{ name: "", title: "all, told apart" }, ...(answer.dialects || [])],
+      key = JSON.stringify(answer);
     if (this.#figures !== key) {
       this.#figures = key;
+      const chosen = this.dialect.value;
+      fill(
+        this.dialect,
+        dialects.map((d) => el("option", { value: d.name }, d.title)),
+      );
+      this.dialect.value = chosen;
       fill(
         this.listeners,
         list.map((l) =>
@@ -153,7 +147,7 @@ export class HubView {
             "tr",
             null,
             el("th", { scope: "row" }, l.addr),
-            el("td", null, (dialects.find((d) => d[0] === l.dialect) || [0, l.dialect])[1]),
+            el("td", null, dialects.find((d) => d.name === l.dialect)?.title || l.dialect),
             el("td", null, span((now - l.since) / 1000)),
             el(
               "td",
