@@ -17,13 +17,13 @@ func TestTopics(t *testing.T) {
 	h := start(t, node.Options{Clock: func() (int64, int64) { return 1000, 1000 }, Epoch: 7}, Config{})
 	h.want(200, "", "POST", "/api/pub/g/1/temp", "21.5", ofJSON)
 	h.want(200, "", "POST", "/api/pub/g/2/temp", "\xa1\x61v\x15", ofCBOR)
-	h.want(201, `{"topic":"s","static":true,"seq":0,"ts":0,"readings":0,"bytes":0,"cap":9000,"subscribers":0,"stale":false,"ep":7}`, "PUT", "/api/topics/s", `{"static":true,"cap":9000}`, ofJSON)
+	h.want(201, `{"topic":"s","static":true,"seq":0,"ts":0,"readings":0,"bytes":0,"cap":9000,"subscribers":0,"stale":false,"durable":false,"ep":7}`, "PUT", "/api/topics/s", `{"static":true,"cap":9000}`, ofJSON)
 	h.want(200, "", "PUT", "/api/topics/s", "")
 	h.want(200, "", "PUT", "/api/topics/s", "\xa1\x65stale\x05", ofCBOR)
 	h.want(409, "", "PUT", "/api/topics/s", `{"static":false}`, ofJSON)
 	h.want(400, "", "PUT", "/api/topics/s", `{"cap":"much"}`, ofJSON)
 	h.want(403, "", "PUT", "/api/topics/$s", `{}`, ofJSON)
-	one := `{"topic":"g/1/temp","static":false,"seq":1,"ts":1000,"readings":1,"bytes":128,"cap":65536,"subscribers":0,"stale":false,"ep":7`
+	one := `{"topic":"g/1/temp","static":false,"seq":1,"ts":1000,"readings":1,"bytes":128,"cap":65536,"subscribers":0,"stale":false,"durable":false,"ep":7`
 	h.want(200, `{"topics":[`+one+`}]}`, "GET", "/api/topics?match=g/1/%23", "")
 	h.want(200, `{"topics":[`+one+`,"data":21.5},`+strings.Replace(one, "g/1", "g/2", 1)+`,"data":{"v":21}}]}`, "GET", "/api/topics?match=g/%23&data=1", "")
 	h.want(200, `{"topics":[`+one+`}]}`, "GET", "/api/topics?match=+/1/temp", "")

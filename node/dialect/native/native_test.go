@@ -134,7 +134,7 @@ func TestNative(t *testing.T) {
 			a > {"op":"make","id":1,"topic":"m","opts":{"static":true,"cap":8192,"stale":5}}
 			a < {"op":"ok","id":1,"topic":1}
 			a > {"op":"list","id":2}
-			a < {"op":"ok","id":2,"data":[{"topic":"m","static":true,"seq":0,"ts":0,"readings":0,"bytes":0,"cap":8192,"subscribers":0,"stale":false}]}
+			a < {"op":"ok","id":2,"data":[{"topic":"m","static":true,"seq":0,"ts":0,"readings":0,"bytes":0,"cap":8192,"subscribers":0,"stale":false,"durable":false}]}
 			wait 6000
 			a > {"op":"list","id":3,"opts":{"what":"topics","match":"+"}}
 			a < {"op":"ok","id":3,"data":[{"topic":"m","static":true,"seq":0,"ts":0,"readings":0,"bytes":0,"cap":8192,"subscribers":0,"stale":true}]}
