@@ -137,7 +137,7 @@ func TestNative(t *testing.T) {
 			a < {"op":"ok","id":2,"data":[{"topic":"m","static":true,"seq":0,"ts":0,"readings":0,"bytes":0,"cap":8192,"subscribers":0,"stale":false,"durable":false}]}
 			wait 6000
 			a > {"op":"list","id":3,"opts":{"what":"topics","match":"+"}}
-			a < {"op":"ok","id":3,"data":[{"topic":"m","static":true,"seq":0,"ts":0,"readings":0,"bytes":0,"cap":8192,"subscribers":0,"stale":true}]}
+			a < {"op":"ok","id":3,"data":[{"topic":"m","static":true,"seq":0,"ts":0,"readings":0,"bytes":0,"cap":8192,"subscribers":0,"stale":true,"durable":false}]}
 			a > {"op":"delete","id":4,"topic":"m"}
 			a < {"op":"ok","id":4}
 			a > {"op":"delete","id":5,"topic":"m"}
