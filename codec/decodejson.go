@@ -175,34 +175,17 @@ func (d *Decoder) jsonField(k Key, i int, m *Message) int {
 			return end + 1
 		}
 	}
-	end := 0
-	if k == KeyOpts || k == KeyErr { // judged when they are read, and only what is known of them
-		end = w.ignored(JSON, i)
-	} else {
-		end = w.jsonValue(i, 0)
+	if k == KeyOpts || k == KeyErr {
+		return d.jsonMap(k, i, m)
 	}
+	end := w.jsonValue(i, 0)
 	if end < 0 {
 		return -1
 	}
 	raw := w.src[i:end]
-	switch k {
-	case KeyData:
+	if k == KeyData {
 		m.Data = raw
 		m.Has = m.Has.With(k)
-		return end
-	case KeyOpts:
-		if raw[0] != '{' {
-			w.note(CodeMalformed, "opts must be an object")
-			return end
-		}
-		m.Opts = raw
-		m.Has = m.Has.With(k)
-		return end
-	case KeyErr:
-		d.setErr(m, raw)
-		return end
-	case KeyFrom:
-		w.note(CodeMalformed, "from must be a string")
 		return end
 	}
 	n, ok := int64(0), false
@@ -210,6 +193,8 @@ func (d *Decoder) jsonField(k Key, i int, m *Message) int {
 		n, ok = wholeJSON(raw)
 	}
 	switch {
+	case k == KeyFrom:
+		w.note(CodeMalformed, "from must be a string")
 	case k == KeyTopic:
 		d.setAlias(m, n, ok)
 	case k != KeyOp:
@@ -218,6 +203,24 @@ func (d *Decoder) jsonField(k Key, i int, m *Message) int {
 		d.setOp(m, nil, n)
 	default:
 		w.note(CodeMalformed, "op must be a string or its code")
+	}
+	return end
+}
+
+// jsonMap reads opts or err. Its members are judged when they are read, and only
+// those that are known.
+func (d *Decoder) jsonMap(k Key, i int, m *Message) int {
+	w := &d.w
+	end := w.ignored(JSON, i)
+	switch {
+	case end < 0:
+	case k == KeyErr:
+		d.setErr(m, w.src[i:end])
+	case w.src[i] != '{':
+		w.note(CodeMalformed, "opts must be an object")
+	default:
+		m.Opts = w.src[i:end]
+		m.Has = m.Has.With(k)
 	}
 	return end
 }

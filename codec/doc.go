@@ -29,9 +29,15 @@
 //     have an indefinite length, for TinyCBOR and the Arduino libraries built
 //     on it send nothing else; strings may not, for a Message points at them in
 //     one piece.
-//   - CBOR tags: 0 and 1 (times) and the typed arrays of RFC 8746 up to 64 bits
-//     are accepted and their content is checked. All others are refused, bignums
-//     among them. Of the simple values there are false, true and null.
+//   - CBOR tags: 0 and 1 (times), 2 to 5 (numbers that a float64 can hold) and
+//     the typed arrays of RFC 8746 up to 64 bits mean something, and their content
+//     is checked. Those that add nothing are passed over (isPlain). All others are
+//     refused. Of the simple values there are false, true and null.
+//   - A whole number goes by its value: 5, 5.0 and 5e0 are one, in both encodings.
+//   - A key of the envelope or of opts whose value is null, or undefined in CBOR,
+//     is as if it had been left out; data may be null.
+//   - What is thrown away, such as the value of a key that this version does not
+//     know, need only be well-formed.
 //   - CBOR map keys are texts and integers.
 //
 // # Limits, and why
@@ -48,6 +54,7 @@
 // # Errors
 //
 // Every refusal is an *Error with code 400 or 413 and a sentence that names the
-// field and, where the grammar is broken, the byte. A wrong meaning does not
-// stop the walk: the id of the request is found even behind it.
+// field and, where the grammar is broken, the byte. Neither a wrong meaning nor a
+// broken value whose end can be seen (NaN, a line break in a string) stops the
+// walk: the id of the request is found even behind it.
 package codec

@@ -222,3 +222,18 @@ func TestLibwebsockets(t *testing.T) {
 		}
 	}
 }
+
+// npm's cbor-x writes large numbers as floats, undefined for what is not set, and
+// a Map with a tag.
+func TestCborX(t *testing.T) {
+	processes(t)
+	needNode(t)
+	need(t, "testdata/js/node_modules/cbor-x", "npm's cbor-x: npm ci in cmd/topicd/testdata/js")
+	got := tool(t, "", "node", "testdata/js/cborx.js", serveInside(t))
+	want := []string{`"0":1,`, `{"0":6,"1":1700000000000,"2":1,"5":1}`, `{"0":6,"1":2,"2":1,"5":2}`, `{"0":6,"1":3,"2":1,"5":3}`, `"data":21.5`, `"0":1,`, "this looks like JSON"}
+	for i, w := range want {
+		if i >= len(got) || !strings.Contains(got[i], w) {
+			t.Errorf("answer %d is not %s in\n%s", i, w, strings.Join(got, "\n"))
+		}
+	}
+}
