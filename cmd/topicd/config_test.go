@@ -35,7 +35,7 @@ func TestBadConfig(t *testing.T) {
 		{"sense = \"on\"\nsense = \"off\"\n", ":2: sense: "},
 		{"memory = \"100KiB\"", "memory: 100KiB is not between 1MiB and "},
 		{"max-frame = \"5MiB\"\n", "max-frame: 5MiB is more than a quarter of memory"},
-		{"memory = \"1GiB\"\nmax-frame = \"16MiB\"\n", "max-frame: 16MiB is not between 1KiB and 8323070"},
+		{"memory = \"1GiB\"\nmax-frame = \"16MiB\"\n", "max-frame: 16MiB is not between 1KiB and "},
 		{"topic-cap = \"4GiB\"\n", "topic-cap: 4GiB is not between 1KiB and 1073741823"},
 		{"topic-cap = \"1GiB\"\n", "topic-cap: 1GiB is not between 1KiB and 1073741823"},
 		{"[topic.a]\ncap = \"4GiB\"\n", "cap is at most 1073741823 bytes"},

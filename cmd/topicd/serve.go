@@ -6,9 +6,9 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"runtime/debug"
-	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -34,8 +34,9 @@ is, and keeps what must outlive a restart in its state directory.
 
 Each flag is also an environment variable (--topic-cap is TOPICD_TOPIC_CAP; lists
 are separated by white space) and a key of the configuration file; a flag comes
-before the environment, that before the file. SIGTERM and Ctrl-C say goodbye to every client and exit 0 within 2 s;
-a second one exits at once.`
+before the environment, that before the file. SIGTERM and Ctrl-C say goodbye to
+every client and exit 0 within 2 s; a second one exits at once. SIGHUP has a
+service read its tokens and its TLS files again.`
 	s.flags(c.flags)
 	c.run = func(ctx context.Context, _ []string) error {
 		if err := s.load(c.flags, a.getenv, os.Geteuid() == 0); err != nil {
@@ -77,14 +78,49 @@ func (a *app) runHub(ctx context.Context, set *settings) error {
 	if err := s.start(); err != nil {
 		return err
 	}
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	defer signal.Stop(hangup)
 	s.announce(a.out)
-	var err error
-	select {
-	case <-ctx.Done():
-	case err = <-s.front.Err():
-	}
+	err := s.wait(ctx, hangup, isTerminal(a.err))
 	s.shutdown()
 	return err
+}
+
+// wait returns when the hub is to end. A hangup has a service read its tokens and
+// certificate again; at a terminal it means that nobody looks any more.
+func (s *server) wait(ctx context.Context, hangup <-chan os.Signal, terminal bool) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case err := <-s.front.Err():
+			return err
+		case <-hangup:
+			if terminal {
+				return nil
+			}
+			s.reload()
+		}
+	}
+}
+
+// reload reads again what others write: tokens and certificate. What cannot be
+// read stays as it was.
+func (s *server) reload() {
+	err := s.gate.Reload()
+	if err != nil {
+		s.log.Error("the tokens are not read again: those that were known stay", "err", err)
+	}
+	if s.cert != nil {
+		old := s.cert.Fingerprint()
+		if err := s.cert.Reload(); err != nil {
+			s.log.Error("the certificate is not read again: the old one stays", "err", err)
+		} else if s.cert.Fingerprint() != old {
+			s.log.Info("a new certificate is shown", "fingerprint", s.cert.Fingerprint())
+		}
+	}
+	s.log.Info("read again", "tokens", len(s.gate.Tokens()))
 }
 
 // start brings up the hub in an order in which nothing half made is reachable.
@@ -150,7 +186,7 @@ func (s *server) abandon() {
 	s.state.Close()
 }
 
-// openFront takes every address or none.
+// openFront takes the addresses to serve on.
 func (s *server) openFront() error {
 	s.front = front.New(front.Options{
 		Log: s.log, Names: access.Names{Hosts: append(ownNames(), s.set.hosts...), Origins: s.set.origins}, Told: &s.told,
@@ -158,21 +194,17 @@ func (s *server) openFront() error {
 		Sessions: s.set.sessions, PerAddress: s.set.perAddress, Requests: s.set.requests, Loopback: bool(s.set.loopback),
 		Header: s.set.header, Idle: s.set.idle, Dead: link.DefaultDead,
 	})
-	for i, addr := range append(slices.Clone(s.set.listen), s.set.tlsListen...) {
-		if err := s.front.Bind(addr, i >= len(s.set.listen)); err != nil {
-			hint := ""
-			switch {
-			case errors.Is(err, syscall.EADDRINUSE):
-				hint = "another topicd may be running; stop it, or choose another port with --listen :PORT"
-			case errors.Is(err, syscall.EACCES):
-				hint = "ports below 1024 need root or CAP_NET_BIND_SERVICE; choose another with --listen :PORT"
-			case errors.Is(err, syscall.EADDRNOTAVAIL):
-				hint = "no interface of this machine has that address; --listen :PORT serves on all of them"
-			}
-			return fail(exitFailed, hint, "cannot serve on %s: %w", addr, err)
-		}
+	err := s.front.Bind(s.set.listen, s.set.tlsListen)
+	hint := ""
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, syscall.EADDRINUSE):
+		hint = "another topicd may be running; stop it, or choose another port with --listen :PORT"
+	case errors.Is(err, syscall.EACCES):
+		hint = "ports below 1024 need root or CAP_NET_BIND_SERVICE; choose another with --listen :PORT"
 	}
-	return nil
+	return fail(exitFailed, hint, "%w", err)
 }
 
 // openTopics makes the static topics: of the state, and of the configuration.
@@ -203,7 +235,7 @@ func (s *server) openInside() (err error) {
 		CheckOrigin: func(*http.Request) bool { return true }, // the front has
 	})
 	s.web = web.New(web.Config{
-		Hub: s.hub, Version: version, Listeners: s.front, Access: s.gate, Page: s.front.Page, Origin: s.front.Origin,
+		Hub: s.hub, Version: version, Listeners: s.front, Access: s.gate, Page: s.front.Page, Origin: s.front.Origin, Kept: s.topics.Kept,
 		Dialects: s.router.Plugs(),
 	})
 	return nil

@@ -24,6 +24,7 @@ type Grant struct {
 	hash [sha256.Size]byte
 
 	revoked atomic.Bool
+	kept    atomic.Bool  // it stands in the file
 	used    atomic.Int64 // when last, milliseconds since 1970; forgotten with a restart
 }
 

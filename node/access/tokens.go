@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -196,6 +197,59 @@ func (g *Gate) load() error {
 	return nil
 }
 
+// Reload reads the file again: what somebody else wrote there holds, and the
+// sessions of tokens that are no longer there end. It waits for the disk.
+func (g *Gate) Reload() error {
+	if g.opt.File == "" {
+		return nil
+	}
+	g.saving.Lock()
+	text, err := os.ReadFile(g.opt.File)
+	g.saving.Unlock()
+	if err != nil {
+		return err
+	}
+	tokens, err := parseTokens(text)
+	if err != nil {
+		return err
+	}
+	g.mu.Lock()
+	kept := make(map[[sha256.Size]byte]*Grant, len(tokens))
+	for i, t := range tokens {
+		if old := g.by[t.hash]; old != nil && old.same(t) {
+			tokens[i] = old // and its sessions go on
+		}
+		kept[t.hash] = tokens[i]
+	}
+	for _, t := range g.tokens {
+		switch {
+		case kept[t.hash] == t:
+		case t.kept.Load():
+			t.revoked.Store(true)
+		default: // made a moment ago, and not written yet
+			tokens = append(tokens, t)
+		}
+	}
+	g.dropLocked()
+	g.tokens = g.tokens[:0:0]
+	for _, t := range tokens {
+		g.addLocked(t)
+	}
+	g.dropLocked()
+	g.mu.Unlock()
+	g.CutEnded()
+	return nil
+}
+
+// same tells whether two grants of one token allow the same.
+func (g *Grant) same(o *Grant) bool {
+	return g.ID == o.ID && g.Name == o.Name && g.Dev == o.Dev && g.Expires.Equal(o.Expires) && g.Patterns.same(o.Patterns)
+}
+
+func (p Patterns) same(o Patterns) bool {
+	return slices.Equal(p.Publish, o.Publish) && slices.Equal(p.Subscribe, o.Subscribe) && slices.Equal(p.Manage, o.Manage)
+}
+
 func parseTokens(text []byte) (tokens []*Grant, err error) {
 	var k kept
 	if err := json.Unmarshal(text, &k); err != nil {
@@ -220,6 +274,7 @@ func parseTokens(text []byte) (tokens []*Grant, err error) {
 			return nil, fmt.Errorf("the token %s: %w", t.ID, bad)
 		}
 		copy(n.hash[:], sum)
+		n.kept.Store(true)
 		tokens = append(tokens, n)
 	}
 	return tokens, nil
@@ -234,7 +289,8 @@ func (g *Gate) Save() error {
 	g.saving.Lock()
 	defer g.saving.Unlock()
 	k := kept{Version: 1, Tokens: []keptToken{}}
-	for _, t := range g.Tokens() {
+	all := g.Tokens()
+	for _, t := range all {
 		n := keptToken{ID: t.ID, Name: t.Name, Hash: hex.EncodeToString(t.hash[:]), Dev: t.Dev, Patterns: t.Patterns, Created: t.Created}
 		if !t.Expires.IsZero() {
 			n.Expires = &t.Expires
@@ -246,6 +302,9 @@ func (g *Gate) Save() error {
 		return err
 	}
 	err = state.Write(g.opt.File, append(text, '\n'))
+	for _, t := range all {
+		t.kept.Store(t.kept.Load() || err == nil)
+	}
 	if failed := err != nil; failed != g.unsaved {
 		g.unsaved = failed
 		if failed {

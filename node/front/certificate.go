@@ -46,12 +46,7 @@ func OpenCertificate(cert, key string, own bool, log *slog.Logger) (*Certificate
 		return c, err
 	}
 	if exists(cert) || exists(key) {
-		const hint = "a new certificate is made, and clients that pinned the old one refuse it until they are told"
-		for _, file := range []string{cert, key} {
-			if exists(file) {
-				state.SetAside(file, log, hint, err)
-			}
-		}
+		state.SetAside(log, "a new certificate is made, and clients that pinned the old one refuse it until they are told", err, cert, key)
 	}
 	if err := makeCertificate(cert, key); err != nil {
 		return nil, err

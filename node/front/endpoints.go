@@ -89,22 +89,6 @@ func (f *Front) bind(addr, dialect string) (*endpoint, error) {
 	return &endpoint{Listener: l, dialect: dialect, since: time.Now(), tls: f.opt.AllTLS}, nil
 }
 
-// Bind takes an address of the configuration, which Serve serves; encrypted is
-// whether TLS is spoken there whatever the others speak.
-func (f *Front) Bind(text string, encrypted bool) error {
-	addr, dialect, err := Split(text, f.opt.Dialects)
-	if err != nil {
-		return err
-	}
-	e, err := f.bind(addr, dialect)
-	if err != nil {
-		return err
-	}
-	e.fixed, e.tls = true, e.tls || encrypted
-	f.bound = append(f.bound, e)
-	return nil
-}
-
 // Listener is an address that the hub serves on, as the API shows it.
 type Listener struct {
 	Addr    string `json:"addr"`    // as bound: 192.0.2.7:22345

@@ -57,6 +57,7 @@ type Front struct {
 	opt   Options
 	peers peers
 	links links
+	again time.Duration // bindAgain; tests have less patience
 
 	// static after Serve
 	in   Inside
@@ -67,16 +68,24 @@ type Front struct {
 	ctx   context.Context // ends with Close
 	stop  context.CancelFunc
 
-	mu     sync.Mutex
-	list   []*endpoint
-	bound  []*endpoint // of the configuration, in its order
-	served bool
-	done   bool
+	// guarded by mu
+	mu      sync.Mutex
+	list    []*endpoint
+	bound   []*endpoint // of the configuration, in the order in which they could be taken
+	waiting []wanted    // of the configuration, not there yet; changed by one goroutine only
+	open    bool        // Serve was called
+	done    bool
 }
 
 // New makes a Front that serves on no address yet.
 func New(o Options) *Front {
-	f := &Front{opt: o, errs: make(chan error, 8)}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Told == nil {
+		o.Told = &access.Told{}
+	}
+	f := &Front{opt: o, errs: make(chan error, 8), again: bindAgain}
 	f.ctx, f.stop = context.WithCancel(context.Background())
 	f.peers = peers{
 		// A few more connections than sessions are let in, so that a hub full of
@@ -106,10 +115,13 @@ func (f *Front) Serve(in Inside) {
 		ErrorLog:          log.New(httpLog{f.opt.Log}, "", 0),
 	}
 	f.mu.Lock()
-	f.served = true
+	f.open = true
 	f.mu.Unlock()
 	for _, e := range f.bound {
 		f.serve(e)
+	}
+	if len(f.waiting) > 0 {
+		f.tasks.Go(f.waitLoop)
 	}
 }
 

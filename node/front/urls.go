@@ -10,6 +10,8 @@ import (
 // URLs are the addresses at which clients reach the hub: loopback first, then
 // those of the network.
 func (f *Front) URLs() []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	var urls []string
 	for _, e := range f.bound {
 		a, ok := e.Addr().(*net.TCPAddr)
@@ -35,11 +37,18 @@ func (f *Front) URLs() []string {
 }
 
 // PublicPort is the port of the first endpoint that others can reach with
-// everything, 0 = none.
+// everything, or will when its address is there; 0 = none.
 func (f *Front) PublicPort() (port int, encrypted bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	for _, e := range f.bound {
 		if a, ok := e.Addr().(*net.TCPAddr); ok && !a.IP.IsLoopback() && f.in.Bare[e.dialect] == nil {
 			return a.Port, e.tls
+		}
+	}
+	for _, w := range f.waiting {
+		if n := w.port(); n > 0 && f.in.Bare[w.dialect] == nil {
+			return n, w.tls
 		}
 	}
 	return 0, false

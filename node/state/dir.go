@@ -67,7 +67,7 @@ func Read(file string, log *slog.Logger, hint string, good func(text []byte) err
 	if foreign := (*Foreign)(nil); err == nil || errors.As(err, &foreign) {
 		return err == nil, err
 	}
-	SetAside(file, log, hint, err)
+	SetAside(log, hint, err, file)
 	return false, nil
 }
 
@@ -78,14 +78,20 @@ func readSmall(file string) ([]byte, error) {
 	return os.ReadFile(file)
 }
 
-// SetAside renames a damaged file, so that somebody can mend it, and says so.
-func SetAside(file string, log *slog.Logger, hint string, why error) {
-	aside := file + ".damaged"
-	if err := os.Rename(file, aside); err != nil {
-		log.Error("a damaged file cannot even be set aside: "+hint, "file", file, "why", why, "err", err)
+// SetAside renames damaged files that belong together, so that somebody can mend
+// them, and says so.
+func SetAside(log *slog.Logger, hint string, why error, files ...string) {
+	var failed error
+	for _, file := range files {
+		if err := os.Rename(file, file+".damaged"); !errors.Is(err, fs.ErrNotExist) {
+			failed = errors.Join(failed, err)
+		}
+	}
+	if failed != nil {
+		log.Error("a damaged file cannot even be set aside: "+hint, "file", files[0], "why", why, "err", failed)
 		return
 	}
-	log.Error("a damaged file is set aside: "+hint, "file", file, "as", aside, "why", why)
+	log.Error("a damaged file is set aside: "+hint, "file", files[0], "as", files[0]+".damaged", "why", why)
 }
 
 // Foreign is what is wrong with a file that another version of topicd wrote.

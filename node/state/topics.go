@@ -27,6 +27,7 @@ type Topics struct {
 	kept   []byte             // what the file holds
 	unmade []node.Declaration // stand in the file, but this hub had no room for them
 	failed bool               // the last attempt to write it
+	at     time.Time          // of the last attempt
 }
 
 // keptTopic is one line of the file.
@@ -42,6 +43,7 @@ type keptTopic struct {
 const (
 	keepDelay = 200 * time.Millisecond // a client that makes a thousand topics costs one write
 	keepRetry = 30 * time.Second       // after a full disk, say
+	keptFresh = time.Second            // a disk that took a file takes the next: a thousand topics in a row are no thousand writes
 )
 
 // Load makes the topics that the file tells of.
@@ -100,15 +102,32 @@ func (k *Topics) Failed() bool {
 	return k.failed
 }
 
+// Kept tells whoever has made a static topic whether it outlives a restart: it
+// writes the file, unless that went well a moment ago. It waits for the disk.
+func (k *Topics) Kept() bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.failed || time.Since(k.at) > keptFresh {
+		k.saveLocked()
+	}
+	return !k.failed
+}
+
 // Save writes what is not in the file yet. It waits for the disk.
 func (k *Topics) Save() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	k.saveLocked()
+}
+
+func (k *Topics) saveLocked() {
 	text := k.listLocked()
 	if bytes.Equal(text, k.kept) || k.kept == nil && text == nil {
+		k.failed = false // nothing would be forgotten
 		return
 	}
 	err := Write(k.File, text)
+	k.at = time.Now()
 	if err == nil {
 		k.kept = text
 	}

@@ -158,7 +158,11 @@ func (s *server) serveMake(w http.ResponseWriter, r *http.Request) {
 		if born {
 			status = http.StatusCreated
 		}
-		answer.Raw(w, status, appendTopic(nil, s.Hub.Info(t, s.Hub.Mono())))
+		row := appendTopic(nil, s.Hub.Info(t, s.Hub.Mono()))
+		if o.Static && s.Kept != nil && !s.Kept() { // it is there, but a restart would forget it
+			row = append(row[:len(row)-1], `,"kept":false}`...)
+		}
+		answer.Raw(w, status, row)
 		return nil
 	})
 }

@@ -37,6 +37,7 @@ type Config struct {
 	Access    Access    // nil: there are no tokens
 	Dialects  []dialect.Plug
 
+	Kept   func() bool                                       // do static topics outlive a restart? It may wait for the disk; nil: yes
 	Page   func() string                                     // the dashboard as other machines reach it; nil: not known
 	Origin func(r *http.Request, origin string) *codec.Error // would a page of that origin get a WebSocket? nil: not known
 }

@@ -1,0 +1,182 @@
+package front
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"topicd/codec"
+	"topicd/node"
+	"topicd/node/access"
+)
+
+// noted is a log.
+type noted struct {
+	mu sync.Mutex
+	b  strings.Builder
+}
+
+func (n *noted) Write(p []byte) (int, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.b.Write(p)
+}
+
+func (n *noted) String() string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.b.String()
+}
+
+func inside(t *testing.T) Inside {
+	t.Helper()
+	gate, err := access.New(access.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return Inside{
+		Stats: &node.Stats{}, Gate: gate,
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, "served") }),
+		Refuse:  func(w http.ResponseWriter, r *http.Request, e *codec.Error) { http.Error(w, e.Msg, e.Code) },
+	}
+}
+
+func get(url string) string {
+	resp, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Get(url)
+	if err != nil {
+		return ""
+	}
+	defer resp.Body.Close()
+	b, _ := io.ReadAll(resp.Body)
+	return string(b)
+}
+
+func until(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	for end := time.Now().Add(10 * time.Second); !ok(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal(what)
+		}
+	}
+}
+
+// A port that somebody else has, and an address that no interface has, are told
+// once and waited for; what can be served is.
+func TestAddressesAreWaitedFor(t *testing.T) {
+	held, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer held.Close()
+	var log noted
+	f := New(Options{Sessions: 10, Log: slog.New(slog.NewTextHandler(&log, nil))})
+	f.again = 10 * time.Millisecond
+	if err := f.Bind([]string{"192.0.2.77:22345", held.Addr().String(), "127.0.0.1:0"}, nil); err != nil {
+		t.Fatal(err)
+	}
+	f.Serve(inside(t))
+	defer f.End()
+	defer f.Close()
+	if got := get("http://" + f.Listeners()[0].Addr); got != "served" {
+		t.Errorf("what is there answers %q", got)
+	}
+	if port, _ := f.PublicPort(); port != 22345 {
+		t.Errorf("others are told of port %d", port)
+	}
+	held.Close()
+	until(t, "the port that came free is not served", func() bool { return get("http://"+held.Addr().String()) == "served" })
+	text := log.String()
+	if strings.Count(text, "waited for") != 3 || strings.Count(text, "192.0.2.77") < 1 || strings.Count(text, "level=INFO") != 1 {
+		t.Error(text)
+	}
+}
+
+// Where there is no other address a port that is taken ends the start, soon.
+func TestTakenPortEnds(t *testing.T) {
+	held, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer held.Close()
+	f := New(Options{})
+	began := time.Now()
+	var e *BindError
+	if err := f.Bind([]string{held.Addr().String()}, nil); !errors.As(err, &e) || !errors.Is(err, syscall.EADDRINUSE) {
+		t.Error(err)
+	}
+	if took := time.Since(began); took > bindHeld+2*time.Second {
+		t.Error("after", took)
+	}
+}
+
+// A bare endpoint hands its connections on with their rights, plain and over TLS,
+// and counts them until somebody says that they are gone.
+func TestBareEndpoints(t *testing.T) {
+	dir := t.TempDir()
+	cert, err := OpenCertificate(dir+"/cert", dir+"/key", true, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := New(Options{Sessions: 10, PerAddress: 3, Loopback: true, Dialects: []string{"raw"}, Cert: cert, Header: time.Second})
+	if err := f.Bind([]string{"127.0.0.1:0,dialect=raw"}, []string{"127.0.0.1:0,dialect=raw"}); err != nil {
+		t.Fatal(err)
+	}
+	in := inside(t)
+	var open atomic.Int32
+	in.Bare = map[string]func(net.Conn, node.Arrival){"raw": func(c net.Conn, a node.Arrival) {
+		open.Add(1)
+		_, _ = io.WriteString(c, a.Dialect+" "+a.Port)
+		if a.Rights == nil || a.Rights.MayPublish([]byte("a")) != nil || a.Rights.MayAdmin() == nil {
+			_, _ = io.WriteString(c, " with other rights than the LAN's")
+		}
+		c.Close()
+		f.Leave(a.Addr)
+		open.Add(-1)
+	}}
+	f.Serve(in)
+	defer f.End()
+	defer f.Close()
+	for i, l := range f.Listeners() {
+		_, port, _ := net.SplitHostPort(l.Addr)
+		for range 8 { // more than an address may have at a time
+			until(t, "places do not come free", func() bool {
+				var c net.Conn
+				if i == 0 {
+					c, err = net.Dial("tcp", l.Addr)
+				} else {
+					d := tls.Dialer{Config: &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"mqtt"}}}
+					c, err = d.DialContext(context.Background(), "tcp", l.Addr)
+				}
+				if err != nil {
+					return false
+				}
+				defer c.Close()
+				b, _ := io.ReadAll(c)
+				return string(b) == "raw "+port
+			})
+		}
+	}
+	// One that does not go on with its handshake is not waited for.
+	slow, err := net.Dial("tcp", f.Listeners()[1].Addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer slow.Close()
+	_ = slow.SetReadDeadline(time.Now().Add(20 * time.Second))
+	if _, err := io.ReadAll(slow); errors.Is(err, context.DeadlineExceeded) {
+		t.Error("a handshake may be drawn out")
+	}
+	if u := f.URLs(); len(u) != 2 || !strings.HasPrefix(u[0], "raw://") || !strings.HasPrefix(u[1], "raws://") {
+		t.Error(u)
+	}
+}
