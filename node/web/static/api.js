@@ -2,9 +2,17 @@
 
 import { token } from "./layout.js";
 
+let refused = ""; // a token that the hub did not take: said again and again it looks like guessing
+
+/** spurn notes that the hub did not take our token: nothing but api/me asks with it again. */
+export function spurn() {
+  refused = token();
+}
+
 /** api asks and resolves to the JSON answer; a refusal is thrown as {code, msg}. It asks with our token, or another. */
 export async function api(method, path, body, by = token()) {
   const headers = {};
+  if (by && by === refused && path !== "api/me") throw { code: 401, msg: "the hub does not take this token" };
   if (by) headers.Authorization = "Bearer " + by;
   if (body !== undefined) headers["Content-Type"] = "application/json";
   let r;
@@ -13,6 +21,7 @@ export async function api(method, path, body, by = token()) {
   } catch {
     throw { code: 0, msg: "the hub cannot be reached" };
   }
+  if (by) refused = r.status === 401 ? by : by === refused ? "" : refused;
   let v = null;
   try {
     v = await r.json();

@@ -32,6 +32,7 @@ export class ChatView {
       onchange: () => this.#named(),
     });
     this.server = new ChatServer(() => page.socket("webchannel"), {
+      may: () => page.link.state === "live", // what keeps that away keeps this away
       users: (list) => {
         this.#online = Array.isArray(list) ? list.map(String) : null;
         this.#people();

@@ -103,6 +103,12 @@ export class ClientsView {
       }
       r.dot.className = "dot " + (c.state === "stale" ? "stale" : "live");
       r.dot.title = c.state || "online";
+      if (r.client !== c.client) {
+        r.client = c.client; // a client says its name when it is there already
+        r.mine.hidden = c.client !== this.page.name();
+        r.cut?.setAttribute("aria-label", "Cut " + c.client);
+        if (r.cut) r.cut.title = "Cut " + c.client;
+      }
       [
         c.client,
         [c.dialect, c.enc].filter(Boolean).join(" · "),
@@ -123,7 +129,12 @@ export class ClientsView {
 
   #row(c) {
     const cells = columns.map(() => document.createTextNode("")),
-      dot = el("i", { class: "dot" });
+      dot = el("i", { class: "dot" }),
+      mine = el("small", { hidden: true }, "this page"),
+      cut =
+        c.id !== undefined && c.addr !== "local" && this.page.me.admin
+          ? button("Cut " + c.client, () => this.#cut(c), { icon: "close", kind: "danger" })
+          : null;
     const tr = el(
       "tr",
       null,
@@ -132,19 +143,13 @@ export class ClientsView {
         { scope: "row" },
         dot,
         el("bdi", null, cells[0]),
-        c.client === this.page.name() ? el("small", null, "this page") : null,
+        mine,
       ),
       cells.slice(1).map((t, i) => el("td", { class: i > 2 ? "n" : "", "data-label": columns[i + 1] }, el("bdi", null, t))),
-      el(
-        "td",
-        null,
-        c.id !== undefined && c.addr !== "local" && this.page.me.admin
-          ? button("Cut " + c.client, () => this.#cut(c), { icon: "close", kind: "danger" })
-          : null,
-      ),
+      el("td", null, cut),
     );
     this.body.append(tr);
-    return { tr, cells, dot, at: null, when: 0, in: 0, out: 0 };
+    return { tr, cells, dot, mine, cut, at: null, when: 0, in: 0, out: 0 };
   }
 
   async #cut(c) {

@@ -2,6 +2,7 @@
 // that it refused from the page, so the page asks over HTTP, and tells who can
 // mend it what to type.
 
+import { spurn } from "./api.js";
 import { button, el, fill } from "./dom.js";
 import { span } from "./reading.js";
 import { setToken, token } from "./layout.js";
@@ -64,6 +65,7 @@ function answered(me) {
 }
 
 function refused(r, e) {
+  if (r.status === 401 && e) spurn();
   if (r.status === 401 && e)
     return token()
       ? {

@@ -210,7 +210,8 @@ function padding() {
   let last = [0, 1];
   return (u, min, max) => {
     if (min === null || max === null || !Number.isFinite(max - min)) return last;
-    const pad = max > min ? (max - min) * 0.08 : Math.abs(max) * 0.02 || 1;
+    // Marks closer than numbers can be told apart would have no end.
+    const pad = max > min ? Math.max((max - min) * 0.08, Math.max(-min, max) * 1e-9) : Math.abs(max) * 0.02 || 1;
     return (last = [min - pad, max + pad]);
   };
 }

@@ -3,7 +3,7 @@
 
 const again = 3000; // ms until a lost socket is tried anew
 
-/** ChatServer keeps somebody logged in. on.users(list), on.refused(name). */
+/** ChatServer keeps somebody logged in, while on.may() lets it connect. on.users(list), on.refused(name). */
 export class ChatServer {
   #ws = null;
   #id = 0;
@@ -21,6 +21,10 @@ export class ChatServer {
   open() {
     clearTimeout(this.#timer);
     if (this.#ws) return;
+    if (!this.on.may()) {
+      this.#timer = setTimeout(() => this.open(), again);
+      return;
+    }
     const ws = (this.#ws = new WebSocket(this.url()));
     ws.onopen = () => this.#call({ type: 3 }).then((objects) => this.#init(objects?.chatserver));
     ws.onmessage = (e) => {

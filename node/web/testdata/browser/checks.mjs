@@ -366,9 +366,15 @@ export async function keyboard({ browser, hub, peer }) {
   await page.keyboard.type("keys");
   await until("the filter has it", async () => (await page.locator(".space .row:not([hidden])").count()) === 3);
   await row(page, "keys/b").waitFor();
+  await press("ArrowDown");
+  assert(await page.evaluate(() => document.activeElement.getAttribute("role") === "treegrid"), "Down goes to what was found");
+  await press("/", "Enter");
+  await until("Enter opens the first", async () => (await page.locator(".figures").innerText()).includes("keys/a"));
+  await press("Escape");
+  await page.waitForSelector(".pane", { state: "hidden" });
   for (let i = 0; i < 12 && !(await page.evaluate(() => document.activeElement.getAttribute("role") === "treegrid")); i++)
     await press("Tab");
-  await press("ArrowDown", "Enter");
+  await press("Home", "ArrowDown", "Enter");
   await until("Enter plots", async () => (await page.locator(".figures tbody tr").count()) === 1);
   await press("j", " ");
   await until("Space adds", async () => (await page.locator(".figures tbody tr").count()) === 2);

@@ -186,10 +186,11 @@ export async function shapes({ browser, hub, peer }) {
   };
   for (let i = 0; i < 3; i++) for (const [name, data] of Object.entries(said)) await peer.pub("shapes/" + name, data);
   await peer.pub("shapes/on", false);
+  for (const v of ["9007199254740993", "9007199254740995"]) peer.ws.send(`{"op":"pub","topic":"shapes/meter","data":${v}}`);
   await peer.pub("shapes/door", "=closed");
   const page = await open(browser, hub, { kept: { span: 60 } });
   await filter(page, "shapes");
-  const shown = { count: "1,234,567,890", tiny: "1.23×10⁻⁵", on: "false", door: "=closed", air: "temp 21.5 · hum 71" };
+  const shown = { count: "1,234,567,890", tiny: "1.23×10⁻⁵", meter: "9,007,199,254,740,995", on: "false", door: "=closed", air: "temp 21.5 · hum 71" };
   for (const [name, want] of Object.entries(shown))
     await until(name + " reads " + want, async () => (await row(page, "shapes/" + name).locator(".v").innerText()) === want);
   assert((await row(page, "shapes/on").locator(".dot").getAttribute("aria-label")) === "live", "its mark can be heard");
@@ -198,6 +199,11 @@ export async function shapes({ browser, hub, peer }) {
   await row(page, "shapes/door").click(at);
   await until("a topic of texts shows the last of them", async () => (await page.locator(".texts li").count()) === 4);
   assert((await page.locator(".texts .x").first().innerText()) === "=closed", "the newest first");
+  await row(page, "shapes/meter").click(at);
+  await until("whole numbers are whole in the figures and below", async () =>
+    /995\s+9,007,199,254,740,993\s.*\s9,007,199,254,740,995/.test((await figures()).join()),
+  );
+  assert((await page.locator(".detail pre").innerText()) === "9007199254740995", "as it came");
   await row(page, "shapes/on").click(at);
   await until("on and off have figures", async () => /on\s+false\s+false\s+\d+ % true\s+true/.test((await figures()).join()));
   await page.click("[aria-label='Add a topic to the plot']");
