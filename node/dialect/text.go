@@ -58,7 +58,3 @@ func BurstCap(h *node.Hub) int64 {
 
 // MaxBad malformed frames in a row end a connection.
 const MaxBad = 10
-
-// TopicsPerRequest is how many topics are looked up, sorted and told for the
-// price of one request.
-const TopicsPerRequest = 8

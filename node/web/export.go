@@ -101,14 +101,14 @@ func (s *server) export(w http.ResponseWriter, b []byte, sess *node.Session, ts 
 	var err error
 	now := s.Hub.Mono()
 	all := *q
-	if !q.hasLast && !q.hasIt {
-		all.hasIt = true // since 0: all of them
+	if q.Has&(codec.OptLast|codec.OptSince) == 0 {
+		all.Has |= codec.OptSince // since 0: all of them
 	}
 	for _, t := range ts {
 		if !sess.MayRead(t.Name()) {
 			break
 		}
-		from, to, _ := s.span(t, &all, q.ep, now)
+		from, to, _ := s.span(t, &all, q.Ep, now)
 		s.Hub.Read(t, from, to, &raw, func(g *node.Reading) bool {
 			if b = row(b, g); len(b) >= answer.Chunk {
 				b, err = answer.Send(w, b)

@@ -11,40 +11,36 @@ import (
 
 // query are the parameters of a request that say which readings are meant.
 type query struct {
-	topics         []string // patterns
-	last, since    int64
-	hasLast, hasIt bool // hasIt: since was given
-	ep             uint64
-	rate           float64
-	latest         bool
+	topics []string // patterns
+	codec.Opts
 }
 
 // parseQuery reads last, since, ep, rate and latest, and topic, repeatable.
 // Parameters that it does not know are another's.
 func parseQuery(v url.Values) (q query, bad *codec.Error) {
-	number := func(name string, low int64) (n int64, has bool) {
+	number := func(name string, low int64, opt codec.OptSet) (n int64) {
 		text := v.Get(name)
 		if text == "" {
-			return 0, false
+			return 0
 		}
 		n, err := strconv.ParseInt(text, 10, 64)
 		if err != nil || n < low || n > codec.MaxUint {
 			bad = codec.Errorf(codec.CodeMalformed, "%s=%s: that is a whole number, %d or more", name, text, low)
 		}
-		return n, true
+		q.Has |= opt
+		return n
 	}
-	q.last, q.hasLast = number("last", 0)
-	q.since, q.hasIt = number("since", -maxAge)
-	ep, _ := number("ep", 0)
-	q.ep = uint64(ep)
+	q.Last = number("last", 0, codec.OptLast)
+	q.Since = number("since", -maxAge, codec.OptSince)
+	q.Ep = uint64(number("ep", 0, codec.OptEp))
 	if text := v.Get("rate"); text != "" {
 		var err error
-		if q.rate, err = strconv.ParseFloat(text, 64); err != nil || math.IsNaN(q.rate) || q.rate < 1e-3 || q.rate > 1000 {
+		if q.Rate, err = strconv.ParseFloat(text, 64); err != nil || math.IsNaN(q.Rate) || q.Rate < 1e-3 || q.Rate > 1000 {
 			bad = codec.Errorf(codec.CodeMalformed, "rate=%s: that is 0.001 to 1000 readings per second and topic", text)
 		}
 	}
 	latest, err := flag(v, "latest")
-	if q.latest = latest; err != nil {
+	if q.Latest = latest; err != nil {
 		bad = err
 	}
 	for _, p := range v["topic"] {

@@ -8,6 +8,7 @@ import (
 
 	"topicd/codec"
 	"topicd/node"
+	"topicd/node/dialect"
 	"topicd/node/web/answer"
 )
 
@@ -124,12 +125,12 @@ func (s *server) serveStream(w http.ResponseWriter, r *http.Request) {
 // subscribe subscribes to each pattern, from where the peer left off if it says so.
 func (st *stream) subscribe(q *query, resume string, turn *node.Turn) *codec.Error {
 	st.time = len(q.topics) > 1 || codec.HasWildcard(q.topics[0])
-	if q.rate > 0 {
-		st.slow = int64(1000/q.rate) + 1
+	if q.Rate > 0 {
+		st.slow = int64(1000/q.Rate) + 1
 	}
-	o := node.SubOptions{Last: 1, Since: q.since, HasSince: q.hasIt, Ep: q.ep, Rate: q.rate, Latest: q.latest}
-	if q.hasLast {
-		o.Last = q.last
+	o, err := dialect.Subscription(&q.Opts)
+	if err != nil {
+		return err
 	}
 	ep, at, resumes := parseID(resume, st.time)
 	if resumes {

@@ -109,19 +109,19 @@ func (s *server) serveReadings(w http.ResponseWriter, r *http.Request) {
 // span is the numbers of the readings that are asked for, and how many of them
 // are gone. Numbers of another epoch say nothing: then all that is stored is meant.
 func (s *server) span(t *node.Topic, q *query, ep uint64, now int64) (from, to, gap uint64) {
-	last := q.last
+	last, hasSince := q.Last, q.Has&codec.OptSince != 0
 	switch {
-	case q.hasLast && last == 0:
+	case q.Has&codec.OptLast != 0 && last == 0:
 		_, to = s.Hub.Span(t, 0, false, 0, now)
 		return to, to, 0
-	case !q.hasLast && !q.hasIt:
+	case last == 0 && !hasSince:
 		last = 1
 	}
-	since := q.hasIt && (q.since < 0 || q.ep == 0 || q.ep == ep)
-	if first, _ := s.Hub.Span(t, 0, since, q.since, now); since && q.since >= 0 && first > uint64(q.since)+1 {
-		gap = first - uint64(q.since) - 1
+	since := hasSince && (q.Since < 0 || q.Ep == 0 || q.Ep == ep)
+	if first, _ := s.Hub.Span(t, 0, since, q.Since, now); since && q.Since >= 0 && first > uint64(q.Since)+1 {
+		gap = first - uint64(q.Since) - 1
 	}
-	from, to = s.Hub.Span(t, last, since, q.since, now)
+	from, to = s.Hub.Span(t, last, since, q.Since, now)
 	return from, to, gap
 }
 

@@ -292,16 +292,9 @@ func (n *native) sub(p node.Peer, enc codec.Encoding, m *codec.Message, o *codec
 	if err != nil {
 		return err
 	}
-	if o.Rate < 0 || o.Rate > 1000 || math.IsNaN(o.Rate) || o.Has&codec.OptRate != 0 && o.Rate < 1e-3 {
-		return codec.Errorf(codec.CodeMalformed, "rate is 0.001 to 1000 readings per second")
-	}
-	if o.Last < 0 {
-		return codec.Errorf(codec.CodeMalformed, "last is a number of readings, 0 or more")
-	}
-	so := node.SubOptions{Last: 1, Rate: o.Rate, Latest: o.Latest, NotOwn: o.NotOwn, Ep: o.Ep, Since: o.Since}
-	so.HasSince = o.Has&codec.OptSince != 0
-	if o.Has&codec.OptLast != 0 {
-		so.Last = o.Last
+	so, err := dialect.Subscription(o)
+	if err != nil {
+		return err
 	}
 	if m.Has.Has(codec.KeyID) {
 		so.Tag = m.ID + 1
@@ -318,10 +311,10 @@ func (n *native) sub(p node.Peer, enc codec.Encoding, m *codec.Message, o *codec
 	if err != nil {
 		return err
 	}
-	b := strconv.AppendInt(append(make([]byte, 0, 64), `{"topics":`...), int64(done.Topics), 10)
-	b = strconv.AppendUint(append(b, `,"from":`...), done.From, 10)
-	b = strconv.AppendUint(append(b, `,"gap":`...), done.Gap, 10)
-	a := codec.Message{Data: append(b, '}'), Ep: done.Ep, Has: codec.Fields(0).With(codec.KeyData).With(codec.KeyEp)}
+	a := codec.Message{
+		Data: dialect.AppendSubscribed(make([]byte, 0, 64), &done), Ep: done.Ep,
+		Has: codec.Fields(0).With(codec.KeyData).With(codec.KeyEp),
+	}
 	if done.Topic != nil && m.Has.Has(codec.KeyID) { // without an id nobody waits for it
 		n.alias(p.Session(), &a, done.Topic)
 	}

@@ -57,27 +57,12 @@ func (n *native) get(p node.Peer, enc codec.Encoding, m *codec.Message, o *codec
 	if err != nil {
 		return err
 	}
-	if err := codec.CheckPattern(topic); err != nil {
+	ts, err := dialect.Readable(p.Session(), topic, o, turn)
+	if err != nil {
 		return err
 	}
-	if err := p.Session().MaySubscribe(topic); err != nil {
-		return err
-	}
-	if o.Last < 0 {
-		return codec.Errorf(codec.CodeMalformed, "last is a number of readings, 0 or more")
-	}
-	pattern := string(topic)
-	n.cfg.Hub.ShowAll(pattern, turn)
-	if n.cfg.Hub.Find(topic) == nil && !codec.HasWildcard(pattern) {
-		return codec.Errorf(codec.CodeNotFound, "no topic %q", pattern)
-	}
-	ts := n.cfg.Hub.Listed(pattern)
-	p.Session().Charge(len(ts) / dialect.TopicsPerRequest)
-	r := &readings{hub: n.cfg.Hub, topics: ts, pattern: pattern, opts: *o, now: turn.Mono}
+	r := &readings{hub: n.cfg.Hub, topics: ts, pattern: string(topic), opts: *o, now: turn.Mono}
 	r.skip()
-	if o.Has&(codec.OptLast|codec.OptSince) == 0 {
-		r.opts.Last = 1
-	}
 	return n.page(p, enc, m, r, turn)
 }
 
@@ -137,22 +122,12 @@ func (n *native) list(p node.Peer, enc codec.Encoding, m *codec.Message, o *code
 	var s rows
 	switch o.What {
 	case "", "topics":
-		if o.Match != "" {
-			if err := codec.CheckPattern([]byte(o.Match)); err != nil {
-				return err
-			}
+		ts, err := dialect.Listable(p.Session(), o.Match, turn)
+		if err != nil {
+			return err
 		}
-		n.cfg.Hub.ShowAll(o.Match, turn)
-		ts := n.cfg.Hub.Listed(o.Match)
-		p.Session().Charge(len(ts) / dialect.TopicsPerRequest)
 		hub, now, match, rights := n.cfg.Hub, turn.Mono, o.Match, p.Session().Rights()
-		s = rows{n: len(ts), row: func(i int, b []byte) []byte {
-			if !node.Fits(match, ts[i]) || rights != nil && !rights.MayRead(ts[i].Name()) {
-				return b
-			}
-			t := hub.Info(ts[i], now)
-			return t.AppendJSON(b)
-		}}
+		s = rows{n: len(ts), row: func(i int, b []byte) []byte { return dialect.AppendListed(b, hub, ts[i], match, rights, now) }}
 	case "clients":
 		if err := p.Session().MaySubscribe([]byte("$sys/presence/#")); err != nil {
 			return err

@@ -1,7 +1,6 @@
 package webchannel
 
 import (
-	"math"
 	"strconv"
 
 	"topicd/codec"
@@ -78,12 +77,11 @@ func (p *page) pub(topic string, data []byte, turn *node.Turn) ([]byte, *codec.E
 
 // sub: {"topics","from","gap"}, as a native client is answered.
 func (p *page) sub(pattern string, o *codec.Opts, turn *node.Turn) ([]byte, *codec.Error) {
-	if o.Rate < 0 || o.Rate > 1000 || math.IsNaN(o.Rate) || o.Has&codec.OptRate != 0 && o.Rate < 1e-3 {
-		return nil, codec.Errorf(codec.CodeMalformed, "rate is 0.001 to 1000 readings per second")
+	so, bad := dialect.Subscription(o)
+	if bad != nil {
+		return nil, bad
 	}
-	view := node.SubOptions{Rate: o.Rate, Latest: o.Latest, NotOwn: o.NotOwn}
-	so := view
-	so.Last, so.Since, so.Ep, so.HasSince = 1, o.Since, o.Ep, o.Has&codec.OptSince != 0
+	view := node.SubOptions{Rate: so.Rate, Latest: so.Latest, NotOwn: so.NotOwn}
 	bits := uint8(toTopics)
 	tuned := -1
 	for i, sp := range special {
@@ -94,10 +92,10 @@ func (p *page) sub(pattern string, o *codec.Opts, turn *node.Turn) ([]byte, *cod
 	}
 	so.Format = p.srv.heard[bits]
 	if bits != toTopics { // a line that it has heard is said again only where it asks for that
-		so.Last, so.Once = 0, true
-	}
-	if o.Has&codec.OptLast != 0 {
-		so.Last = o.Last
+		so.Once = true
+		if o.Has&codec.OptLast == 0 {
+			so.Last = 0
+		}
 	}
 	done, err := p.peer.Session().Subscribe([]byte(pattern), so, turn)
 	if err != nil {
@@ -112,10 +110,7 @@ func (p *page) sub(pattern string, o *codec.Opts, turn *node.Turn) ([]byte, *cod
 		p.subs = append(p.subs, sub{pattern, view})
 	}
 	p.tune(turn)
-	b := strconv.AppendInt([]byte(`{"topics":`), int64(done.Topics), 10)
-	b = strconv.AppendUint(append(b, `,"from":`...), done.From, 10)
-	b = strconv.AppendUint(append(b, `,"gap":`...), done.Gap, 10)
-	return append(b, '}'), nil
+	return dialect.AppendSubscribed(nil, &done), nil
 }
 
 func (p *page) subTo(pattern string) *sub {
@@ -182,30 +177,20 @@ func (p *page) tune(turn *node.Turn) {
 
 // get: {"readings":[{topic,seq,ts,data,from}],"more"}, oldest first of each topic.
 func (p *page) get(pattern string, o *codec.Opts, turn *node.Turn) ([]byte, *codec.Error) {
-	if err := codec.CheckPattern([]byte(pattern)); err != nil {
-		return nil, err
-	}
-	if err := p.peer.Session().MaySubscribe([]byte(pattern)); err != nil {
+	ts, err := dialect.Readable(p.peer.Session(), []byte(pattern), o, turn)
+	if err != nil {
 		return nil, err
 	}
 	h := p.srv.hub
-	h.ShowAll(pattern, turn)
-	ts := h.Topics(pattern)
-	if len(ts) == 0 && !codec.HasWildcard(pattern) {
-		return nil, codec.Errorf(codec.CodeNotFound, "no topic %q", pattern)
-	}
-	p.peer.Session().Charge(len(ts) / dialect.TopicsPerRequest)
-	hasSince := o.Has&codec.OptSince != 0
-	last := o.Last
-	if o.Has&(codec.OptLast|codec.OptSince) == 0 {
-		last = 1
-	}
 	b := []byte(`{"readings":[`)
 	begin := len(b)
 	more := false
 	var raw []byte
 	for _, t := range ts {
-		from, to := h.Span(t, last, hasSince, o.Since, turn.Mono)
+		if !node.Fits(pattern, t) {
+			continue
+		}
+		from, to := h.Span(t, o.Last, o.Has&codec.OptSince != 0, o.Since, turn.Mono)
 		from = h.Read(t, from, to, &raw, func(r *node.Reading) bool {
 			if len(b) > begin && len(b)+len(r.Data) > maxAnswer {
 				return false
@@ -226,30 +211,27 @@ func (p *page) get(pattern string, o *codec.Opts, turn *node.Turn) ([]byte, *cod
 
 // list: {"topics":[{topic,static,seq,ts,readings,bytes,cap,subscribers,stale}],"more"}.
 func (p *page) list(match string, turn *node.Turn) ([]byte, *codec.Error) {
-	if match != "" {
-		if err := codec.CheckPattern([]byte(match)); err != nil {
-			return nil, err
-		}
+	sess := p.peer.Session()
+	ts, err := dialect.Listable(sess, match, turn)
+	if err != nil {
+		return nil, err
 	}
-	h := p.srv.hub
-	h.ShowAll(match, turn)
 	b := []byte(`{"topics":[`)
-	begin := len(b)
-	more := false
-	ts := h.Topics(match)
-	p.peer.Session().Charge(len(ts) / dialect.TopicsPerRequest)
+	begin, more := len(b), false
 	for _, t := range ts {
-		if !p.peer.Session().MayRead(t.Name()) {
-			continue
-		}
-		if more = len(b) > maxAnswer; more {
-			break
-		}
-		if len(b) > begin {
+		at := len(b)
+		if at > begin {
 			b = append(b, ',')
 		}
-		i := h.Info(t, turn.Mono)
-		b = i.AppendJSON(b)
+		row := len(b)
+		if b = dialect.AppendListed(b, p.srv.hub, t, match, sess.Rights(), turn.Mono); len(b) == row {
+			b = b[:at]
+			continue
+		}
+		if more = at > maxAnswer; more {
+			b = b[:at]
+			break
+		}
 	}
 	b = strconv.AppendBool(append(b, `],"more":`...), more)
 	return append(b, '}'), nil
