@@ -335,7 +335,7 @@ func (h *Hub) expired(t *Topic, now int64) bool {
 // holds mu.
 func (h *Hub) usedByLocked(id uint32) bool {
 	s := h.sessions[id]
-	return s != nil && !s.passing
+	return s != nil && !s.agent
 }
 
 // reapIfDue ends a topic whose keep time is 0 the moment its last user leaves.

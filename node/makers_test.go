@@ -32,7 +32,7 @@ func TestTopicsOfOneAddress(t *testing.T) {
 		t.Errorf("another address: %v", err)
 	}
 	for i := range 60 {
-		h.Tell(fmt.Sprintf("$sys/x/%d", i), []byte("1"), h.turn)
+		h.PublishOwn(fmt.Sprintf("$sys/x/%d", i), []byte("1"), h.turn)
 	}
 	if n := len(h.Topics("$sys/#")); n > 25 {
 		t.Errorf("%d topics of 100 are the hub's own", n)
@@ -68,7 +68,7 @@ func TestNamesOfOneAddress(t *testing.T) {
 		p := open(t, h.Hub)
 		for j := range 10 {
 			_ = p.s.Hello(fmt.Sprintf("dev%d-%d", i, j), "", h.turn)
-			p.s.Tell(fmt.Sprintf("$sys/relay/%d-%d", i, j), []byte("1"), h.turn)
+			p.s.PublishOwn(fmt.Sprintf("$sys/relay/%d-%d", i, j), []byte("1"), h.turn)
 		}
 		p.s.Close(h.turn)
 	}

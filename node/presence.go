@@ -102,15 +102,15 @@ func (s *Session) Describe(dialect, enc string, turn *Turn) {
 	}
 }
 
-// Pass says that the session is one HTTP request, over in a moment: lists of
+// OneRequest says that the session is one HTTP request, over in a moment: lists of
 // clients show it, but its presence would be a topic for each request.
-func (s *Session) Pass() {
+func (s *Session) OneRequest() {
 	s.mu.Lock()
-	s.speech = passing
+	s.speech = oneRequest
 	s.mu.Unlock()
 }
 
-var passing = &speech{dialect: "http"}
+var oneRequest = &speech{dialect: "http"}
 
 // showLocked publishes that the session is there.
 func (h *Hub) showLocked(s *Session, turn *Turn) {
@@ -149,7 +149,7 @@ func (h *Hub) showAllLocked(pattern string, turn *Turn) {
 	}
 	for _, s := range h.sessions {
 		s.mu.Lock()
-		shown := s.shown || s.speech == passing
+		shown := s.shown || s.speech == oneRequest
 		s.mu.Unlock()
 		if !shown {
 			h.showLocked(s, turn)
@@ -187,7 +187,7 @@ func (h *Hub) presenceLocked(s *Session, client, state string, turn *Turn) {
 	s.mu.Unlock()
 	b = codec.AppendString(b, codec.JSON, dialect)
 	b = append(b, '}')
-	h.tellLocked(presencePrefix+client, b, turn)
+	h.publishOwnLocked(presencePrefix+client, b, turn)
 }
 
 // staleLocked marks sessions that were not heard of for long.

@@ -84,7 +84,7 @@ func (h *Hub) Listed(pattern string) []*Topic {
 func (h *Hub) gather(l *listing) bool {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
-	now := h.listingLocked()
+	now := h.topicsVersionLocked()
 	if l.made && l.at == now {
 		return false
 	}
@@ -117,15 +117,15 @@ func (l *listing) forget() {
 	l.lists = lists{}
 }
 
-// Listing is a number that changes whenever a topic comes or goes: who shows
+// TopicsVersion is a number that changes whenever a topic comes or goes: who shows
 // the list need not read it to know that it is the same.
-func (h *Hub) Listing() uint64 {
+func (h *Hub) TopicsVersion() uint64 {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
-	return h.listingLocked()
+	return h.topicsVersionLocked()
 }
 
-func (h *Hub) listingLocked() uint64 {
+func (h *Hub) topicsVersionLocked() uint64 {
 	return uint64(h.byName.n) + 2*uint64(h.deleted) // each birth adds one, so does each death
 }
 

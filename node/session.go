@@ -84,8 +84,8 @@ type Session struct {
 
 	marks fan.Marks // topics marked for a pattern; written under mu, read without
 
-	id      uint32 // static after construction
-	passing bool   // it keeps no topic; guarded by the hub's mu
+	id    uint32 // static after construction
+	agent bool   // it keeps no topic; guarded by the hub's mu
 
 	in    atomic.Int64 // readings taken from the peer
 	heard atomic.Int64 // last sign of life, milliseconds of the hub's clock
@@ -166,11 +166,11 @@ func (s *Session) Hub() *Hub { return s.hub }
 // Heard notes a sign of life of the peer at that time of the hub's clock.
 func (s *Session) Heard(mono int64) { s.heard.Store(mono) }
 
-// Passing says that the session publishes for others, who come and go: that it
+// KeepsNoTopics says that the session publishes for others, who come and go: that it
 // is there does not keep the topics that it published to.
-func (s *Session) Passing() {
+func (s *Session) KeepsNoTopics() {
 	s.hub.mu.Lock()
-	s.passing = true
+	s.agent = true
 	s.hub.mu.Unlock()
 }
 

@@ -17,8 +17,8 @@ const (
 	sysCap         = 4096   // bytes of history of one of these topics: the last few states are enough
 )
 
-// tellLocked publishes to one of the hub's own topics.
-func (h *Hub) tellLocked(name string, json []byte, turn *Turn) {
+// publishOwnLocked publishes to one of the hub's own topics.
+func (h *Hub) publishOwnLocked(name string, json []byte, turn *Turn) {
 	t, err := h.topicLocked(name)
 	if err != nil {
 		return // no room for another topic: counted there
@@ -37,21 +37,21 @@ func (h *Hub) tellLocked(name string, json []byte, turn *Turn) {
 	h.tell(t, seq, nil, turn)
 }
 
-// Tell publishes a JSON value to one of the hub's own topics: what a dialect has
+// PublishOwn publishes a JSON value to one of the hub's own topics: what a dialect has
 // to say to everybody who wants to know. name begins with $sys/.
-func (h *Hub) Tell(name string, json []byte, turn *Turn) {
+func (h *Hub) PublishOwn(name string, json []byte, turn *Turn) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.tellLocked(name, json, turn)
+	h.publishOwnLocked(name, json, turn)
 }
 
-// Tell is Hub.Tell for what the peer does: a topic that this makes is charged to
+// PublishOwn is Hub.PublishOwn for what the peer does: a topic that this makes is charged to
 // it. Called by the peer's reader only.
-func (s *Session) Tell(name string, json []byte, turn *Turn) {
+func (s *Session) PublishOwn(name string, json []byte, turn *Turn) {
 	if s.hub.Find([]byte(name)) == nil && s.mayMake(ownCost, turn.Mono) != nil {
 		return
 	}
-	s.hub.Tell(name, json, turn)
+	s.hub.PublishOwn(name, json, turn)
 }
 
 // statsLocked publishes the hub's figures once in statsEvery.
@@ -68,7 +68,7 @@ func (h *Hub) statsLocked(turn *Turn) {
 		b = codec.AppendString(b, codec.JSON, name)
 		b = strconv.AppendInt(append(b, ':'), v, 10)
 	})
-	h.tellLocked(statsTopic, append(b, '}'), turn)
+	h.publishOwnLocked(statsTopic, append(b, '}'), turn)
 }
 
 // figuresLocked yields every figure of the hub with its name.

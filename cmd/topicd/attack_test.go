@@ -18,7 +18,7 @@ import (
 	"github.com/gorilla/websocket"
 )
 
-// The attack suite: what facts/hostile.md lists against the program in a process
+// The attack suite: what a hostile peer may try, against the program in a process
 // of its own, with the limits that it has by default. All the while a sensor and
 // a dashboard on another address must notice nothing, 300 dashboards are held
 // open, and the process stays within 32 MiB.

@@ -266,7 +266,7 @@ func (s *server) api(w http.ResponseWriter, r *http.Request, do func(*node.Sessi
 	sess, err := s.open(r, node.Deaf{})
 	if err == nil {
 		defer s.close(sess)
-		sess.Pass()
+		sess.OneRequest()
 		err = do(sess)
 	}
 	if err != nil {

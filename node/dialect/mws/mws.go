@@ -124,7 +124,7 @@ func (m *sockets) sessionLocked() (*node.Session, *codec.Error) {
 	if err != nil {
 		return nil, err
 	}
-	s.Passing()
+	s.KeepsNoTopics()
 	s.Describe("mws", "text", turn)
 	_ = s.Hello("", "mws", turn)
 	turn.Wake()

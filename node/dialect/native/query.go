@@ -48,7 +48,7 @@ func (g *pages) Step(dst []byte, _ int, f node.Framer) ([]byte, bool) {
 	return f.End(codec.Append(f.Begin(dst), g.enc, &m), at, g.enc == codec.JSON), done
 }
 
-func (n *native) page(p node.Peer, enc codec.Encoding, m *codec.Message, s source, turn *node.Turn) *codec.Error {
+func (n *native) inPages(p node.Peer, enc codec.Encoding, m *codec.Message, s source, turn *node.Turn) *codec.Error {
 	return p.Session().Enqueue(&pages{enc: enc, id: m.ID, hasID: m.Has.Has(codec.KeyID), source: s}, turn)
 }
 
@@ -63,7 +63,7 @@ func (n *native) get(p node.Peer, enc codec.Encoding, m *codec.Message, o *codec
 	}
 	r := &readings{hub: n.cfg.Hub, topics: ts, pattern: string(topic), opts: *o, now: turn.Mono}
 	r.skip()
-	return n.page(p, enc, m, r, turn)
+	return n.inPages(p, enc, m, r, turn)
 }
 
 // readings are the stored readings that a get asks for, topic by topic.
@@ -138,7 +138,7 @@ func (n *native) list(p node.Peer, enc codec.Encoding, m *codec.Message, o *code
 	default:
 		return codec.Errorf(codec.CodeMalformed, `what is "topics" or "clients"`)
 	}
-	return n.page(p, enc, m, &s, turn)
+	return n.inPages(p, enc, m, &s, turn)
 }
 
 // rows are the rows of a list; row appends one as JSON, or nothing.

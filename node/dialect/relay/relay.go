@@ -98,7 +98,7 @@ func (m *member) note(p node.Peer, what string, turn *node.Turn) {
 	b = codec.AppendString(b, codec.JSON, i.URL)
 	b = append(b, `,"addr":`...)
 	b = codec.AppendString(b, codec.JSON, i.Addr)
-	p.Session().Tell(logPrefix+m.room, append(b, '}'), turn)
+	p.Session().PublishOwn(logPrefix+m.room, append(b, '}'), turn)
 }
 
 // Close implements node.Dialect.

@@ -54,7 +54,7 @@ func (p *page) Close(_ node.Peer, turn *node.Turn) {
 	delete(s.pages, p)
 	s.leaveLocked(p, turn)
 	if len(s.pages) == 0 {
-		s.list = listing{json: nobody}
+		s.list = topicNames{json: nobody}
 	}
 }
 

@@ -23,7 +23,7 @@ type server struct {
 	mu    sync.Mutex
 	pages map[*page]struct{} // that have asked for init
 	chat  chat
-	list  listing
+	list  topicNames
 
 	// When to do what, milliseconds of now; 0 = nothing to do. Guarded by mu.
 	flushAt int64 // tell the pages of changed properties
@@ -49,7 +49,7 @@ func newServer(h *node.Hub) *server {
 		wake:  make(chan struct{}, 1),
 		pages: make(map[*page]struct{}),
 		chat:  chat{users: make(map[string]*user), json: nobody},
-		list:  listing{json: nobody},
+		list:  topicNames{json: nobody},
 	}
 	for bits := range s.heard {
 		s.heard[bits] = &heard{s, uint8(bits)}
@@ -177,9 +177,9 @@ func (s *server) emitLocked(bit uint8, object string, signal int, turn *node.Tur
 	}
 }
 
-// listing is the property topicList: the names of topics, the first of them
+// topicNames is the property topicList: the names of topics, the first of them
 // where there are many.
-type listing struct {
+type topicNames struct {
 	at    uint64   // the hub's number of the list
 	when  int64    // it was read
 	names []string // all of them; nil while no page is there
@@ -198,7 +198,7 @@ func (s *server) lookLocked() {
 		return
 	}
 	now := s.now()
-	at := s.hub.Listing()
+	at := s.hub.TopicsVersion()
 	if l := &s.list; l.names == nil || at != l.at && now-l.when >= relistAfter {
 		ts := s.hub.Topics("")
 		names := make([]string, 0, len(ts))
