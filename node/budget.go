@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"topicd/codec"
+	"topicd/node/bound"
 )
 
 // budget bounds what one session may ask per second: requests and bytes.
@@ -86,29 +87,12 @@ const (
 	maxPause = 200
 )
 
-// allowance bounds the topics that somebody may make: a hub's worth of names
-// must not be one peer's. It fills in the time that unused topics live.
-type allowance struct {
-	used int64 // thousandths of a topic
-	at   int64
-}
-
-// take charges n topics of at most most in span milliseconds.
-func (a *allowance) take(n, most int, span, now int64) bool {
-	a.used = max(0, a.used-max(0, min(now-a.at, span))*int64(most)*1000/span)
-	a.at = max(a.at, now) // workers' turns overlap
-	if a.used >= int64(most)*1000 {
-		return false
-	}
-	a.used += int64(n) * 1000
-	return true
-}
-
-// makers are the allowances of addresses: who comes again on another connection
-// is the same peer.
+// makers are what addresses may make: a hub's worth of names must not be one
+// peer's, and who comes again on another connection is the same peer. It fills in
+// the time that unused topics live.
 type makers struct {
 	mu     sync.Mutex
-	byHost map[string]*allowance
+	byHost map[string]*bound.Allowance
 }
 
 // maxMakers: a LAN has no more addresses; beyond it those whose allowance is
@@ -121,18 +105,18 @@ func (m *makers) take(host string, n, most int, span, now int64) bool {
 	a := m.byHost[host]
 	if a == nil {
 		if len(m.byHost) >= maxMakers {
-			m.forgetLocked(span, now)
+			m.forgetLocked(most, span, now)
 		}
-		a = &allowance{}
+		a = &bound.Allowance{}
 		m.byHost[strings.Clone(host)] = a
 	}
-	return a.take(n, most, span, now)
+	return a.Take(n, most, span, now)
 }
 
 // forgetLocked drops those whose allowance is whole again, or any if there are none.
-func (m *makers) forgetLocked(span, now int64) {
+func (m *makers) forgetLocked(most int, span, now int64) {
 	for host, a := range m.byHost {
-		if now-a.at >= span {
+		if a.Whole(most, span, now) {
 			delete(m.byHost, host)
 		}
 	}
@@ -153,7 +137,7 @@ func (s *Session) mayMake(cost int, now int64) *codec.Error {
 		return nil
 	}
 	span := max(1, o.Keep.Milliseconds())
-	if !s.made.take(1, o.Made, span, now) || !s.hub.makers.take(o.Owner(s.addr), cost, o.Topics*3/4, span, now) {
+	if !s.made.Take(1, o.Made, span, now) || !s.hub.makers.take(o.Owner(s.addr), cost, o.Topics*3/4, span, now) {
 		s.hub.Stats.Add(RefusedTopics, 1)
 		return errMade
 	}

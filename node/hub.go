@@ -8,6 +8,7 @@ import (
 
 	"topicd/codec"
 	"topicd/node/arena"
+	"topicd/node/bound"
 	"topicd/node/fan"
 )
 
@@ -75,7 +76,7 @@ func New(opt Options) *Hub {
 		speeches:   make(map[speech]*speech),
 		named:      make(map[string]int),
 		declared:   make(chan struct{}, 1),
-		makers:     makers{byHost: make(map[string]*allowance)},
+		makers:     makers{byHost: make(map[string]*bound.Allowance)},
 	}
 	turn := h.Turn()
 	h.began = turn.Mono

@@ -6,6 +6,7 @@ import (
 	"unsafe"
 
 	"topicd/codec"
+	"topicd/node/bound"
 	"topicd/node/fan"
 	"topicd/node/internal/prefetch"
 )
@@ -108,7 +109,7 @@ type Session struct {
 
 	rights Rights // what it may do, nil = everything; written by the peer's reader under mu
 
-	made allowance // topics that it made; owned by the peer's reader
+	made bound.Allowance // topics that it made; owned by the peer's reader
 
 	_ [8]byte // to a size that the allocator aligns to lines of cache
 }

@@ -13,7 +13,7 @@ import (
 // stands here by its own name: one that does not is a mistake.
 var walls = map[string]struct{ may, never string }{
 	"codec":                      {"", "net os log log/slog"},
-	"node":                       {"codec node/arena node/fan node/internal/prefetch", "net net/http log/slog"},
+	"node":                       {"codec node/arena node/bound node/fan node/internal/prefetch", "net net/http log/slog"},
 	"node/arena":                 {"", "net os time log/slog"},
 	"node/fan":                   {"codec", "net os time log/slog"},
 	"node/internal/prefetch":     {"", ""},
@@ -22,7 +22,7 @@ var walls = map[string]struct{ may, never string }{
 	"node/link/ws":               {"node node/link", "log/slog"},
 	"node/state":                 {"codec node", "net net/http"},
 	"node/access":                {"codec node node/state", "net/http/httputil"},
-	"node/front":                 {"codec node node/access node/link node/state", "github.com/gorilla/websocket"},
+	"node/front":                 {"codec node node/access node/bound node/link node/state", "github.com/gorilla/websocket"},
 	"node/dialect":               {"codec node", "github.com/gorilla/websocket"},
 	"node/dialect/native":        {"codec node node/dialect", "github.com/gorilla/websocket net/http"},
 	"node/dialect/scd":           {"codec node node/dialect", "github.com/gorilla/websocket net/http"},
@@ -30,7 +30,7 @@ var walls = map[string]struct{ may, never string }{
 	"node/dialect/mqtt":          {"codec node node/dialect node/dialect/mqtt/packet", "net net/http log/slog"},
 	"node/dialect/echo":          {"codec node node/dialect", "github.com/gorilla/websocket net/http"},
 	"node/dialect/relay":         {"codec node node/dialect node/web/answer", "github.com/gorilla/websocket"},
-	"node/dialect/mws":           {"codec node node/dialect node/web/answer", "github.com/gorilla/websocket"},
+	"node/dialect/mws":           {"codec node node/access node/dialect node/web/answer", "github.com/gorilla/websocket"},
 	"node/dialect/dialecttest":   {"codec node node/dialect node/link node/link/ws node/web", ""}, // of tests only
 	"node/dialect/mqtt/packet":   {"codec", "net net/http time"},
 	"node/store":                 {"codec", "net net/http"},

@@ -63,3 +63,33 @@ func (p *PerSecond) Within(most int, mono int64) bool {
 	}
 	return most <= 0 || int64(p.n) <= int64(most)
 }
+
+// Allowance is what somebody may use up in a span of time; all of it may go at
+// once, and it fills in that span. It has one owner. The zero value is whole.
+type Allowance struct {
+	used float64 // whole numbers would lose what comes back between two that follow each other closely
+	at   int64
+}
+
+// Take charges n of at most most in span milliseconds, at now, milliseconds of a
+// clock that only goes forward. false: it was used up, and nothing is charged. The
+// last to be granted may be more than what was left.
+func (a *Allowance) Take(n, most int, span, now int64) bool {
+	a.used = max(0, a.used-back(now-a.at, most, span))
+	a.at = max(a.at, now) // who shares it may come with times that overlap
+	if a.used >= float64(most) {
+		return false
+	}
+	a.used += float64(n)
+	return true
+}
+
+// Whole tells whether nothing of it is used up any more.
+func (a *Allowance) Whole(most int, span, now int64) bool {
+	return a.used <= back(now-a.at, most, span)
+}
+
+// back is what comes back in d milliseconds.
+func back(d int64, most int, span int64) float64 {
+	return float64(max(0, d)) * float64(most) / float64(span)
+}

@@ -71,3 +71,34 @@ func TestPerSecond(t *testing.T) {
 		t.Error("0 is no limit")
 	}
 }
+
+// An allowance goes at once and comes back in its span; one that is overdrawn is
+// whole later.
+func TestAllowance(t *testing.T) {
+	for _, start := range []int64{0, 1 << 40} {
+		a := Allowance{}
+		now, most := start, 10
+		for i := range most {
+			if !a.Take(1, most, 1000, now) {
+				t.Fatalf("%d of %d", i, most)
+			}
+		}
+		if a.Take(1, most, 1000, now) || a.Take(1, most, 1000, now-50) || a.Whole(most, 1000, now+999) || !a.Whole(most, 1000, now+1000) {
+			t.Error("it is used up and is not, or is whole at another time")
+		}
+		if now += 100; !a.Take(30, most, 1000, now) || a.Take(1, most, 1000, now+2900) || !a.Take(1, most, 1000, now+3001) {
+			t.Error("what was overdrawn is not paid off in its time")
+		}
+	}
+	// Who asks all the time does not keep it from coming back.
+	var a Allowance
+	granted := 0
+	for now := range int64(600_000) {
+		if a.Take(1, 20, 600_000, now) {
+			granted++
+		}
+	}
+	if granted < 39 || granted > 40 {
+		t.Errorf("%d granted in a span, and 20 before it", granted)
+	}
+}

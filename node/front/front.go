@@ -91,7 +91,7 @@ func New(o Options) *Front {
 		// A few more connections than sessions are let in, so that a hub full of
 		// WebSockets can still be asked why.
 		most: o.Sessions + 64, each: o.PerAddress, requests: o.Requests, loopback: o.Loopback,
-		stats: &node.Stats{}, links: &f.links,
+		stats: &node.Stats{}, links: &f.links, began: time.Now(),
 	}
 	return f
 }

@@ -21,7 +21,7 @@ func (f *Front) guard(w http.ResponseWriter, r *http.Request) {
 	if !r.ProtoAtLeast(1, 1) {
 		r.Header.Del("Upgrade") // RFC 9110 section 7.8: that of HTTP/1.0 is ignored
 	}
-	if err := f.peers.ask(access.Addr(r.RemoteAddr), weight(r), time.Now()); err != nil {
+	if err := f.peers.ask(access.Addr(r.RemoteAddr), weight(r)); err != nil {
 		f.refuse(w, r, err)
 		return
 	}

@@ -12,6 +12,7 @@ import (
 	"topicd/codec"
 	"topicd/node"
 	"topicd/node/access"
+	"topicd/node/bound"
 )
 
 // peers are the addresses that are connected: how often, and how many HTTP
@@ -26,6 +27,7 @@ type peers struct {
 	loopback bool // this machine's too: behind loopback may stand a proxy with everybody
 	stats    *node.Stats
 	links    *links
+	began    time.Time
 
 	// guarded by mu
 	mu    sync.Mutex
@@ -34,9 +36,8 @@ type peers struct {
 }
 
 type peer struct {
-	n    int           // connections
-	owed time.Duration // time that its requests have used up
-	at   time.Time
+	n     int             // connections
+	asked bound.Allowance // HTTP requests of a second
 }
 
 func tcpAddr(a net.Addr) netip.Addr {
@@ -114,14 +115,17 @@ func (p *peers) leave(a netip.Addr) {
 		if i == 0 {
 			p.total--
 		}
-		if e.n--; e.n == 0 && e.owed <= time.Since(e.at) {
+		if e.n--; e.n == 0 && (p.requests <= 0 || e.asked.Whole(p.requests, 1000, p.mono())) {
 			delete(p.by, at.key)
 		}
 	}
 }
 
+// mono is a time that only goes forward, in milliseconds.
+func (p *peers) mono() int64 { return time.Since(p.began).Milliseconds() }
+
 // ask charges HTTP requests; a second's worth may come at once.
-func (p *peers) ask(a netip.Addr, requests int, now time.Time) *codec.Error {
+func (p *peers) ask(a netip.Addr, requests int) *codec.Error {
 	if p.requests <= 0 {
 		return nil
 	}
@@ -133,13 +137,10 @@ func (p *peers) ask(a netip.Addr, requests int, now time.Time) *codec.Error {
 		if e == nil || !at.limited { // nil: its connection has just gone
 			continue
 		}
-		e.owed = max(0, e.owed-now.Sub(e.at))
-		e.at = now
-		if e.owed > time.Second {
+		if !e.asked.Take(requests, p.requests, 1000, p.mono()) {
 			p.stats.Add(node.RefusedRate, 1)
 			return errRequests
 		}
-		e.owed += time.Duration(requests) * time.Second / time.Duration(p.requests)
 	}
 	return nil
 }
@@ -161,7 +162,7 @@ const handshakeWeight = 10
 
 // chargeHandshake is a tls.Config's GetConfigForClient.
 func (f *Front) chargeHandshake(h *tls.ClientHelloInfo) (*tls.Config, error) {
-	if err := f.peers.ask(tcpAddr(h.Conn.RemoteAddr()), handshakeWeight, time.Now()); err != nil {
+	if err := f.peers.ask(tcpAddr(h.Conn.RemoteAddr()), handshakeWeight); err != nil {
 		return nil, err
 	}
 	return nil, nil

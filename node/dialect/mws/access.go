@@ -2,23 +2,14 @@ package mws
 
 import (
 	"net/http"
-	"strings"
 
 	"topicd/codec"
 	"topicd/node"
+	"topicd/node/access"
 )
 
-// bearer is the request's token, "" if there is none.
-func bearer(r *http.Request) string {
-	kind, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-	if !strings.EqualFold(kind, "Bearer") {
-		return ""
-	}
-	return strings.TrimSpace(token)
-}
-
 func (m *rest) isAdmin(r *http.Request) bool {
-	token := bearer(r)
+	token := access.Bearer(r)
 	return token != "" && m.Admin != nil && m.Admin(token)
 }
 
@@ -56,10 +47,10 @@ func (c *call) may(what string, hub func(node.Rights) *codec.Error) bool {
 			}
 		}
 		return true
-	case c.eds == nil || bearer(c.r) == "":
+	case c.eds == nil || access.Bearer(c.r) == "":
 		return c.deny(http.StatusUnauthorized)
 	}
-	user, err := c.eds.verify(c.r.Context(), bearer(c.r))
+	user, err := c.eds.verify(c.r.Context(), access.Bearer(c.r))
 	switch {
 	case err != nil:
 		c.refuse(err)
