@@ -46,5 +46,9 @@ func (h *Hub) arrived(t *Topic, seq uint64) int64 {
 	return mono
 }
 
+// eraNow is the calendar's era. What comes from the disk was stored in another one,
+// perhaps by another run: its age is reckoned by this one.
+func (h *Hub) eraNow() uint16 { return h.calendar.Era(h.opt.Clock()) }
+
 // Tick sets the turn to the hub's time.
 func (h *Hub) Tick(turn *Turn) { turn.Wall, turn.Mono = h.opt.Clock() }

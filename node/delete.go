@@ -97,7 +97,8 @@ func (h *Hub) bearLocked(t *Topic, exact []*Subscription) {
 	heir.mu.Lock()
 	if !t.declared().static {
 		if t.rare != nil {
-			heir.rareLocked().declaration = t.rare.declaration
+			x := heir.rareLocked()
+			x.declaration, x.durable = t.rare.declaration, false
 		}
 	}
 	for _, b := range exact {

@@ -39,8 +39,18 @@ type Tape interface {
 	// Append takes a copy of a reading. It is called with the topic's lock held.
 	// own is the number that the device dev gave it, 0 = none.
 	Append(seq, ep uint64, r *arena.Record, own uint64) (Commit, *codec.Error)
-	// First is the number of the oldest reading that can be read.
+	// First is the number of the oldest reading that can be read, the largest number
+	// when there is none.
 	First() uint64
+	// Newest is the number of the newest reading, 0 when there is none.
+	Newest() uint64
+	// Limit is the first number that must not be given yet: a crash now would have it
+	// given once more.
+	Limit() uint64
+	// Since is the number of the first reading whose ts is ts or later, 0 when
+	// nothing is stored; Last that of the n-th last. They may wait for the disk.
+	Since(ts int64) (uint64, error)
+	Last(n int) (uint64, error)
 	// Read appends pages to dst: records, each behind its number (AppendPaged), from
 	// the first that is not below from on, about quota bytes. next is the number to
 	// go on with, at most to. It may wait for the disk.
@@ -61,10 +71,36 @@ func (h *Hub) openTapeLocked(t *Topic, declared bool) {
 	}
 	x := t.rareLocked()
 	x.tape, x.ep = tape, ep
+	x.holeEnd = next
+	if x.hole = tape.Newest() + 1; x.hole == 1 || x.hole > next {
+		x.hole = next
+	}
 	if next != t.log.Next() {
 		t.log.Clear(h.arena) // nothing is in it: numbers only jump at birth
 		t.log.Begin(next)
 	}
+}
+
+// Sent is a reading that a device sent with a number of its own: which number it has.
+type Sent struct {
+	Own uint64
+	Sum uint32 // CRC-32C of the data
+	Seq uint64
+}
+
+// Recall tells what a device had sent before this hub began, oldest first: what it
+// sends again is recognised.
+func (h *Hub) Recall(dev string, last []Sent) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if len(h.devices) >= maxWindows {
+		return
+	}
+	w := new(window)
+	for _, s := range last {
+		w.note(sent{seq: s.Own, sum: s.Sum, at: s.Seq}, h.Mono())
+	}
+	h.devices[dev] = w
 }
 
 // Restore makes the topics that a disk holds: at start, before anybody comes.
@@ -98,11 +134,34 @@ func (t *Topic) firstLocked() uint64 {
 	return first
 }
 
+// Hole is how many numbers above after were given, perhaps, to readings that a crash
+// has lost: they are no reading's any more.
+func (t *Topic) Hole(after uint64) uint64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.holeLocked(after)
+}
+
+func (t *Topic) holeLocked(after uint64) uint64 {
+	if t.rare == nil || t.rare.holeEnd <= after {
+		return 0
+	}
+	return t.rare.holeEnd - max(t.rare.hole, after+1)
+}
+
 // Past tells whether Read of that number waits for the disk.
 func (h *Hub) Past(t *Topic, from uint64) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return !t.dead && from < t.log.First() && t.firstLocked() < t.log.First()
+}
+
+// OnDisk tells whether some of the topic is on disk only, so that Span and Read
+// may wait for it.
+func (t *Topic) OnDisk() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.firstLocked() < t.log.First()
 }
 
 // Background runs work that may wait for the disk.
@@ -142,6 +201,8 @@ type page struct {
 	t          *Topic
 	b          *Subscription
 	from, next uint64
+	view       view
+	at         uint64 // where the page begins: from, or what the view was looked for
 	buf        *[]byte
 }
 
@@ -162,7 +223,10 @@ func (v *visit) awaitUnlock(t *Topic, from uint64) {
 		s.popLocked()
 		s.holdLocked(v.b, held{t.idx, uint32(from), onDisk})
 		if x := s.extraLocked(); x.fetching == nil {
-			p = &page{s: s, t: t, b: v.b, from: from}
+			p = &page{s: s, t: t, b: v.b, from: from, at: from, view: v.view}
+			if v.live {
+				p.view = view{}
+			}
 			x.fetching = p
 		}
 	}
@@ -184,8 +248,11 @@ var pageBufs = sync.Pool{New: func() any { b := make([]byte, 0, pageQuota+4<<10)
 // read fetches the page and hands it to its session, on a goroutine of the disk's.
 func (p *page) read(tape Tape, to uint64) {
 	p.buf = pageBufs.Get().(*[]byte)
-	var err error
-	if *p.buf, p.next, err = tape.Read((*p.buf)[:0], p.from, to, pageQuota); err != nil {
+	err := p.seek(tape, to)
+	if err == nil {
+		*p.buf, p.next, err = tape.Read((*p.buf)[:0], p.at, to, pageQuota)
+	}
+	if err != nil {
 		*p.buf, p.next = (*p.buf)[:0], to // go on where the arena does
 		p.s.hub.Stats.Add(FailedReads, 1)
 	}
@@ -200,6 +267,22 @@ func (p *page) read(tape Tape, to uint64) {
 	if wake {
 		s.sink.Wake()
 	}
+}
+
+// seek finds where the page begins, for a cursor that only knows how many readings
+// or which time it wants: it stands before all that is stored.
+func (p *page) seek(tape Tape, to uint64) (err error) {
+	at := uint64(0)
+	if p.from <= tape.First() {
+		switch {
+		case p.view.ts != 0:
+			at, err = tape.Since(p.view.ts)
+		case p.view.last > 0:
+			at, err = tape.Last(int(p.view.last))
+		}
+	}
+	p.at = min(max(p.at, at), to)
+	return err
 }
 
 // pages are those that have come and wait for their readers, oldest first.
@@ -264,15 +347,15 @@ func (s *Session) pageUnlock(dst []byte, now int64, f Framer, sc *Scratch) []byt
 	}
 	s.mu.Unlock()
 	s.hub.pages.gone(p)
-	at := p.from
+	at, n := p.from, uint32(0)
 	if mine {
-		dst, at = v.paged(dst, p, f, sc)
+		dst, at, n = v.paged(dst, p, f, sc)
 	}
 	s.mu.Lock()
 	if !s.closed {
 		if mine && b.holds(p.t.idx, uint32(p.from)) {
 			if !b.live {
-				b.stored += uint32(at - p.from)
+				b.stored += n
 			}
 			b.unholdLocked(p.t.idx)
 			s.appendLocked(fan.NewEntry(p.t.idx, b.slot, at))
@@ -339,13 +422,15 @@ func (b *Subscription) holds(topic, from uint32) bool {
 	return false
 }
 
-// paged appends the readings of a page and returns where the cursor stands then.
-func (v *visit) paged(dst []byte, p *page, f Framer, sc *Scratch) ([]byte, uint64) {
+// paged appends the readings of a page and returns where the cursor stands then,
+// and how many readings those were.
+func (v *visit) paged(dst []byte, p *page, f Framer, sc *Scratch) ([]byte, uint64, uint32) {
 	v.begin(sc)
-	at, n := p.from, int64(0)
+	at, n := p.at, int64(0)
+	era := v.s.hub.eraNow()
 	for b := *p.buf; len(b) > 0 && v.room > 0; {
 		seq, rec, rest := parsePaged(b)
-		b = rest
+		b, rec.Era = rest, era
 		if lost := seq - at; lost > 0 && lost < renumbered {
 			v.overrun += lost
 			sc.reading.Drop += lost
@@ -370,7 +455,7 @@ func (v *visit) paged(dst []byte, p *page, f Framer, sc *Scratch) ([]byte, uint6
 	v.countDrop()
 	v.s.out.Add(n)
 	v.s.hub.Stats.Add(Delivered, n)
-	return dst, at
+	return dst, at, uint32(n)
 }
 
 // renumbered: after a crash numbers go on so far above what was stored that nobody

@@ -114,6 +114,11 @@ func (t *ramTape) Read(dst []byte, from, to uint64, quota int) ([]byte, uint64, 
 	return dst, next, nil
 }
 
+func (t *ramTape) Newest() uint64              { return uint64(len(t.rows)) }
+func (t *ramTape) Limit() uint64               { return 1 << 60 }
+func (t *ramTape) Since(int64) (uint64, error) { return t.First(), nil }
+func (t *ramTape) Last(int) (uint64, error)    { return t.First(), nil }
+
 func (t *ramTape) Forget() { delete(t.d.tapes, t.name) }
 
 // all fills and lets the disk work until neither has anything.

@@ -16,7 +16,7 @@ func (s *Session) Fill(dst []byte, limit int, now int64, f Framer, sc *Scratch) 
 			s.mu.Unlock()
 			return dst, Idle
 		}
-		if s.ext != nil && s.ext.later.n > 0 {
+		if s.ext != nil && s.ext.later.n.Load() > 0 {
 			var more bool
 			if dst, more = s.answerLocked(dst, f); more {
 				s.mu.Unlock()

@@ -2,6 +2,7 @@ package node
 
 import (
 	"sync"
+	"sync/atomic"
 
 	"topicd/codec"
 	"topicd/node/fan"
@@ -16,7 +17,7 @@ type Answer interface {
 // later are a session's answers that wait, in their order.
 type later struct {
 	first, last *waiting
-	n           int
+	n           atomic.Int32 // written under the session's mu
 }
 
 type waiting struct {
@@ -40,12 +41,12 @@ func (s *Session) Later(c Commit, a Answer, turn *Turn) *codec.Error {
 		return errClosed
 	}
 	l := &s.extraLocked().later
-	if l.n >= maxLater {
+	if l.n.Load() >= maxLater {
 		s.hub.Stats.Add(RefusedLater, 1)
 		return errLater
 	}
 	w := &waiting{Answer: a, commit: c}
-	if l.n++; l.n == 1 {
+	if l.n.Add(1) == 1 {
 		l.first = w
 		s.hub.laters.add(s)
 	} else {
@@ -59,15 +60,13 @@ func (s *Session) Later(c Commit, a Answer, turn *Turn) *codec.Error {
 // Waits tells whether answers wait for the disk: what is to be said in its order
 // must go by Later too. Called by the peer's reader only.
 func (s *Session) Waits() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.ext != nil && s.ext.later.n > 0
+	return s.ext != nil && s.ext.later.n.Load() > 0
 }
 
 // answerLocked appends the answers whose time has come; false when none has.
 func (s *Session) answerLocked(dst []byte, f Framer) (out []byte, some bool) {
 	l := &s.ext.later
-	for l.n > 0 {
+	for l.n.Load() > 0 {
 		w := l.first
 		var why *codec.Error
 		if w.commit != 0 {
@@ -78,7 +77,7 @@ func (s *Session) answerLocked(dst []byte, f Framer) (out []byte, some bool) {
 		}
 		dst, some = w.Append(dst, f, why), true
 		l.first = w.next
-		if l.n--; l.n == 0 {
+		if l.n.Add(-1) == 0 {
 			l.last = nil
 			s.hub.laters.remove(s)
 		}
@@ -86,10 +85,33 @@ func (s *Session) answerLocked(dst []byte, f Framer) (out []byte, some bool) {
 	return dst, some
 }
 
-// laters are the sessions with answers that wait.
+// laters are the sessions with answers that wait, and a channel that is closed when
+// the disk has more, for whoever waits on a goroutine of its own.
 type laters struct {
 	mu   sync.Mutex // after the sessions'
 	sess map[*Session]struct{}
+	more chan struct{}
+}
+
+// Await waits until c is on disk, or will not be: why says so. done ends it.
+func (h *Hub) Await(c Commit, done <-chan struct{}) (why *codec.Error) {
+	for c != 0 {
+		h.laters.mu.Lock()
+		if h.laters.more == nil {
+			h.laters.more = make(chan struct{})
+		}
+		more := h.laters.more
+		h.laters.mu.Unlock()
+		if ok, why := h.opt.Disk.Committed(c); ok || why != nil {
+			return why
+		}
+		select {
+		case <-more:
+		case <-done:
+			return errClosed
+		}
+	}
+	return nil
 }
 
 func (l *laters) add(s *Session) {
@@ -111,6 +133,10 @@ func (l *laters) remove(s *Session) {
 // Without locks.
 func (h *Hub) Committed() {
 	h.laters.mu.Lock()
+	if h.laters.more != nil {
+		close(h.laters.more)
+		h.laters.more = nil
+	}
 	list := make([]*Session, 0, len(h.laters.sess))
 	for s := range h.laters.sess {
 		list = append(list, s)

@@ -1,7 +1,7 @@
 package node
 
 import (
-	"hash/maphash"
+	"hash/crc32"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -131,7 +131,7 @@ func (s *Session) publish(t *Topic, b Body, seq uint64, turn *Turn) (Published, 
 		h.Stats.Add(RefusedLarge, 1)
 		return Published{}, errBody
 	}
-	var sum uint64
+	var sum uint32
 	var w *window
 	r := arena.Record{TS: turn.Wall, Era: h.calendar.Era(turn.Wall, turn.Mono), Origin: s.id, Flags: b.flags(), Data: b.Data, Ext: b.Ext}
 	if s.ext != nil {
@@ -140,10 +140,10 @@ func (s *Session) publish(t *Topic, b Body, seq uint64, turn *Turn) (Published, 
 	if seq > 0 && w != nil {
 		w.mu.Lock()
 		defer w.mu.Unlock()
-		sum = maphash.Bytes(dedupeSeed, b.Data)
-		if at := w.find(seq, sum, s.id); at > 0 {
+		sum = crc32.Checksum(b.Data, castagnoli)
+		if e := w.find(seq, sum, s.id); e != nil {
 			h.Stats.Add(Duplicates, 1)
-			return Published{Topic: t, Seq: at, Dup: true}, nil
+			return Published{Topic: t, Seq: e.at, Dup: true, Commit: e.commit}, nil
 		}
 	}
 	p, err := h.store(t, &r, s, seq, turn)
@@ -155,7 +155,7 @@ func (s *Session) publish(t *Topic, b Body, seq uint64, turn *Turn) (Published, 
 		s.last = t // an heir of the same name
 	}
 	if seq > 0 && w != nil {
-		w.note(seq, sum, s.id, n, turn.Mono)
+		w.note(sent{seq, n, p.Commit, sum, s.id}, turn.Mono)
 	}
 	s.in.Add(1)
 	return p, nil
@@ -191,6 +191,10 @@ func (h *Hub) store(t *Topic, r *arena.Record, by *Session, own uint64, turn *Tu
 			h.keepLocked(t, r)
 		}
 		seq := t.log.Next()
+		if t.rare != nil && t.rare.tape != nil && seq&(limitEvery-1) == 0 && seq+limitEvery >= t.rare.tape.Limit() {
+			t.mu.Unlock()
+			return Published{}, errLimit
+		}
 		evicted, ok := t.log.Append(h.arena, r, limit, fair)
 		if ok {
 			p := Published{Topic: t, Seq: seq}
@@ -217,6 +221,11 @@ func (h *Hub) store(t *Topic, r *arena.Record, by *Session, own uint64, turn *Tu
 		}
 	}
 }
+
+// limitEvery: so seldom is a tape asked how far numbers may go on.
+const limitEvery = 1024
+
+var errLimit = &codec.Error{Code: codec.CodeGoingAway, Msg: "the disk has taken nothing for millions of readings of this topic: its numbers cannot go on", Retry: 10_000}
 
 const maxTries = 4 // room that was made may be taken by another publisher
 
@@ -314,8 +323,10 @@ type window struct {
 }
 
 type sent struct {
-	seq, sum, at uint64
-	session      uint32
+	seq, at uint64 // the device's number, and the reading's
+	commit  Commit
+	sum     uint32 // CRC-32C of the data
+	session uint32
 }
 
 const (
@@ -324,19 +335,19 @@ const (
 	maxWindows = 1024
 )
 
-var dedupeSeed = maphash.MakeSeed()
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-func (w *window) find(seq, sum uint64, session uint32) uint64 {
+func (w *window) find(seq uint64, sum uint32, session uint32) *sent {
 	for i := range w.last {
 		if e := &w.last[i]; e.seq == seq && e.at > 0 && (e.sum == sum || e.session == session) {
-			return e.at
+			return e
 		}
 	}
-	return 0
+	return nil
 }
 
-func (w *window) note(seq, sum uint64, session uint32, at uint64, now int64) {
-	w.last[w.n%windowSize] = sent{seq, sum, at, session}
+func (w *window) note(e sent, now int64) {
+	w.last[w.n%windowSize] = e
 	w.n++
 	w.used.Store(now)
 }

@@ -154,22 +154,58 @@ func (h *Hub) Info(t *Topic, mono int64) TopicInfo {
 }
 
 // Span is the numbers of the stored readings that a get asks for: the newest
-// last (0 = all), or those after since as in SubOptions. from == to: none.
+// last (0 = all), or those after since as in SubOptions. from == to: none. Of a
+// durable topic it may wait for the disk (OnDisk).
 func (h *Hub) Span(t *Topic, last int64, hasSince bool, since, mono int64) (from, to uint64) {
+	return h.span(t, last, hasSince, since, mono, true)
+}
+
+// SpanHeld is Span of what is in memory: it waits for nothing.
+func (h *Hub) SpanHeld(t *Topic, last int64, hasSince bool, since, mono int64) (from, to uint64) {
+	return h.span(t, last, hasSince, since, mono, false)
+}
+
+func (h *Hub) span(t *Topic, last int64, hasSince bool, since, mono int64, disk bool) (from, to uint64) {
 	t.mu.Lock()
-	defer t.mu.Unlock()
 	to = t.log.Next()
-	from = t.firstLocked()
+	if from = t.log.First(); disk {
+		from = t.firstLocked()
+	}
+	first, held := t.log.First(), uint64(t.log.Count()) // in memory
+	var tape Tape
+	if from < first {
+		tape = t.rare.tape
+	}
+	after := uint64(0)
+	if hasSince && since < 0 {
+		after = t.log.After(h.arena, &h.calendar, mono+since*1000)
+	}
+	t.mu.Unlock()
 	switch {
-	case hasSince && since < 0:
-		from = t.log.After(h.arena, &h.calendar, mono+since*1000)
+	case after > first || after > 0 && tape == nil:
+		from = after
+	case after > 0:
+		from = h.seek(tape.Since(h.Wall() + since*1000))
 	case hasSince:
 		from = max(from, min(uint64(since)+1, to))
 	}
-	if last > 0 && to-from > uint64(last) {
-		from = to - uint64(last)
+	switch {
+	case last <= 0:
+	case uint64(last) <= held || tape == nil:
+		from = max(from, to-min(to, uint64(last)))
+	default:
+		from = max(from, h.seek(tape.Last(int(last))))
 	}
-	return from, to
+	return min(from, to), to
+}
+
+// seek is a number found on a disk, 0 where that could not be read.
+func (h *Hub) seek(at uint64, err error) uint64 {
+	if err != nil {
+		h.Stats.Add(FailedReads, 1)
+		return 0
+	}
+	return at
 }
 
 // Full tells that there is no room for readings and none can be made, because

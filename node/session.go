@@ -248,11 +248,25 @@ type view struct {
 	once   bool
 
 	windowed bool // format is Windowed
+
+	// Where stored readings begin that are found on the disk only, once it is asked:
+	// so many, or those of this ts on. Both 0: the cursor says.
+	last int64
+	ts   int64
 }
 
-func (o *SubOptions) view() view {
+func (o *SubOptions) view(turn *Turn) view {
 	_, windowed := o.Format.(Windowed)
-	return view{o.Format, o.Tag, float32(o.Rate), o.Latest, o.Once, windowed}
+	v := view{format: o.Format, tag: o.Tag, rate: float32(o.Rate), latest: o.Latest, once: o.Once, windowed: windowed}
+	switch {
+	case !o.HasSince:
+		v.last = o.Last
+	case o.After > 0:
+		v.ts = turn.Wall - (turn.Mono - o.After)
+	case o.Since < 0:
+		v.ts = turn.Wall + o.Since*1000
+	}
+	return v
 }
 
 func (o *SubOptions) not(s *Session) uint32 {

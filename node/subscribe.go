@@ -54,7 +54,7 @@ func (s *Session) Subscribe(pattern []byte, opt SubOptions, turn *Turn) (Subscri
 		return Subscribed{}, err
 	}
 	s.mu.Lock()
-	b.view, b.live, b.stored, b.began = opt.view(), false, 0, turn.Mono
+	b.view, b.live, b.stored, b.began = opt.view(turn), false, 0, turn.Mono
 	b.not.Store(opt.not(s))
 	s.mu.Unlock()
 
@@ -147,18 +147,25 @@ func (r *replay) start(t *Topic) uint64 {
 	first, next := t.firstLocked(), t.log.Next()
 	start := next
 	switch o := r.opt; {
+	case !o.HasSince && uint64(o.Last) > uint64(t.log.Count()) && first < t.log.First():
+		start = first // the disk is asked where the last ones begin
 	case !o.HasSince:
-		start = next - min(uint64(max(0, o.Last)), next-first)
-	case o.After > 0:
-		start = r.after(t, o.After)
-	case o.Since < 0:
-		start = r.after(t, r.turn.Mono+o.Since*1000)
+		start = next - min(uint64(max(0, o.Last)), uint64(t.log.Count()))
+	case o.After > 0 || o.Since < 0:
+		at := o.After
+		if at == 0 {
+			at = r.turn.Mono + o.Since*1000
+		}
+		if start = r.after(t, at); start == t.log.First() {
+			start = first // the disk may have more of that time
+		}
 	case o.Ep != 0 && o.Ep != r.b.s.hub.epochOf(t) && o.Ep != r.b.s.hub.epoch:
 		start = first // other numbers than the subscriber knows: start over
 	default:
 		if start = min(uint64(o.Since)+1, next); start < first {
 			r.res.Gap += first - start
 		}
+		r.res.Gap += t.holeLocked(uint64(o.Since))
 	}
 	return max(start, first)
 }

@@ -41,6 +41,10 @@ type rare struct {
 	tape Tape   // nil: not durable
 	ep   uint64 // of a durable topic: it outlives restarts
 
+	// Numbers that a run which ended badly may have given to readings that are not on
+	// disk: they are given to no other.
+	hole, holeEnd uint64
+
 	// Where somebody publishes by MQTT without RETAIN: the number of the newest
 	// reading with it, 0 = none, and a copy for when it has left the log.
 	passing bool

@@ -26,6 +26,7 @@ func newLog(w io.Writer, set *settings) *slog.Logger {
 type worst struct {
 	node.Worst
 	connections int64 // buffers of the transport
+	store       int64 // of durable topics
 	program     int64 // the runtime and everything else
 }
 
@@ -35,14 +36,16 @@ const programBase = 16 << 20
 
 func (s *server) worst() worst {
 	o := s.set.hub("")
+	w := o.Worst()
 	return worst{
-		Worst:       o.Worst(),
+		Worst:       w,
+		store:       s.storeWorst(o.Topics),
 		connections: s.set.link().Worst(s.set.sessions),
 		program:     programBase,
 	}
 }
 
-func (w worst) total() int64 { return w.Total() + w.connections + w.program }
+func (w worst) total() int64 { return w.Total() + w.connections + w.store + w.program }
 
 // heap is the part of it that the collector sees.
 func (w worst) heap() int64 { return w.total() - w.Arena }
@@ -82,8 +85,8 @@ func (s *server) announce(w io.Writer) {
 		}
 	}
 	fmt.Fprintf(&b, "memory    at most %s with every limit reached at once:\n", human(m.total()))
-	fmt.Fprintf(&b, "          readings %s, topics %s, connections %s, subscriptions %s, unread lists %s, program %s\n",
-		human(m.Arena), human(m.Topics), human(m.Sessions+m.connections), human(m.Subscriptions), human(m.Ready), human(m.program))
+	fmt.Fprintf(&b, "          readings %s, topics %s, connections %s, subscriptions %s, unread lists %s, durable topics %s, program %s\n",
+		human(m.Arena), human(m.Topics), human(m.Sessions+m.connections), human(m.Subscriptions), human(m.Ready), human(m.store), human(m.program))
 	if len(urls) > 0 {
 		fmt.Fprintf(&b, "try       topicd sub '#'%s\n", hubFlag(urls[0]))
 	}

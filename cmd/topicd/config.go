@@ -83,7 +83,7 @@ func (s setter) UnmarshalTOML(v any) error { return s(v) }
 type table = map[string]toml.Primitive
 
 // file takes the settings that neither the command line nor the environment
-// gave. Its keys are the flags, [limits], [join], [eds] and one [topic."NAME"] per
+// gave. Its keys are the flags, [limits], [join], [eds], [store] and one [topic."NAME"] per
 // static topic.
 func (s *settings) file(text string) error {
 	var top table
@@ -105,6 +105,8 @@ func (s *settings) file(text string) error {
 			err = tableInto(md, top[key], part(s.sets.join, "join-"))
 		case "eds":
 			err = tableInto(md, top[key], part(s.sets.eds, "eds-"))
+		case "store":
+			err = tableInto(md, top[key], part(s.sets.store, "store-"))
 		case "topic":
 			err = tableInto(md, top[key], func(name string, p toml.Primitive) error {
 				return s.topicTable(md, name, p)
@@ -133,6 +135,7 @@ func (s *settings) topicTable(md toml.MetaData, name string, p toml.Primitive) e
 	fs := pflag.NewFlagSet("topic", pflag.ContinueOnError)
 	fs.Var(&t.cap, "cap", "bytes that it may hold")
 	fs.Var(span{&t.stale}, "stale", "without a reading for so long it is stale")
+	fs.Var(&t.durable, "durable", "it is kept on disk")
 	s.static[name] = t
 	return tableInto(md, p, func(key string, p toml.Primitive) error {
 		return md.PrimitiveDecode(p, flagSetter(fs, key))

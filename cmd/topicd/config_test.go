@@ -83,7 +83,7 @@ func TestPrecedence(t *testing.T) {
 	if s.memory != 32<<20 || s.topicCap != 8<<10 || s.maxFrame != 16<<10 || s.pace != 2*time.Millisecond || bool(s.mdns) || !bool(s.sense) {
 		t.Errorf("%+v", s)
 	}
-	if s.sessions != 7 || s.keep != time.Hour || s.subs != 256 || *s.static["a/b"] != (topicSetting{128 << 10, 90 * time.Second}) {
+	if s.sessions != 7 || s.keep != time.Hour || s.subs != 256 || *s.static["a/b"] != (topicSetting{cap: 128 << 10, stale: 90 * time.Second}) {
 		t.Errorf("%+v", s)
 	}
 	if strings.Join(s.listen, " ") != "127.0.0.1:1 127.0.0.1:2" {
@@ -153,7 +153,7 @@ func TestEverySettingHasThreeNames(t *testing.T) {
 		if !ok || strings.Contains(name, " ") || section == "listen" && name != "listen" || strings.HasPrefix(section, "topic.") {
 			continue
 		}
-		if section == "join" || section == "eds" {
+		if section == "join" || section == "eds" || section == "store" {
 			name = section + "-" + name
 		}
 		keys++

@@ -17,6 +17,7 @@ import (
 	"topicd/node"
 	"topicd/node/access"
 	"topicd/node/dialect"
+	"topicd/node/durable"
 	"topicd/node/front"
 	"topicd/node/link"
 	"topicd/node/link/ws"
@@ -55,6 +56,7 @@ type server struct {
 	state    *state.Dir
 	cert     *front.Certificate // nil: no TLS
 	front    *front.Front
+	disk     *durable.Disk // nil: the state directory takes no files
 	hub      *node.Hub
 	topics   *state.Topics
 	gate     *access.Gate
@@ -149,7 +151,13 @@ func (s *server) start() (err error) {
 	debug.SetMemoryLimit(s.worst().heap())
 	o := s.set.hub(sense.HostName())
 	o.Owner = s.front.Owner
+	if err := s.openDisk(&o); err != nil {
+		return err
+	}
 	s.hub = node.New(o)
+	if s.disk != nil {
+		s.disk.Attach(s.hub)
+	}
 	if err := s.openTopics(); err != nil {
 		return err
 	}
@@ -183,6 +191,9 @@ func (s *server) abandon() {
 	if s.front != nil {
 		s.front.Close()
 	}
+	if s.disk != nil {
+		s.disk.Close()
+	}
 	s.state.Close()
 }
 
@@ -214,7 +225,7 @@ func (s *server) openTopics() error {
 		return fail(exitFailed, "the hub's user must be able to read it", "the static topics cannot be read: %w", err)
 	}
 	for name, t := range s.set.static {
-		o := node.MakeOptions{Static: true, Cap: int64(t.cap), Stale: int64(t.stale / time.Second)}
+		o := node.MakeOptions{Static: true, Cap: int64(t.cap), Stale: int64(t.stale / time.Second), Durable: bool(t.durable)}
 		if _, err := s.hub.Make([]byte(name), o); err != nil {
 			return fail(exitUsage, "", "%s: topic %q: %w", s.set.config, name, err)
 		}
@@ -236,7 +247,7 @@ func (s *server) openInside() (err error) {
 	})
 	s.web = web.New(web.Config{
 		Hub: s.hub, Version: version, Listeners: s.front, Access: s.gate, Page: s.front.Page, Origin: s.front.Origin, Kept: s.topics.Kept,
-		Dialects: s.router.Plugs(),
+		Dialects: s.router.Plugs(), Store: s.store(),
 	})
 	return nil
 }
@@ -263,6 +274,11 @@ func (s *server) shutdown() {
 	s.side.Wait()
 	s.router.Close()
 	s.topics.Save()
+	if s.disk != nil {
+		if err := s.disk.Close(); err != nil {
+			s.log.Error("not all readings of durable topics are on disk", "err", err)
+		}
+	}
 	s.hub.Close()
 	s.state.Close()
 	s.log.Info("stopped")

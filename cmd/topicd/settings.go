@@ -18,6 +18,7 @@ import (
 	"topicd/node/dialect/mws"
 	"topicd/node/front"
 	"topicd/node/link"
+	"topicd/node/store"
 )
 
 // settings are what serve can be told, by flag, environment, file or default.
@@ -57,6 +58,9 @@ type settings struct {
 
 	static map[string]*topicSetting
 
+	durable []string
+	store   storeSettings
+
 	mws mwsSettings
 
 	sets sections
@@ -66,12 +70,19 @@ type settings struct {
 }
 
 // sections are the flags by where the file has them.
-type sections struct{ top, limits, join, eds *pflag.FlagSet }
+type sections struct{ top, limits, join, eds, store *pflag.FlagSet }
 
 // topicSetting declares a static topic.
 type topicSetting struct {
-	cap   size
-	stale time.Duration
+	cap     size
+	stale   time.Duration
+	durable switchValue
+}
+
+// storeSettings say how durable topics are kept.
+type storeSettings struct {
+	bytes             size
+	age, sync, forget time.Duration
 }
 
 func newSettings() *settings {
@@ -84,6 +95,7 @@ func newSettings() *settings {
 		keep: 10 * time.Minute, stale: time.Minute,
 		access: access.LAN, tls: "off", joined: access.Patterns{Publish: []string{"#"}, Subscribe: []string{"#"}},
 		static: map[string]*topicSetting{},
+		store:  storeSettings{bytes: store.DefaultBytes, sync: store.DefaultSync, forget: store.DefaultForget},
 		mws:    mwsSettings{access: "none", eds: mws.EDSConfig{Read: []string{"*"}, Write: []string{"*"}}},
 	}
 }
@@ -98,7 +110,7 @@ func (s *settings) flags(fs *pflag.FlagSet) {
 		fs.AddFlagSet(part)
 		return part
 	}
-	s.sets = sections{set(s.topFlags), set(s.limitFlags), set(s.joinFlags), set(s.mws.edsFlags)}
+	s.sets = sections{set(s.topFlags), set(s.limitFlags), set(s.joinFlags), set(s.mws.edsFlags), set(s.storeFlags)}
 }
 
 // topFlags are the keys at the top of the file.
@@ -117,7 +129,8 @@ func (s *settings) topFlags(fs *pflag.FlagSet) {
 	fs.Var(&list{v: &s.tlsListen, check: checkListen}, "tls-listen", "`ADDR` to serve TLS on, repeatable, while --listen stays plain")
 	fs.StringVar(&s.adminFile, "admin-token-file", "", "`FILE` with the admin token (env TOPICD_ADMIN_TOKEN is the token itself; default STATE/admin-token, made at first start)")
 	fs.Var(&s.memory, "memory", "budget of all stored readings together")
-	fs.Var(&s.topicCap, "topic-cap", "bytes that one topic may hold")
+	fs.Var(&s.topicCap, "topic-cap", "bytes that one topic may hold in memory")
+	fs.Var(&list{v: &s.durable, check: checkPattern}, "durable", "`PATTERN` of topics that are kept on disk, repeatable: plant/#")
 	fs.Var(&s.maxFrame, "max-frame", "largest message taken from a client")
 	fs.Var(span{&s.pace}, "pace", "time between two writes to a busy client; 0 = none")
 	fs.Var(choice{&s.limits, "default|bench"}, "limits", "bench lifts the limits on counts and rates that no flag and no variable sets, for load tests on loopback")
@@ -146,6 +159,14 @@ func (s *settings) limitFlags(fs *pflag.FlagSet) {
 	fs.Var(span{&s.stale}, "stale", "a connection not heard of for so long is stale")
 }
 
+// storeFlags are the keys of the file's [store], without store- there.
+func (s *settings) storeFlags(fs *pflag.FlagSet) {
+	fs.Var(&s.store.bytes, "store-bytes", "bytes on disk of all durable topics together: the oldest readings go first")
+	fs.Var(span{&s.store.age}, "store-age", "durable readings go after so long; 0 = when there is no room")
+	fs.Var(span{&s.store.sync}, "store-sync", "a durable reading waits at most so long for its fsync, and its publisher for the answer; 0 = none")
+	fs.Var(span{&s.store.forget}, "store-forget", "a durable subscription that nobody came back to for so long ends")
+}
+
 // joinFlags are the keys of the file's [join], without join- there: what a device
 // that joined may do.
 func (s *settings) joinFlags(fs *pflag.FlagSet) {
@@ -158,6 +179,13 @@ func (s *settings) joinFlags(fs *pflag.FlagSet) {
 	fs.Var(&list{v: &s.joined.Publish, check: pattern}, "join-publish", "`PATTERN` of topics that a device which joined may publish to, repeatable; {dev} is its id")
 	fs.Var(&list{v: &s.joined.Subscribe, check: pattern}, "join-subscribe", "`PATTERN` of topics that a device which joined may read, repeatable")
 	fs.Var(&list{v: &s.joined.Manage, check: pattern}, "join-manage", "`PATTERN` of topics that a device which joined may make and delete, repeatable")
+}
+
+func checkPattern(text string) error {
+	if err := codec.CheckPattern([]byte(text)); err != nil {
+		return errors.New(err.Msg)
+	}
+	return nil
 }
 
 func checkListen(text string) error {
@@ -277,6 +305,7 @@ func (s *settings) check() error {
 	}
 	for _, b := range []bounds{
 		{"memory", s.memory, 1 << 20, maxMemory},
+		{"store-bytes", s.store.bytes, store.MinBytes, 1 << 40},
 		{"topic-cap", s.topicCap, 1 << 10, node.MaxCap},
 		{"max-frame", s.maxFrame, 1 << 10, node.MaxData},
 		{"byte-rate", s.byteRate, 1 << 10, math.MaxInt32},

@@ -34,7 +34,8 @@ var walls = map[string]struct{ may, never string }{
 	"node/dialect/dialecttest":   {"codec node node/dialect node/link node/link/ws node/web", ""}, // of tests only
 	"node/dialect/mqtt/packet":   {"codec", "net net/http time"},
 	"node/store":                 {"codec", "net net/http"},
-	"node/web":                   {"codec node node/access node/dialect node/front node/web/answer", "github.com/gorilla/websocket"},
+	"node/durable":               {"codec node node/arena node/store", "net net/http os log/slog"},
+	"node/web":                   {"codec node node/access node/dialect node/front node/store node/web/answer", "github.com/gorilla/websocket"},
 	"node/web/answer":            {"codec node", "github.com/gorilla/websocket"},
 	"node/sense":                 {"codec node", "net net/http"},
 	"node/client":                {"codec", ""},

@@ -58,3 +58,33 @@ func BurstCap(h *node.Hub) int64 {
 
 // MaxBad malformed frames in a row end a connection.
 const MaxBad = 10
+
+// Reply sends an answer in its order: at once, or when c is on disk; then refused
+// makes the answer of it if it will not be.
+func Reply(p node.Peer, text bool, b []byte, c node.Commit, refused func(*codec.Error) []byte, turn *node.Turn) {
+	s := p.Session()
+	if c == 0 && !s.Waits() {
+		p.Send(text, b, turn)
+		return
+	}
+	if err := s.Later(c, &reply{text, b, refused}, turn); err != nil {
+		p.Send(text, refused(err), turn)
+	}
+}
+
+// reply is an answer that waits.
+type reply struct {
+	text    bool
+	b       []byte
+	refused func(*codec.Error) []byte
+}
+
+// Append implements node.Answer.
+func (r *reply) Append(dst []byte, f node.Framer, why *codec.Error) []byte {
+	b := r.b
+	if why != nil {
+		b = r.refused(why)
+	}
+	at := len(dst)
+	return f.End(append(f.Begin(dst), b...), at, r.text)
+}

@@ -20,6 +20,8 @@ type publisher struct {
 	sess   *node.Session
 	turn   *node.Turn
 	n      int             // readings taken
+	commit node.Commit     // what the answer waits for
+	unkept *codec.Error    // why some are not on disk
 	topics map[string]bool // where they went, up to maxNames
 	long   []byte          // a line that does not fit the reader's buffer
 	hold   func(int64) *codec.Error
@@ -37,10 +39,24 @@ func (p *publisher) publish(topic []byte, b node.Body, size int) (node.Published
 		return done, err
 	}
 	p.n++
+	p.commit = max(p.commit, done.Commit)
+	if done.Unkept != nil {
+		p.unkept = done.Unkept
+	}
 	if len(p.topics) < maxNames && !p.topics[string(topic)] {
 		p.topics[string(topic)] = true
 	}
 	return done, nil
+}
+
+// settle has the readings delivered, and waits until those of durable topics are on
+// disk.
+func (p *publisher) settle(gone <-chan struct{}) *codec.Error {
+	p.turn.Wake()
+	if p.unkept != nil {
+		return p.unkept
+	}
+	return p.hub.Await(p.commit, gone)
 }
 
 // split publishes each record of a SenML pack to a topic of its own.

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"topicd/node"
+	"topicd/node/store"
 )
 
 // The recipes in the README do what they say: each is run as it stands there.
@@ -71,7 +72,12 @@ func TestMetricsPage(t *testing.T) {
 	for _, name := range regexp.MustCompile(`topicd_[a-z_]+`).FindAllString(string(page), -1) {
 		told[name] = true
 	}
-	h := start(t, node.Options{}, Config{})
+	st, err := store.Open(store.Options{Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer st.Close()
+	h := start(t, node.Options{}, Config{Store: st})
 	for _, m := range regexp.MustCompile(`(?m)^# TYPE (\S+)`).FindAllStringSubmatch(h.do("GET", "/metrics", "").body, -1) {
 		if !told[m[1]] {
 			t.Errorf("http.md does not have %s", m[1])

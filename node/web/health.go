@@ -21,6 +21,8 @@ func (s *server) serveReady(w http.ResponseWriter, _ *http.Request) {
 		answer.Error(w, &codec.Error{Code: codec.CodeGoingAway, Msg: "not ready: the hub's memory is full of topics' newest readings", Retry: 1000})
 	case c.Sessions >= o.Sessions:
 		answer.Error(w, &codec.Error{Code: codec.CodeGoingAway, Msg: "not ready: the hub serves as many connections as it may", Retry: 1000})
+	case s.storeTrouble() != "":
+		answer.Error(w, &codec.Error{Code: codec.CodeGoingAway, Msg: "not ready: durable topics: " + s.storeTrouble(), Retry: 5000})
 	default:
 		answer.JSON(w, http.StatusOK, map[string]string{"status": "ready"})
 	}

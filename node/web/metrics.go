@@ -43,6 +43,9 @@ func (s *server) metrics() []byte {
 	for _, f := range families {
 		b.counters(&s.Hub.Stats, f)
 	}
+	if s.Store != nil {
+		b.store(s.Store)
+	}
 	return b
 }
 
@@ -64,6 +67,7 @@ var alone = map[string]family{
 	"duplicates":      {name: "readings_duplicate_total", help: "Readings recognised as sent before."},
 	"sessions_opened": {name: "sessions_opened_total", help: "Connections begun, HTTP requests included."},
 	"sessions_closed": {name: "sessions_closed_total", help: "Connections ended, HTTP requests included."},
+	"failed_reads":    {name: "store_read_errors_total", help: "Pages of durable topics that the disk could not read: readers went on without them."},
 	"topics_expired":  {name: "topics_expired_total", help: "Dynamic topics that went because nobody used them."},
 }
 
@@ -104,6 +108,11 @@ func (b *exposition) family(name, kind, help string) {
 func (b *exposition) gauge(name, help string, v int64) {
 	b.family(name, "gauge", help)
 	b.sample(name, "", "", v)
+}
+
+func (b *exposition) counter(name, help string, v uint64) {
+	b.family(name, "counter", help)
+	b.sample(name, "", "", int64(v))
 }
 
 func (b *exposition) sample(name, label, value string, v int64) {

@@ -25,7 +25,7 @@ func (s *server) servePub(w http.ResponseWriter, r *http.Request) {
 		p := s.publisher(w, sess)
 		defer p.turn.Wake()
 		if kind == answer.Lines {
-			return s.finish(w, p, p.batch(r.Body, topic))
+			return s.finish(w, r, p, p.batch(r.Body, topic))
 		}
 		data, err := answer.Of(w).ReadBody(r, kind)
 		if err != nil {
@@ -37,9 +37,12 @@ func (s *server) servePub(w http.ResponseWriter, r *http.Request) {
 			return err
 		}
 		if kind == answer.SenMLJSON || kind == answer.SenMLCBOR {
-			return s.finish(w, p, p.split(topic, body))
+			return s.finish(w, r, p, p.split(topic, body))
 		}
 		done, err := p.publish(topic, body, len(data))
+		if err == nil {
+			err = p.settle(r.Context().Done())
+		}
 		if err != nil {
 			return err
 		}
@@ -60,13 +63,13 @@ func (s *server) servePubMany(w http.ResponseWriter, r *http.Request) {
 		defer p.turn.Wake()
 		switch kind {
 		case answer.Lines, answer.Guess: // guess: curl -d, and a client that said nothing
-			return s.finish(w, p, p.batch(r.Body, nil))
+			return s.finish(w, r, p, p.batch(r.Body, nil))
 		case answer.AsJSON, answer.AsCBOR:
 			data, err := answer.Of(w).ReadBody(r, kind)
 			if err != nil {
 				return err
 			}
-			return s.finish(w, p, p.frame(kind.Enc(), data))
+			return s.finish(w, r, p, p.frame(kind.Enc(), data))
 		}
 		return errMany
 	})
@@ -89,7 +92,10 @@ type published struct {
 
 // finish answers a request of many readings. What was taken before a refusal
 // is published: the answer says how many.
-func (s *server) finish(w http.ResponseWriter, p *publisher, err *codec.Error) *codec.Error {
+func (s *server) finish(w http.ResponseWriter, r *http.Request, p *publisher, err *codec.Error) *codec.Error {
+	if err == nil {
+		err = p.settle(r.Context().Done())
+	}
 	if err != nil {
 		if err.Code == codec.CodeMalformed {
 			s.Hub.Stats.Add(node.RefusedMalformed, 1)

@@ -121,6 +121,9 @@ func (s *server) span(t *node.Topic, q *query, ep uint64, now int64) (from, to, 
 	if first, _ := s.Hub.Span(t, 0, since, q.Since, now); since && q.Since >= 0 && first > uint64(q.Since)+1 {
 		gap = first - uint64(q.Since) - 1
 	}
+	if since && q.Since >= 0 {
+		gap += t.Hole(uint64(q.Since))
+	}
 	from, to = s.Hub.Span(t, last, since, q.Since, now)
 	return from, to, gap
 }
@@ -150,7 +153,7 @@ func (s *server) serveMake(w http.ResponseWriter, r *http.Request) {
 		if old != nil && o.Has&codec.OptStatic != 0 && !o.Static && s.Hub.Info(old, 0).Static {
 			return codec.Errorf(codec.CodeConflict, "%s is static: DELETE it to make it dynamic", name)
 		}
-		t, born, err := sess.Make(name, node.MakeOptions{Static: o.Static, Cap: o.Cap, Stale: o.Stale}, s.Hub.Turn())
+		t, born, err := sess.Make(name, node.MakeOptions{Static: o.Static, Cap: o.Cap, Stale: o.Stale, Durable: o.Durable}, s.Hub.Turn())
 		if err != nil {
 			return err
 		}
@@ -183,9 +186,6 @@ func (s *server) makeOptions(w http.ResponseWriter, r *http.Request) (o codec.Op
 		if err := answer.Strictly(data, new(struct{ Static, Cap, Stale, Durable any })); err != nil {
 			return o, err
 		}
-	}
-	if o.Durable {
-		return o, codec.Errorf(codec.CodeMalformed, "this hub has no durable topics")
 	}
 	return o, nil
 }

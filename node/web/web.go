@@ -26,6 +26,7 @@ import (
 	"topicd/codec"
 	"topicd/node"
 	"topicd/node/dialect"
+	"topicd/node/store"
 	"topicd/node/web/answer"
 )
 
@@ -36,6 +37,7 @@ type Config struct {
 	Listeners Listeners // nil: they cannot be changed at run time
 	Access    Access    // nil: there are no tokens
 	Dialects  []dialect.Plug
+	Store     *store.Store // of durable topics; nil: there are none
 
 	Kept   func() bool                                       // do static topics outlive a restart? It may wait for the disk; nil: yes
 	Page   func() string                                     // the dashboard as other machines reach it; nil: not known

@@ -133,7 +133,7 @@ func (n *native) Frame(p node.Peer, text bool, payload []byte, turn *node.Turn) 
 			answer = n.handle(p, enc, &m, turn)
 		}
 		if answer != nil {
-			p.Send(enc == codec.JSON, codec.AppendErr(nil, enc, id, hasID, answer), turn)
+			n.say(p, enc, codec.AppendErr(nil, enc, id, hasID, answer), turn)
 		}
 	}
 	d.Reset(enc, nil)
@@ -154,7 +154,26 @@ func (n *native) malformed(p node.Peer, why *codec.Error, turn *node.Turn) {
 }
 
 func (n *native) send(p node.Peer, enc codec.Encoding, m *codec.Message, turn *node.Turn) {
-	p.Send(enc == codec.JSON, codec.Append(nil, enc, m), turn)
+	n.say(p, enc, codec.Append(nil, enc, m), turn)
+}
+
+// say sends a message behind the answers that wait for the disk.
+func (n *native) say(p node.Peer, enc codec.Encoding, b []byte, turn *node.Turn) {
+	if !p.Session().Waits() || p.Session().Later(0, said{enc, b}, turn) != nil {
+		p.Send(enc == codec.JSON, b, turn)
+	}
+}
+
+// said is a message that only keeps its place among the answers.
+type said struct {
+	enc codec.Encoding
+	b   []byte
+}
+
+// Append implements node.Answer.
+func (s said) Append(dst []byte, f node.Framer, _ *codec.Error) []byte {
+	at := len(dst)
+	return f.End(append(f.Begin(dst), s.b...), at, s.enc == codec.JSON)
 }
 
 // ok answers a request; m brings what the answer says beyond that.
@@ -262,7 +281,6 @@ var (
 	errNoTopic = &codec.Error{Code: codec.CodeMalformed, Msg: "topic is missing"}
 	errNoData  = &codec.Error{Code: codec.CodeMalformed, Msg: "data is missing"}
 	errAlias   = &codec.Error{Code: codec.CodeNotFound, Msg: "no such topic alias on this connection: use the name"}
-	errDurable = &codec.Error{Code: codec.CodeMalformed, Msg: "this hub has no durable topics"}
 )
 
 // topic is the request's topic by name.
@@ -330,10 +348,7 @@ func (n *native) make(p node.Peer, enc codec.Encoding, m *codec.Message, o *code
 	if err := p.Session().MayManage(topic); err != nil {
 		return err
 	}
-	if o.Durable {
-		return errDurable
-	}
-	t, _, err := p.Session().Make(topic, node.MakeOptions{Static: o.Static, Cap: o.Cap, Stale: o.Stale}, turn)
+	t, _, err := p.Session().Make(topic, node.MakeOptions{Static: o.Static, Cap: o.Cap, Stale: o.Stale, Durable: o.Durable}, turn)
 	if err != nil {
 		return err
 	}

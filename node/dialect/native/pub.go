@@ -35,8 +35,39 @@ func (n *native) pub(p node.Peer, enc codec.Encoding, m *codec.Message, turn *no
 	}
 	a := codec.Message{Seq: done.Seq, Has: codec.Fields(0).With(codec.KeySeq)}
 	n.alias(s, &a, done.Topic)
-	n.ok(p, enc, m, &a, turn)
-	return nil
+	return n.stored(p, enc, m, &a, done.Commit, done.Unkept, turn)
+}
+
+// stored answers a publish: at once, or when the reading is on disk.
+func (n *native) stored(p node.Peer, enc codec.Encoding, req, a *codec.Message, c node.Commit, unkept *codec.Error, turn *node.Turn) *codec.Error {
+	if unkept != nil {
+		return unkept
+	}
+	if c == 0 {
+		n.ok(p, enc, req, a, turn)
+		return nil
+	}
+	a.Op, a.ID = codec.OpOK, req.ID
+	a.Has |= req.Has & codec.Fields(0).With(codec.KeyID)
+	return p.Session().Later(c, &stored{enc: enc, m: *a}, turn)
+}
+
+// stored is an ok that waits for the disk.
+type stored struct {
+	enc codec.Encoding
+	m   codec.Message
+}
+
+// Append implements node.Answer.
+func (s *stored) Append(dst []byte, f node.Framer, why *codec.Error) []byte {
+	at := len(dst)
+	dst = f.Begin(dst)
+	if why != nil {
+		dst = codec.AppendErr(dst, s.enc, s.m.ID, s.m.Has.Has(codec.KeyID), why)
+	} else {
+		dst = codec.Append(dst, s.enc, &s.m)
+	}
+	return f.End(dst, at, s.enc == codec.JSON)
 }
 
 // alias tells the peer the number that may stand for the topic from now on.
@@ -62,17 +93,21 @@ func (n *native) split(p node.Peer, enc codec.Encoding, m *codec.Message, turn *
 			return err
 		}
 	}
-	var seq uint64
+	var last node.Published
 	for _, part := range parts {
 		name := append(append(append([]byte(nil), base...), '/'), part.Name...)
 		done, err := p.Session().Publish(name, node.Body{Enc: enc, Data: part.Data}, 0, turn)
 		if err != nil {
 			return err
 		}
-		seq = done.Seq
+		if done.Unkept == nil {
+			done.Unkept = last.Unkept
+		}
+		done.Commit = max(done.Commit, last.Commit)
+		last = done
 	}
 	if m.Has.Has(codec.KeyID) {
-		n.ok(p, enc, m, &codec.Message{Seq: seq, Has: codec.Fields(0).With(codec.KeySeq)}, turn)
+		return n.stored(p, enc, m, &codec.Message{Seq: last.Seq, Has: codec.Fields(0).With(codec.KeySeq)}, last.Commit, last.Unkept, turn)
 	}
 	return nil
 }

@@ -1,6 +1,8 @@
 package native
 
 import (
+	"sync/atomic"
+
 	"topicd/codec"
 	"topicd/node"
 	"topicd/node/dialect"
@@ -19,6 +21,13 @@ type pages struct {
 	source source
 	items  []byte
 	frame  []byte
+
+	// A page that has to be read from the disk is made by another goroutine.
+	sess *node.Session
+	busy atomic.Bool // it is being made
+	made bool
+	n    int
+	done bool
 }
 
 // source appends items until page is full. It reports how many it appended and
@@ -29,8 +38,14 @@ type source interface {
 
 // Step implements node.Task: one page.
 func (g *pages) Step(dst []byte, _ int, f node.Framer) ([]byte, bool) {
-	items, n, done := g.source.fill(g.items[:0], g.enc)
-	g.items = items
+	if g.busy.Load() || g.await() {
+		return dst, false
+	}
+	if !g.made {
+		g.make()
+	}
+	g.made = false
+	items, n, done := g.items, g.n, g.done
 	m := codec.Message{Op: codec.OpOK, ID: g.id, Enc: g.enc, Has: codec.Fields(0).With(codec.KeyData)}
 	m.Data = codec.AppendList(g.frame[:0], g.enc, n, items)
 	g.frame = m.Data
@@ -48,8 +63,28 @@ func (g *pages) Step(dst []byte, _ int, f node.Framer) ([]byte, bool) {
 	return f.End(codec.Append(f.Begin(dst), g.enc, &m), at, g.enc == codec.JSON), done
 }
 
+func (g *pages) make() { g.items, g.n, g.done = g.source.fill(g.items[:0], g.enc) }
+
+// await has the next page made in the background, where that waits for the disk.
+func (g *pages) await() bool {
+	r, ok := g.source.(*readings)
+	if !ok || g.made || len(r.topics) == 0 || !r.topics[0].OnDisk() {
+		return false
+	}
+	g.busy.Store(true)
+	r.background = true
+	r.hub.Background(func() {
+		g.make()
+		r.background = false
+		g.made = true
+		g.busy.Store(false)
+		g.sess.Sink().Wake()
+	})
+	return true
+}
+
 func (n *native) inPages(p node.Peer, enc codec.Encoding, m *codec.Message, s source, turn *node.Turn) *codec.Error {
-	return p.Session().Enqueue(&pages{enc: enc, id: m.ID, hasID: m.Has.Has(codec.KeyID), source: s}, turn)
+	return p.Session().Enqueue(&pages{enc: enc, id: m.ID, hasID: m.Has.Has(codec.KeyID), source: s, sess: p.Session()}, turn)
 }
 
 func (n *native) get(p node.Peer, enc codec.Encoding, m *codec.Message, o *codec.Opts, turn *node.Turn) *codec.Error {
@@ -76,6 +111,8 @@ type readings struct {
 	raw      []byte
 	from, to uint64
 	begun    bool
+
+	background bool // it may wait for the disk
 }
 
 func (r *readings) fill(items []byte, enc codec.Encoding) ([]byte, int, bool) {
@@ -87,6 +124,9 @@ func (r *readings) fill(items []byte, enc codec.Encoding) ([]byte, int, bool) {
 	n := 0
 	for len(r.topics) > 0 {
 		t := r.topics[0]
+		if !r.background && t.OnDisk() {
+			return items, n, false // the next page is made elsewhere
+		}
 		if !r.begun {
 			r.from, r.to = r.hub.Span(t, r.opts.Last, r.opts.Has&codec.OptSince != 0, r.opts.Since, r.now)
 			r.begun = true

@@ -6,6 +6,7 @@ import (
 	"unicode/utf8"
 
 	"topicd/codec"
+	"topicd/node"
 )
 
 // request is one parsed frame:
@@ -79,14 +80,16 @@ func (q *request) check() *codec.Error {
 // refused is the answer to a request that is refused: TDL has a code of its own.
 func (q *request) refused(err *codec.Error) answer {
 	if q.cmd == "TDL" && err != errNoName {
-		return answer{-1, err.Msg}
+		return answer{code: -1, text: err.Msg}
 	}
-	return answer{0, err.Msg}
+	return answer{code: 0, text: err.Msg}
 }
 
 type answer struct {
 	code int
 	text string
+
+	commit node.Commit // what it waits for
 }
 
 // appendReply appends a reply: the client splits it at | and needs one @ in

@@ -89,7 +89,15 @@ func (d *scd) Frame(p node.Peer, text bool, payload []byte, turn *node.Turn) {
 	if err != nil {
 		a = q.refused(err)
 	}
-	p.Send(true, appendReply(nil, q.cmd, q.topic, a), turn)
+	b := appendReply(nil, q.cmd, q.topic, a)
+	if a.commit == 0 && !p.Session().Waits() {
+		p.Send(true, b, turn)
+		return
+	}
+	late := request{cmd: q.cmd, topic: append([]byte(nil), q.topic...)} // q lies in the reader's buffer
+	dialect.Reply(p, true, b, a.commit, func(why *codec.Error) []byte {
+		return appendReply(nil, late.cmd, late.topic, late.refused(why))
+	}, turn)
 }
 
 func (d *scd) malformed(p node.Peer, turn *node.Turn) {
@@ -121,14 +129,14 @@ func (d *scd) handle(p node.Peer, q *request, turn *node.Turn) (answer, *codec.E
 
 const noError = "no error"
 
-var done = answer{1, noError}
+var done = answer{code: 1, text: noError}
 
 func (q *request) exists() answer {
-	return answer{2, "topic '" + string(q.topic) + "' already exists"}
+	return answer{code: 2, text: "topic '" + string(q.topic) + "' already exists"}
 }
 
 func (q *request) missing(code int) answer {
-	return answer{code, "topic '" + string(q.topic) + "' not found"}
+	return answer{code: code, text: "topic '" + string(q.topic) + "' not found"}
 }
 
 func (d *scd) make(p node.Peer, q *request, turn *node.Turn) (answer, *codec.Error) {
@@ -169,13 +177,13 @@ func (d *scd) subscribe(p node.Peer, q *request, turn *node.Turn) (answer, *code
 	sub, err := p.Session().Subscribe(q.topic, node.SubOptions{NotOwn: true, Format: format{}, New: &fleeting}, turn)
 	switch {
 	case err != nil && !there && err.Code == codec.CodeNoRoom:
-		return answer{-1, err.Msg}, nil
+		return answer{code: -1, text: err.Msg}, nil
 	case err != nil:
 		return answer{}, err
 	case q.cmd == "TRC":
 		return done, nil
 	case sub.Born:
-		return answer{3, noError}, nil
+		return answer{code: 3, text: noError}, nil
 	}
 	return q.exists(), nil
 }
@@ -186,7 +194,7 @@ func (d *scd) unsubscribe(p node.Peer, q *request, turn *node.Turn) (answer, *co
 	}
 	left := p.Session().Unsubscribe(q.topic, turn) == nil // who is no member is told 1 too
 	if left && d.hub.Find(q.topic) == nil {
-		return answer{3, noError}, nil
+		return answer{code: 3, text: noError}, nil
 	}
 	return done, nil
 }
@@ -207,7 +215,12 @@ func (d *scd) publish(p node.Peer, q *request, turn *node.Turn) (answer, *codec.
 	if stored.Topic != t { // it ended meanwhile and was made again: not to stay
 		_, _ = d.hub.Make(q.topic, dialect.Transient(d.hub))
 	}
-	return done, nil
+	if stored.Unkept != nil {
+		return answer{}, stored.Unkept
+	}
+	a := done
+	a.commit = stored.Commit
+	return a, nil
 }
 
 // isValue reports whether a body is published as the JSON value that it is. A

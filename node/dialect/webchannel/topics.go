@@ -190,7 +190,7 @@ func (p *page) get(pattern string, o *codec.Opts, turn *node.Turn) ([]byte, *cod
 		if !node.Fits(pattern, t) {
 			continue
 		}
-		from, to := h.Span(t, o.Last, o.Has&codec.OptSince != 0, o.Since, turn.Mono)
+		from, to := h.SpanHeld(t, o.Last, o.Has&codec.OptSince != 0, o.Since, turn.Mono)
 		from = h.Read(t, from, to, &raw, func(r *node.Reading) bool {
 			if len(b) > begin && len(b)+len(r.Data) > maxAnswer {
 				return false

@@ -1,0 +1,58 @@
+package main
+
+import (
+	"topicd/node"
+	"topicd/node/durable"
+	"topicd/node/store"
+)
+
+// openDisk opens the store of durable topics, below the state directory. A directory
+// that takes no files is trouble only for who wants durable topics.
+func (s *server) openDisk(o *node.Options) (err error) {
+	so := s.set.storeOptions(o.Topics)
+	so.Dir, so.Log = s.state.File("store"), s.log
+	s.disk, err = durable.Open(so, s.set.durable)
+	switch {
+	case err == nil:
+		o.Disk, o.Epoch = s.disk, s.disk.Store.Epoch()
+		return nil
+	case s.set.wantsDurable():
+		return fail(exitFailed, "choose a directory that takes files with --state DIR, or leave --durable out", "durable topics cannot be kept in %s: %w", so.Dir, err)
+	}
+	s.log.Warn("no topic can be durable: the state directory takes no files", "err", err)
+	return nil
+}
+
+func (s *settings) wantsDurable() bool {
+	for _, t := range s.static {
+		if t.durable {
+			return true
+		}
+	}
+	return len(s.durable) > 0
+}
+
+// storeOptions are the settings that the store knows.
+func (s *settings) storeOptions(topics int) store.Options {
+	return store.Options{
+		Bytes: int64(s.store.bytes), Age: s.store.age, Sync: s.store.sync, Forget: s.store.forget,
+		Topics: topics, Devices: 1024,
+	}
+}
+
+// store is what web shows of durable topics, nil where there are none.
+func (s *server) store() *store.Store {
+	if s.disk == nil {
+		return nil
+	}
+	return s.disk.Store
+}
+
+// storeWorst is the most memory that the store takes with so many topics. Without a
+// durable topic in the settings it is reckoned with a few that clients make.
+func (s *server) storeWorst(topics int) int64 {
+	if !s.set.wantsDurable() {
+		topics = min(topics, 100)
+	}
+	return store.Worst(s.set.storeOptions(topics), topics)
+}
