@@ -153,3 +153,14 @@ func TestUptimeIsTimeThatPassed(t *testing.T) {
 		})
 	})
 }
+
+func TestConnectionIsAsOldAsItIs(t *testing.T) {
+	eachStep(t, Options{}, func(t *testing.T, h *clocked, step func()) {
+		p := open(t, h.Hub)
+		h.wait(10 * time.Second)
+		step()
+		if age := h.Wall() - p.s.Info().Since; age != 10_000 {
+			t.Errorf("connected for %d ms", age)
+		}
+	})
+}

@@ -96,7 +96,7 @@ func (h *Hub) Options() Options { return h.opt }
 
 // Open begins a session. The caller calls Close when the peer is gone.
 func (h *Hub) Open(sink Sink, addr, url string, turn *Turn) (*Session, *codec.Error) {
-	s := &Session{hub: h, sink: sink, addr: addr, url: redact(url), since: turn.Wall}
+	s := &Session{hub: h, sink: sink, addr: addr, url: redact(url), since: turn.Mono}
 	s.budget.fill(&h.opt, turn.Mono)
 	s.heard.Store(turn.Mono)
 	h.mu.Lock()

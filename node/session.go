@@ -101,7 +101,7 @@ type Session struct {
 	// static after construction
 	addr  string
 	url   string
-	since int64 // milliseconds since 1970
+	since int64 // when it began, by the hub's own clock
 
 	speech *speech // what the peer speaks; nil until something was said; guarded by mu
 
@@ -147,7 +147,7 @@ type Info struct {
 	URL     string
 	Dialect string
 	Enc     string
-	Since   int64  // milliseconds since 1970
+	Since   int64  // milliseconds since 1970, as the wall's clock now stands
 	State   string // online or stale
 }
 
@@ -185,7 +185,8 @@ func (s *Session) Sink() Sink { return s.sink }
 func (s *Session) Info() Info {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	i := Info{Client: s.clientLocked(), Addr: s.addr, URL: s.url, Since: s.since, State: s.stateLocked()}
+	wall, mono := s.hub.opt.Clock()
+	i := Info{Client: s.clientLocked(), Addr: s.addr, URL: s.url, Since: wall - (mono - s.since), State: s.stateLocked()}
 	i.Named = s.ext != nil && s.ext.client != ""
 	if s.speech != nil {
 		i.Dialect, i.Enc = s.speech.dialect, s.speech.enc

@@ -98,7 +98,7 @@ type Listener struct {
 }
 
 func (e *endpoint) describe() Listener {
-	return Listener{Addr: e.Addr().String(), Dialect: e.dialect, Since: e.since.UnixMilli(), Fixed: e.fixed}
+	return Listener{Addr: e.Addr().String(), Dialect: e.dialect, Since: time.Now().Add(-time.Since(e.since)).UnixMilli(), Fixed: e.fixed}
 }
 
 // Listeners are the addresses that the hub serves on.

@@ -1,7 +1,7 @@
 // The hub itself: where it listens, relay rooms and broadcast, who may come in, its figures.
 
 import { api } from "./api.js";
-import { button, el, fill, heads } from "./dom.js";
+import { button, el, fill, heads, put } from "./dom.js";
 import { field } from "./actions.js";
 import { refusal } from "./me.js";
 import { Invite } from "./invite.js";
@@ -115,9 +115,10 @@ export class HubView {
   // What only an admin sees is not even asked for by others.
   async #load(card, ask) {
     const c = this.cards[card];
-    let why = this.page.me.admin ? "" : "The admin sees this.";
+    let why = "";
+    c.root.hidden = !this.page.me.admin;
     try {
-      if (!why) await ask();
+      if (!c.root.hidden) await ask();
     } catch (e) {
       if (!e.code) return;
       why = e.code === 404 ? "This hub does not offer it." : refusal(e);
@@ -131,9 +132,10 @@ export class HubView {
     const now = this.page.link.clock.now(),
       list = answer.listeners || [],
       dialects = [{ name: "", title: "all, told apart" }, ...(answer.dialects || [])],
-      key = JSON.stringify(answer);
+      key = ageless(answer);
     if (this.#figures !== key) {
       this.#figures = key;
+      this.ages = list.map(() => document.createTextNode(""));
       const chosen = this.dialect.value;
       fill(
         this.dialect,
@@ -142,13 +144,13 @@ export class HubView {
       this.dialect.value = chosen;
       fill(
         this.listeners,
-        list.map((l) =>
+        list.map((l, i) =>
           el(
             "tr",
             null,
             el("th", { scope: "row" }, l.addr),
             el("td", null, dialects.find((d) => d.name === l.dialect)?.title || l.dialect),
-            el("td", null, span((now - l.since) / 1000)),
+            el("td", null, this.ages[i]),
             el(
               "td",
               null,
@@ -158,6 +160,7 @@ export class HubView {
         ),
       );
     }
+    list.forEach((l, i) => put(this.ages[i], span((now - l.since) / 1000)));
   }
 
   async #listen(e) {
@@ -205,7 +208,7 @@ export class HubView {
   }
 
   #relay(rooms) {
-    const key = JSON.stringify(rooms);
+    const key = ageless(rooms);
     if (this.was === key) return;
     this.was = key;
     const now = this.page.link.clock.now(),
@@ -286,3 +289,6 @@ export class HubView {
     );
   }
 }
+
+// What a list says beside how old things are, which changes all the time.
+const ageless = (list) => JSON.stringify(list, (k, v) => (k === "since" ? undefined : v));

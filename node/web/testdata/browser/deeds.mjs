@@ -110,7 +110,8 @@ export async function admin({ browser, hub }) {
   await new Promise((done) => room.on("open", done));
   const page = await open(browser, hub);
   await go(page, "hub");
-  await page.waitForSelector("text=The admin sees this.");
+  await page.waitForSelector("text=The admin's is in the hub's state directory");
+  assert(!(await page.locator("[aria-label=Listeners]").isVisible()), "what is the admin's is not shown to others");
   await page.fill("input[type=password]", hub.admin);
   await page.click("text=Unlock");
   await page.waitForSelector("text=You are the admin");
