@@ -53,6 +53,7 @@ type Hub struct {
 	names    int64    // bytes of topic names
 	own      int      // topics of the hub's own: presence must not take all places
 	swept    uint32   // where the next sweep goes on
+	brief    bool     // some topic may live shorter than briefKeep
 	victim   uint32   // where the next search for room goes on
 	dry      [2]int64 // when a search for room found none: among topics above their share, among all
 	gaveBack int      // times that long work let others have mu
@@ -67,6 +68,7 @@ func New(opt Options) *Hub {
 	h := &Hub{
 		opt:        opt,
 		epoch:      opt.Epoch,
+		brief:      opt.Keep < briefKeep,
 		arena:      arena.New(opt.Memory),
 		readyLimit: opt.Ready,
 		byName:     index{seed: maphash.MakeSeed()},
@@ -244,6 +246,7 @@ func (h *Hub) declareLocked(t *Topic, o *MakeOptions) *codec.Error {
 	}
 	if o.Keep != nil {
 		d.keep = uint32(max(0, min(*o.Keep, int(MaxKeep/time.Second))))
+		h.brief = h.brief || d.keep > 0 && d.keep < uint32(briefKeep/time.Second)
 	}
 	if o.Durable {
 		if h.opt.Disk == nil {
@@ -276,14 +279,31 @@ type MakeOptions struct {
 var errNoDisk = &codec.Error{Code: codec.CodeMalformed, Msg: "this hub keeps no readings on disk: it has no state directory that takes files"}
 
 // Sweep does what time asks for: unused topics go, silent sessions become
-// stale. The transport calls it about once a second; a call looks at a part
-// of the topics only.
+// stale. The transport calls it about once a second, sooner where SweepIn says so;
+// a call looks at a part of the topics only, unless one may live so short that it
+// would be found too late.
 func (h *Hub) Sweep(turn *Turn) {
 	h.listed.forget()
-	h.mu.Lock()
 	now := turn.Mono
+	h.mu.Lock()
+	seen := h.sweepPartLocked(now)
+	for h.brief && seen < h.topics.used {
+		h.mu.Unlock() // others first: a part is what nobody notices
+		h.mu.Lock()
+		seen += h.sweepPartLocked(now)
+	}
+	h.staleLocked(turn)
+	h.statsLocked(turn)
+	h.forgetDevicesLocked(now)
+	h.mu.Unlock()
+	h.reap(now, 1)
+}
+
+// sweepPartLocked looks at the next topics, and returns how many it has looked at.
+func (h *Hub) sweepPartLocked(now int64) uint32 {
 	expired := int64(0)
-	for range min(h.topics.used, 256+h.topics.used/16) {
+	n := min(h.topics.used, 256+h.topics.used/16)
+	for range n {
 		if h.swept++; h.swept >= h.topics.used {
 			h.swept = 0
 		}
@@ -293,11 +313,21 @@ func (h *Hub) Sweep(turn *Turn) {
 		}
 	}
 	h.Stats.Add(Expired, expired)
-	h.staleLocked(turn)
-	h.statsLocked(turn)
-	h.forgetDevicesLocked(now)
-	h.mu.Unlock()
-	h.reap(now, 1)
+	return max(n, 1)
+}
+
+// briefKeep: a topic that lives shorter is looked at in each sweep.
+const briefKeep = time.Minute
+
+// SweepIn is how soon the next sweep is due, whoever is connected: a topic that is
+// to live for seconds must not live for a round of sweeps more.
+func (h *Hub) SweepIn() time.Duration {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	if h.brief && h.topics.used > 0 {
+		return 500 * time.Millisecond
+	}
+	return 4 * time.Second
 }
 
 // expired notes since when t is unused and reports whether that is too long.

@@ -32,11 +32,11 @@ func (s *Server) sweepLoop() {
 		}
 		s.hub.Sweep(turn)
 		turn.Wake()
+		next := s.hub.SweepIn()
 		if len(conns) > 0 {
-			tick.Reset(time.Second)
-		} else {
-			tick.Reset(4 * time.Second)
+			next = min(next, time.Second)
 		}
+		tick.Reset(next)
 	}
 }
 
