@@ -1,0 +1,277 @@
+package node
+
+import (
+	"math"
+	"sync"
+
+	"topicd/node/fan"
+)
+
+// A cursor that waits for the disk is parked, and its page comes.
+
+// page is what a parked cursor waits for.
+type page struct {
+	s          *Session
+	t          *Topic
+	b          *Subscription
+	from, next uint64
+	view       view
+	at         uint64 // where the page begins: from, or what the view was looked for
+	buf        *[]byte
+}
+
+// past: the cursor stands before what the arena holds, and the disk has more. The
+// caller holds t.mu.
+func (v *visit) past(t *Topic, from uint64) bool {
+	first := t.log.First()
+	return from < first && !t.dead && t.rare != nil && t.rare.tape != nil && !v.view.latest && t.rare.tape.First() < first
+}
+
+// awaitUnlock parks the cursor until a page from the disk is there, or only parks it
+// when the session waits for another already. It gives t.mu back.
+func (v *visit) awaitUnlock(t *Topic, from uint64) {
+	s := v.s
+	var p *page
+	s.mu.Lock()
+	if !s.closed && s.ready.Len() > 0 && *s.ready.At(0) == v.e && s.hub.topics.at(t.idx) == t {
+		s.popLocked()
+		s.holdLocked(v.b, held{t.idx, uint32(from), onDisk})
+		if x := s.extraLocked(); x.fetching == nil {
+			p = &page{s: s, t: t, b: v.b, from: from, at: from, view: v.view}
+			if v.live {
+				p.view = view{}
+			}
+			x.fetching = p
+		}
+	}
+	s.mu.Unlock()
+	to := t.log.First()
+	t.mu.Unlock()
+	if p != nil {
+		s.hub.opt.Disk.Go(func() { p.read(t.rare.tape, to) })
+	}
+}
+
+const (
+	pageQuota = 16 << 10 // bytes read from the disk at a time
+	maxPages  = 128      // pages that wait for their readers: the oldest is read once more when its time comes
+)
+
+var pageBufs = sync.Pool{New: func() any { b := make([]byte, 0, pageQuota+4<<10); return &b }}
+
+// read fetches the page and hands it to its session, on a goroutine of the disk's.
+func (p *page) read(tape Tape, to uint64) {
+	p.buf = pageBufs.Get().(*[]byte)
+	err := p.seek(tape, to)
+	if err == nil {
+		*p.buf, p.next, err = tape.Read((*p.buf)[:0], p.at, to, pageQuota)
+	}
+	if err != nil {
+		*p.buf, p.next = (*p.buf)[:0], to // go on where the arena does
+		p.s.hub.Stats.Add(FailedReads, 1)
+	}
+	p.s.hub.pages.come(p)
+	s := p.s
+	s.mu.Lock()
+	wake := !s.closed && s.ext.fetching == p
+	if wake {
+		s.ext.page, s.queued = p, true
+	}
+	s.mu.Unlock()
+	if wake {
+		s.sink.Wake()
+	}
+}
+
+// seek finds where the page begins, for a cursor that only knows how many readings
+// or which time it wants: it stands before all that is stored.
+func (p *page) seek(tape Tape, to uint64) (err error) {
+	at := uint64(0)
+	if p.from <= tape.First() {
+		switch {
+		case p.view.ts != 0:
+			at, err = tape.Since(p.view.ts)
+		case p.view.last > 0:
+			at, err = tape.Last(int(p.view.last))
+		}
+	}
+	p.at = min(max(p.at, at), to)
+	return err
+}
+
+// pages are those that have come and wait for their readers, oldest first.
+type pages struct {
+	mu   sync.Mutex
+	list []*page
+}
+
+// come adds a page. When there are too many the oldest is given up: its reader does
+// not read, and has it fetched again when it does.
+func (w *pages) come(p *page) {
+	w.mu.Lock()
+	w.list = append(w.list, p)
+	var old *page
+	if len(w.list) > maxPages {
+		old = w.list[0]
+		w.list = w.list[1:]
+	}
+	w.mu.Unlock()
+	if old == nil {
+		return
+	}
+	s := old.s
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.closed && s.ext.page == old {
+		s.ext.page, s.ext.fetching = nil, nil
+		s.unparkLocked(old.b, old.t.idx)
+	}
+}
+
+func (w *pages) gone(p *page) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for i, q := range w.list {
+		if q == p {
+			w.list = append(w.list[:i], w.list[i+1:]...)
+			return
+		}
+	}
+}
+
+// pageUnlock gives the reader the page that has come, or as much of it as its
+// window has room for. It gives s.mu back.
+func (s *Session) pageUnlock(dst []byte, now int64, f Framer, sc *Scratch) []byte {
+	p := s.ext.page
+	b := p.b
+	s.mu.Unlock()
+	p.t.mu.Lock()
+	dead := p.t.dead
+	p.t.mu.Unlock()
+	s.mu.Lock()
+	if s.closed || s.ext.page != p { // given up meanwhile
+		s.mu.Unlock()
+		return dst
+	}
+	s.ext.page, s.ext.fetching = nil, nil
+	mine := !dead && b.holds(p.t.idx, uint32(p.from)) // else a new request has moved the cursor
+	v := visit{s: s, t: p.t, b: b, view: b.view, not: b.not.Load(), live: b.live, now: now, room: math.MaxInt}
+	if b.view.windowed {
+		v.room = b.view.format.(Windowed).Room()
+	}
+	s.mu.Unlock()
+	s.hub.pages.gone(p)
+	at, n := p.from, uint32(0)
+	if mine {
+		dst, at, n = v.paged(dst, p, f, sc)
+	}
+	s.mu.Lock()
+	if !s.closed {
+		if mine && b.holds(p.t.idx, uint32(p.from)) {
+			if !b.live {
+				b.stored += n
+			}
+			b.unholdLocked(p.t.idx)
+			s.appendLocked(fan.NewEntry(p.t.idx, b.slot, at))
+		}
+		s.unparkNextLocked()
+	}
+	s.mu.Unlock()
+	pageBufs.Put(p.buf)
+	return dst
+}
+
+// unparkLocked puts a cursor that waited for the disk back on the list.
+func (s *Session) unparkLocked(b *Subscription, topic uint32) {
+	for _, w := range b.held.waiting() {
+		if w.topic == topic && w.due == onDisk {
+			b.unholdLocked(topic)
+			s.appendLocked(fan.NewEntry(topic, b.slot, uint64(w.from)))
+			break
+		}
+	}
+	s.unparkNextLocked()
+}
+
+// unparkNextLocked lets one more cursor look whether it must wait for the disk, and
+// the marks behind stored readings go on where none does any more.
+func (s *Session) unparkNextLocked() {
+	found := false
+	for _, b := range s.subs {
+		if b == nil {
+			continue
+		}
+		for _, w := range b.held.waiting() {
+			if w.due == onDisk && !found {
+				found = true
+				b.unholdLocked(w.topic)
+				s.appendLocked(fan.NewEntry(w.topic, b.slot, uint64(w.from)))
+				break
+			}
+		}
+		if b.markWaits && !b.waitsForDisk() {
+			b.markWaits = false
+			s.appendLocked(fan.NewEntry(fan.LiveMark, b.slot, 0))
+		}
+	}
+}
+
+// waitsForDisk: some of the subscription's cursors do.
+func (b *Subscription) waitsForDisk() bool {
+	for _, w := range b.held.waiting() {
+		if w.due == onDisk {
+			return true
+		}
+	}
+	return false
+}
+
+// holds: the subscription's cursor on the topic is parked there.
+func (b *Subscription) holds(topic, from uint32) bool {
+	for _, w := range b.held.waiting() {
+		if w.topic == topic && w.from == from && w.due == onDisk {
+			return true
+		}
+	}
+	return false
+}
+
+// paged appends the readings of a page and returns where the cursor stands then,
+// and how many readings those were.
+func (v *visit) paged(dst []byte, p *page, f Framer, sc *Scratch) ([]byte, uint64, uint32) {
+	v.begin(sc)
+	at, n := p.at, int64(0)
+	era := v.s.hub.eraNow()
+	for b := *p.buf; len(b) > 0 && v.room > 0; {
+		seq, rec, rest := parsePaged(b)
+		b, rec.Era = rest, era
+		if lost := seq - at; lost > 0 && lost < renumbered {
+			v.overrun += lost
+			sc.reading.Drop += lost
+		}
+		at = seq + 1
+		var ok bool
+		if dst, ok = v.one(dst, seq, &rec, f, sc); ok {
+			n++
+			v.room--
+		}
+		if len(b) == 0 {
+			at = p.next
+		}
+	}
+	if len(*p.buf) == 0 {
+		if lost := p.next - at; lost > 0 && lost < renumbered {
+			v.overrun += lost
+		}
+		at = p.next
+	}
+	v.drop = v.overrun
+	v.countDrop()
+	v.s.out.Add(n)
+	v.s.hub.Stats.Add(Delivered, n)
+	return dst, at, uint32(n)
+}
+
+// renumbered: after a crash numbers go on so far above what was stored that nobody
+// was ever sent one of them. That hole is no loss.
+const renumbered = 1 << 22
