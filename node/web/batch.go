@@ -6,6 +6,7 @@ import (
 
 	"topicd/codec"
 	"topicd/node"
+	"topicd/node/dialect"
 	"topicd/node/web/answer"
 )
 
@@ -61,17 +62,13 @@ func (p *publisher) settle(gone <-chan struct{}) *codec.Error {
 
 // split publishes each record of a SenML pack to a topic of its own.
 func (p *publisher) split(topic []byte, b node.Body) *codec.Error {
-	parts, err := codec.Split(b.Enc, b.Data, p.hub.Wall())
-	if err != nil {
-		return codec.AsError(err)
-	}
-	for _, part := range parts {
-		name := append(append(append([]byte(nil), topic...), '/'), part.Name...)
-		if _, err := p.publish(name, node.Body{Enc: b.Enc, Data: part.Data}, len(part.Data)); err != nil {
+	records, err := dialect.Records(b.Enc, topic, b.Data, p.hub.Wall())
+	for _, r := range records {
+		if _, err := p.publish(r.Topic, r.Body, len(r.Body.Data)); err != nil {
 			return err
 		}
 	}
-	return nil
+	return err
 }
 
 // frame publishes {"topic","data"}, or an array of them.
@@ -106,7 +103,7 @@ func (p *publisher) batch(r io.Reader, topic []byte) *codec.Error {
 	br := bufio.NewReaderSize(&capped{r: r, left: maxBatch}, answer.FewHeld)
 	for n := 1; ; n++ {
 		if br.Buffered() == 0 {
-			p.turn.Wake() // who reads need not wait with us
+			p.turn.Wake() // subscribers get what has come so far while we wait for more
 		}
 		line, err := p.readLine(br, limit)
 		if err != nil && err != io.EOF {

@@ -59,7 +59,7 @@ var families = [...]family{
 	{"", "", ""}, // the others, each by itself
 }
 
-// alone is what counters say that have no reasons.
+// alone describes the counters that have no label.
 var alone = map[string]family{
 	"published":       {name: "readings_published_total", help: "Readings stored."},
 	"delivered":       {name: "readings_delivered_total", help: "Readings handed to subscribers' transports."},

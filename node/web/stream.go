@@ -77,11 +77,11 @@ type stream struct {
 
 	time bool   // ids are times
 	slow int64  // milliseconds that a rate may hold a reading back
-	gaps []byte // events that say what a peer that came back does not get
+	gaps []byte // events that tell a peer that came back what it has missed
 
 	wrote time.Time // when something was written last
-	began int64     // of the round that is under way, 0 = none
-	sent  bool      // something was, in it
+	began int64     // when the round that is under way began, 0 = there is none
+	sent  bool      // something was sent in this round
 }
 
 // serveStream sends readings as they come: GET /api/stream?topic=PATTERN.
@@ -187,7 +187,7 @@ func (st *stream) run(gone <-chan struct{}) {
 	defer timer.Stop()
 	next := node.Again
 	for {
-		if next == node.Again { // a busy stream comes to nothing else
+		if next == node.Again { // a busy stream never waits in the select below
 			select {
 			case why := <-st.sink.cut:
 				st.bye(why)

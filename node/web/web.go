@@ -1,5 +1,6 @@
-// Package web is the hub over plain HTTP: ingest, query, event stream, the
-// Managed-WebSocket REST, administration, metrics, documents and the dashboard.
+// Package web is the hub over plain HTTP: ingest, query, event stream,
+// administration, metrics, documents and the dashboard, and what the dialects add
+// to it (dialect.Plug's API and HTTP).
 //
 // A request comes with the rights of whoever made it (node.RightsOf), put there
 // by what stands before this handler, which has also checked Host and Origin.
@@ -8,8 +9,8 @@
 // and it can be cut.
 //
 // Nothing waits for a peer without end. A body must be there within
-// answer.BodyTime,
-// each write must be taken within answer.WriteTime, and Close ends what is left.
+// answer.BodyTime, each write must be taken within answer.WriteTime, and Close
+// ends what is left.
 package web
 
 import (
@@ -50,7 +51,7 @@ type Server struct {
 	mux   *http.ServeMux
 	paths map[string][]string // the methods of each path of the API
 	quit  chan struct{}       // closed when the hub goes away: streams end
-	// what streams need only while they fill, and while they write
+	// lent to streams while they fill and while they write: one at rest has none
 	scratch, pieces sync.Pool
 
 	desk  answer.Desk

@@ -25,8 +25,8 @@ type EDSConfig struct {
 
 const (
 	edsTimeout = 5 * time.Second
-	edsAtOnce  = 4        // questions under way
-	edsWaiting = 64       // those included that wait for their turn
+	edsAtOnce  = 4        // requests to EDS at a time
+	edsWaiting = 64       // requests of ours that ask EDS or wait for their turn to
 	edsAnswer  = 64 << 10 // bytes of an answer
 	edsKept    = 256      // good answers
 	edsKeep    = 30 * time.Second
@@ -36,8 +36,8 @@ const (
 type eds struct {
 	EDSConfig
 	client http.Client
-	gate   chan struct{} // of edsAtOnce
-	queue  chan struct{} // of edsWaiting
+	gate   chan struct{} // holds one for each request to EDS: edsAtOnce
+	queue  chan struct{} // holds one for each that asks or waits: edsWaiting
 
 	mu   sync.Mutex
 	good map[[sha256.Size]byte]*edsUser
@@ -54,7 +54,7 @@ func newEDS(cfg EDSConfig) *eds {
 		EDSConfig: cfg,
 		client: http.Client{
 			Transport: &http.Transport{DisableKeepAlives: true, DisableCompression: true, MaxResponseHeaderBytes: 16 << 10},
-			// A token is for that address and nobody that it points to.
+			// The token is for that address, and not for one that it redirects to.
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
 		gate:  make(chan struct{}, edsAtOnce),

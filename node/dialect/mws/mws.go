@@ -31,14 +31,14 @@ import (
 type sockets struct {
 	hub *node.Hub
 
-	// guarded by mu; nothing is called with it held but the hub
+	// guarded by mu, which is held over calls of the hub and of nothing else
 	mu    sync.Mutex
 	sess  *node.Session      // publishes; opened when it is first needed
 	free  tickets            // of anybody: the oldest makes room for a new one
 	made  tickets            // of the administrator: a new one is refused when they are too many
 	live  map[string]*socket // open sockets by id
 	tags  map[string][]*socket
-	round uint64 // marks who got the message that is being sent
+	round uint64 // number of the message that is being sent: a socket that has got it has the same
 
 	// say is held while one message is sent: every socket hears all of them in
 	// one order. Taken before mu.

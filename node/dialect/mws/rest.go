@@ -114,7 +114,7 @@ func (c *call) websocketURI() {
 	}{iso(expires), c.uri(id), []string{}})
 }
 
-// uri can be connected to as it is: clients hand it to their WebSocket unseen.
+// uri is what a socket connects to: clients pass it to their WebSocket as it is.
 func (c *call) uri(token string) string {
 	base := strings.TrimRight(c.URL, "/")
 	if base == "" {

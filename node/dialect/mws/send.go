@@ -33,8 +33,8 @@ func (m *sockets) send(data string, sockets, tags []string) *codec.Error {
 	return nil
 }
 
-// publish makes the message a reading of each tag's topic, once. Refused is
-// only who sends too fast: a hub that is full of topics still sends to sockets.
+// publish makes the message a reading of each tag's topic, once. It refuses only
+// messages that come too fast: a hub that is full of topics still sends to sockets.
 func (m *sockets) publish(tags []string, b node.Body, turn *node.Turn) *codec.Error {
 	m.mu.Lock()
 	s, err := m.sessionLocked()
@@ -55,7 +55,7 @@ func (m *sockets) publish(tags []string, b node.Body, turn *node.Turn) *codec.Er
 	return nil
 }
 
-// fit is every socket that one of the receivers means, each once.
+// fit are the sockets that at least one of the receivers means, each once.
 func (m *sockets) fit(sockets, tags []string) []*socket {
 	m.mu.Lock()
 	defer m.mu.Unlock()

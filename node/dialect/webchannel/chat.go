@@ -80,7 +80,7 @@ func (p *page) login(name string, turn *node.Turn) bool {
 		}
 		p.names++
 	}
-	c.users[name] = &user{page: p, listed: true, alive: true} // asked or not, it has just shown that it is there
+	c.users[name] = &user{page: p, listed: true, alive: true} // to log in shows that it is there, as an answer to keepAlive would
 	p.countedLocked(turn)
 	s.atLocked(&s.aliveAt, aliveEvery)
 	return true
@@ -104,8 +104,9 @@ func (p *page) logout(name string, turn *node.Turn) bool {
 	return true
 }
 
-// countedLocked tells all pages that the page's users are others now. It pays for
-// that: to log in and out on and on kept a thousand pages and a processor busy.
+// countedLocked tells all pages that somebody has logged in or out on this one,
+// which pays for it: one that did so on and on kept a thousand pages and a
+// processor busy.
 func (p *page) countedLocked(turn *node.Turn) {
 	s := p.srv
 	p.peer.Session().Charge((len(s.pages) + len(s.chat.users)) / dialect.TopicsPerRequest)
@@ -208,9 +209,9 @@ func compare(a, b string) int {
 	return cmp.Compare(len(a), len(b))
 }
 
-// whose is the user that a message is shown with: the name it claims, marked
-// with who sent it where that name is somebody else's. A name that nobody is
-// logged in with is free to native clients.
+// whose is the name that a message is shown under: the one that it claims. Where
+// somebody else is logged in with that name, the sender's own stands behind it in
+// brackets. Native clients may use any name that nobody is logged in with.
 func (s *server) whose(claimed, from string, origin uint32) string {
 	s.mu.Lock()
 	u := s.chat.users[claimed]

@@ -11,8 +11,8 @@ import (
 	"topicd/node"
 )
 
-// heard is how a page hears readings: as one signal, or as several at once
-// where it listens to a conversation and to its topic too.
+// heard writes readings as a page hears them: as one signal, or as several at once
+// where it is connected to a conversation and subscribed to its topic too.
 type heard struct {
 	srv  *server
 	bits uint8

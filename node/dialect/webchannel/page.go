@@ -14,7 +14,7 @@ type page struct {
 	// owned by the peer's reader
 	subs  []sub    // what it subscribed to through topics
 	wants uint8    // signals of chat and dialog that it is connected to
-	tuned [2]uint8 // what is written of the readings of each special topic, 0 = it is not subscribed to by name
+	tuned [2]uint8 // signals that the readings of each special topic are written as; 0 = it is not subscribed to by name
 
 	// guarded by srv.mu
 	known   bool // it has asked for init
@@ -70,7 +70,7 @@ func (p *page) Frame(_ node.Peer, text bool, payload []byte, turn *node.Turn) {
 	}
 	if !ok || !text {
 		p.srv.hub.Stats.Add(node.RefusedMalformed, 1)
-		if slow != nil { // nonsense faster than sense may come
+		if slow != nil { // malformed frames come faster than good ones may
 			p.peer.End(1008, slow.Msg, turn)
 		}
 		return
@@ -163,8 +163,8 @@ func (p *page) updateLocked(turn *node.Turn) int {
 	return cost
 }
 
-// judgedLocked is how many names the page's rights are asked for when it is
-// told the topics.
+// judgedLocked is how many names the page's rights are asked about when
+// topicList is sent to it.
 func (p *page) judgedLocked() int {
 	if p.peer.Session().Rights() == nil {
 		return 0
@@ -172,7 +172,7 @@ func (p *page) judgedLocked() int {
 	return len(p.srv.list.names)
 }
 
-// judgeCost is the time to ask for one name, in bytes that could be sent in it.
+// judgeCost: to ask the rights about one name takes as long as to send so many bytes.
 const judgeCost = 8
 
 // caresLocked tells whether topicList matters to the page. The protocol does

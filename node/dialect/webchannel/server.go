@@ -11,7 +11,8 @@ import (
 	"topicd/node/dialect"
 )
 
-// server is what all WebChannel connections of a hub share. run keeps its time.
+// server is what all WebChannel connections of a hub share: who is logged in, and
+// which properties the pages have yet to be told. run does what is due.
 type server struct {
 	// static after construction
 	hub   *node.Hub
@@ -25,7 +26,7 @@ type server struct {
 	chat  chat
 	list  topicNames
 
-	// When to do what, milliseconds of now; 0 = nothing to do. Guarded by mu.
+	// When the next work is due, in milliseconds of now; 0 = there is none. Guarded by mu.
 	flushAt int64 // tell the pages of changed properties
 	aliveAt int64 // ask who is still there
 	checkAt int64 // and drop who has not said so
@@ -180,8 +181,8 @@ func (s *server) emitLocked(bit uint8, object string, signal int, turn *node.Tur
 // topicNames is the property topicList: the names of topics, the first of them
 // where there are many.
 type topicNames struct {
-	at    uint64   // the hub's number of the list
-	when  int64    // it was read
+	at    uint64   // Hub.TopicsVersion when they were read
+	when  int64    // they were read, milliseconds of now
 	names []string // all of them; nil while no page is there
 	json  []byte   // for those who may read everything
 }
@@ -189,7 +190,7 @@ type topicNames struct {
 const (
 	maxListed   = 500      // names in topicList; the method list tells of all
 	listedBytes = 16 << 10 // and their bytes
-	relistAfter = 100      // a full hub (5 ms) is not listed for each page that asks for init
+	relistAfter = 100      // milliseconds: to list a full hub takes 5, pages that ask for init meanwhile get the same list
 )
 
 // lookLocked reads the hub's topics when they have changed.

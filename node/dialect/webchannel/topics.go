@@ -91,7 +91,7 @@ func (p *page) sub(pattern string, o *codec.Opts, turn *node.Turn) ([]byte, *cod
 		}
 	}
 	so.Format = p.srv.heard[bits]
-	if bits != toTopics { // a line that it has heard is said again only where it asks for that
+	if bits != toTopics { // the signal has brought the stored lines already: they are sent again only if it asks for them
 		so.Once = true
 		if o.Has&codec.OptLast == 0 {
 			so.Last = 0
@@ -135,7 +135,7 @@ func (p *page) unsub(pattern string, turn *node.Turn) ([]byte, *codec.Error) {
 	for _, sp := range special {
 		named = named || sp.topic == pattern
 	}
-	if !named { // those are tune's
+	if !named { // else tune does it
 		_ = p.peer.Session().Unsubscribe([]byte(pattern), turn)
 	}
 	p.tune(turn)
