@@ -50,7 +50,7 @@ func TestMakingIsCharged(t *testing.T) {
 						made++
 					}
 				}
-				if made > want || made < want-10 { // presence takes some
+				if made > want+2 || made < want-10 { // the allowance comes back bit by bit, and presence takes some
 					t.Errorf("connection %d made %d topics, not %d", i, made, want)
 				}
 			}

@@ -3,6 +3,7 @@ package native
 import (
 	"topicd/codec"
 	"topicd/node"
+	"topicd/node/dialect"
 )
 
 // pub is the hot path.
@@ -84,19 +85,16 @@ func (n *native) split(p node.Peer, enc codec.Encoding, m *codec.Message, turn *
 	if err != nil {
 		return err
 	}
-	parts, perr := codec.Split(enc, m.Data, turn.Wall)
-	if perr != nil {
-		return codec.AsError(perr)
+	records, err := dialect.Records(enc, base, m.Data, turn.Wall)
+	if err == nil && len(records) > 1 {
+		err = p.Session().Spend(len(records)-1, 0, turn.Mono)
 	}
-	if len(parts) > 1 {
-		if err := p.Session().Spend(len(parts)-1, 0, turn.Mono); err != nil {
-			return err
-		}
+	if err != nil {
+		return err
 	}
 	var last node.Published
-	for _, part := range parts {
-		name := append(append(append([]byte(nil), base...), '/'), part.Name...)
-		done, err := p.Session().Publish(name, node.Body{Enc: enc, Data: part.Data}, 0, turn)
+	for _, r := range records {
+		done, err := p.Session().Publish(r.Topic, r.Body, 0, turn)
 		if err != nil {
 			return err
 		}
