@@ -47,7 +47,7 @@ func (a *app) sub() *command {
 	c := newCommand("sub", "PATTERN...", "Print readings as they come")
 	c.long = `Print readings as they come: one JSON object a line, or columns on a terminal.
 A + in a pattern is one level of a topic, a # at its end all that follow. After a
-lost connection it goes on where it stood.`
+lost connection it goes on where it stood; what was lost meanwhile is told on stderr.`
 	c.example = "  topicd sub '#'\n  topicd sub 'greenhouse/+/temp' --since 10m\n  topicd sub gateway/# --raw --count 1"
 	c.min, c.max = 1, -1
 	r.addFlags(c.flags)

@@ -1,6 +1,7 @@
 package front
 
 import (
+	"cmp"
 	"net/http"
 	"strings"
 	"time"
@@ -29,7 +30,7 @@ func (f *Front) tellRefused(r *http.Request, e *codec.Error) {
 
 // tellDone logs what an admin changed.
 func (f *Front) tellDone(r *http.Request, g *access.Grant, status int) {
-	f.opt.Log.Info("admin", "did", r.Method+" "+access.Short(r.URL.Path), "by", g.Name, "from", access.Addr(r.RemoteAddr).String(), "status", status)
+	f.opt.Log.Info("admin", "did", r.Method+" "+access.Short(r.URL.Path), "by", cmp.Or(g.Name, "the admin token"), "from", access.Addr(r.RemoteAddr).String(), "status", status)
 }
 
 // changes tells whether a request is one of an admin that is worth a line.

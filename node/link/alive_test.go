@@ -1,7 +1,10 @@
 package link_test
 
 import (
+	"bytes"
+	"log/slog"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -16,7 +19,8 @@ func TestKeepAlive(t *testing.T) {
 	t.Parallel()
 	const alive = 3500 * time.Millisecond
 	eachReader(t, func(t *testing.T, reader string) {
-		s := serve(t, withEcho(options{Reader: reader, Ping: time.Second, Dead: 2 * time.Second}), node.Options{})
+		var log lockedText
+		s := serve(t, withEcho(options{Reader: reader, Ping: time.Second, Dead: 2 * time.Second, Log: slog.New(slog.NewTextHandler(&log, nil))}), node.Options{})
 		dead := s.dial()
 		gone := make(chan time.Duration, 1)
 		began := time.Now()
@@ -46,6 +50,9 @@ func TestKeepAlive(t *testing.T) {
 		}
 		if n := s.count(node.CutDead); n != 1 {
 			t.Errorf("%d counted as dead, want 1", n)
+		}
+		if text := log.String(); strings.Count(text, "no sign of life") != 1 || !strings.Contains(text, "at 127.0.0.1:") {
+			t.Errorf("the log tells of it so: %q", text)
 		}
 		if pings < 2 || pings > 4 {
 			t.Errorf("%d pings in %v", pings, alive)
@@ -162,4 +169,22 @@ type reading struct {
 	Topic     any // a name, or in an ok a number
 	Seq, Drop uint64
 	Data      any
+}
+
+// lockedText is what several goroutines wrote.
+type lockedText struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedText) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedText) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
 }

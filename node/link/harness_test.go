@@ -15,6 +15,7 @@ import (
 	"hash/crc32"
 	"io"
 	"log"
+	"log/slog"
 	"math/big"
 	"net"
 	"net/http"
@@ -80,12 +81,13 @@ type options struct {
 	Unread       int64
 	Pings        int
 	Gone         func(string)
+	Log          *slog.Logger
 }
 
 func (o options) link() link.Options {
 	return link.Options{
 		Reader: strings.TrimSuffix(o.Reader, overTLS), MaxFrame: o.MaxFrame, Pace: o.Pace, Ping: o.Ping, Dead: o.Dead, Stall: o.Stall, Greet: o.Greet,
-		Partials: o.Partials, Unread: o.Unread, Pings: o.Pings, Gone: o.Gone,
+		Partials: o.Partials, Unread: o.Unread, Pings: o.Pings, Gone: o.Gone, Log: o.Log,
 	}
 }
 

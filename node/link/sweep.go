@@ -26,10 +26,12 @@ func (s *Server) sweepLoop() {
 		}
 		s.hub.Tick(turn)
 		conns = s.all(conns)
+		var cuts cuts
 		for i, c := range conns {
-			s.sweep(c, turn)
+			cuts.add(c, s.sweep(c, turn))
 			conns[i] = nil
 		}
+		cuts.log(s)
 		s.hub.Sweep(turn)
 		turn.Wake()
 		next := s.hub.SweepIn()
@@ -40,7 +42,44 @@ func (s *Server) sweepLoop() {
 	}
 }
 
-func (s *Server) sweep(c *conn, turn *node.Turn) {
+// cuts are the connections that one sweep ended: a network that goes takes all of
+// its devices at once, and that is worth a line, not a thousand.
+type cuts struct{ dead, slow cutFor }
+
+type cutFor struct {
+	n     int
+	first string
+}
+
+func (k *cuts) add(c *conn, why node.Counter) {
+	at := &k.dead
+	switch why {
+	case node.CutDead:
+	case node.CutSlow:
+		at = &k.slow
+	default:
+		return
+	}
+	if at.n++; at.n == 1 {
+		i := c.sess.Info()
+		at.first = i.Client + " at " + i.Addr
+	}
+}
+
+func (k *cuts) log(s *Server) {
+	if k.dead.n > 0 {
+		s.opt.Log.Info("connections ended: no sign of life", "n", k.dead.n, "first", k.dead.first)
+	}
+	if k.slow.n > 0 {
+		s.opt.Log.Info("connections ended: they took nothing for too long", "n", k.slow.n, "first", k.slow.first)
+	}
+}
+
+const uncut node.Counter = -1
+
+// sweep returns the counter of why it ended the connection, or uncut.
+func (s *Server) sweep(c *conn, turn *node.Turn) (why node.Counter) {
+	why = uncut
 	now := s.millis()
 	c.mu.Lock()
 	stall := s.opt.Stall.Milliseconds()
@@ -59,15 +98,19 @@ func (s *Server) sweep(c *conn, turn *node.Turn) {
 	case unclosed:
 		c.sock.shut()
 	case stalled:
-		s.hub.Stats.Add(node.CutSlow, 1)
+		why = node.CutSlow
 		c.sock.shut()
 	case dumb, silence > 0 && turn.Mono-c.sess.LastHeard() > silence:
-		s.hub.Stats.Add(node.CutDead, 1)
+		why = node.CutDead
 		c.sock.shut()
 	case now >= c.nextPing:
 		c.nextPing = now + s.pingAfter()
 		s.ping(c, turn)
 	}
+	if why != uncut {
+		s.hub.Stats.Add(why, 1)
+	}
+	return why
 }
 
 // ping asks for a sign of life.
