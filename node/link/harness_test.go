@@ -297,6 +297,10 @@ func (s *testServer) shake(nc net.Conn, header ...string) *raw {
 	return c
 }
 
+func newRaw(t testing.TB, nc net.Conn) *raw {
+	return &raw{t: t, nc: nc, br: bufio.NewReaderSize(nc, 4096)}
+}
+
 // handshake is for goroutines, which may not end the test.
 func handshake(nc net.Conn, addr string, header ...string) (*raw, error) {
 	_ = nc.SetDeadline(time.Now().Add(patience))
@@ -305,7 +309,7 @@ func handshake(nc net.Conn, addr string, header ...string) (*raw, error) {
 	if _, err := io.WriteString(nc, strings.Join(lines, "\r\n")+"\r\n\r\n"); err != nil {
 		return nil, err
 	}
-	c := &raw{nc: nc, br: bufio.NewReaderSize(nc, 4096)}
+	c := newRaw(nil, nc)
 	var err error
 	c.resp, err = http.ReadResponse(c.br, nil)
 	return c, err
