@@ -1,6 +1,7 @@
 package link
 
 import (
+	"math"
 	"time"
 
 	"topicd/node"
@@ -80,6 +81,17 @@ func (s *Server) Due() int {
 	s.pacer.mu.Lock()
 	defer s.pacer.mu.Unlock()
 	return len(s.pacer.heap)
+}
+
+// NewOld makes a server whose clock says age, and whose numbers are about to wrap.
+func NewOld(h *node.Hub, o Options, age time.Duration) (*Server, error) {
+	o.start = time.Now().Add(-age)
+	s, err := New(h, o)
+	if err == nil {
+		s.next.Store(math.MaxUint32 - 1)
+		s.ageSlots()
+	}
+	return s, err
 }
 
 // noSocket takes everything.

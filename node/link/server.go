@@ -28,6 +28,8 @@ type Options struct {
 	// address, when its socket is closed or about to be.
 	Gone func(remote string)
 	Log  *slog.Logger
+
+	start time.Time // of the server's clock, for tests; default now
 }
 
 const (
@@ -56,6 +58,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Unread == 0 {
 		o.Unread = max(8<<20, 4*int64(o.MaxFrame))
+	}
+	if o.start.IsZero() {
+		o.start = time.Now()
 	}
 	if o.Gone == nil {
 		o.Gone = func(string) {}
@@ -107,7 +112,8 @@ type Server struct {
 
 // New starts a server: its loops, flushers, pacer and sweeper run until Shutdown.
 func New(h *node.Hub, o Options) (*Server, error) {
-	s := &Server{hub: h, opt: o.withDefaults(), start: time.Now(), stop: make(chan struct{}), kick: make(chan struct{}, 1)}
+	s := &Server{hub: h, opt: o.withDefaults(), stop: make(chan struct{}), kick: make(chan struct{}, 1)}
+	s.start = s.opt.start
 	s.partials.Most, s.unread.Most = s.opt.Partials, s.opt.Unread
 	s.readers = make(chan *reader, runtime.GOMAXPROCS(0))
 	s.flushers.srv, s.pacer.srv = s, s
