@@ -44,6 +44,9 @@ const patience = 30 * time.Second
 // TestMain lets more tests run at a time than there are processors: they wait
 // for deadlines most of the time.
 func TestMain(m *testing.M) {
+	if addr := os.Getenv(benchDashboards); addr != "" {
+		beDashboards(addr)
+	}
 	flag.Parse()
 	if f := flag.Lookup("test.parallel"); f.Value.String() == strconv.Itoa(runtime.GOMAXPROCS(0)) {
 		_ = f.Value.Set("8")

@@ -157,13 +157,12 @@ func (l *loop) at(i, gen int32) *conn {
 // next wait return at once.
 func (l *loop) read(c *conn, p *pollSocket) {
 	have := copy(l.buf, c.part)
-	n, _, e := unix.RawSyscall(unix.SYS_READ, uintptr(p.fd), uintptr(unsafe.Pointer(&l.buf[have])), uintptr(len(l.buf)-have))
-	switch {
-	case e == unix.EAGAIN || e == unix.EINTR:
-	case e != 0 || n == 0:
-		l.end(c, p)
+	switch n, err := readFD(p.fd, l.buf[have:]); err {
+	case nil:
+		l.heard(c, p, l.buf[:have+n])
+	case errAgain:
 	default:
-		l.heard(c, p, l.buf[:have+int(n)])
+		l.end(c, p)
 	}
 }
 
@@ -174,6 +173,7 @@ func (l *loop) readTLS(c *conn, p *pollSocket, events uint32) {
 	if events&(unix.EPOLLHUP|unix.EPOLLERR) == 0 && p.isPaused() {
 		return
 	}
+	p.tls.wake()
 	for range readsInTurn {
 		have := copy(l.buf, c.part)
 		n, err := p.tls.read(l.buf[have:])

@@ -4,6 +4,7 @@ package link
 
 import (
 	"errors"
+	"io"
 	"net"
 	"syscall"
 )
@@ -17,4 +18,21 @@ func (s *Server) stopPoll()        {}
 
 func (s *Server) newPollSocket(net.Conn, *secure, syscall.RawConn) (socket, error) {
 	return nil, errors.New("the poll reader needs Linux")
+}
+
+// readFD reads what the socket has, without waiting for more.
+func readFD(fd int, p []byte) (int, error) {
+	for {
+		switch n, err := syscall.Read(fd, p); {
+		case err == syscall.EINTR:
+		case err == syscall.EAGAIN:
+			return 0, errAgain
+		case err != nil:
+			return 0, err
+		case n == 0:
+			return 0, io.EOF
+		default:
+			return n, nil
+		}
+	}
 }

@@ -2,6 +2,7 @@ package link
 
 import (
 	"errors"
+	"io"
 	"net"
 	"sync"
 	"syscall"
@@ -35,7 +36,7 @@ func (s *Server) newPollSocket(nc net.Conn, sec *secure, raw syscall.RawConn) (s
 	_ = nc.Close()
 	want := uint32(unix.EPOLLIN)
 	if sec != nil {
-		sec.take(fd)
+		sec.take(fd, true)
 		want |= unix.EPOLLOUT // TLS may have read on while it shook hands
 	}
 	next := s.next.Add(1) % uint32(len(s.loops)) // before it becomes an int: one of 32 bits is negative half of the time
@@ -73,6 +74,24 @@ func (p *pollSocket) seal(b []byte, buf *[]byte) ([]byte, error) {
 }
 
 func (p *pollSocket) owes() bool { return p.tls != nil && p.tls.unsaid() > 0 }
+
+// readFD reads what the socket has, without waiting for more and hence without
+// telling the scheduler, which would wake another thread.
+func readFD(fd int, b []byte) (int, error) {
+	for {
+		switch n, _, e := unix.RawSyscall(unix.SYS_READ, uintptr(fd), uintptr(unsafe.Pointer(&b[0])), uintptr(len(b))); {
+		case e == unix.EINTR:
+		case e == unix.EAGAIN:
+			return 0, errAgain
+		case e != 0:
+			return 0, e
+		case n == 0:
+			return 0, io.EOF
+		default:
+			return int(n), nil
+		}
+	}
+}
 
 func (p *pollSocket) write(b []byte) (int, error) {
 	n, _, e := unix.RawSyscall(unix.SYS_WRITE, uintptr(p.fd), uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)))

@@ -17,7 +17,7 @@ type staySocket struct {
 func newStaySocket(nc net.Conn, sec *secure, raw syscall.RawConn) (socket, error) {
 	s := &staySocket{nc: nc, raw: raw, tls: sec}
 	if sec != nil {
-		if err := raw.Control(func(fd uintptr) { sec.take(int(fd)) }); err != nil {
+		if err := raw.Control(func(fd uintptr) { sec.take(int(fd), false) }); err != nil {
 			return nil, err
 		}
 	}

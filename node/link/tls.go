@@ -4,10 +4,8 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"io"
 	"net"
 	"sync"
-	"syscall"
 	"time"
 )
 
@@ -35,7 +33,11 @@ func (l belowListener) Accept() (net.Conn, error) {
 // below is what TLS takes for its socket.
 type below struct {
 	net.Conn
-	fd int // -1 as long as TLS may block; owned by the reader
+
+	// owned by the reader
+	fd    int  // -1 as long as TLS may block
+	level bool // who waits for the socket is told again what is left in it
+	dry   bool // the last read took all that was there: to ask again would cost as much
 
 	mu    sync.Mutex
 	taken bool   // TLS may not block any more
@@ -56,7 +58,12 @@ func (b *below) Read(p []byte) (int, error) {
 	if b.fd < 0 {
 		return b.Conn.Read(p)
 	}
-	return readFD(b.fd, p)
+	if b.dry {
+		return 0, errAgain
+	}
+	n, err := readFD(b.fd, p)
+	b.dry = b.level && err == nil && n < len(p)
+	return n, err
 }
 
 // Write implements net.Conn. TLS calls it with its own lock held, so that records
@@ -100,13 +107,17 @@ func newSecure(nc net.Conn) (*secure, net.Conn, error) {
 	return &secure{t, b}, b.Conn, nil
 }
 
-// take has TLS read from fd and block no more.
-func (s *secure) take(fd int) {
-	s.below.fd = fd
+// take has TLS read from fd and block no more. level tells that the end of a
+// connection makes an event of its own, also where it came with the last bytes.
+func (s *secure) take(fd int, level bool) {
+	s.below.fd, s.below.level = fd, level
 	s.below.mu.Lock()
 	s.below.taken = true
 	s.below.mu.Unlock()
 }
+
+// wake begins to read after an event.
+func (s *secure) wake() { s.below.dry = false }
 
 // read takes what TLS makes of what the socket has.
 func (s *secure) read(b []byte) (int, error) {
@@ -154,21 +165,4 @@ func (s *secure) goodbye() []byte {
 	var buf []byte
 	b, _ := s.seal(nil, &buf)
 	return b
-}
-
-// readFD reads what the socket has.
-func readFD(fd int, p []byte) (int, error) {
-	for {
-		switch n, err := syscall.Read(fd, p); {
-		case err == syscall.EINTR:
-		case err == syscall.EAGAIN:
-			return 0, errAgain
-		case err != nil:
-			return 0, err
-		case n == 0:
-			return 0, io.EOF
-		default:
-			return n, nil
-		}
-	}
 }
