@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"topicd/node"
+	"topicd/node/client/show"
 	"topicd/node/front"
 	"topicd/node/sense"
 )
@@ -80,28 +81,17 @@ func (s *server) announce(w io.Writer) {
 	}
 	if s.cert != nil {
 		fmt.Fprintf(&b, "tls       certificate SHA-256 %s\n", s.cert.Fingerprint())
-		if isTerminal(w) {
-			b.WriteString(drawQR(s.pageURL(urls)))
+		if show.IsTerminal(w) {
+			b.WriteString(show.QR(s.front.PhonePage()))
 		}
 	}
-	fmt.Fprintf(&b, "memory    at most %s with every limit reached at once:\n", human(m.total()))
+	fmt.Fprintf(&b, "memory    at most %s with every limit reached at once:\n", show.Bytes(m.total()))
 	fmt.Fprintf(&b, "          readings %s, topics %s, connections %s, subscriptions %s, unread lists %s, durable topics %s, program %s\n",
-		human(m.Arena), human(m.Topics), human(m.Sessions+m.connections), human(m.Subscriptions), human(m.Ready), human(m.store), human(m.program))
+		show.Bytes(m.Arena), show.Bytes(m.Topics), show.Bytes(m.Sessions+m.connections), show.Bytes(m.Subscriptions), show.Bytes(m.Ready), show.Bytes(m.store), show.Bytes(m.program))
 	if len(urls) > 0 {
 		fmt.Fprintf(&b, "try       topicd sub '#'%s\n", hubFlag(urls[0]))
 	}
 	io.WriteString(w, b.String())
-}
-
-// pageURL is where a phone finds the hub, with the fingerprint to compare.
-func (s *server) pageURL(urls []string) string {
-	at := ""
-	for _, u := range urls { // the network's come behind loopback
-		if strings.HasPrefix(u, "wss://") {
-			at = u
-		}
-	}
-	return front.PageOf(at) + "#fp=" + s.cert.Fingerprint()
 }
 
 // hubFlag is the flag that a command on this machine needs to find the hub.
@@ -110,18 +100,4 @@ func hubFlag(u string) string {
 		return ""
 	}
 	return " --hub " + u
-}
-
-// human writes bytes for people.
-func human(n int64) string {
-	switch f := float64(n); {
-	case n < 1<<10:
-		return fmt.Sprintf("%d B", n)
-	case n < 1<<20:
-		return fmt.Sprintf("%.1f KiB", f/(1<<10))
-	case n < 1<<30:
-		return fmt.Sprintf("%.1f MiB", f/(1<<20))
-	default:
-		return fmt.Sprintf("%.1f GiB", f/(1<<30))
-	}
 }

@@ -10,6 +10,7 @@ import (
 	"topicd/codec"
 	"topicd/node/client"
 	"topicd/node/client/bench"
+	"topicd/node/client/show"
 )
 
 func (a *app) bench() *command {
@@ -76,7 +77,7 @@ func (a *app) load(ctx context.Context, r *remote, o bench.Options, asJSON bool)
 		return err
 	}
 	o.URL, o.TLS = at.String(), secure
-	show := bench.Shower{W: a.err, Terminal: isTerminal(a.err)}
+	show := bench.Shower{W: a.err, Terminal: show.IsTerminal(a.err)}
 	if !asJSON {
 		o.Progress = show.Show
 	}

@@ -3,6 +3,8 @@ package main
 import (
 	"strings"
 	"testing"
+
+	"topicd/codec"
 )
 
 // A token goes to the hub that was named, or to this machine's.
@@ -37,6 +39,15 @@ func TestErrorsShowNoToken(t *testing.T) {
 			if code == 0 || strings.Contains(out+errs, "tpd_") || !strings.Contains(errs, want) {
 				t.Errorf("%s: %d\n%s\n%s", args[0], code, out, errs)
 			}
+		}
+	}
+}
+
+// The exit code and the hint for each code a hub may answer with.
+func TestCodes(t *testing.T) {
+	for _, code := range codec.Codes {
+		if exit, hint := codeExit(code); exit == exitOK || hint == "" && code != codec.CodeMalformed && code != codec.CodeConflict {
+			t.Errorf("%d: exit code %d, hint %q", code, exit, hint)
 		}
 	}
 }

@@ -12,6 +12,7 @@ import (
 
 	"topicd/discovery"
 	"topicd/node/client"
+	"topicd/node/client/show"
 )
 
 func (a *app) discover() *command {
@@ -94,16 +95,16 @@ func (a *app) printHubs(hubs []discovery.Hub, asJSON bool) error {
 		}
 		return w.Flush()
 	}
-	t := grid{right: []bool{false, false, false, false, false, true}}
-	t.row("NAME", "ADDRESS", "VERSION", "TLS", "AUTH", "AGE")
+	t := show.Table{Right: []bool{false, false, false, false, false, true}}
+	t.Row("NAME", "ADDRESS", "VERSION", "TLS", "AUTH", "AGE")
 	for _, h := range hubs {
 		tls := "no"
 		if h.TLS {
 			tls = "yes"
 		}
-		t.row(discovery.Display(h.Name), h.URL(), discovery.Display(h.Version), tls, discovery.Display(h.Auth), age(time.Since(h.Seen)))
+		t.Row(discovery.Display(h.Name), h.URL(), discovery.Display(h.Version), tls, discovery.Display(h.Auth), show.Age(time.Since(h.Seen)))
 	}
-	t.write(w)
+	t.Print(w)
 	return w.Flush()
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"topicd/node/client"
+	"topicd/node/client/show"
 )
 
 func (a *app) get() *command {
@@ -33,14 +34,14 @@ and --since ask for, oldest first, and end.`
 			return err
 		}
 		defer conn.Close()
-		p := a.printer(raw, asJSON)
+		p := show.NewPrinter(a.out, raw, asJSON, a.getenv)
 		for _, pattern := range patterns {
-			err = conn.Get(ctx, pattern, o, func(m client.Message) error { p.print(m); return nil })
+			err = conn.Get(ctx, pattern, o, func(m client.Message) error { p.Print(m); return nil })
 			if err != nil {
 				break
 			}
 		}
-		if ferr := p.close(); err == nil {
+		if ferr := p.Close(); err == nil {
 			err = ferr
 		}
 		return err

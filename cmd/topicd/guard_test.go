@@ -19,6 +19,7 @@ import (
 	"github.com/gorilla/websocket"
 
 	"topicd/codec"
+	"topicd/node/access"
 	"topicd/node/state"
 )
 
@@ -131,8 +132,8 @@ func TestGuardHostAndOrigin(t *testing.T) {
 		{"GET", "/", []string{"Host: " + name + ":22345"}, 200}, // without a dot: as Pis are called
 		{"GET", "/", []string{"Host: " + name + ".evil.example"}, 421},
 		{"GET", "/", []string{"Host: hub.example:80"}, 200},
-		{"GET", "/", []string{"Host: " + ownNames()[1] + ":22345"}, 200},
-		{"GET", "/", []string{"Host: " + ownNames()[2]}, 200},
+		{"GET", "/", []string{"Host: " + access.OwnNames()[1] + ":22345"}, 200},
+		{"GET", "/", []string{"Host: " + access.OwnNames()[2]}, 200},
 		{"GET", "/api/me", []string{"Origin: https://evil.example"}, 200}, // no CORS: the page cannot read it
 		{"DELETE", "/api/join", []string{bearer + testAdmin}, 200},
 		{"DELETE", "/api/join", []string{bearer + testAdmin, "Origin: " + own}, 200},

@@ -4,13 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
-	"strings"
-	"unicode/utf8"
 
 	"topicd/codec"
 	"topicd/node/client"
+	"topicd/node/dialect/scd"
 )
 
 func (a *app) importTopics() *command {
@@ -27,19 +25,19 @@ cannot be taken are told one by one, the others are taken; the exit code is then
 	r.addFlags(c.flags)
 	c.flags.BoolVar(&dry, "dry-run", false, "only tell what would be done; no hub is needed")
 	c.run = func(ctx context.Context, args []string) error {
-		text, err := readTopics(args[0])
+		topics, err := readTopics(args[0])
 		if err != nil {
 			return err
 		}
-		j := &importJob{app: a, seen: map[string]int{}}
+		j := &importJob{app: a}
 		if !dry {
 			if j.conn, err = a.dial(ctx, &r); err != nil {
 				return err
 			}
 			defer j.conn.Close()
 		}
-		for i, line := range strings.Split(text, "\n") {
-			if err := j.line(ctx, i+1, line); err != nil {
+		for _, t := range topics {
+			if err := j.take(ctx, t); err != nil {
 				return err
 			}
 		}
@@ -51,89 +49,57 @@ cannot be taken are told one by one, the others are taken; the exit code is then
 	return c
 }
 
-// maxTopicsFile is more than a hub could hold.
-const maxTopicsFile = 64 << 20
-
-// importCap is what TMK gives a topic: see dialect's burstCap.
-const importCap = 2 << 20
-
-// readTopics reads the file as UTF-8.
-func readTopics(name string) (string, error) {
+func readTopics(name string) ([]scd.FileTopic, error) {
 	f, err := os.Open(name)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(f, maxTopicsFile+1))
-	if err == nil && len(b) > maxTopicsFile {
-		err = fmt.Errorf("%s is not such a file: it is larger than %d MiB", name, maxTopicsFile>>20)
+	topics, err := scd.ReadFile(f)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	b = codec.Strip(codec.JSON, b)
-	if err != nil || utf8.Valid(b) {
-		return string(b), err
-	}
-	runes := make([]rune, len(b))
-	for i, c := range b {
-		runes[i] = rune(c) // Latin-1 is the first 256 of Unicode
-	}
-	return string(runes), nil
+	return topics, nil
 }
 
 // importJob is how far an import is.
 type importJob struct {
 	app             *app
 	conn            *client.Client // nil: nothing is made
-	seen            map[string]int // line by topic
 	made, left, bad int
 }
 
-// line takes one line of the file. An error ends the import.
-func (j *importJob) line(ctx context.Context, n int, line string) error {
-	if line = strings.TrimSpace(line); line == "" {
-		return nil
-	}
-	i := strings.LastIndexByte(line, ':')
-	if i < 0 {
-		j.refuse(n, "%.60q is not NAME:static or NAME:dynamic", line)
-		return nil
-	}
-	name, kind := strings.TrimSpace(line[:i]), strings.TrimSpace(line[i+1:])
-	first := j.seen[name]
+// take takes one line of the file. An error ends the import.
+func (j *importJob) take(ctx context.Context, t scd.FileTopic) error {
 	switch {
-	case kind != "static" && kind != "dynamic":
-		j.refuse(n, "%.60q is neither static nor dynamic", kind)
+	case t.Twice > 0:
+		j.app.note("line %d: %q stands in line %d already", t.Line, t.Name, t.Twice)
 		return nil
-	case first > 0:
-		j.app.note("line %d: %q stands in line %d already", n, name, first)
+	case t.Wrong != "":
+		j.refuse(t.Line, t.Wrong)
 		return nil
-	}
-	j.seen[name] = n
-	if kind == "dynamic" {
+	case !t.Static:
 		j.left++
-		j.app.note("line %d: %q is dynamic: left out", n, name)
-		return nil
-	}
-	if err := codec.CheckTopic([]byte(name)); err != nil {
-		j.refuse(n, "%s", err.Msg)
+		j.app.note("line %d: %q is dynamic: left out", t.Line, t.Name)
 		return nil
 	}
 	if j.conn != nil {
-		err := j.conn.Make(ctx, name, client.MakeOptions{Static: true, Cap: importCap})
+		err := j.conn.Make(ctx, t.Name, client.MakeOptions{Static: true, Cap: scd.FileCap})
 		var e *codec.Error
 		if errors.As(err, &e) && e.Code != codec.CodeGoingAway && e.Code != codec.CodeUnauthorized { // those hold for all
-			j.refuse(n, "%q: %s", name, e.Msg)
+			j.refuse(t.Line, fmt.Sprintf("%q: %s", t.Name, e.Msg))
 			return nil
 		}
 		if err != nil {
-			return fmt.Errorf("line %d: %q: %w", n, name, err)
+			return fmt.Errorf("line %d: %q: %w", t.Line, t.Name, err)
 		}
 	}
 	j.made++
-	_, err := fmt.Fprintln(j.app.out, name)
+	_, err := fmt.Fprintln(j.app.out, t.Name)
 	return err
 }
 
-func (j *importJob) refuse(n int, format string, args ...any) {
+func (j *importJob) refuse(line int, why string) {
 	j.bad++
-	j.app.note("line %d: %s", n, fmt.Sprintf(format, args...))
+	j.app.note("line %d: %s", line, why)
 }

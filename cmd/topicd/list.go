@@ -7,10 +7,9 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"time"
-	"unicode/utf8"
 
 	"topicd/node/client"
+	"topicd/node/client/show"
 )
 
 func (a *app) list() *command {
@@ -62,8 +61,8 @@ func everything(topics bool, match string, ask func(string) error) error {
 }
 
 func listTopics(ctx context.Context, conn *client.Client, match string, w *bufio.Writer) error {
-	t := grid{right: []bool{false, true, true, true, true, true}}
-	t.row("TOPIC", "SEQ", "READINGS", "BYTES", "SUBSCRIBERS", "AGE", "")
+	t := show.Table{Right: []bool{false, true, true, true, true, true}}
+	t.Row("TOPIC", "SEQ", "READINGS", "BYTES", "SUBSCRIBERS", "AGE", "")
 	var topics, readings, bytes int64
 	row := func(i client.TopicInfo) error {
 		topics, readings, bytes = topics+1, readings+i.Readings, bytes+i.Bytes
@@ -74,74 +73,33 @@ func listTopics(ctx context.Context, conn *client.Client, match string, w *bufio
 		if i.Stale {
 			odd = append(odd, "stale")
 		}
-		t.row(clean(i.Topic), strconv.FormatUint(i.Seq, 10), strconv.FormatInt(i.Readings, 10),
-			strconv.FormatInt(i.Bytes, 10), strconv.FormatInt(i.Subscribers, 10), since(i.TS), strings.Join(odd, " "))
+		t.Row(show.Clean(i.Topic), strconv.FormatUint(i.Seq, 10), strconv.FormatInt(i.Readings, 10),
+			strconv.FormatInt(i.Bytes, 10), strconv.FormatInt(i.Subscribers, 10), show.Since(i.TS), strings.Join(odd, " "))
 		return nil
 	}
 	err := everything(true, match, func(match string) error { return conn.Topics(ctx, match, row) })
 	if err != nil {
 		return err
 	}
-	t.row(fmt.Sprintf("%d topics", topics), "", strconv.FormatInt(readings, 10), strconv.FormatInt(bytes, 10), "", "", human(bytes))
-	t.write(w)
+	t.Row(fmt.Sprintf("%d topics", topics), "", strconv.FormatInt(readings, 10), strconv.FormatInt(bytes, 10), "", "", show.Bytes(bytes))
+	t.Print(w)
 	return nil
 }
 
 func listClients(ctx context.Context, conn *client.Client, match string, w *bufio.Writer) error {
-	t := grid{right: []bool{false, false, false, false, true, true, true, true, true}}
-	t.row("CLIENT", "ADDRESS", "DIALECT", "ENC", "SUBS", "IN", "OUT", "DROP", "SINCE")
+	t := show.Table{Right: []bool{false, false, false, false, true, true, true, true, true}}
+	t.Row("CLIENT", "ADDRESS", "DIALECT", "ENC", "SUBS", "IN", "OUT", "DROP", "SINCE")
 	n := 0
 	err := conn.Clients(ctx, match, func(i client.ClientInfo) error {
 		n++
-		t.row(clean(i.Client), clean(i.Addr), i.Dialect, i.Enc, strconv.FormatInt(i.Subs, 10), strconv.FormatInt(i.In, 10),
-			strconv.FormatInt(i.Out, 10), strconv.FormatInt(i.Drop, 10), since(i.Since))
+		t.Row(show.Clean(i.Client), show.Clean(i.Addr), i.Dialect, i.Enc, strconv.FormatInt(i.Subs, 10), strconv.FormatInt(i.In, 10),
+			strconv.FormatInt(i.Out, 10), strconv.FormatInt(i.Drop, 10), show.Since(i.Since))
 		return nil
 	})
 	if err != nil {
 		return err
 	}
-	t.row(fmt.Sprintf("%d clients", n))
-	t.write(w)
+	t.Row(fmt.Sprintf("%d clients", n))
+	t.Print(w)
 	return nil
-}
-
-func since(ms int64) string {
-	if ms <= 0 {
-		return "-"
-	}
-	return age(time.Since(time.UnixMilli(ms)))
-}
-
-// grid is a table with columns as wide as they must be.
-type grid struct {
-	right []bool // columns of numbers
-	rows  [][]string
-}
-
-func (g *grid) row(cells ...string) { g.rows = append(g.rows, cells) }
-
-func (g *grid) write(w *bufio.Writer) {
-	var width []int
-	for _, r := range g.rows {
-		for i, c := range r {
-			if i == len(width) {
-				width = append(width, 0)
-			}
-			width[i] = max(width[i], utf8.RuneCountInString(c))
-		}
-	}
-	for _, r := range g.rows {
-		var b strings.Builder
-		for i, c := range r {
-			if i > 0 {
-				b.WriteString("  ")
-			}
-			if i < len(g.right) && g.right[i] {
-				b.WriteString(padLeft(c, width[i]))
-			} else {
-				b.WriteString(pad(c, width[i]))
-			}
-		}
-		w.WriteString(strings.TrimRight(b.String(), " ") + "\n")
-	}
 }

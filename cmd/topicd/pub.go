@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"topicd/node/client"
+	"topicd/node/client/show"
 )
 
 func (a *app) pub() *command {
@@ -33,7 +34,7 @@ connection goes, and says so.`
 	c.run = func(ctx context.Context, args []string) error {
 		j := &pubJob{app: a, feed: client.Feed{Topic: args[0], Ack: ack && !noAck, Every: every}}
 		if len(args) == 1 && len(files) == 0 {
-			if isTerminal(a.in) {
+			if show.IsTerminal(a.in) {
 				return fail(exitUsage, "topicd pub "+args[0]+" 21.5, or pipe lines into it", "no data to publish")
 			}
 			args = append(args, "-")
@@ -98,7 +99,7 @@ func (j *pubJob) file(ctx context.Context, name string) error {
 // progress shows people on a terminal how far a long input is.
 func (j *pubJob) progress(last bool) {
 	now := time.Now()
-	if !isTerminal(j.app.err) || last && !j.shown || !last && (now.Sub(j.began) < time.Second || now.Sub(j.told) < 500*time.Millisecond) {
+	if !show.IsTerminal(j.app.err) || last && !j.shown || !last && (now.Sub(j.began) < time.Second || now.Sub(j.told) < 500*time.Millisecond) {
 		return
 	}
 	j.told, j.shown = now, true

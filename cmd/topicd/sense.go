@@ -7,6 +7,7 @@ import (
 
 	"topicd/codec"
 	"topicd/node/client"
+	"topicd/node/client/show"
 	"topicd/node/sense"
 )
 
@@ -30,12 +31,12 @@ as "topicd serve" does for its own board.`
 		if publish {
 			return a.sensePublish(ctx, &r, board, watch, every)
 		}
-		p := a.printer(raw, asJSON)
+		p := show.NewPrinter(a.out, raw, asJSON, a.getenv)
 		err := board.Rounds(ctx, watch, every, func(s sense.Reading) error {
-			p.print(client.Message{Topic: s.Topic, TS: s.Time.UnixMilli(), Enc: codec.JSON, Data: s.AppendJSON(nil), Live: true})
+			p.Print(client.Message{Topic: s.Topic, TS: s.Time.UnixMilli(), Enc: codec.JSON, Data: s.AppendJSON(nil), Live: true})
 			return nil
 		})
-		if ferr := p.close(); err == nil {
+		if ferr := p.Close(); err == nil {
 			err = ferr
 		}
 		return err

@@ -16,6 +16,7 @@ import (
 	"topicd/discovery"
 	"topicd/node"
 	"topicd/node/access"
+	"topicd/node/client/show"
 	"topicd/node/dialect"
 	"topicd/node/durable"
 	"topicd/node/front"
@@ -84,7 +85,7 @@ func (a *app) runHub(ctx context.Context, set *settings) error {
 	signal.Notify(hangup, syscall.SIGHUP)
 	defer signal.Stop(hangup)
 	s.announce(a.out)
-	err := s.wait(ctx, hangup, isTerminal(a.err))
+	err := s.wait(ctx, hangup, show.IsTerminal(a.err))
 	s.shutdown()
 	return err
 }
@@ -110,19 +111,15 @@ func (s *server) wait(ctx context.Context, hangup <-chan os.Signal, terminal boo
 // reload reads again what others write: tokens and certificate. What cannot be
 // read stays as it was.
 func (s *server) reload() {
-	err := s.gate.Reload()
-	if err != nil {
+	if err := s.gate.Reload(); err != nil {
 		s.log.Error("the tokens are not read again: those that were known stay", "err", err)
 	}
 	if s.cert != nil {
-		old := s.cert.Fingerprint()
 		if err := s.cert.Reload(); err != nil {
 			s.log.Error("the certificate is not read again: the old one stays", "err", err)
-		} else if s.cert.Fingerprint() != old {
-			s.log.Info("a new certificate is shown", "fingerprint", s.cert.Fingerprint())
 		}
 	}
-	s.log.Info("read again", "tokens", len(s.gate.Tokens()))
+	s.log.Info("read again", "tokens", len(s.gate.Tokens()), "tls_fingerprint", s.cert.Fingerprint())
 }
 
 // start brings up the hub in an order in which nothing half made is reachable.
@@ -200,7 +197,7 @@ func (s *server) abandon() {
 // openFront takes the addresses to serve on.
 func (s *server) openFront() error {
 	s.front = front.New(front.Options{
-		Log: s.log, Names: access.Names{Hosts: append(ownNames(), s.set.hosts...), Origins: s.set.origins}, Told: &s.told,
+		Log: s.log, Names: access.Names{Hosts: append(access.OwnNames(), s.set.hosts...), Origins: s.set.origins}, Told: &s.told,
 		Dialects: dialectNames(), Cert: s.cert, AllTLS: s.cert != nil && len(s.set.tlsListen) == 0,
 		Sessions: s.set.sessions, PerAddress: s.set.perAddress, Requests: s.set.requests, Loopback: bool(s.set.loopback),
 		Header: s.set.header, Idle: s.set.idle, Dead: link.DefaultDead,

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"topicd/node/client"
+	"topicd/node/client/show"
 )
 
 // stored are the flags that choose among stored readings.
@@ -72,14 +73,14 @@ lost connection it goes on where it stood; what was lost meanwhile is told on st
 			ctx, cancel = context.WithTimeout(ctx, timeout)
 		}
 		defer cancel()
-		return a.subscribe(ctx, &r, patterns, o, a.printer(raw, asJSON), count)
+		return a.subscribe(ctx, &r, patterns, o, show.NewPrinter(a.out, raw, asJSON, a.getenv), count)
 	}
 	return c
 }
 
 // subscribe prints count readings, or all until ctx ends.
-func (a *app) subscribe(ctx context.Context, r *remote, patterns []string, o client.SubOptions, p *printer, count int) error {
-	defer p.close()
+func (a *app) subscribe(ctx context.Context, r *remote, patterns []string, o client.SubOptions, p *show.Printer, count int) error {
+	defer p.Close()
 	conn, err := a.dial(ctx, r)
 	if err != nil {
 		return err
@@ -88,14 +89,14 @@ func (a *app) subscribe(ctx context.Context, r *remote, patterns []string, o cli
 	enough := make(chan struct{})
 	stop := sync.OnceFunc(func() { close(enough) })
 	n := 0
-	lost := losses{note: a.note, meant: o.Latest || o.Rate > 0}
-	defer lost.close()
+	lost := show.Losses{Note: a.note, Meant: o.Latest || o.Rate > 0}
+	defer lost.Close()
 	print := func(m client.Message) { // callbacks come one after another
 		if count > 0 && n >= count {
 			return
 		}
-		lost.add(m, time.Now())
-		p.print(m)
+		lost.Add(m, time.Now())
+		p.Print(m)
 		if n++; n == count {
 			stop()
 		}
@@ -120,54 +121,4 @@ func (a *app) subscribe(ctx context.Context, r *remote, patterns []string, o cli
 		}
 	}
 	return err
-}
-
-// losses tells people what they did not get, once a second at most.
-type losses struct {
-	note  func(format string, args ...any)
-	meant bool // leaving readings out is what was asked for
-
-	mu    sync.Mutex
-	n     uint64
-	topic string
-	last  time.Time
-	anew  bool // the hub's numbers began anew; said once
-}
-
-func (l *losses) add(m client.Message, now time.Time) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if m.Restart && !l.anew {
-		l.note("the hub was restarted: what came while it was away is not known")
-	}
-	if m.Restart || m.Live {
-		l.anew = m.Restart
-	}
-	if m.Drop == 0 || l.meant {
-		return
-	}
-	l.n += m.Drop
-	l.topic = m.Topic
-	if now.Sub(l.last) >= time.Second {
-		l.tellLocked()
-		l.last = now
-	}
-}
-
-func (l *losses) tellLocked() {
-	switch l.n {
-	case 0:
-	case 1:
-		l.note("a reading of %s was lost", l.topic)
-	default:
-		l.note("%d readings were lost, the last of them of %s", l.n, l.topic)
-	}
-	l.n = 0
-}
-
-// close tells what has not been told.
-func (l *losses) close() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.tellLocked()
 }

@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"strings"
 
-	"rsc.io/qr"
-
 	"topicd/node/front"
 )
 
@@ -25,34 +23,6 @@ func (s *server) openTLS() (*front.Certificate, error) {
 		return nil, fail(exitFailed, hint, "no TLS certificate: %w", err)
 	}
 	return c, nil
-}
-
-// drawQR writes a QR code (ISO 18004) for a terminal, two rows a line.
-func drawQR(text string) string {
-	code, err := qr.Encode(text, qr.L)
-	if err != nil {
-		return ""
-	}
-	const quiet = 2 // modules of margin: phones manage with less than the standard's 4
-	var b strings.Builder
-	for y := -quiet; y < code.Size+quiet; y += 2 {
-		b.WriteString("  ")
-		for x := -quiet; x < code.Size+quiet; x++ {
-			// Light modules are drawn: terminals are dark.
-			switch top, low := !code.Black(x, y), !code.Black(x, y+1); {
-			case top && low:
-				b.WriteString("█")
-			case top:
-				b.WriteString("▀")
-			case low:
-				b.WriteString("▄")
-			default:
-				b.WriteString(" ")
-			}
-		}
-		b.WriteString("\n")
-	}
-	return b.String()
 }
 
 func checkTLS(text string) error {

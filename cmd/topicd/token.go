@@ -6,11 +6,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/url"
-	"strconv"
 	"strings"
 	"time"
 
 	"topicd/node/access"
+	"topicd/node/client/show"
 )
 
 func (a *app) token() *command {
@@ -45,8 +45,8 @@ state directory, elsewhere give it with --token or TOPICD_ADMIN_TOKEN.`
 		case "create":
 			t.Name = args[1]
 			var err error
-			if t.Expires, err = parseExpiry(expires, time.Now()); err != nil {
-				return err
+			if t.Expires, err = access.ParseExpiry(expires, time.Now()); err != nil {
+				return usage("--expires %w", err)
 			}
 			return a.createToken(ctx, &r, t, asJSON)
 		case "revoke":
@@ -86,17 +86,17 @@ func (a *app) listTokens(ctx context.Context, r *adminRemote, asJSON bool) error
 		}
 		return w.Flush()
 	}
-	g := grid{}
-	g.row("ID", "NAME", "DEVICE", "PUBLISH", "SUBSCRIBE", "MANAGE", "EXPIRES", "USED")
+	g := show.Table{}
+	g.Row("ID", "NAME", "DEVICE", "PUBLISH", "SUBSCRIBE", "MANAGE", "EXPIRES", "USED")
 	for _, t := range all.Tokens {
 		ends := "never"
 		if t.Expires > 0 {
 			ends = time.UnixMilli(t.Expires).Format("2006-01-02 15:04")
 		}
-		some := func(s []string) string { return clean(strings.Join(append(s, ""[:0]), " ")) }
-		g.row(t.ID, clean(t.Name), clean(t.Dev), some(t.Publish), some(t.Subscribe), some(t.Manage), ends, since(t.Used))
+		some := func(s []string) string { return show.Clean(strings.Join(append(s, ""[:0]), " ")) }
+		g.Row(t.ID, show.Clean(t.Name), show.Clean(t.Dev), some(t.Publish), some(t.Subscribe), some(t.Manage), ends, show.Since(t.Used))
 	}
-	g.write(w)
+	g.Print(w)
 	return w.Flush()
 }
 
@@ -107,27 +107,6 @@ func (a *app) print(asJSON bool, v any, text string) error {
 	}
 	_, err := fmt.Fprintln(a.out, text)
 	return err
-}
-
-// parseExpiry reads how long from now, or until when; "" is for ever, 0.
-func parseExpiry(text string, now time.Time) (int64, error) {
-	if text == "" {
-		return 0, nil
-	}
-	if days, ok := strings.CutSuffix(text, "d"); ok {
-		if n, err := strconv.Atoi(days); err == nil && n > 0 && n < 100_000 {
-			return now.AddDate(0, 0, n).UnixMilli(), nil
-		}
-	}
-	if d, err := time.ParseDuration(text); err == nil && d > 0 {
-		return now.Add(d).UnixMilli(), nil
-	}
-	for _, layout := range []string{time.DateOnly, "2006-01-02T15:04", time.RFC3339} {
-		if t, err := time.ParseInLocation(layout, text, time.Local); err == nil && t.After(now) {
-			return t.UnixMilli(), nil
-		}
-	}
-	return 0, usage("--expires %q is neither a time such as 24h or 30d nor a date to come such as 2027-01-31", text)
 }
 
 func (a *app) join() *command {

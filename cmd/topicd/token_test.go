@@ -7,9 +7,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"topicd/node/client"
+	"topicd/node/client/show"
 	"topicd/node/front"
 	"topicd/node/state"
 )
@@ -133,23 +133,10 @@ func TestTLS(t *testing.T) {
 }
 
 func TestQR(t *testing.T) {
-	code := drawQR("https://192.0.2.7:22345/#fp=" + strings.Repeat("0123456789abcdef", 4))
+	code := show.QR("https://192.0.2.7:22345/#fp=" + strings.Repeat("0123456789abcdef", 4))
 	lines := strings.Split(strings.TrimSuffix(code, "\n"), "\n")
 	if len(lines) < 20 || len(lines) > 30 {
 		t.Errorf("%d lines\n%s", len(lines), code)
-	}
-}
-
-func TestExpiry(t *testing.T) {
-	now := time.Date(2026, 11, 25, 12, 0, 0, 0, time.Local)
-	for text, want := range map[string]time.Time{
-		"24h": now.Add(24 * time.Hour), "30d": now.AddDate(0, 0, 30), "2027-01-31": time.Date(2027, 1, 31, 0, 0, 0, 0, time.Local),
-		"2026-11-25T12:30": now.Add(30 * time.Minute), "-1h": {}, "0d": {}, "tomorrow": {}, "2020-01-01": {},
-	} {
-		ms, err := parseExpiry(text, now)
-		if (err != nil) != want.IsZero() || err == nil && ms != want.UnixMilli() {
-			t.Errorf("%q: %d, %v", text, ms, err)
-		}
 	}
 }
 

@@ -6,8 +6,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/spf13/pflag"
 )
 
 // The flags' types beyond pflag's own. Each says what it wants when it is given
@@ -193,12 +191,3 @@ func (l *list) Set(text string) error {
 
 func (l *list) Type() string   { return "TEXT" }
 func (l *list) String() string { return strings.Join(*l.v, ",") }
-
-var (
-	_ pflag.Value = (*size)(nil)
-	_ pflag.Value = (*switchValue)(nil)
-	_ pflag.Value = choice{}
-	_ pflag.Value = span{}
-	_ pflag.Value = count{}
-	_ pflag.Value = (*list)(nil)
-)

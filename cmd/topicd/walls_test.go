@@ -39,6 +39,7 @@ var walls = map[string]struct{ may, never string }{
 	"node/web/answer":            {"codec node", "github.com/gorilla/websocket"},
 	"node/sense":                 {"codec node", "net net/http"},
 	"node/client":                {"codec", ""},
+	"node/client/show":           {"codec node/client", "net net/http"},
 	"node/client/bench":          {"codec node/client", ""},
 	"discovery":                  {"discovery/internal/mdns", "net/http"},
 	"discovery/internal/mdns":    {"", "net/http"},

@@ -58,6 +58,17 @@ func (f *Front) PublicPort() (port int, encrypted bool) {
 // there is an IPv4 address that is the one: people can read it out.
 func (f *Front) Page() string { return networkPage(f.URLs()) }
 
+// PhonePage is the dashboard over TLS, with the fingerprint to compare.
+func (f *Front) PhonePage() string {
+	at := ""
+	for _, u := range f.URLs() { // the network's come behind loopback
+		if strings.HasPrefix(u, "wss://") {
+			at = u
+		}
+	}
+	return PageOf(at) + "#fp=" + f.opt.Cert.Fingerprint()
+}
+
 func networkPage(urls []string) string {
 	page := ""
 	for _, u := range urls {

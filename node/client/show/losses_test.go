@@ -1,4 +1,4 @@
-package main
+package show
 
 import (
 	"fmt"
@@ -14,18 +14,18 @@ func TestLossesAreTold(t *testing.T) {
 	var said []string
 	note := func(format string, args ...any) { said = append(said, fmt.Sprintf(format, args...)) }
 	now := time.Now()
-	l := losses{note: note}
-	l.add(client.Message{Topic: "a", Live: true}, now)
-	l.add(client.Message{Topic: "a", Drop: 1}, now)
+	l := Losses{Note: note}
+	l.Add(client.Message{Topic: "a", Live: true}, now)
+	l.Add(client.Message{Topic: "a", Drop: 1}, now)
 	for range 3 {
-		l.add(client.Message{Topic: "b", Drop: 2, Live: true}, now)
+		l.Add(client.Message{Topic: "b", Drop: 2, Live: true}, now)
 	}
-	l.add(client.Message{Topic: "c", Drop: 1, Live: true}, now.Add(time.Second))
-	l.add(client.Message{Topic: "d", Drop: 5, Live: true}, now.Add(time.Second))
+	l.Add(client.Message{Topic: "c", Drop: 1, Live: true}, now.Add(time.Second))
+	l.Add(client.Message{Topic: "d", Drop: 5, Live: true}, now.Add(time.Second))
 	for _, topic := range []string{"a", "b"} {
-		l.add(client.Message{Topic: topic, Restart: true}, now.Add(2*time.Second))
+		l.Add(client.Message{Topic: topic, Restart: true}, now.Add(2*time.Second))
 	}
-	l.close()
+	l.Close()
 	want := []string{
 		"a reading of a was lost", "7 readings were lost, the last of them of c",
 		"the hub was restarted: what came while it was away is not known", "5 readings were lost, the last of them of d",
@@ -34,9 +34,9 @@ func TestLossesAreTold(t *testing.T) {
 		t.Errorf("%q", said)
 	}
 	said = nil
-	l = losses{note: note, meant: true}
-	l.add(client.Message{Topic: "a", Drop: 9, Live: true}, now)
-	l.close()
+	l = Losses{Note: note, Meant: true}
+	l.Add(client.Message{Topic: "a", Drop: 9, Live: true}, now)
+	l.Close()
 	if said != nil {
 		t.Errorf("what was left out on purpose is told: %q", said)
 	}

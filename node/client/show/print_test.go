@@ -1,4 +1,4 @@
-package main
+package show
 
 import (
 	"os"
@@ -12,7 +12,7 @@ import (
 // What people see on a terminal.
 func TestLines(t *testing.T) {
 	at := time.Date(2026, 5, 1, 14, 2, 11, 0, time.Local)
-	p := &printer{people: true, width: 12, now: func() time.Time { return at.Add(3 * time.Minute) }}
+	p := &Printer{people: true, width: 12, now: func() time.Time { return at.Add(3 * time.Minute) }}
 	for _, c := range []struct{ topic, data, want string }{
 		{"a/temp", `{"u":"Cel","v":21.5}`, "14:02:11  a/temp              21.5 Cel"},
 		{"a/n", `48.30000000000001`, "14:02:11  a/n                 48.3"},
@@ -47,16 +47,7 @@ func TestNoTerminal(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	if isTerminal(f) {
+	if IsTerminal(f) {
 		t.Error("a file is taken for a terminal")
-	}
-}
-
-// The exit code and the hint for each code a hub may answer with.
-func TestCodes(t *testing.T) {
-	for _, code := range codec.Codes {
-		if exit, hint := codeExit(code); exit == exitOK || hint == "" && code != codec.CodeMalformed && code != codec.CodeConflict {
-			t.Errorf("%d: exit code %d, hint %q", code, exit, hint)
-		}
 	}
 }

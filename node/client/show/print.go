@@ -1,8 +1,12 @@
-package main
+// Package show writes readings, lists and figures: in columns for people at a
+// terminal, in JSON a line for programs. What comes from the network is made safe
+// to show.
+package show
 
 import (
 	"bufio"
 	"encoding/json"
+	"io"
 	"math"
 	"os"
 	"strconv"
@@ -16,9 +20,9 @@ import (
 	"topicd/node/client"
 )
 
-// printer writes readings: a JSON object a line for programs, aligned columns
+// Printer writes readings: a JSON object a line for programs, aligned columns
 // for people.
-type printer struct {
+type Printer struct {
 	raw, people, colour bool
 	now                 func() time.Time
 
@@ -30,21 +34,22 @@ type printer struct {
 	width int // of the widest topic so far
 }
 
-func (a *app) printer(raw, asJSON bool) *printer {
-	tty := isTerminal(a.out)
-	p := &printer{
-		raw: raw, people: tty && !raw && !asJSON, now: time.Now,
-		w: bufio.NewWriterSize(a.out, 32<<10), dirty: make(chan struct{}, 1),
+// NewPrinter makes a Printer to w. raw writes the data only, asJSON JSON at a
+// terminal too; getenv tells of colours.
+func NewPrinter(w io.Writer, raw, asJSON bool, getenv func(string) string) *Printer {
+	p := &Printer{
+		raw: raw, people: IsTerminal(w) && !raw && !asJSON, now: time.Now,
+		w: bufio.NewWriterSize(w, 32<<10), dirty: make(chan struct{}, 1),
 		quit: make(chan struct{}), done: make(chan struct{}), width: 24,
 	}
-	p.colour = p.people && a.getenv("NO_COLOR") == "" && a.getenv("TERM") != "dumb"
+	p.colour = p.people && getenv("NO_COLOR") == "" && getenv("TERM") != "dumb"
 	go p.flushLoop()
 	return p
 }
 
 // flushLoop writes what waits a moment after it came: lines of a flood go out
 // together, a single one is not kept.
-func (p *printer) flushLoop() {
+func (p *Printer) flushLoop() {
 	defer close(p.done)
 	for {
 		select {
@@ -59,8 +64,8 @@ func (p *printer) flushLoop() {
 	}
 }
 
-// close writes what is left.
-func (p *printer) close() error {
+// Close writes what is left.
+func (p *Printer) Close() error {
 	close(p.quit)
 	<-p.done
 	p.mu.Lock()
@@ -68,7 +73,8 @@ func (p *printer) close() error {
 	return p.w.Flush()
 }
 
-func (p *printer) print(m client.Message) {
+// Print writes a reading.
+func (p *Printer) Print(m client.Message) {
 	var b []byte
 	switch {
 	case p.raw:
@@ -104,20 +110,20 @@ func jsonLine(m client.Message) []byte {
 }
 
 // line is a reading for people: when, where, what, and what is odd about it.
-func (p *printer) line(m client.Message) []byte {
+func (p *Printer) line(m client.Message) []byte {
 	at := time.UnixMilli(m.TS)
 	p.width = min(max(p.width, len(m.Topic)), 48)
 	value, unit := p.value(m)
 	var b strings.Builder
 	b.WriteString(p.paint(dim, at.Format("15:04:05")))
-	b.WriteString("  " + p.paint(cyan, pad(clean(m.Topic), p.width)))
+	b.WriteString("  " + p.paint(cyan, pad(Clean(m.Topic), p.width)))
 	b.WriteString("  " + padLeft(value, 10))
 	if unit != "" {
-		b.WriteString(" " + p.paint(dim, clean(unit)))
+		b.WriteString(" " + p.paint(dim, Clean(unit)))
 	}
 	var odd []string
 	if !m.Live {
-		odd = append(odd, age(p.now().Sub(at)))
+		odd = append(odd, Age(p.now().Sub(at)))
 	}
 	if m.Restart {
 		odd = append(odd, "the hub restarted")
@@ -133,10 +139,10 @@ func (p *printer) line(m client.Message) []byte {
 
 // value is the data as people read it: a measurement as number and unit, a text
 // without its quotes, anything else as JSON.
-func (p *printer) value(m client.Message) (value, unit string) {
+func (p *Printer) value(m client.Message) (value, unit string) {
 	if v, unit, ok := m.Value(); ok {
 		if unit == "B" && v >= 1<<10 && v < 1<<60 {
-			value, unit, _ = strings.Cut(human(int64(v)), " ")
+			value, unit, _ = strings.Cut(Bytes(int64(v)), " ")
 			return value, unit
 		}
 		return number(v), unit
@@ -156,7 +162,7 @@ func (p *printer) value(m client.Message) (value, unit string) {
 			text = strconv.FormatBool(*r.B)
 		}
 	}
-	text = clean(text)
+	text = Clean(text)
 	if utf8.RuneCountInString(text) > 120 {
 		text = string([]rune(text)[:119]) + "…"
 	}
@@ -176,9 +182,9 @@ func number(v float64) string {
 	return strconv.FormatFloat(v, 'f', -1, 64)
 }
 
-// clean makes a text from the network safe to show: a terminal obeys control
+// Clean makes a text from the network safe to show: a terminal obeys control
 // characters.
-func clean(s string) string {
+func Clean(s string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) || !unicode.IsPrint(r) && r != ' ' {
 			return '·'
@@ -192,7 +198,7 @@ const (
 	cyan = "\x1b[36m"
 )
 
-func (p *printer) paint(colour, s string) string {
+func (p *Printer) paint(colour, s string) string {
 	if !p.colour {
 		return s
 	}
@@ -207,8 +213,8 @@ func padLeft(s string, n int) string {
 	return strings.Repeat(" ", max(0, n-utf8.RuneCountInString(s))) + s
 }
 
-// age says how long ago, in one unit.
-func age(d time.Duration) string {
+// Age says how long ago, in one unit.
+func Age(d time.Duration) string {
 	switch {
 	case d < 2*time.Second:
 		return "just now"
@@ -222,8 +228,8 @@ func age(d time.Duration) string {
 	return strconv.Itoa(int(d.Hours()/24)) + " days ago"
 }
 
-// isTerminal reports whether a person looks at w.
-func isTerminal(w any) bool {
+// IsTerminal reports whether a person looks at w.
+func IsTerminal(w any) bool {
 	f, ok := w.(*os.File)
 	if !ok {
 		return false
