@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"topicd/codec"
+	"topicd/node"
 )
 
 // version is set by the Makefile: -ldflags "-X main.version=…".
@@ -48,6 +49,8 @@ type app struct {
 	out     io.Writer
 	getenv  func(string) string
 	environ []string // what getenv knows
+
+	clock node.Clock // of the hub; nil: the machine's
 
 	tokened bool // a token was given
 

@@ -14,6 +14,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"topicd/node"
 )
 
 // The scripts in testdata/script read like a terminal session:
@@ -165,9 +167,15 @@ func serveInside(t *testing.T, flags ...string) string {
 // serveUntil is serveInside with a way to end it before the test ends.
 func serveUntil(t *testing.T, flags ...string) (url string, stop func()) {
 	t.Helper()
+	return serveClocked(t, nil, flags...)
+}
+
+// serveClocked is serveUntil with a clock that the test sets.
+func serveClocked(t *testing.T, clock node.Clock, flags ...string) (url string, stop func()) {
+	t.Helper()
 	r, w := io.Pipe()
 	ctx, cancel := context.WithCancel(context.Background())
-	a := &app{in: strings.NewReader(""), out: w, err: io.Discard, getenv: func(string) string { return "" }}
+	a := &app{in: strings.NewReader(""), out: w, err: io.Discard, getenv: func(string) string { return "" }, clock: clock}
 	done := make(chan int, 1)
 	args := append([]string{"serve", "--listen", "127.0.0.1:0", "--mdns=off", "--sense=off", "--state", t.TempDir()}, flags...)
 	go func() { done <- a.run(ctx, args) }()

@@ -53,6 +53,7 @@ service read its tokens and its TLS files again.`
 // server is a running hub with everything around it.
 type server struct {
 	set      *settings
+	clock    node.Clock // nil: the machine's
 	log      *slog.Logger
 	state    *state.Dir
 	cert     *front.Certificate // nil: no TLS
@@ -74,7 +75,7 @@ type server struct {
 }
 
 func (a *app) runHub(ctx context.Context, set *settings) error {
-	s := &server{set: set, log: newLog(a.err, set)}
+	s := &server{set: set, log: newLog(a.err, set), clock: a.clock}
 	for i, name := range set.unknown {
 		s.log.Warn("a variable of the environment is no setting", "name", name, "nearest", set.near[i])
 	}
@@ -147,7 +148,7 @@ func (s *server) start() (err error) {
 	debug.SetGCPercent(25)
 	debug.SetMemoryLimit(s.worst().heap())
 	o := s.set.hub(sense.HostName())
-	o.Owner = s.front.Owner
+	o.Owner, o.Clock = s.front.Owner, s.clock
 	if err := s.openDisk(&o); err != nil {
 		return err
 	}
