@@ -115,7 +115,7 @@ func (s *settings) flags(fs *pflag.FlagSet) {
 
 // topFlags are the keys at the top of the file.
 func (s *settings) topFlags(fs *pflag.FlagSet) {
-	fs.Var(&list{v: &s.listen, check: checkListen}, "listen", "`ADDR` to serve on, repeatable: :22345, 127.0.0.1:8080, :1234,dialect=echo for one dialect only (env PORT sets the port)")
+	fs.Var(&list{v: &s.listen, check: checkListen}, "listen", "`ADDR` to serve on, repeatable: :22345, 127.0.0.1:8080, :1234,dialect=echo for one dialect only, of "+strings.Join(dialectNames(), ", ")+" (env PORT sets the port)")
 	fs.StringVar(&s.state, "state", "", "`DIR` for what must outlive a restart (default $XDG_STATE_HOME/topicd, /var/lib/topicd for root)")
 	fs.StringVar(&s.config, "config", "", "configuration `FILE` (default STATE/topicd.toml, written at first start)")
 	fs.Var(&s.mdns, "mdns", "tell the local network where this hub is")

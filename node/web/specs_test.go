@@ -70,10 +70,7 @@ func goldenFrames(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var frames []struct {
-		Name, Dir, JSON, CBOR string
-		AlsoJSON, AlsoCBOR    []string
-	}
+	var frames []struct{ Name, JSON, CBOR string } // as they are written; the hub takes more than the documents say
 	if err := json.Unmarshal(text, &frames); err != nil {
 		t.Fatal(err)
 	}
@@ -83,12 +80,11 @@ func goldenFrames(t *testing.T) string {
 		b.Write(append(line, '\n'))
 	}
 	for _, f := range frames {
-		for _, j := range append(f.AlsoJSON, f.JSON) {
-			add("frame", f.Name+" in JSON", true, plainJSON(t, j))
+		if strings.HasSuffix(f.Name, "not set") { // the hub takes null for it; the documents do not advise that
+			continue
 		}
-		for _, c := range append(f.AlsoCBOR, f.CBOR) {
-			add("frame", f.Name+" in CBOR", true, plainCBOR(t, c))
-		}
+		add("frame", f.Name+" in JSON", true, plainJSON(t, f.JSON))
+		add("frame", f.Name+" in CBOR", true, plainCBOR(t, f.CBOR))
 	}
 	for name, j := range map[string]string{
 		"no op": `{"topic":"a","data":1}`, "no topic": `{"op":"pub","data":1}`, "a negative id": `{"op":"ping","id":-1}`,
