@@ -2,6 +2,7 @@ package store
 
 import (
 	"io/fs"
+	"log/slog"
 	"path/filepath"
 	"testing"
 )
@@ -22,4 +23,12 @@ func tree(t testing.TB, dir string) (n int64) {
 		t.Fatal(err)
 	}
 	return n
+}
+
+// testLog writes what the store logs to the test's log with -v.
+func testLog(t testing.TB) *slog.Logger {
+	if !testing.Verbose() {
+		return nil
+	}
+	return slog.New(slog.NewTextHandler(testWriter{t}, nil))
 }

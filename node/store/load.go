@@ -14,7 +14,7 @@ func (s *Store) load(l *loader, no uint64, size int64, last bool) {
 	buf, err := readAll(s.opt.FS, s.segPath(no), size, s.spare)
 	if err != nil {
 		s.opt.Log.Error("store: a segment cannot be read", "file", s.segPath(no), "err", err)
-		l.gap, l.unwell, l.clean = true, true, false
+		l.gap, l.hurt, l.clean = true, true, false
 		return
 	}
 	s.spare = buf
@@ -25,7 +25,7 @@ func (s *Store) load(l *loader, no uint64, size int64, last bool) {
 	g.end = len(buf)
 	torn, bad := p.torn(len(buf))
 	if torn >= 0 {
-		l.unwell = true
+		l.torn = true
 		s.stats.Torn++
 		s.opt.Log.Warn("store: a torn tail was cut", "file", s.segPath(no), "offset", torn, "bytes", len(buf)-torn)
 		g.end = torn
@@ -34,18 +34,21 @@ func (s *Store) load(l *loader, no uint64, size int64, last bool) {
 	next := 0
 	for _, at := range p.recs {
 		for ; next < len(bad) && bad[next].off < at.off; next++ {
-			l.gap, l.unwell = true, true
+			l.gap, l.hurt = true, true
 		}
 		kind, payload, _ := g.key.record(buf, at.off, at.off)
 		s.apply(l, g, &p, at, kind, payload)
 	}
 	if torn >= 0 && !last {
-		bad, l.gap = append(bad, span{torn, len(buf)}), true // more than a tail: kept aside
+		bad, l.gap, l.hurt = append(bad, span{torn, len(buf)}), true, true // more than a tail: kept aside
 	}
 	if err := s.mend(g, l.head, buf, bad, torn); err != nil {
 		s.opt.Log.Error("store: a segment cannot be mended", "file", s.segPath(no), "err", err)
 	}
-	if l.head != nil && l.head.f == nil {
+	if l.head != nil && l.head.f == nil { // sealed, or it cannot be written on
+		for i := range l.head.recs {
+			s.table[l.head.recs[i].topic].chain = -1
+		}
 		l.head = nil
 	}
 	if l.head != nil {
@@ -107,7 +110,7 @@ func (s *Store) apply(l *loader, g *segment, p *parsed, at span, kind byte, payl
 		r, ok := parseReading(payload)
 		st := p.streams.get(r.stream)
 		if !ok || st == nil {
-			l.gap, l.unwell = true, true // its stream's definitions are lost
+			l.gap, l.hurt = true, true // its stream's definitions are lost
 			return
 		}
 		rd := r.in(st, "")
@@ -130,11 +133,15 @@ func (s *Store) unload(l *loader, t *topic) {
 }
 
 func (s *Store) applyReading(l *loader, g *segment, st *stream, r *Reading, at span, carried bool) {
-	if l.gap && !carried {
-		if n := uint64(r.Place - s.place); s.place > 0 && r.Place > s.place+1 {
-			s.stats.LostDamaged += n - 1 - min(n-1, skipped(l.stand.jumps, s.place+1, r.Place))
+	if !carried {
+		if l.gap && l.place > 0 && r.Place > l.place+1 {
+			n := uint64(r.Place - l.place - 1)
+			s.stats.LostDamaged += n - min(n, skipped(l.stand.jumps, l.place+1, r.Place))
 		}
-		l.gap = false
+		if l.gap && l.place == 0 {
+			l.front = r.Place // resolve knows what went before
+		}
+		l.gap, l.place = false, max(l.place, r.Place)
 	}
 	g.took(r.Place, r.TS, carried)
 	s.place = max(s.place, r.Place)
@@ -173,7 +180,7 @@ func (s *Store) applyReading(l *loader, g *segment, st *stream, r *Reading, at s
 // adoptReading takes a record of the newest segment into the head's index.
 func (s *Store) adoptReading(h *head, st *stream, r *rec, rd *Reading, at span) {
 	t := s.byName[string(st.topic)]
-	if t == nil || r.stream >= maxSegment/4 {
+	if t == nil || t.ep != st.ep || r.stream >= maxSegment/4 {
 		return
 	}
 	s.scratch = append(append(append(s.scratch[:0], byte(len(st.from))), st.from...), st.dev...)

@@ -51,14 +51,16 @@ func (s *Store) take() error {
 
 // loader is what reading the log gathers.
 type loader struct {
-	stand  standing
-	ep     uint64 // the largest seen
-	acks   map[cursorKey]map[string]cursorAck
-	marks  map[string]markRec
-	gap    bool // damage since the last place
-	unwell bool // damage or a torn tail anywhere
-	clean  bool // the last record is a clean mark
-	head   *head
+	stand standing
+	ep    uint64 // the largest seen
+	acks  map[cursorKey]map[string]cursorAck
+	marks map[string]markRec
+	place Place // of the last reading in its place
+	gap   bool  // damage since then
+	torn  bool  // a tail was cut
+	hurt  bool  // damage anywhere
+	clean bool  // the last record is a clean mark
+	head  *head
 }
 
 type markRec struct {
@@ -136,9 +138,22 @@ func (s *Store) resolve(l *loader) {
 	s.stats.LostBytes, s.stats.LostAge = st.lost[ByBytes], st.lost[ByAge]
 	s.stats.LostDamaged += st.lost[ByDamage]
 	s.stats.Torn += st.torn
+	if l.front > 0 {
+		base := Place(0)
+		for _, g := range st.gone {
+			if g.to < l.front {
+				base = max(base, g.to)
+			}
+		}
+		n := uint64(l.front - base - 1)
+		s.stats.LostDamaged += n - min(n, skipped(st.jumps, base+1, l.front))
+	}
 	s.place = max(s.place, st.place)
 	s.epoch = max(uint64(max(s.opt.Wall(), 1)), st.epoch, l.ep+1)
-	if !l.clean || l.unwell {
+	switch {
+	case l.hurt: // it may have hit what the last runs wrote of their own leaps
+		s.leap(8)
+	case l.torn || !l.clean:
 		s.leap(1)
 	}
 	s.began = s.place + 1
@@ -160,8 +175,8 @@ func (s *Store) resolve(l *loader) {
 
 // leap goes on above all places and numbers that the last run may have given.
 func (s *Store) leap(times uint64) {
-	s.place += placeJump
-	s.noteJump(jump{at: s.place + 1, skipped: placeJump, times: times})
+	s.place += Place(placeJump * times)
+	s.noteJump(jump{at: s.place + 1, skipped: placeJump * times, times: times})
 }
 
 // start writes where the log stands: from then on this run's places, numbers
@@ -199,8 +214,8 @@ func (s *Store) putStanding() error {
 	if err := s.room(4096, 0); err != nil { // a new segment begins with it
 		return err
 	}
-	if err := s.putState(); err != nil {
-		return err
+	for range 2 { // losing one of them must not bring back a number
+		s.putState()
 	}
 	return s.sync(0)
 }

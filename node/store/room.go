@@ -43,20 +43,19 @@ func (s *Store) roll(pos int) error {
 		}
 	}
 	s.shrink = false
-	return s.putState()
+	s.putState()
+	return nil
 }
 
 // putState writes where the log stands, losses included.
-func (s *Store) putState() error {
+func (s *Store) putState() {
 	s.mu.Lock()
 	st := s.standingLocked()
 	s.mu.Unlock()
 	payload := st.put(nil)
-	if !s.head.fits(len(payload)) {
-		return nil // begin has just written it, or the next one will
+	if s.head.fits(len(payload)) { // else the next segment begins with it
+		s.head.raw(kindState, payload)
 	}
-	s.head.raw(kindState, payload)
-	return nil
 }
 
 func (s *Store) tight() bool {
