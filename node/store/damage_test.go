@@ -34,6 +34,21 @@ func filled(t testing.TB, n int, clean bool) (dir string, ep uint64) {
 	return dir, ep
 }
 
+// inMemory is the store of dir as files in memory.
+func inMemory(t testing.TB, dir string) *memFS {
+	t.Helper()
+	m := newMemFS(1)
+	list, _ := filepath.Glob(filepath.Join(dir, "*.seg"))
+	for _, f := range list {
+		b, err := os.ReadFile(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m.put("d/"+filepath.Base(f), b)
+	}
+	return m
+}
+
 func copyDir(t testing.TB, from, to string) {
 	t.Helper()
 	if err := os.MkdirAll(to, 0o700); err != nil {
@@ -53,10 +68,10 @@ func copyDir(t testing.TB, from, to string) {
 
 // held opens the store and returns how many readings it holds; each must be
 // what was written. Twice, since the first open mends.
-func held(t testing.TB, dir string, ep uint64) (n int, st Stats, next uint64) {
+func held(t testing.TB, m *memFS, ep uint64) (n int, st Stats, next uint64) {
 	t.Helper()
 	for range 2 {
-		s := open(t, Options{Dir: dir, Sync: time.Hour, Log: testLog(t)})
+		s := open(t, Options{Dir: "d", FS: m, Sync: time.Hour, Log: testLog(t)})
 		m := 0
 		for k := range 3 {
 			topic := fmt.Sprint("t", k)
@@ -93,12 +108,9 @@ func TestEveryTruncation(t *testing.T) {
 	}
 	last := 120
 	for cut := 1; cut <= 4096; cut += step {
-		to := filepath.Join(t.TempDir(), "s")
-		copyDir(t, dir, to)
-		if err := os.Truncate(filepath.Join(to, filepath.Base(seg)), int64(len(whole)-cut)); err != nil {
-			t.Fatal(err)
-		}
-		n, _, next := held(t, to, ep)
+		m := newMemFS(1)
+		m.put("d/"+filepath.Base(seg), append([]byte(nil), whole[:len(whole)-cut]...))
+		n, _, next := held(t, m, ep)
 		if n > last || n < 120-cut/90-1 {
 			t.Fatalf("%d bytes cut: %d readings, %d before", cut, n, last)
 		}
@@ -106,7 +118,6 @@ func TestEveryTruncation(t *testing.T) {
 			t.Fatalf("%d bytes cut: goes on with %d", cut, next)
 		}
 		last = n
-		os.RemoveAll(to)
 	}
 }
 
@@ -133,31 +144,28 @@ func TestBitFlips(t *testing.T) {
 	}
 	rnd := rand.New(rand.NewSource(1))
 	for i := range flips {
-		to := filepath.Join(t.TempDir(), "s")
-		copyDir(t, dir, to)
-		seg := filepath.Join(to, filepath.Base(list[rnd.Intn(len(list))]))
-		b, _ := os.ReadFile(seg)
+		m := inMemory(t, dir)
+		seg := "d/" + filepath.Base(list[rnd.Intn(len(list))])
+		b := m.files[seg].now
 		at := rnd.Intn(len(b))
 		if i%5 == 0 {
 			at = rnd.Intn(400) // headers, state, definitions
 		}
 		b[at] ^= 1 << rnd.Intn(8)
-		os.WriteFile(seg, b, 0o600)
-		rep, err := Verify(to, nil)
+		rep, err := Verify("d", m)
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, st, next := held(t, to, ep)
+		got, st, next := held(t, m, ep)
 		if got < n-1 || int(st.LostDamaged) != n-got {
 			t.Fatalf("bit at %d of %s: %d readings, %+v", at, seg, got, st)
 		}
 		if got < n && (len(rep.Damage) != 1 || next < Ahead) {
 			t.Fatalf("bit at %d of %s: verify says %v, next %d", at, seg, rep.Damage, next)
 		}
-		if aside, _ := filepath.Glob(filepath.Join(to, "damaged", "*")); got < n && len(aside) != 1 {
+		if aside, _ := m.ReadDir("d/damaged"); got < n && len(aside) != 1 {
 			t.Fatalf("set aside: %v", aside)
 		}
-		os.RemoveAll(to)
 	}
 }
 
@@ -168,13 +176,11 @@ func TestLostBlocks(t *testing.T) {
 	list, _ := filepath.Glob(filepath.Join(dir, "*.seg"))
 	rnd := rand.New(rand.NewSource(2))
 	for range 12 {
-		to := filepath.Join(t.TempDir(), "s")
-		copyDir(t, dir, to)
-		b, _ := os.ReadFile(list[0])
+		m := inMemory(t, dir)
+		b := m.files["d/"+filepath.Base(list[0])].now
 		at := (1 + rnd.Intn(len(b)/block-2)) * block
 		rnd.Read(b[at : at+block])
-		os.WriteFile(filepath.Join(to, filepath.Base(list[0])), b, 0o600)
-		got, st, _ := held(t, to, ep)
+		got, st, _ := held(t, m, ep)
 		if lost := n - got; lost < 20 || lost > 60 || int(st.LostDamaged) != lost {
 			t.Fatalf("block at %d: %d readings lost, %+v", at, n-got, st)
 		}
@@ -235,7 +241,7 @@ func FuzzSegment(f *testing.F) {
 			}
 		}
 		m := newMemFS(1)
-		m.files["d/"+segName(2)] = &memFile{now: b, dirty: map[int]bool{}, lost: map[int]bool{}}
+		m.put("d/"+segName(2), b)
 		for round := range 2 {
 			s, err := Open(Options{Dir: "d", FS: m, Sync: time.Hour, Bytes: 1 << 20})
 			if err != nil {

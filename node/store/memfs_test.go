@@ -111,6 +111,12 @@ func (f *memFile) cut(rnd *rand.Rand) {
 	f.now, f.old, f.dirty, f.lost = b, append([]byte(nil), b...), map[int]bool{}, map[int]bool{}
 }
 
+// put makes a file that is on the device.
+func (m *memFS) put(name string, b []byte) {
+	f := &memFile{now: b, old: append([]byte(nil), b...), dirty: map[int]bool{}, lost: map[int]bool{}}
+	m.files[name], m.stable[name] = f, f
+}
+
 func (m *memFS) used() (n int64) {
 	for _, f := range m.files {
 		n += charge(int64(len(f.now)))

@@ -57,6 +57,7 @@ type loader struct {
 	marks map[string]markRec
 	place Place // of the last reading in its place
 	gap   bool  // damage since then
+	front Place // the first reading, when damage lies before it
 	torn  bool  // a tail was cut
 	hurt  bool  // damage anywhere
 	clean bool  // the last record is a clean mark
