@@ -216,7 +216,7 @@ func (s *Store) putStanding() error {
 		return err
 	}
 	for range 2 { // losing one of them must not bring back a number
-		s.putState()
+		s.putState(nil)
 	}
 	return s.sync(0)
 }

@@ -43,15 +43,17 @@ func (s *Store) roll(pos int) error {
 		}
 	}
 	s.shrink = false
-	s.putState()
 	return nil
 }
 
-// putState writes where the log stands, losses included.
-func (s *Store) putState() {
+// putState writes where the log stands, or will stand after change.
+func (s *Store) putState(change func(*standing)) {
 	s.mu.Lock()
 	st := s.standingLocked()
 	s.mu.Unlock()
+	if change != nil {
+		change(&st)
+	}
 	payload := st.put(nil)
 	if s.head.fits(len(payload)) { // else the next segment begins with it
 		s.head.raw(kindState, payload)
@@ -205,6 +207,7 @@ func (s *Store) reclaim(g *segment, why Reason, pos int) error {
 	if err := s.putOf(g.no, pos); err != nil {
 		return err
 	}
+	s.putState(func(st *standing) { s.noteGone(st, g, why, gone) })
 	if err := s.sync(pos); err != nil {
 		return err
 	}
@@ -213,14 +216,17 @@ func (s *Store) reclaim(g *segment, why Reason, pos int) error {
 	}
 	s.drop(g)
 	s.mu.Lock()
-	if why == ByAge {
-		s.stats.LostAge += gone
-	} else {
-		s.stats.LostBytes += gone
-	}
-	s.noteLost(g.first, g.last, why)
+	st := s.standingLocked()
+	s.noteGone(&st, g, why, gone)
+	s.stats.LostBytes, s.stats.LostAge, s.lost = st.lost[ByBytes], st.lost[ByAge], st.gone
 	s.mu.Unlock()
 	return nil
+}
+
+// noteGone adds what goes with g to where the log stands.
+func (s *Store) noteGone(st *standing, g *segment, why Reason, gone uint64) {
+	st.lost[why] += gone
+	st.gone = withLost(st.gone, g.first, g.last, why)
 }
 
 // carry puts into the head what must stay of g and counts the readings that do not.

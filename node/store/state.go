@@ -1,6 +1,9 @@
 package store
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"slices"
+)
 
 // jump notes an unclean end: from place at on, skipped places were never given
 // and times jumps of Ahead were made in the numbers of all topics.
@@ -124,12 +127,12 @@ func (s *Store) noteJump(j jump) {
 	}
 }
 
-// noteLost remembers why the readings of a segment are gone.
-func (s *Store) noteLost(from, to Place, r Reason) {
+// withLost is list with why the readings of a segment are gone.
+func withLost(list []lostRange, from, to Place, r Reason) []lostRange {
 	if from == 0 {
-		return
+		return list
 	}
-	list := append([]lostRange(nil), s.lost...) // readers have the old one
+	list = slices.Clone(list) // readers have the old one
 	if n := len(list); n > 0 && list[n-1].reason == r && list[n-1].to < from {
 		list[n-1].to = to
 	} else {
@@ -139,7 +142,7 @@ func (s *Store) noteLost(from, to Place, r Reason) {
 		list[1].from = list[0].from
 		list = list[1:]
 	}
-	s.lost = list
+	return list
 }
 
 // why says for what reason the places from..to (exclusive) are missing.

@@ -346,7 +346,7 @@ func (s *Store) putClean() error {
 	if err := s.room(4096, s.flown); err != nil {
 		return err
 	}
-	s.putState()
+	s.putState(nil)
 	s.head.raw(kindClean, nil)
 	return s.sync(s.flown)
 }
