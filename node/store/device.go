@@ -29,7 +29,7 @@ func (s *Store) loadDevice(r *Reading, t *topic) {
 	}
 	d := s.devices[string(r.Dev)]
 	if d == nil {
-		if len(s.devices) >= 2*s.opt.Devices {
+		if len(s.devices) >= s.opt.Devices+s.opt.Devices/4 {
 			s.pruneDevices()
 		}
 		d = &device{}

@@ -29,6 +29,9 @@ type File interface {
 	io.Closer
 	Truncate(size int64) error
 	Sync() error
+	// Allocate takes room for size bytes in advance without moving the end. A
+	// file system that cannot says nothing; one that is full says so.
+	Allocate(size int64) error
 }
 
 // Entry is one entry of a directory.
@@ -52,8 +55,10 @@ func opened(f *os.File, err error) (File, error) {
 	if err != nil {
 		return nil, err
 	}
-	return f, nil
+	return osFile{f}, nil
 }
+
+type osFile struct{ *os.File }
 
 func (osFS) Remove(name string) error   { return os.Remove(name) }
 func (osFS) MkdirAll(name string) error { return os.MkdirAll(name, 0o700) }

@@ -45,9 +45,8 @@ type headRec struct {
 	topic uint32
 	off   uint16 // in units of 4 bytes
 	prev  int32  // in recs, -1 = none; set when committed
-	carry bool
-	size  uint32
 	place Place
+	carry bool
 }
 
 func newHead(seg *segment, f File, limit int) *head {
@@ -121,12 +120,12 @@ func (h *head) put(r *Reading, topic uint32, carried bool, scratch *[]byte) {
 	}
 	h.buf = putReading(h.buf, r, ctl, num, &st)
 	h.finish(at, kindReading)
-	h.index(r, topic, h.base+at, len(h.buf)-at, carried)
+	h.index(r, topic, h.base+at, carried)
 }
 
-func (h *head) index(r *Reading, topic uint32, off, size int, carried bool) {
+func (h *head) index(r *Reading, topic uint32, off int, carried bool) {
 	h.slots[topic] = struct{}{}
-	h.recs = append(h.recs, headRec{seq: r.Seq, ts: r.TS, topic: topic, off: uint16(off / 4), prev: -1, carry: carried, size: uint32(size), place: r.Place})
+	h.recs = append(h.recs, headRec{seq: r.Seq, ts: r.TS, topic: topic, off: uint16(off / 4), prev: -1, carry: carried, place: r.Place})
 }
 
 // The footer: counts, then an entry per topic sorted by hash, the offsets of

@@ -21,6 +21,12 @@ func (s *Store) load(l *loader, no uint64, size int64, last bool) {
 	if last {
 		l.clean = false
 	}
+	if len(buf) == 0 { // begun, and nothing of it ever written
+		if s.opt.FS.Remove(s.segPath(no)) == nil {
+			s.drop(g)
+		}
+		return
+	}
 	p := parseSegment(g.key, buf)
 	g.end = len(buf)
 	torn, bad := p.torn(len(buf))
@@ -200,7 +206,7 @@ func (s *Store) adoptReading(h *head, st *stream, r *rec, rd *Reading, at span) 
 			d.off = at.off
 		}
 	}
-	h.index(rd, t.num, at.off, at.end-at.off, r.ctl&ctlCarried != 0)
+	h.index(rd, t.num, at.off, r.ctl&ctlCarried != 0)
 	i := int32(len(h.recs) - 1)
 	h.recs[i].prev, t.chain = t.chain, i
 }
@@ -254,6 +260,7 @@ func (s *Store) mend(g *segment, h *head, buf []byte, bad []span, torn int) erro
 	if err = s.mendFile(f, g, bad, torn); err != nil || !adopted {
 		return errors.Join(err, f.Close())
 	}
+	_ = f.Allocate(int64(h.limit)) // a disk that is full says so when it is written
 	h.f = f
 	s.used += int64(h.limit) - g.charged
 	g.charged = int64(h.limit)

@@ -317,6 +317,8 @@ func (h *memHandle) Sync() error {
 	return nil
 }
 
+func (h *memHandle) Allocate(int64) error { return nil }
+
 func (h *memHandle) Close() error { return nil }
 
 // tree is what lies on the device, as tree counts it.

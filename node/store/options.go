@@ -42,10 +42,10 @@ type Options struct {
 	Age     time.Duration // readings older than this go too; 0 = never
 	Sync    time.Duration // a reading waits at most this long for its fsync; 0 = at once
 	Forget  time.Duration // a cursor without use for this long ends (DefaultForget)
-	Pending int           // bytes that may wait for the writer (1 MiB)
+	Pending int           // bytes that may wait for the writer (768 KiB)
 	Topics  int           // topics at most (65,536); one more is refused with 507
 	Devices int           // devices whose last numbers Devices finds again (4,096)
-	Acks    int           // acked numbers of all cursors together (32,768)
+	Acks    int           // acked numbers of all cursors together (16,384)
 
 	FS   FS                   // the file system (the real one)
 	Mono func() time.Duration // monotonic time (since Open); what is aged or waited for goes by it
@@ -72,11 +72,11 @@ func (o Options) withDefaults() Options {
 	if o.Forget <= 0 {
 		o.Forget = DefaultForget
 	}
-	def(&o.Pending, 1<<20)
+	def(&o.Pending, 768<<10)
 	o.Pending = max(o.Pending, 2*syncBytes)
 	def(&o.Topics, 1<<16)
 	def(&o.Devices, 1<<12)
-	def(&o.Acks, 1<<15)
+	def(&o.Acks, 1<<14)
 	if o.FS == nil {
 		o.FS = osFS{}
 	}

@@ -12,6 +12,7 @@ type Page struct {
 	Next     uint64 // go on with this number
 	More     bool   // more is stored from Next on
 	size     int
+	buf      []byte // the readings' bytes
 	view     topicView
 }
 
@@ -67,7 +68,7 @@ func (s *Store) view(name string, v *topicView, from uint64) bool {
 // and holds up neither Append nor the writer. What it costs depends on what it
 // returns, not on how much is stored.
 func (s *Store) Read(name string, from uint64, maxBytes int, p *Page) error {
-	p.Readings, p.Next, p.More, p.size = p.Readings[:0], from, false, 0
+	p.Readings, p.Next, p.More, p.size, p.buf = p.Readings[:0], from, false, 0, p.buf[:0]
 	for try := 0; ; try++ {
 		if !s.view(name, &p.view, p.Next) {
 			return nil
@@ -202,8 +203,18 @@ func (p *Page) add(rd *Reading, maxBytes int) (full bool) {
 	}
 	p.size += size
 	p.Readings = append(p.Readings, *rd)
+	own := &p.Readings[len(p.Readings)-1]
+	own.From, own.Dev, own.Data = p.keep(rd.From), p.keep(rd.Dev), p.keep(rd.Data)
 	p.Next = rd.Seq + 1
 	return false
+}
+
+// keep copies b into the page's buffer. Where that grows, what it gave before
+// keeps the old one.
+func (p *Page) keep(b []byte) []byte {
+	n := len(p.buf)
+	p.buf = append(p.buf, b...)
+	return p.buf[n:len(p.buf):len(p.buf)]
 }
 
 // readPending adds what waits for the writer. done false: some of it was
@@ -225,9 +236,6 @@ func (s *Store) readPending(p *Page, maxBytes int) (done bool) {
 		if rd.Seq < p.Next {
 			return true
 		}
-		own := append(append(append([]byte(nil), rd.From...), rd.Dev...), rd.Data...)
-		f, d := len(rd.From), len(rd.From)+len(rd.Dev)
-		rd.From, rd.Dev, rd.Data = own[:f:f], own[f:d:d], own[d:]
 		p.view.last = t.last
 		p.More = p.add(rd, maxBytes)
 		return !p.More

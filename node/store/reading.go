@@ -21,6 +21,14 @@ type stream struct {
 	ts        int64
 }
 
+// clone copies the names out of the buffer that they lie in.
+func (st stream) clone() stream {
+	b := append(append(append([]byte(nil), st.topic...), st.from...), st.dev...)
+	n, m := len(st.topic), len(st.topic)+len(st.from)
+	st.topic, st.from, st.dev = b[:n:n], b[n:m:m], b[m:]
+	return st
+}
+
 // rec is a reading's record taken apart.
 type rec struct {
 	flags  Flags

@@ -68,7 +68,8 @@ type logRun struct {
 }
 
 // ReadLog calls each for the synced readings of all topics from place from on,
-// in the order of the log, about maxBytes of them, until each returns false.
+// in the order of the log, about maxBytes of them, until each returns false. The
+// slices of a reading are valid while each runs.
 // next is where to go on: from itself when nothing new is there. lost counts
 // the readings between from and next that are gone. A reading that outlived
 // its segment because it is its topic's newest comes in its old place.
@@ -184,8 +185,9 @@ func (l *logRun) keptBelow(p Place) (more bool) {
 		}
 		r.inHead, r.defs = k.seg == l.v.head, l.v.defs
 		rd, ok := r.reading(k.off, nil, 1024)
+		more := !ok || rd.Place != k.place || l.give(&rd)
 		r.close()
-		if ok && rd.Place == k.place && !l.give(&rd) {
+		if !more {
 			return false
 		}
 	}

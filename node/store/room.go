@@ -89,7 +89,7 @@ func (s *Store) seal(pos int) error {
 	if err := s.sync(pos); err != nil {
 		return err
 	}
-	err := h.f.Close()
+	err := errors.Join(h.f.Truncate(int64(h.base)), h.f.Close()) // gives back what was allocated
 	s.retire(foot, charge(int64(h.base)))
 	return err
 }
@@ -129,6 +129,9 @@ func (s *Store) begin() error {
 	f, err := s.opt.FS.Open(s.segPath(no), true)
 	if err != nil {
 		return fmt.Errorf("new segment: %w", err)
+	}
+	if err := f.Allocate(int64(size)); err != nil {
+		return errors.Join(fmt.Errorf("new segment: %w", err), f.Close(), s.opt.FS.Remove(s.segPath(no)))
 	}
 	g := &segment{no: no, key: keyOf(s.salt, no), charged: int64(size)}
 	h := newHead(g, f, size)

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"io"
 	"math/bits"
+	"slices"
+	"sync"
 )
 
 // segReader reads one segment's file with small reads where the footer leads,
@@ -14,6 +16,7 @@ type segReader struct {
 	end    int // of its records
 	foot   int // its footer, 0 = none
 	f      File
+	pool   *sync.Pool
 	defs   []headDef // of the head, which has no footer
 	inHead bool
 	counts [3]int // topics, readings, streams of the footer; 0 = no footer
@@ -43,20 +46,34 @@ func (s *Store) openSeg(g *segment) (*segReader, error) {
 	if err != nil {
 		return nil, err
 	}
+	r, _ := s.segReaders.Get().(*segReader)
+	if r == nil {
+		r = &segReader{known: map[uint32]stream{}}
+	}
+	r.pool, r.f, r.key = &s.segReaders, f, g.key
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return &segReader{key: g.key, end: g.end, foot: g.foot, f: f, known: map[uint32]stream{}}, nil
+	r.end, r.foot = g.end, g.foot
+	return r, nil
 }
 
-func (r *segReader) close() { _ = r.f.Close() }
+// close gives the reader back: what it handed out is void from here on.
+func (r *segReader) close() {
+	_ = r.f.Close()
+	clear(r.known)
+	pool := r.pool
+	*r = segReader{known: r.known, win: window{buf: r.win.buf[:0]}, aux: window{buf: r.aux.buf[:0]}}
+	pool.Put(r)
+}
 
 // get returns n bytes at off, reading about chunk bytes if they are not there.
+// They are valid until the next get.
 func (w *window) get(f File, off, n, chunk int) []byte {
 	if off >= w.off && off+n <= w.off+len(w.buf) {
 		return w.buf[off-w.off : off-w.off+n]
 	}
 	want := max(n, chunk)
-	w.buf = make([]byte, want) // what was handed out keeps the old one
+	w.buf = slices.Grow(w.buf[:0], want)[:want]
 	got, err := f.ReadAt(w.buf, int64(off))
 	if err != nil && !errors.Is(err, io.EOF) {
 		got = 0
@@ -240,8 +257,9 @@ func (r *segReader) stream(num uint32) *stream {
 			kind, payload, _ := r.record(&r.aux, off, 1024)
 			if kind == kindReading {
 				if x, ok := parseReading(payload); ok && x.ctl&ctlDef != 0 && x.stream == num {
-					r.known[num] = x.def
-					return &x.def
+					st := x.def.clone()
+					r.known[num] = st
+					return &st
 				}
 			}
 		}
@@ -269,7 +287,8 @@ func (r *segReader) defAt(num uint32) int {
 	return 4 * int(binary.LittleEndian.Uint16(b))
 }
 
-// reading reads the reading at off if it is one of t's (t nil: of any).
+// reading reads the reading at off if it is one of t's (t nil: of any). Its
+// slices are valid until the next one is read.
 func (r *segReader) reading(off int, t *topicView, chunk int) (Reading, bool) {
 	kind, payload, _ := r.record(&r.win, off, chunk)
 	if kind != kindReading {

@@ -19,13 +19,17 @@ func (s *Store) Stats() Stats {
 // Worst is the memory that a store takes at most, in bytes, with so many
 // topics with names and publishers of usual length (32 bytes):
 //
-//	topics   × 320                     entry, name, map
-//	segments × (160 + topics/8)        what lies where: one bit a topic
-//	3 × Pending                        two buffers that swap, one that is shrunk late
-//	4 × segment                        the head's records and a segment read whole
-//	the head's index                   64 bytes a reading of 24 bytes or more, 120 a stream
-//	Acks × 64
-//	Devices × 2 × (PerDevice × 40 + 100) until Devices was called
+//	topics   × 320                the entry, its name, its place in the map
+//	segments × (160 + topics/8)   what lies where: one bit a topic
+//
+// and the larger of what opening and running take:
+//
+//	opening  Devices × 1.25 × (PerDevice × 32 + 120), a segment; until Devices was called
+//	running  2 × Pending          the buffer that fills and the one that is written
+//	         3 × segment          what the head has not written, a segment read whole
+//	         segment/24 × 48      the head's index: a reading takes 24 bytes or more
+//	         segment/64 × 120     its streams
+//	         Acks × 64
 //
 // A Read takes 64 KiB more for as long as it runs, and a segment where damage
 // is in the way.
@@ -33,8 +37,7 @@ func Worst(o Options, topics int) int64 {
 	o = o.withDefaults()
 	n, seg := int64(min(topics, o.Topics)), int64(o.segmentSize())
 	segs := o.segmentBytes()/seg + 1
-	perHead := seg / 24 * 64
-	streams := min(n, seg/64) * 120
-	devices := int64(o.Devices) * 2 * (PerDevice*40 + 100)
-	return n*320 + segs*(160+n/8) + 3*int64(o.Pending) + 4*seg + perHead + streams + int64(o.Acks)*64 + devices
+	opening := int64(o.Devices)*5/4*(PerDevice*32+120) + seg
+	running := 2*int64(o.Pending) + 3*seg + seg/24*48 + min(n, seg/64)*120 + int64(o.Acks)*64
+	return n*320 + segs*(160+n/8) + max(opening, running)
 }

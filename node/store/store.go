@@ -58,6 +58,8 @@ type Store struct {
 	samples  []sample // when which place was given, for Age
 	hint     logHint
 
+	segReaders sync.Pool // *segReader with their buffers
+
 	// owned by the writer
 	head      *head
 	segments  uint32 // begun by this run

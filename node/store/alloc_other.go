@@ -1,0 +1,5 @@
+//go:build !linux
+
+package store
+
+func (f osFile) Allocate(int64) error { return nil }
