@@ -180,7 +180,7 @@ func appendErrMap(dst []byte, enc Encoding, e *Error) []byte {
 // shorter ones first.
 var optOrder = [...]OptSet{
 	OptEp, OptCap, OptDev, OptEnc, OptFrom, OptLast, OptMore, OptName, OptPace, OptRate, OptWhat,
-	OptMatch, OptSince, OptSplit, OptStale, OptToken, OptLatest, OptStatic, OptDurable,
+	OptMatch, OptSince, OptSplit, OptStale, OptToken, OptForget, OptLatest, OptStatic, OptDurable,
 }
 
 // AppendOpts appends the options in o.Has as a map, ready to be Message.Opts.

@@ -111,7 +111,7 @@ func (d *Decoder) finish(m *Message) {
 	}
 	switch m.Op {
 	case OpPub, OpSub, OpUnsub, OpGet, OpMake, OpDelete:
-		if !m.Has.Has(KeyTopic) {
+		if !m.Has.Has(KeyTopic) && !(m.Op == OpUnsub && m.Has.Has(KeyOpts)) { // a durable subscription ends by its name
 			d.w.note(CodeMalformed, "%s needs a topic", m.Op)
 		}
 		if m.Op == OpPub && !m.Has.Has(KeyData) {

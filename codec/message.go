@@ -166,6 +166,7 @@ type Opts struct {
 	Stale   int64 // seconds
 	Split   bool
 	More    bool
+	Forget  bool // with unsub: the durable subscription ends
 }
 
 // OptSet is a set of option names.
@@ -192,4 +193,5 @@ const (
 	OptStale
 	OptSplit
 	OptMore
+	OptForget
 )

@@ -3,7 +3,7 @@ package codec
 // Option names, by the position of their Opt bit.
 var optNames = [...]string{
 	"dev", "token", "name", "last", "since", "ep", "rate", "pace", "latest", "from",
-	"enc", "what", "match", "static", "cap", "durable", "stale", "split", "more",
+	"enc", "what", "match", "static", "cap", "durable", "stale", "split", "more", "forget",
 }
 
 // ParseOpts reads the options of a request from raw, one map; empty raw is no
@@ -147,6 +147,8 @@ func (o *Opts) boolField(opt OptSet) *bool {
 		return &o.Durable
 	case OptSplit:
 		return &o.Split
+	case OptForget:
+		return &o.Forget
 	}
 	return &o.More
 }

@@ -40,8 +40,8 @@ type Tape interface {
 	// First is the number of the oldest reading that can be read, the largest number
 	// when there is none.
 	First() uint64
-	// Newest is the number of the newest reading, 0 when there is none.
-	Newest() uint64
+	// Newest is the number of the newest reading and its ts, 0 when there is none.
+	Newest() (seq uint64, ts int64)
 	// Limit is the first number that must not be given yet: a crash now would have it
 	// given once more.
 	Limit() uint64
@@ -70,7 +70,8 @@ func (h *Hub) openTapeLocked(t *Topic, declared bool) {
 	x := t.rareLocked()
 	x.tape, x.ep = tape, ep
 	x.holeEnd = next
-	if x.hole = tape.Newest() + 1; x.hole == 1 || x.hole > next {
+	newest, _ := tape.Newest()
+	if x.hole = newest + 1; x.hole == 1 || x.hole > next {
 		x.hole = next
 	}
 	if next != t.log.Next() {

@@ -114,7 +114,7 @@ func (t *ramTape) Read(dst []byte, from, to uint64, quota int) ([]byte, uint64, 
 	return dst, next, nil
 }
 
-func (t *ramTape) Newest() uint64              { return uint64(len(t.rows)) }
+func (t *ramTape) Newest() (uint64, int64)     { return uint64(len(t.rows)), 0 }
 func (t *ramTape) Limit() uint64               { return 1 << 60 }
 func (t *ramTape) Since(int64) (uint64, error) { return t.First(), nil }
 func (t *ramTape) Last(int) (uint64, error)    { return t.First(), nil }

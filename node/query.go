@@ -149,6 +149,9 @@ func (h *Hub) Info(t *Topic, mono int64) TopicInfo {
 	if t.log.Count() > 0 {
 		i.TS, at = t.log.Time(h.arena, &h.calendar, t.log.Next()-1)
 	}
+	if i.Durable && t.log.Count() == 0 {
+		i.Seq, i.TS = t.rare.tape.Newest()
+	}
 	i.Stale = d.stale > 0 && mono-at > int64(d.stale)*1000
 	return i
 }

@@ -260,6 +260,7 @@ func (o *SubOptions) view(turn *Turn) view {
 	_, windowed := o.Format.(Windowed)
 	v := view{format: o.Format, tag: o.Tag, rate: float32(o.Rate), latest: o.Latest, once: o.Once, windowed: windowed}
 	switch {
+	case o.Cursor != nil && !o.Cursor.New(): // it says where
 	case !o.HasSince:
 		v.last = o.Last
 	case o.After > 0:

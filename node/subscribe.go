@@ -18,6 +18,7 @@ type SubOptions struct {
 	NotOwn   bool         // not what this session published
 	Kept     bool         // of each topic the newest reading that was published with RETAIN first, if there is one, as MQTT has it
 	Not      uint32       // not what the session of this number published, 0 = all
+	Cursor   Cursor       // durable topics: where it went on last time, nil = nobody noted it
 	New      *MakeOptions // exact names: how the topic is made if it is not there yet
 	Format   Format
 	Tag      uint64 // the dialect's own, to know the subscription by
@@ -142,8 +143,8 @@ func (r *replay) topic(t *Topic) {
 	}
 }
 
-// start is the first stored reading that the subscriber wants of t.
-func (r *replay) start(t *Topic) uint64 {
+// wanted is the first stored reading that the options ask for.
+func (r *replay) wanted(t *Topic) uint64 {
 	first, next := t.firstLocked(), t.log.Next()
 	start := next
 	switch o := r.opt; {

@@ -24,13 +24,21 @@ import (
 func (s *server) plugs() []dialect.Plug {
 	m := &s.set.mws
 	return []dialect.Plug{
-		native.Plug(native.Config{Hub: s.hub, Version: version, Ping: link.DefaultPing, MaxFrame: int(s.set.maxFrame), Door: s.gate}),
+		native.Plug(s.native()),
 		scd.Plug(s.hub),
 		webchannel.Plug(s.hub),
 		echo.Plug(),
 		relay.Plug(s.hub),
 		mws.Plug(mws.Config{Hub: s.hub, Access: m.access, URL: m.url, EDS: m.eds, Admin: s.gate.IsAdmin}),
 	}
+}
+
+func (s *server) native() native.Config {
+	c := native.Config{Hub: s.hub, Version: version, Ping: link.DefaultPing, MaxFrame: int(s.set.maxFrame), Door: s.gate}
+	if s.disk != nil { // an interface with a nil in it is not nil
+		c.Keeper = s.disk
+	}
+	return c
 }
 
 // dialectNames are what an endpoint can be given to itself.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"strconv"
 	"sync"
 	"time"
@@ -45,11 +46,17 @@ func (a *app) sub() *command {
 	var count int
 	var rate float64
 	var timeout time.Duration
+	var name string
+	var forget bool
 	c := newCommand("sub", "PATTERN...", "Print readings as they come")
 	c.long = `Print readings as they come: one JSON object a line, or columns on a terminal.
 A + in a pattern is one level of a topic, a # at its end all that follow. After a
-lost connection it goes on where it stood; what was lost meanwhile is told on stderr.`
-	c.example = "  topicd sub '#'\n  topicd sub 'greenhouse/+/temp' --since 10m\n  topicd sub gateway/# --raw --count 1"
+lost connection it goes on where it stood; what was lost meanwhile is told on stderr.
+
+With --name it is a durable subscription: the hub keeps on disk which readings of
+durable topics were printed, and the next run with that name, --dev (or token) and
+pattern goes on behind them, whatever was restarted meanwhile. --forget ends it.`
+	c.example = "  topicd sub '#'\n  topicd sub 'greenhouse/+/temp' --since 10m\n  topicd sub gateway/# --raw --count 1\n  topicd sub 'plant/#' --dev logger --name db1 >> plant.jsonl"
 	c.min, c.max = 1, -1
 	r.addFlags(c.flags)
 	s.addFlags(c.flags)
@@ -59,8 +66,14 @@ lost connection it goes on where it stood; what was lost meanwhile is told on st
 	c.flags.DurationVar(&timeout, "timeout", 0, "end after so long; with --count not reached the exit code is 5")
 	c.flags.BoolVar(&latest, "latest", false, "only ever the newest reading of a topic")
 	c.flags.Float64Var(&rate, "rate", 0, "at most `N` readings a second of each topic, the newest win")
+	c.flags.StringVar(&r.dev, "dev", "", "device `ID` that a durable subscription belongs to (default its name, or the token)")
+	c.flags.StringVar(&name, "name", "", "a durable subscription of this `NAME`, with --dev or a token")
+	c.flags.BoolVar(&forget, "forget", false, "end the durable subscription --name and what the hub keeps of it")
 	c.run = func(ctx context.Context, patterns []string) error {
-		o := client.SubOptions{Last: s.last, Rate: rate, Latest: latest}
+		if forget && name == "" {
+			return usage("--forget needs the --name of a durable subscription")
+		}
+		o := client.SubOptions{Last: s.last, Rate: rate, Latest: latest, Name: name}
 		var err error
 		if o.Since, err = s.parse(); err != nil {
 			return err
@@ -68,11 +81,17 @@ lost connection it goes on where it stood; what was lost meanwhile is told on st
 		if s.last == 0 {
 			o.Last = -1
 		}
+		if name != "" && r.dev == "" && r.token == "" && a.getenv("TOPICD_TOKEN") == "" {
+			r.dev = name
+		}
 		cancel := context.CancelFunc(func() {})
 		if timeout > 0 {
 			ctx, cancel = context.WithTimeout(ctx, timeout)
 		}
 		defer cancel()
+		if forget {
+			return a.forgetSubs(ctx, &r, patterns, name)
+		}
 		return a.subscribe(ctx, &r, patterns, o, show.NewPrinter(a.out, raw, asJSON, a.getenv), count)
 	}
 	return c
@@ -96,7 +115,9 @@ func (a *app) subscribe(ctx context.Context, r *remote, patterns []string, o cli
 			return
 		}
 		lost.Add(m, time.Now())
-		p.Print(m)
+		if p.Print(m); o.Name != "" && p.Flush() == nil {
+			m.Ack()
+		}
 		if n++; n == count {
 			stop()
 		}
@@ -121,4 +142,19 @@ func (a *app) subscribe(ctx context.Context, r *remote, patterns []string, o cli
 		}
 	}
 	return err
+}
+
+// forgetSubs ends durable subscriptions of a name.
+func (a *app) forgetSubs(ctx context.Context, r *remote, patterns []string, name string) error {
+	conn, err := a.dial(ctx, r)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	for _, pattern := range patterns {
+		if err := conn.Forget(ctx, pattern, name); err != nil {
+			return fmt.Errorf("%s: %w", pattern, err)
+		}
+	}
+	return nil
 }

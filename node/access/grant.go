@@ -97,6 +97,9 @@ func (g *Grant) Nobody() bool { return g.open && len(g.Publish)+len(g.Subscribe)
 // Device is the device whose token it is, "" if it is nobody's own.
 func (g *Grant) Device() string { return g.Dev }
 
+// Token is the id of the token, "" without one.
+func (g *Grant) Token() string { return g.ID }
+
 // Known tells whether it is a token's.
 func (g *Grant) Known() bool { return !g.open }
 

@@ -77,6 +77,17 @@ type Message struct {
 	// Restart: the hub restarted and numbers began anew. What came between is
 	// unknown.
 	Restart bool
+
+	sub *Subscription // that heard it
+}
+
+// Ack acknowledges the reading, and all of its topic before it, to the durable
+// subscription that heard it (SubOptions.Name). It does not wait, and does nothing
+// for any other.
+func (m *Message) Ack() {
+	if m.sub != nil {
+		m.sub.Ack(m.Topic, m.Seq)
+	}
 }
 
 // JSON is the data as JSON.

@@ -4,8 +4,10 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"maps"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -160,7 +162,11 @@ func (c *Client) Close() {
 	c.closed = true
 	c.quit()
 	conn := c.conn
+	subs := slices.Collect(maps.Values(c.subs))
 	c.mu.Unlock()
+	for _, s := range subs {
+		s.acks.flush()
+	}
 	if conn != nil {
 		conn.goodbye()
 	}

@@ -29,6 +29,9 @@ func (s *Subscription) lostLocked(k *conn) {
 
 // restart forgets numbers that mean nothing any more.
 func (s *Subscription) restart() {
+	if s.opt.Name != "" {
+		return // those of durable topics live on
+	}
 	s.ep = 0
 	for _, m := range s.last {
 		*m = mark{restart: true, conn: m.conn}
@@ -73,7 +76,7 @@ func (c *Client) deliver(k *conn, m *codec.Message) {
 		if h.s.off.Load() {
 			continue
 		}
-		msg.Drop, msg.Live, msg.Restart = h.drop, h.live, h.restart
+		msg.Drop, msg.Live, msg.Restart, msg.sub = h.drop, h.live, h.restart, h.s
 		h.s.lost.Add(h.drop)
 		h.s.fn(msg)
 	}
@@ -105,7 +108,7 @@ func (c *Client) hearLocked(s *Subscription, m *codec.Message, topic string) {
 		if m.Seq > old.seq {
 			latest = max(latest, old.ts)
 		}
-		if old.conn != c.conns && !old.restart && !s.opt.NotOwn && m.Seq > old.seq {
+		if old.conn != c.conns && !old.restart && !s.opt.NotOwn && s.opt.Name == "" && m.Seq > old.seq {
 			// The hub counts per connection; what is missing across two of them
 			// shows in the numbers only.
 			h.drop = m.Seq - old.seq - 1

@@ -22,16 +22,23 @@ type SubOptions struct {
 	NotOwn bool          // not what this client published
 	Pace   time.Duration // between writes while busy; 0 = the hub's, negative = none
 	Enc    string        // "json" or "cbor"; "" = the client's encoding
+
+	// Name makes the subscription durable, for a client with Dev or a token: the hub
+	// keeps on disk what was acknowledged with Subscription.Ack of topics that are
+	// durable, and goes on behind it next time, also in another run of the program.
+	// What was not acknowledged comes again. The other options say where it begins
+	// the first time.
+	Name string
 }
 
 func (o SubOptions) wire() codec.Opts {
-	w := codec.Opts{Last: max(0, o.Last), Since: o.Since, Ep: o.Ep, Rate: o.Rate, Latest: o.Latest, NotOwn: o.NotOwn, Pace: max(0, o.Pace.Milliseconds())}
+	w := codec.Opts{Last: max(0, o.Last), Since: o.Since, Ep: o.Ep, Rate: o.Rate, Latest: o.Latest, NotOwn: o.NotOwn, Name: o.Name, Pace: max(0, o.Pace.Milliseconds())}
 	if o.Enc == codec.CBOR.String() {
 		w.Enc = codec.CBOR
 	}
 	for bit, on := range map[codec.OptSet]bool{
 		codec.OptLast: o.Last != 0, codec.OptSince: o.Since != 0, codec.OptEp: o.Ep != 0, codec.OptRate: o.Rate > 0,
-		codec.OptLatest: o.Latest, codec.OptFrom: o.NotOwn, codec.OptPace: o.Pace != 0, codec.OptEnc: o.Enc != "",
+		codec.OptLatest: o.Latest, codec.OptFrom: o.NotOwn, codec.OptPace: o.Pace != 0, codec.OptEnc: o.Enc != "", codec.OptName: o.Name != "",
 	} {
 		if on {
 			w.Has |= bit
@@ -68,6 +75,7 @@ type Subscription struct {
 	behind   time.Duration    // everything that came to it so long before that has been delivered
 	ep       uint64           // exact names: the epoch of their numbers
 	last     map[string]*mark // the newest reading of each topic
+	acks     *acks            // of a durable subscription
 }
 
 // Subscribe has fn called with each reading of the topics that fit the pattern,
@@ -82,6 +90,9 @@ func (c *Client) Subscribe(ctx context.Context, pattern string, o SubOptions, fn
 	s := &Subscription{
 		c: c, pattern: pattern, exact: !codec.HasWildcard(pattern), opt: o, fn: fn,
 		first: make(chan struct{}, 1), done: make(chan struct{}), last: make(map[string]*mark),
+	}
+	if o.Name != "" {
+		s.acks = &acks{s: s, of: make(map[string]*acked)}
 	}
 	c.mu.Lock()
 	if c.closed {
@@ -126,6 +137,7 @@ func (c *Client) Subscribe(ctx context.Context, pattern string, o SubOptions, fn
 // Unsubscribe ends the subscription. At most the callback under way is heard of
 // after it returns.
 func (s *Subscription) Unsubscribe(ctx context.Context) error {
+	s.acks.flush()
 	if !s.c.drop(s, ErrClosed) {
 		return nil
 	}
@@ -202,7 +214,9 @@ func (c *Client) drop(s *Subscription, err error) bool {
 func (c *Client) subFrameLocked(s *Subscription) frame {
 	o := s.opt.wire()
 	const from = codec.OptLast | codec.OptSince | codec.OptEp
-	if m := s.last[s.pattern]; s.exact && m != nil {
+	if s.opt.Name != "" { // the hub knows where it stood
+		s.acks.again()
+	} else if m := s.last[s.pattern]; s.exact && m != nil {
 		o.Has = o.Has&^from | codec.OptSince
 		if o.Since = int64(m.seq); s.ep != 0 {
 			o.Ep, o.Has = s.ep, o.Has|codec.OptEp

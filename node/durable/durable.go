@@ -208,9 +208,9 @@ func (t *tape) First() uint64 {
 }
 
 // Newest implements node.Tape.
-func (t *tape) Newest() uint64 {
+func (t *tape) Newest() (uint64, int64) {
 	i, _ := t.d.Store.Topic(t.topic)
-	return i.Last
+	return i.Last, i.TS
 }
 
 // Limit implements node.Tape.

@@ -122,7 +122,7 @@ func (s *Store) appendLocked(r *Reading) (p Place, wake bool, err *codec.Error) 
 		t.top, t.first, t.limit = r.Seq+1, r.Seq, r.Seq+Ahead
 	}
 	s.live += int64(size) - int64(t.size)
-	t.size, t.last = size, r.Seq
+	t.size, t.last, t.ts = size, r.Seq, r.TS
 	s.place++
 	before := len(s.pending)
 	s.pending = stage(s.pending, r, t.num, s.place)

@@ -20,6 +20,7 @@ type cursor struct {
 	seg     uint64         // the segment that says that it exists, and its place
 	dirty   bool
 	ended   bool
+	held    int // by subscribers who are here: it does not end meanwhile
 }
 
 type cursorKey struct{ client, pattern string }
@@ -190,7 +191,7 @@ func (s *Store) expireCursors(now time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, c := range s.cursors {
-		if !c.ended && now-c.used > s.opt.Forget {
+		if !c.ended && c.held == 0 && now-c.used > s.opt.Forget {
 			s.endLocked(c)
 		}
 	}

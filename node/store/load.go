@@ -180,7 +180,7 @@ func (s *Store) applyReading(l *loader, g *segment, st *stream, r *Reading, at s
 	size := uint32(recSize(80 + len(st.topic) + len(r.From) + len(r.Dev) + len(r.Data)))
 	s.live += int64(size) - int64(t.size)
 	t.seg, t.off, t.size = g, uint32(at.off), size
-	t.stored, t.last, t.place = r.Seq, r.Seq, r.Place
+	t.stored, t.last, t.ts, t.place = r.Seq, r.Seq, r.TS, r.Place
 }
 
 // adoptReading takes a record of the newest segment into the head's index.

@@ -13,6 +13,7 @@ type topic struct {
 
 	first  uint64   // oldest number on disk, 0 = to be looked up
 	last   uint64   // newest number appended
+	ts     int64    // its time
 	stored uint64   // newest number committed, 0 = none
 	place  Place    // of the newest committed reading
 	top    uint64   // a number that may have been handed out, refused or not
@@ -110,6 +111,7 @@ type TopicInfo struct {
 	Name        string
 	Ep          uint64
 	First, Last uint64 // numbers on disk or waiting for it; 0, 0 = none
+	TS          int64  // of the last
 	// Next is the number that the hub must go on with: above every number that
 	// anybody may have been sent.
 	Next uint64
@@ -148,7 +150,7 @@ func (s *Store) info(t *topic) (TopicInfo, bool) {
 	first, ok := s.firstOf(t)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return TopicInfo{Name: t.name, Ep: t.ep, First: first, Last: t.last, Next: max(t.top, t.last+1), Limit: t.limit}, ok && !t.dead
+	return TopicInfo{Name: t.name, Ep: t.ep, First: first, Last: t.last, TS: t.ts, Next: max(t.top, t.last+1), Limit: t.limit}, ok && !t.dead
 }
 
 // Limit is the first number of a topic that the hub must not hand out yet,

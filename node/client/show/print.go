@@ -64,13 +64,18 @@ func (p *Printer) flushLoop() {
 	}
 }
 
+// Flush writes what was printed.
+func (p *Printer) Flush() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.w.Flush()
+}
+
 // Close writes what is left.
 func (p *Printer) Close() error {
 	close(p.quit)
 	<-p.done
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.w.Flush()
+	return p.Flush()
 }
 
 // Print writes a reading.

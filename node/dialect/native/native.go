@@ -27,6 +27,7 @@ type native struct {
 	known bool  // what the peer speaks is known to the hub
 	bad   uint8 // malformed frames in a row
 	ended bool
+	named *named // durable subscriptions and who has them, nil = none
 }
 
 // Config is what all native connections share.
@@ -36,6 +37,7 @@ type Config struct {
 	Ping     time.Duration // between the hub's pings
 	MaxFrame int
 	Door     dialect.Door // nil: nobody needs a token
+	Keeper   node.Keeper  // keeps durable subscriptions, nil: nothing can
 }
 
 // Subprotocols of the native grammar (RFC 6455 1.9).
@@ -90,7 +92,7 @@ func (n *native) describe(p node.Peer, enc codec.Encoding, turn *node.Turn) {
 }
 
 // Close implements node.Dialect.
-func (n *native) Close(node.Peer, *node.Turn) {}
+func (n *native) Close(node.Peer, *node.Turn) { n.named.leave() }
 
 // Bye implements node.Dialect.
 func (n *native) Bye(p node.Peer, why *codec.Error, turn *node.Turn) {
@@ -201,6 +203,9 @@ func (n *native) hello(p node.Peer, enc codec.Encoding, m *codec.Message, o *cod
 	if err := s.Hello(c.Dev, c.Name, turn); err != nil {
 		return err
 	}
+	if c.Dev != "" {
+		n.isDevice(c.Dev)
+	}
 	n.welcome(p, enc, m, token, turn)
 	return nil
 }
@@ -242,14 +247,7 @@ func (n *native) handle(p node.Peer, enc codec.Encoding, m *codec.Message, turn 
 	case codec.OpSub:
 		return n.sub(p, enc, m, &o, turn)
 	case codec.OpUnsub:
-		topic, err := n.topic(p, m)
-		if err == nil {
-			err = p.Session().Unsubscribe(topic, turn)
-		}
-		if err != nil {
-			return err
-		}
-		n.ok(p, enc, m, &codec.Message{}, turn)
+		return n.unsub(p, enc, m, &o, turn)
 	case codec.OpPing:
 		n.pong(p, enc, m, turn)
 	case codec.OpPong:
@@ -310,9 +308,21 @@ func (n *native) sub(p node.Peer, enc codec.Encoding, m *codec.Message, o *codec
 	if err != nil {
 		return err
 	}
+	if m.Has.Has(codec.KeyAck) {
+		if done, err := n.ack(p, enc, m, topic, o.Name, turn); done {
+			return err
+		}
+	}
 	so, err := dialect.Subscription(o)
 	if err != nil {
 		return err
+	}
+	var kept node.Kept
+	if o.Name != "" {
+		if kept, err = n.keep(p, o.Name, topic, m); err != nil {
+			return err
+		}
+		so.Cursor = kept
 	}
 	if m.Has.Has(codec.KeyID) {
 		so.Tag = m.ID + 1
@@ -327,8 +337,12 @@ func (n *native) sub(p node.Peer, enc codec.Encoding, m *codec.Message, o *codec
 	}
 	done, err := p.Session().Subscribe(topic, so, turn)
 	if err != nil {
+		if kept != nil {
+			kept.Leave()
+		}
 		return err
 	}
+	n.holds(o.Name, string(topic), kept)
 	a := codec.Message{
 		Data: dialect.AppendSubscribed(make([]byte, 0, 64), &done), Ep: done.Ep,
 		Has: codec.Fields(0).With(codec.KeyData).With(codec.KeyEp),
