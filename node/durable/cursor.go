@@ -52,6 +52,7 @@ func (s *Subscription) Begin(topic string, seq uint64) {
 
 // Ack implements node.Kept.
 func (s *Subscription) Ack(topic string, seq uint64) *codec.Error {
+	s.began = false
 	return s.d.Store.Ack(s.key, s.pattern, topic, seq)
 }
 
