@@ -16,8 +16,8 @@ const (
 	// that a JavaScript client counts with.
 	MaxUint = 1<<53 - 1
 	// MaxTopic is a topic's length in bytes, MaxLevels the number of its levels.
-	MaxTopic  = 128
-	MaxLevels = 16
+	MaxTopic  = 1024
+	MaxLevels = 64
 
 	// pageDepth is what `data` of an `ok` may have: a page of `get` holds
 	// bodies inside an array of maps.

@@ -38,3 +38,12 @@ func ByteString(data []byte) (b []byte, ok bool) {
 func AppendByteString(dst, b []byte) []byte {
 	return append(appendHead(dst, majBytes, uint64(len(b))), b...)
 }
+
+// TextString is the content of a CBOR body that is a text.
+func TextString(data []byte) (b []byte, ok bool) {
+	if len(data) == 0 || data[0]>>5 != majText {
+		return nil, false
+	}
+	_, n, at := readHead(data, 0)
+	return data[at : at+int(n)], true
+}

@@ -14,7 +14,7 @@ type Names struct {
 }
 
 // CheckTopic checks the grammar of a topic's name: 1 to MaxBytes bytes of UTF-8,
-// at most MaxLevels levels split by '/', none of them empty, "." or "..", no
+// at most MaxLevels levels split by '/', which may be empty but not "." or "..", no
 // control characters, no '+' or '#'. It does not ask whose the name is: see
 // IsReserved.
 func (n Names) CheckTopic(name []byte) *Error { return n.check(name, "topic", false) }
@@ -77,8 +77,7 @@ func (n Names) check(b []byte, what string, wild bool) *Error {
 // topic could not be reached by its URL, and another could be deleted for it.
 func checkLevel(b []byte, i, end int, what string) *Error {
 	switch level := b[i:end]; {
-	case len(level) == 0:
-		return Errorf(CodeMalformed, "an empty level in the %s %s", what, quote(b))
+	case len(level) == 0: // MQTT has them (4.7.1.1)
 	case len(level) <= 2 && level[0] == '.' && level[len(level)-1] == '.':
 		return Errorf(CodeMalformed, `a level "%s" in the %s %s: URLs cannot have it, give it another name`, level, what, quote(b))
 	}

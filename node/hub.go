@@ -169,7 +169,8 @@ func (h *Hub) topicLocked(name string) (*Topic, *codec.Error) {
 		return t, nil
 	}
 	own := name[0] == '$'
-	if h.byName.n >= h.opt.Topics || own && h.own >= h.opt.Topics/4 || h.topics.full() {
+	if h.byName.n >= h.opt.Topics || own && h.own >= h.opt.Topics/4 || h.topics.full() ||
+		h.names+int64(sizeClass(len(name))) > int64(h.opt.Topics)*nameShare {
 		h.Stats.Add(RefusedTopics, 1)
 		return nil, errTopics
 	}

@@ -5,7 +5,6 @@ import (
 	"time"
 	"unsafe"
 
-	"topicd/codec"
 	"topicd/node/arena"
 	"topicd/node/fan"
 )
@@ -92,6 +91,7 @@ const (
 const (
 	topicCost   = int64(unsafe.Sizeof(Topic{})) + 8 + ptr // its place in index and table; and its name
 	ptr         = int64(unsafe.Sizeof(uintptr(0)))
+	nameShare   = 128 // of a topic in the bytes that all names may take; one may be longer
 	sessionCost = 384 // session, its names and its place in the hub; the transport adds its own
 	subCost     = 240 // subscription, its pattern, its share of an audience
 )
@@ -113,7 +113,7 @@ func (o Options) Worst() Worst {
 	subs := int64(o.Sessions) * int64(min(o.Subs, 16)) // more than 16 each only for some
 	return Worst{
 		Arena:         o.Memory,
-		Topics:        int64(o.Topics) * (topicCost + codec.MaxTopic),
+		Topics:        int64(o.Topics) * (topicCost + nameShare),
 		Sessions:      int64(o.Sessions) * sessionCost,
 		Subscriptions: subs * subCost,
 		Ready:         o.Ready,

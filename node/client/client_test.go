@@ -140,7 +140,7 @@ func TestRefusals(t *testing.T) {
 	c := dial(t, Options{URL: h.url(), OnError: func(err error) { errs <- err }})
 	ctx := t.Context()
 	var e *codec.Error
-	if _, err := c.Publish(ctx, "a//b", 1); !errors.As(err, &e) || e.Code != codec.CodeMalformed {
+	if _, err := c.Publish(ctx, "a/+", 1); !errors.As(err, &e) || e.Code != codec.CodeMalformed {
 		t.Error(err)
 	}
 	if _, err := c.Publish(ctx, "$sys/x", 1); !errors.As(err, &e) || e.Code != codec.CodeForbidden {

@@ -108,7 +108,7 @@ func TestPublishRefused(t *testing.T) {
 		{400, "/api/pub/a/%2e%2e/b/", `1`, ofJSON},
 		{400, "/api/pub/a%00", `1`, ofJSON},
 		{400, "/api/pub/a/+", `1`, ofJSON},
-		{400, "/api/pub/" + strings.Repeat("x", 129), `1`, ofJSON},
+		{400, "/api/pub/" + strings.Repeat("x", 1025), `1`, ofJSON},
 		{403, "/api/pub/$sys/stats", `1`, ofJSON},
 		{413, "/api/pub/a", `"` + strings.Repeat("x", 1000) + `"`, ofJSON},
 		{415, "/api/pub/a", `1`, "Content-Type: image/png"},

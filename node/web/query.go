@@ -70,11 +70,13 @@ func pattern(p string) string {
 }
 
 func checkPattern(p string) *codec.Error {
-	err := codec.CheckPattern([]byte(p))
-	if err != nil && strings.HasSuffix(p, "/") { // clients take # for the end of the URL
-		return codec.Errorf(err.Code, "%s: # is written %%23 in a URL", err.Msg)
+	if err := codec.CheckPattern([]byte(p)); err != nil {
+		return err
 	}
-	return err
+	if strings.HasSuffix(p, "/") { // clients take # for the end of the URL
+		return codec.Errorf(codec.CodeMalformed, "the pattern %q ends in an empty level: # is written %%23 in a URL", p)
+	}
+	return nil
 }
 
 const (

@@ -242,7 +242,7 @@ func TestExport(t *testing.T) {
 	h.want(400, "", "GET", "/api/export", "")
 	h.want(400, "", "GET", "/api/export?topic=a&format=xlsx", "")
 	// What comes of greenhouse/# written as it is.
-	h.want(400, `{"error":{"code":400,"msg":"an empty level in the pattern \"greenhouse/\": # is written %23 in a URL"}}`, "GET", "/api/export?topic=greenhouse/#", "")
+	h.want(400, `{"error":{"code":400,"msg":"the pattern \"greenhouse/\" ends in an empty level: # is written %23 in a URL"}}`, "GET", "/api/export?topic=greenhouse/#", "")
 	h.want(400, "", "GET", "/api/topics?match=greenhouse/#", "")
 }
 

@@ -266,7 +266,7 @@ func TestMWSHubRights(t *testing.T) {
 	h.want(200, "", "GET", "/v1/websocket_uri", "", admin)
 	send(201, "", "null", `["room/1","room/2"]`)
 	send(403, `{"error":"may not publish to mws/tag/hall"}`, "null", `["room/1","hall"]`)
-	send(403, `{"error":"may not publish to mws/sockets"}`, "null", `["room/1","not/a/topic/"]`)
+	send(403, `{"error":"may not publish to mws/sockets"}`, "null", `["room/1","not/a/topic+"]`)
 	send(403, `{"error":"may not publish to mws/sockets"}`, `["*"]`, "null")
 	send(403, `{"error":"may not publish to mws/sockets"}`, `["ONE"]`, `["room/1"]`)
 	send(403, `{"error":"may not publish to mws/sockets"}`, "null", "null")
