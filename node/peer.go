@@ -18,6 +18,13 @@ type Peer interface {
 	// SetSilence sets the milliseconds without a sign of life after which the
 	// peer is dead; 0 = the transport's default, negative = never.
 	SetSilence(ms int)
+	// Adopt has the peer go on with another session, which outlives connections: its
+	// sink is not the connection's and has to pass on what it is told. When Adopt
+	// returns nobody reads from the session before, which its caller closes, as it
+	// closes this one some day; the transport closes the one that it has in the end.
+	// No other connection may have the session. Called by the peer's reader, or with
+	// it held up.
+	Adopt(s *Session)
 	// Speak hands the connection over to another dialect.
 	Speak(d Dialect)
 }

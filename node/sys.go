@@ -38,7 +38,7 @@ func (h *Hub) publishOwnLocked(name string, json []byte, turn *Turn) {
 }
 
 // PublishOwn publishes a JSON value to one of the hub's own topics: what a dialect has
-// to say to everybody who wants to know. name begins with $sys/.
+// to say to everybody who wants to know. name begins with $.
 func (h *Hub) PublishOwn(name string, json []byte, turn *Turn) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -58,7 +58,7 @@ func (s *Server) Accept(nc net.Conn, a node.Arrival, d node.Dialect, w Wire, ans
 		return
 	}
 	sess.SetRights(a.Rights)
-	c.sess = sess
+	c.sess.Store(sess)
 	c.enter(answer, turn)
 }
 

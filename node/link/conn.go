@@ -1,7 +1,9 @@
 package link
 
 import (
+	"runtime"
 	"sync"
+	"sync/atomic"
 
 	"topicd/codec"
 	"topicd/node"
@@ -28,8 +30,9 @@ type conn struct {
 	answers   *answerBuf   // behind the readings: answers, pongs, goodbye; nil = none
 	cut       *codec.Error // why the hub wants it to end
 
+	sess atomic.Pointer[node.Session] // its own, or the one that Adopt gave it
+
 	// static after construction
-	sess *node.Session
 	sock socket
 	wire Wire
 	srv  *Server
@@ -122,7 +125,19 @@ var (
 )
 
 // Session implements node.Peer.
-func (c *conn) Session() *node.Session { return c.sess }
+func (c *conn) Session() *node.Session { return c.sess.Load() }
+
+// Adopt implements node.Peer.
+func (c *conn) Adopt(s *node.Session) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for c.writer == busy { // somebody reads from the old one, for microseconds
+		c.mu.Unlock()
+		runtime.Gosched()
+		c.mu.Lock()
+	}
+	c.sess.Store(s)
+}
 
 // Speak implements node.Peer.
 func (c *conn) Speak(d node.Dialect) {
@@ -169,7 +184,7 @@ func (c *conn) attendUnlock(turn *node.Turn) {
 	urgent := c.paced && c.paceLocked() > answerWait
 	c.countLocked()
 	c.mu.Unlock()
-	c.sess.Attend(turn)
+	c.sess.Load().Attend(turn)
 	if urgent {
 		c.Wake()
 	}

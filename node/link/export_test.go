@@ -135,7 +135,7 @@ func Feeder(h *node.Hub, o Options, w Wire, d node.Dialect) (*Fed, error) {
 	if err != nil {
 		return nil, err
 	}
-	f.c.sess = sess
+	f.c.sess.Store(sess)
 	s.add(f.c)
 	return f, nil
 }

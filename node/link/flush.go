@@ -173,7 +173,7 @@ func (w *worker) roundsLocked(c *conn) {
 		c.mu.Unlock()
 		out, next := w.out[:0], node.Idle
 		if !ended {
-			out, next = c.sess.Fill(out, batchLimit, w.turn.Mono, c.wire, &w.scratch)
+			out, next = c.sess.Load().Fill(out, batchLimit, w.turn.Mono, c.wire, &w.scratch)
 		}
 		c.mu.Lock()
 		drain := c.draining && next == node.Again && w.mono/int64(time.Millisecond)-c.endAt < drainFor

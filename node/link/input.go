@@ -9,14 +9,14 @@ import (
 // heard takes what a reader has read: buf begins with the bytes left from before.
 // It returns for how many milliseconds the peer is to be left unread.
 func (c *conn) heard(buf []byte, turn *node.Turn) (wait int64) {
-	c.sess.Heard(turn.Mono)
+	c.sess.Load().Heard(turn.Mono)
 	if c.over {
 		return 0
 	}
 	if !c.feed(buf, turn) {
 		return 0
 	}
-	return c.sess.Owes()
+	return c.sess.Load().Owes()
 }
 
 // feed takes what was read apart: buf begins with the bytes left from before.
@@ -104,7 +104,7 @@ func (c *conn) take(m *Message, turn *node.Turn) *Broken {
 
 // piece puts a message together.
 func (c *conn) piece(m *Message, turn *node.Turn) *Broken {
-	if !m.Last && c.sess.Overdrawn(1, 0, turn.Mono) {
+	if !m.Last && c.sess.Load().Overdrawn(1, 0, turn.Mono) {
 		return errFlood // pieces without an end
 	}
 	if c.packets {
@@ -217,7 +217,7 @@ func (c *conn) finish(code int, reason string, turn *node.Turn) {
 		c.life = done
 	}
 	c.mu.Unlock()
-	c.sess.Attend(turn)
+	c.sess.Load().Attend(turn)
 	c.Wake() // a session with readings that it will never be sent is on no turn any more
 }
 
@@ -231,7 +231,7 @@ func (c *conn) forget() {
 func (c *conn) gone(turn *node.Turn) {
 	c.forget()
 	c.dialect.Close(c, turn)
-	c.sess.Close(turn)
+	c.sess.Load().Close(turn)
 	c.mu.Lock()
 	c.life = closed
 	c.answers, c.pending = nil, nil
@@ -242,5 +242,5 @@ func (c *conn) gone(turn *node.Turn) {
 		c.sock.release()
 	}
 	c.srv.remove(c)
-	c.srv.opt.Gone(c.sess.Info().Addr)
+	c.srv.opt.Gone(c.sess.Load().Info().Addr)
 }

@@ -59,7 +59,8 @@ func TestFullBeforeItHasAPlaceInItsLoop(t *testing.T) {
 		t.Fatal(err)
 	}
 	turn := h.Turn()
-	c.sess, _ = h.Open(c, "", "", turn)
+	sess, _ := h.Open(c, "", "", turn)
+	c.sess.Store(sess)
 	s.add(c)
 	all := bytes.Repeat([]byte("0123456789abcdef"), 1<<20)
 	c.Send(false, all, turn)

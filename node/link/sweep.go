@@ -61,7 +61,7 @@ func (k *cuts) add(c *conn, why node.Counter) {
 		return
 	}
 	if at.n++; at.n == 1 {
-		i := c.sess.Info()
+		i := c.sess.Load().Info()
 		at.first = i.Client + " at " + i.Addr
 	}
 }
@@ -100,7 +100,7 @@ func (s *Server) sweep(c *conn, turn *node.Turn) (why node.Counter) {
 	case stalled:
 		why = node.CutSlow
 		c.sock.shut()
-	case dumb, silence > 0 && turn.Mono-c.sess.LastHeard() > silence:
+	case dumb, silence > 0 && turn.Mono-c.sess.Load().LastHeard() > silence:
 		why = node.CutDead
 		c.sock.shut()
 	case now >= c.nextPing:
@@ -121,7 +121,7 @@ func (s *Server) ping(c *conn, turn *node.Turn) {
 		a.b = c.wire.Ping(a.b)
 	}
 	c.mu.Unlock()
-	c.sess.Attend(turn)
+	c.sess.Load().Attend(turn)
 }
 
 // pressedStall is how long a socket may take nothing that keeps a large answer

@@ -5,6 +5,7 @@ package dialecttest
 
 import (
 	"context"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -37,6 +38,28 @@ type Hub struct {
 	Router *dialect.Router
 	URL    string // http://…
 	Web    *web.Server
+	link   *link.Server
+}
+
+// Bare listens for a dialect that is spoken without HTTP, and returns the address.
+func (h *Hub) Bare(t testing.TB, name string) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			a := node.Arrival{Dialect: name}
+			h.link.Accept(c, a, h.Router.Open(a), nil, nil)
+		}
+	}()
+	return l.Addr().String()
 }
 
 // Start starts a hub.
@@ -51,6 +74,7 @@ func Start(t testing.TB, o Options) *Hub {
 	if err != nil {
 		t.Fatal(err)
 	}
+	h.link = l
 	sockets := ws.New(l, ws.Options{Open: h.Router.Open, Subprotocols: h.Router.Protos(), Arrival: o.arrival})
 	h.Web = web.New(web.Config{Hub: h.Hub, Version: "1.0", Dialects: h.Router.Plugs()})
 	if o.Rights == nil {

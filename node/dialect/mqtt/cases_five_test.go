@@ -267,15 +267,16 @@ var aliasCases = []kase{
 			x.Fatal("no aliases")
 		}
 		s.sub(0, "#")
-		p.pub(0, "a", "1", alias(1))
-		p.pub(0, "", "2", noTopic, alias(1))
-		p.pub(0, "b", "3", alias(1))
-		p.pub(0, "", "4", noTopic, alias(1))
-		p.pub(0, "c", "5", alias(2))
-		p.pub(0, "", "6", noTopic, alias(1))
-		for _, want := range []string{"a 1", "a 2", "b 3", "b 4", "c 5", "b 6"} {
+		say := func(topic, want string, o ...func(*packet.Publish)) {
+			p.pub(0, topic, want[2:], o...)
 			s.want("q0 " + want)
 		}
+		say("a", "a 1", alias(1))
+		say("", "a 2", noTopic, alias(1))
+		say("b", "b 3", alias(1))
+		say("", "b 4", noTopic, alias(1))
+		say("c", "c 5", alias(2))
+		say("", "b 6", noTopic, alias(1))
 	}},
 	{clause: "3.3.2-8", says: "alias 0 ends the connection", only: 5, do: func(x *run) {
 		p := x.connect("p")

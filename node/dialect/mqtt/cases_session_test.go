@@ -190,20 +190,20 @@ var willCases = []kase{
 		s := x.connect("s")
 		s.sub(2, "will")
 		for qos := range byte(3) {
-			x.connect("w", will(w(x, "will", "gone", qos, false))).cut()
+			x.connect("w", lastWill(w(x, "will", "gone", qos, false))).cut()
 			s.take(fmt.Sprintf("q%d will gone", qos))
 		}
 	}},
 	{clause: "3.1.2-10", says: "no will after a DISCONNECT", do: func(x *run) {
 		s := x.connect("s")
 		s.sub(1, "will")
-		x.connect("w", will(w(x, "will", "gone", 1, false))).bye()
+		x.connect("w", lastWill(w(x, "will", "gone", 1, false))).bye()
 		s.quiet()
 	}},
 	{clause: "3.1.2-15", says: "a will may be retained", do: func(x *run) {
 		s := x.connect("s")
 		s.sub(1, "LWT")
-		x.connect("w", will(w(x, "LWT", "Offline", 1, true))).cut()
+		x.connect("w", lastWill(w(x, "LWT", "Offline", 1, true))).cut()
 		s.take("q1 LWT Offline")
 		n := x.connect("n")
 		n.sub(1, "LWT")
@@ -212,13 +212,13 @@ var willCases = []kase{
 	{clause: "3.1.2-8", says: "a will is sent when the keep alive ends", do: func(x *run) {
 		s := x.connect("s")
 		s.sub(0, "will")
-		x.connect("w", keepAlive(1), will(w(x, "will", "gone", 0, false)))
+		x.connect("w", keepAlive(1), lastWill(w(x, "will", "gone", 0, false)))
 		s.want("q0 will gone")
 	}},
 	{clause: "3.1.2-8", says: "a will is sent after a protocol error", do: func(x *run) {
 		s := x.connect("s")
 		s.sub(0, "will")
-		p := x.connect("w", will(w(x, "will", "gone", 0, false)))
+		p := x.connect("w", lastWill(w(x, "will", "gone", 0, false)))
 		p.raw("0000")
 		p.closed()
 		s.want("q0 will gone")
@@ -226,20 +226,20 @@ var willCases = []kase{
 	{clause: "3.1.4-3", says: "a will is sent when the client is taken over", do: func(x *run) {
 		s := x.connect("s")
 		s.sub(0, "will")
-		x.connect("w", will(w(x, "will", "gone", 0, false)))
+		x.connect("w", lastWill(w(x, "will", "gone", 0, false)))
 		x.connect("w").quiet()
 		s.want("q0 will gone")
 	}},
 	{clause: "3.1.3", says: "a will without payload", do: func(x *run) {
 		s := x.connect("s")
 		s.sub(0, "will")
-		x.connect("w", will(w(x, "will", "", 0, false))).cut()
+		x.connect("w", lastWill(w(x, "will", "", 0, false))).cut()
 		s.want("q0 will ")
 	}},
 	{clause: "3.14.2.1", says: "DISCONNECT may ask for the will", only: 5, do: func(x *run) {
 		s := x.connect("s")
 		s.sub(0, "will")
-		p := x.connect("w", will(w(x, "will", "gone", 0, false)))
+		p := x.connect("w", lastWill(w(x, "will", "gone", 0, false)))
 		p.raw("e0 01 04")
 		p.closed()
 		s.want("q0 will gone")
@@ -249,7 +249,7 @@ var willCases = []kase{
 		s.sub(0, "will")
 		q := w(x, "will", "gone", 0, false)
 		q.Props = q.Props.AppendNum(packet.WillDelay, 1)
-		p := x.connect("w", keepState, expiry(100), will(q))
+		p := x.connect("w", keepState, expiry(100), lastWill(q))
 		p.cut()
 		s.quiet()
 		s.want("q0 will gone")
@@ -259,7 +259,7 @@ var willCases = []kase{
 		s.sub(0, "will", "t")
 		q := w(x, "will", "gone", 0, false)
 		q.Props = q.Props.AppendNum(packet.WillDelay, 2)
-		x.connect("w", keepState, expiry(100), will(q)).cut()
+		x.connect("w", keepState, expiry(100), lastWill(q)).cut()
 		p := x.persistent("w")
 		time.Sleep(3 * time.Second) // the delay passes
 		p.pub(0, "t", "x")
@@ -270,7 +270,7 @@ var willCases = []kase{
 		s.sub(0, "will")
 		q := w(x, "will", "gone", 0, false)
 		q.Props = q.Props.AppendNum(packet.WillDelay, 100)
-		x.connect("w", will(q)).cut()
+		x.connect("w", lastWill(q)).cut()
 		s.want("q0 will gone")
 	}},
 	{clause: "3.1.3.2", says: "a will has properties", only: 5, do: func(x *run) {
@@ -278,7 +278,7 @@ var willCases = []kase{
 		s.sub(0, "will")
 		q := w(x, "will", "gone", 0, false)
 		q.Props = q.Props.AppendVal(packet.ContentType, []byte("text/plain")).AppendUser("a", "b")
-		x.connect("w", will(q)).cut()
+		x.connect("w", lastWill(q)).cut()
 		s.want("q0 will gone 3=text/plain a:b")
 	}},
 }

@@ -64,18 +64,11 @@ func isString(b []byte) bool {
 // appendPayload appends a reading as MQTT shows it. raw: its JSON is as an MQTT
 // client wrote it.
 func appendPayload(dst []byte, r *node.Reading, raw bool) ([]byte, bool) {
-	if r.CBOR {
-		if b, ok := codec.ByteString(r.Data); ok {
-			return append(dst, b...), true
-		}
-	}
-	if !raw && (r.CBOR || isString(r.Data)) {
-		if out, ok := codec.AppendText(dst, r.Enc(), r.Data); ok {
-			return out, true
-		}
+	if b, ok := payloadIn(r, raw); ok {
+		return append(dst, b...), true
 	}
 	if !r.CBOR {
-		return append(dst, r.Data...), true
+		return codec.AppendText(dst, codec.JSON, r.Data)
 	}
 	out, err := codec.Transcode(dst, codec.JSON, codec.CBOR, r.Data)
 	return out, err == nil

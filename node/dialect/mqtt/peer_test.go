@@ -64,7 +64,7 @@ func expiry(s uint32) options {
 func num(id packet.Prop, n uint32) options {
 	return func(c *packet.Connect) { c.Props = c.Props.AppendNum(id, n) }
 }
-func will(w packet.Will) options {
+func lastWill(w packet.Will) options {
 	return func(c *packet.Connect) { c.HasWill, c.Will = true, w }
 }
 func noID(c *packet.Connect) { c.ClientID = nil }

@@ -126,3 +126,6 @@ func Share(f []byte) (name, filter []byte) {
 	}
 	return f, nil
 }
+
+// ValidUTF8 reports whether a payload is what payload format 1 promises (3.3.2.3.2).
+func ValidUTF8(s []byte) bool { return utf8.Valid(s) }

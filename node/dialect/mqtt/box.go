@@ -1,0 +1,130 @@
+package mqtt
+
+import (
+	"topicd/node"
+	"topicd/node/dialect/mqtt/packet"
+)
+
+// box is what a client is sent in order with its readings: a SUBACK before what
+// is retained, a CONNACK and what was not acknowledged before all else. It is a
+// task of the session, in line while there is something in it.
+type box struct {
+	b      []byte
+	inLine bool
+	more   bool // somebody asked for it while it was being emptied
+	again  int  // flights that are to be sent again, from the first on
+}
+
+// maxBox is how much may wait for a peer that asks and does not read.
+const maxBox = 64 << 10
+
+// say puts a packet into the box. false: its peer does not read.
+func (c *client) say(pkt []byte, turn *node.Turn) bool {
+	c.mu.Lock()
+	ok := len(c.out.box.b)+len(pkt) <= maxBox
+	if ok {
+		c.out.box.b = append(c.out.box.b, pkt...)
+	}
+	c.mu.Unlock()
+	return c.attend(turn) && ok
+}
+
+// attend has the box emptied soon.
+func (c *client) attend(turn *node.Turn) bool {
+	c.mu.Lock()
+	in := c.out.box.inLine
+	c.out.box.inLine, c.out.box.more = true, true
+	c.mu.Unlock()
+	return in || c.sess.Enqueue((*outbox)(c), turn) == nil
+}
+
+// outbox is the box of a client as a task.
+type outbox client
+
+// Step implements node.Task.
+func (o *outbox) Step(dst []byte, limit int, f node.Framer) (out []byte, done bool) {
+	c := (*client)(o)
+	for {
+		c.mu.Lock()
+		b := &c.out.box
+		b.more = false
+		if len(b.b) > 0 {
+			at := len(dst)
+			dst = f.End(append(f.Begin(dst), b.b...), at, false)
+			b.b = nil
+		}
+		c.mu.Unlock()
+		for len(dst) < limit {
+			next, more := c.resend(dst, f)
+			if dst = next; !more {
+				break
+			}
+		}
+		c.roomier()
+		c.mu.Lock()
+		if !b.more && b.again == 0 { // nothing came up meanwhile
+			b.inLine = false
+			c.mu.Unlock()
+			return dst, true
+		}
+		c.mu.Unlock()
+		if len(dst) >= limit {
+			return dst, false
+		}
+	}
+}
+
+// resend sends the next flight again (4.4). One whose reading has gone from the
+// hub's memory is given up: it was counted when it went.
+func (c *client) resend(dst []byte, f node.Framer) (out []byte, more bool) {
+	c.mu.Lock()
+	o := &c.out
+	if o.box.again == 0 {
+		c.mu.Unlock()
+		return dst, false
+	}
+	i := len(o.flights) - o.box.again
+	if i < 0 {
+		i, o.box.again = 0, len(o.flights)
+	}
+	o.box.again--
+	if i >= len(o.flights) {
+		c.mu.Unlock()
+		return dst, false
+	}
+	x := o.flights[i]
+	more = o.box.again > 0
+	v := o.v
+	c.mu.Unlock()
+	at := len(dst)
+	if x.released {
+		rel := packet.Ack{Type: packet.PUBREL, ID: x.id}
+		return f.End(rel.Append(f.Begin(dst), v), at, false), more
+	}
+	sent := false
+	if t := c.sess.Hub().Find([]byte(x.topic)); t != nil {
+		var raw []byte
+		c.sess.Hub().Read(t, x.seq, x.seq+1, &raw, func(r *node.Reading) bool {
+			if r.Ep != x.ep || r.Seq != x.seq {
+				return false
+			}
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			m := message{v: v, qos: x.qos, dup: true, retain: x.retain, id: x.id}
+			out, ok := o.write(f.Begin(dst), r, &m, o.wants(x.topic).ids)
+			if dst = out[:at]; ok {
+				dst, sent = f.End(out, at, false), true
+			}
+			return false
+		})
+	}
+	if !sent {
+		c.mu.Lock()
+		if i := o.flight(x.id); i >= 0 {
+			o.land(i)
+		}
+		c.mu.Unlock()
+		c.srv.hub.Stats.Add(node.DropOverrun, 1)
+	}
+	return dst, more
+}

@@ -1,0 +1,208 @@
+package mqtt
+
+import (
+	"bytes"
+
+	"topicd/codec"
+	"topicd/node"
+	"topicd/node/dialect/mqtt/packet"
+)
+
+// maxClientID is the longest client identifier, told by code 133: a hub full of
+// them must have its bound.
+const maxClientID = 1024
+
+// connect handles a CONNECT (3.1).
+func (c *conn) connect(p node.Peer, pkt []byte, turn *node.Turn) {
+	var q packet.Connect
+	if err := q.Decode(pkt); err != nil {
+		c.v = q.Version
+		if err.Reason == packet.UnsupportedVersion {
+			c.refuse(p, packet.UnsupportedVersion, err.Msg, turn)
+			return
+		}
+		c.srv.hub.Stats.Add(node.CutMalformed, 1)
+		if c.v == packet.V5 {
+			c.refuse(p, err.Reason, err.Msg, turn)
+			return
+		}
+		c.over = true
+		p.End(closeCode(packet.Malformed), err.Msg, turn)
+		return
+	}
+	c.v = q.Version
+	if why, msg := c.unfit(&q); why.Failed() {
+		c.refuse(p, why, msg, turn)
+		return
+	}
+	id := string(q.ClientID)
+	if id == "" {
+		id = c.srv.anonymous()
+	}
+	if err := c.admit(p, &q, id, turn); err != nil {
+		why := reasonOf(err, packet.CONNACK)
+		if err.Code == codec.CodeUnauthorized && !q.HasPassword && !q.HasUser {
+			why = packet.NotAuthorized
+		}
+		c.refuse(p, why, err.Msg, turn)
+		return
+	}
+	c.will = newWill(&q)
+	c.peer = speaker{p}
+	cl := &claim{conn: c, peer: p, id: id, v: q.Version, clean: q.CleanStart, expiry: c.expiry(&q), props: bytes.Clone(q.Props)}
+	cl.keepAlive, cl.assigned = q.KeepAlive, len(q.ClientID) == 0
+	c.said.Store(int32(c.v))
+	client, present := c.srv.enter(cl, turn)
+	if client == nil {
+		c.claim = cl
+		return
+	}
+	c.start(cl, client, present, turn)
+}
+
+// unfit says what of a CONNECT is refused whoever sends it.
+func (c *conn) unfit(q *packet.Connect) (packet.Reason, string) {
+	switch {
+	case len(q.ClientID) > maxClientID:
+		return packet.BadClientID, "a client identifier of more than 1,024 bytes"
+	case len(q.ClientID) == 0 && !q.CleanStart && q.Version != packet.V5:
+		return packet.BadClientID, "a session to keep and no client identifier" // 3.1.1: 3.1.3-8
+	case q.Props.Val(packet.AuthMethod) != nil:
+		return packet.BadAuthMethod, "authentication methods are not spoken here"
+	}
+	return packet.Success, ""
+}
+
+// admit judges who it is: the user name is a token's name or a device, the
+// password a token.
+func (c *conn) admit(p node.Peer, q *packet.Connect, id string, turn *node.Turn) *codec.Error {
+	s := p.Session()
+	said := node.Credentials{Token: string(q.Password), Name: string(q.User)}
+	if said.Name == "" && len(q.ClientID) > 0 {
+		said.Name = id
+	}
+	if q.HasPassword && q.HasUser {
+		said.Dev = string(q.User)
+	}
+	if door := c.srv.cfg.Door; door != nil {
+		now := s.Rights()
+		r, _, err := door.Admit(now, s.Info().Addr, &said)
+		if err != nil {
+			return err
+		}
+		if r != now {
+			s.SetRights(r)
+		}
+	}
+	if said.Dev == "" {
+		said.Dev = said.Name
+	}
+	// A client identifier may be what no name of the hub's can be: then it is nameless.
+	_ = s.Name(said.Dev, turn)
+	return nil
+}
+
+// expiry is for how long the client wants to be kept, as far as it may be.
+func (c *conn) expiry(q *packet.Connect) uint32 {
+	if q.Version == packet.V5 {
+		return c.srv.allowed(q.Props.Num(packet.SessionExpiry, 0))
+	}
+	if q.CleanStart {
+		return 0
+	}
+	return c.srv.allowed(forever)
+}
+
+// resume goes on when the old connection of a client has gone.
+func (c *conn) resume(turn *node.Turn) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	q := c.claim
+	if q == nil || c.over {
+		return
+	}
+	client, present := c.srv.enter(q, turn)
+	if client == nil {
+		return // somebody was faster, and goes for it
+	}
+	c.claim = nil
+	c.start(q, client, present, turn)
+	held := c.held
+	c.held = nil
+	for len(held) > 0 && !c.over {
+		pkt, rest, _ := packet.Split(held, c.srv.cfg.MaxPacket)
+		if pkt == nil {
+			return
+		}
+		held = rest
+		c.frame(q.peer, pkt, turn)
+	}
+}
+
+// start tells the client that it is in (3.2), and sends again what it has not
+// acknowledged.
+func (c *conn) start(q *claim, client *client, present bool, turn *node.Turn) {
+	c.client = client
+	p := q.peer
+	client.mu.Lock()
+	o := &client.out
+	o.v = c.v
+	o.limit = int(min(q.props.Num(packet.ReceiveMaximum, maxWindow), maxWindow))
+	o.maxPacket = int(q.props.Num(packet.MaximumPacketSize, 0))
+	o.gives, o.aliases = int(min(q.props.Num(packet.TopicAliasMaximum, 0), takenAliases)), nil
+	o.box = box{b: c.connack(q, present).Append(nil, c.v), again: len(o.flights)}
+	client.mu.Unlock()
+	if q.keepAlive > 0 {
+		p.SetSilence(int(q.keepAlive) * 1500) // 3.1.2-22
+	} else {
+		p.SetSilence(-1)
+	}
+	if client.sess != p.Session() {
+		c.own = p.Session()
+		rights, name := c.own.Rights(), c.own.Info()
+		c.own.Close(turn)
+		p.Adopt(client.sess)
+		client.sess.SetRights(rights)
+		client.sess.Describe("mqtt", "", turn)
+		if name.Named {
+			_ = client.sess.Name(name.Client, turn)
+		}
+		client.sess.Heard(turn.Mono)
+	}
+	client.attend(turn)
+	client.sess.Resume(turn)
+	client.roomier()
+	p.(node.Sink).Wake()
+}
+
+// connack says what the server does not do as asked (3.2.2.3).
+func (c *conn) connack(q *claim, present bool) *packet.Connack {
+	a := &packet.Connack{SessionPresent: present}
+	if c.v != packet.V5 {
+		return a
+	}
+	if asked := q.props.Num(packet.SessionExpiry, 0); asked != q.expiry {
+		a.Props = a.Props.AppendNum(packet.SessionExpiry, q.expiry)
+	}
+	a.Props = a.Props.AppendNum(packet.ReceiveMaximum, receiveMaximum).AppendNum(packet.MaximumPacketSize, uint32(c.srv.cfg.MaxPacket)).
+		AppendNum(packet.TopicAliasMaximum, takenAliases)
+	if q.assigned {
+		a.Props = a.Props.AppendVal(packet.AssignedClientID, []byte(q.id))
+	}
+	return a
+}
+
+// refuse answers CONNECT with no, and ends the connection.
+func (c *conn) refuse(p node.Peer, why packet.Reason, msg string, turn *node.Turn) {
+	c.over = true
+	a := packet.Connack{Code: returnCode(why)}
+	v := c.v
+	if v == packet.V5 {
+		a.Code = byte(why)
+		a.Props = a.Props.AppendVal(packet.ReasonString, []byte(msg))
+	} else {
+		v = packet.V4
+	}
+	p.Send(false, a.Append(nil, v), turn)
+	p.End(closeCode(why), msg, turn)
+}

@@ -1,0 +1,337 @@
+package mqtt
+
+import (
+	"topicd/codec"
+	"topicd/node"
+	"topicd/node/dialect/mqtt/packet"
+)
+
+// feed is what a client is sent. It is the format of its subscriptions where they
+// are not plain. All of it is guarded by the client's mu.
+type feed struct {
+	v         packet.Version
+	limit     int      // of flights: the client's receive maximum, at most maxWindow
+	maxPacket int      // the client's maximum packet size, 0 = none
+	gives     int      // topic aliases that the client takes
+	aliases   []string // alias n is aliases[n-1]
+	subs      subs
+	flights   []flight
+	lastID    uint16
+	box       box
+
+	// what the subscriptions want of the topic that was asked for last
+	topic string
+	wish  wish
+
+	props packet.Props // scratch
+}
+
+// Window is how many messages a client may leave unacknowledged: it may say
+// less. Each is a place of 48 bytes and not the message.
+const maxWindow = 32
+
+// flight is a message that its client has not acknowledged to the end.
+type flight struct {
+	id       uint16
+	qos      byte
+	released bool // PUBREC has come: PUBREL is to be answered (4.3.3)
+	retain   bool
+	topic    string
+	ep, seq  uint64
+}
+
+// Live implements node.Format: there is no such mark.
+func (c *client) Live(dst []byte, _ string, _ uint64, _ int64) ([]byte, bool) { return dst, false }
+
+// Text implements node.Format.
+func (c *client) Text() bool { return false }
+
+// Room implements node.Windowed.
+func (c *client) Room() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.out.limit - len(c.out.flights)
+}
+
+// Append implements node.Format.
+func (c *client) Append(dst []byte, r *node.Reading) ([]byte, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	o := &c.out
+	w := o.wants(r.Topic)
+	if !w.some || w.noLocal && r.Origin == c.sess.ID() {
+		return dst, false
+	}
+	return o.send(dst, r, w.qos, w.asPublished && !r.Passing, w.ids)
+}
+
+// flat is how subscriptions of QoS 0 are read that meet no other: they do not wait
+// for a window (3.3.4-7).
+type flat struct{ c *client }
+
+// Append implements node.Format.
+func (f flat) Append(dst []byte, r *node.Reading) ([]byte, bool) { return f.c.Append(dst, r) }
+
+// Live implements node.Format: there is no such mark.
+func (f flat) Live(dst []byte, _ string, _ uint64, _ int64) ([]byte, bool) { return dst, false }
+
+// Text implements node.Format.
+func (f flat) Text() bool { return false }
+
+// send appends a reading at the lower of two QoS, and notes that it is on its way.
+func (o *feed) send(dst []byte, r *node.Reading, qos byte, retain bool, ids []uint32) ([]byte, bool) {
+	m := message{v: o.v, qos: min(qos, publishedQoS(r)), retain: r.Stored || retain}
+	if m.qos > 0 {
+		m.id = o.nextID()
+	}
+	out, ok := o.write(dst, r, &m, ids)
+	if ok && m.qos > 0 {
+		o.lastID = m.id
+		o.flights = append(o.flights, flight{id: m.id, qos: m.qos, retain: m.retain, topic: r.Topic, ep: r.Ep, seq: r.Seq})
+	}
+	return out, ok
+}
+
+// publishedQoS is the QoS that a reading was published with. What others than MQTT
+// publish is stored when it is acknowledged: QoS 1.
+func publishedQoS(r *node.Reading) byte {
+	if r.QoS > 0 {
+		return r.QoS - 1
+	}
+	return 1
+}
+
+// wants is what the subscriptions want of a topic. Readings come in runs.
+func (o *feed) wants(topic string) *wish {
+	if o.topic != topic || topic == "" {
+		o.topic, o.wish = topic, o.subs.of(topic, o.wish.ids[:0])
+	}
+	return &o.wish
+}
+
+// changed is to be called when subs have.
+func (o *feed) changed() {
+	o.topic = ""
+}
+
+// as says how a subscription is to be read beside the others.
+func (c *client) as(s *sub) as {
+	o := &c.out
+	if s.qos > 0 {
+		return asWindow
+	}
+	own := c.kept || o.gives > 0 || o.maxPacket > 0 || !s.plain()
+	for x := range o.subs.all {
+		if x.filter == s.filter || !x.meets(s) {
+			continue
+		}
+		if x.qos > 0 {
+			return asWindow
+		}
+		own = own || !x.plain()
+	}
+	if own {
+		return asOwn
+	}
+	return asAll
+}
+
+// format is the format for that.
+func (c *client) format(a as) node.Format {
+	switch {
+	case a == asWindow:
+		return c
+	case a == asOwn:
+		return flat{c}
+	case c.out.v == packet.V5:
+		return plain5
+	}
+	return plain4
+}
+
+// nextID is an identifier that no flight has (2.2.1).
+func (o *feed) nextID() uint16 {
+	for id := o.lastID + 1; ; id++ {
+		if id != 0 && o.flight(id) < 0 {
+			return id
+		}
+	}
+}
+
+func (o *feed) flight(id uint16) int {
+	for i := range o.flights {
+		if o.flights[i].id == id {
+			return i
+		}
+	}
+	return -1
+}
+
+func (o *feed) land(i int) { o.flights = append(o.flights[:i], o.flights[i+1:]...) }
+
+// message is what of a PUBLISH is not the reading's.
+type message struct {
+	v           packet.Version
+	qos         byte
+	dup, retain bool
+	id          uint16
+}
+
+// write appends a reading as a PUBLISH; false when it has expired, has no form,
+// or is larger than the client takes (3.1.2-25).
+func (o *feed) write(dst []byte, r *node.Reading, m *message, ids []uint32) ([]byte, bool) {
+	p := o.props[:0]
+	if m.v == packet.V5 {
+		for _, id := range ids {
+			p = p.AppendNum(packet.SubscriptionID, id)
+		}
+	}
+	x := parseExt(r.Ext)
+	p, ok := x.hand(p, m.v, r.Age)
+	if !ok {
+		return dst, false
+	}
+	topic := r.Topic
+	if n := o.alias(topic); n > 0 && m.v == packet.V5 {
+		p = p.AppendNum(packet.TopicAlias, uint32(n))
+		topic = ""
+	}
+	fresh := topic != "" && m.v == packet.V5 && !m.dup && len(o.aliases) < o.gives
+	if fresh {
+		p = p.AppendNum(packet.TopicAlias, uint32(len(o.aliases)+1))
+	}
+	o.props = p
+	start := len(dst)
+	out, ok := appendReading(dst, r, m, topic, p, x.raw)
+	if ok && o.maxPacket > 0 && len(out)-start > o.maxPacket {
+		return out[:start], false
+	}
+	if ok && fresh {
+		o.aliases = append(o.aliases, r.Topic)
+	}
+	return out, ok
+}
+
+// alias is the alias that the client knows a topic by, 0 = none.
+func (o *feed) alias(topic string) int {
+	for i, a := range o.aliases {
+		if a == topic {
+			return i + 1
+		}
+	}
+	return 0
+}
+
+// appendReading appends the PUBLISH of a reading.
+func appendReading(dst []byte, r *node.Reading, m *message, topic string, p packet.Props, raw bool) ([]byte, bool) {
+	flags := packet.Flags(m.qos, m.dup, m.retain)
+	if b, ok := payloadIn(r, raw); ok {
+		return append(packet.AppendPublish(dst, m.v, flags, topic, m.id, p, len(b)), b...), true
+	}
+	// The payload first, whose length is not known, then the head before it.
+	start := len(dst)
+	dst, ok := appendPayload(dst, r, raw)
+	if !ok {
+		return dst[:start], false
+	}
+	n := len(dst) - start
+	head := packet.PublishSize(m.v, m.qos, len(topic), len(p), n) - n
+	for range head {
+		dst = append(dst, 0)
+	}
+	copy(dst[start+head:], dst[start:start+n])
+	packet.AppendPublish(dst[:start], m.v, flags, topic, m.id, p, n)
+	return dst, true
+}
+
+// plainFormat is how everybody reads who wants QoS 0 and nothing else: one value
+// for all, so that the hub encodes a reading once for all of them.
+type plainFormat struct{ v packet.Version }
+
+var plain4, plain5 = &plainFormat{packet.V4}, &plainFormat{packet.V5}
+
+// Append implements node.Format.
+func (f *plainFormat) Append(dst []byte, r *node.Reading) ([]byte, bool) {
+	x := parseExt(r.Ext)
+	p, ok := x.hand(nil, f.v, r.Age)
+	if !ok {
+		return dst, false
+	}
+	return appendReading(dst, r, &message{v: f.v, retain: r.Stored}, r.Topic, p, x.raw)
+}
+
+// Live implements node.Format: there is no such mark.
+func (f *plainFormat) Live(dst []byte, _ string, _ uint64, _ int64) ([]byte, bool) { return dst, false }
+
+// Text implements node.Format.
+func (f *plainFormat) Text() bool { return false }
+
+// ext is what MQTT keeps with a reading beside its data (node.Body.Ext): a byte of
+// flags, then the properties that are handed on.
+type ext struct {
+	raw     bool // the JSON is as it was written: see payload.go
+	expires bool // the message expiry interval is among the properties
+	props   packet.Props
+}
+
+const (
+	extRaw     = 1
+	extExpires = 2
+)
+
+// handedOn are the properties of a message that its readers get (3.3.2.3).
+const handedOn = packet.Has(1<<packet.PayloadFormat | 1<<packet.MessageExpiry | 1<<packet.ContentType | 1<<packet.ResponseTopic |
+	1<<packet.CorrelationData | 1<<packet.UserProperty)
+
+// appendExt appends the ext of a message; nothing where there is nothing to say.
+func appendExt(dst []byte, raw bool, p packet.Props, has packet.Has) []byte {
+	if !raw && has&handedOn == 0 {
+		return dst
+	}
+	var f byte
+	if raw {
+		f = extRaw
+	}
+	if has.Has(packet.MessageExpiry) {
+		f |= extExpires
+	}
+	return packet.Props(append(dst, f)).AppendOnly(p, handedOn)
+}
+
+func parseExt(b []byte) ext {
+	if len(b) == 0 {
+		return ext{}
+	}
+	return ext{b[0]&extRaw != 0, b[0]&extExpires != 0, packet.Props(b[1:])}
+}
+
+// hand appends the properties as a reader gets them age milliseconds later; false
+// when the message has expired (3.3.2-5, 3.3.2-6).
+func (x *ext) hand(p packet.Props, v packet.Version, age int64) (packet.Props, bool) {
+	if x.expires {
+		left := int64(x.props.Num(packet.MessageExpiry, 0)) - age/1000
+		if left <= 0 {
+			return p, false
+		}
+		if v == packet.V5 {
+			p = p.AppendOnly(x.props, handedOn&^(1<<packet.MessageExpiry))
+			p = p.AppendNum(packet.MessageExpiry, uint32(left))
+		}
+		return p, true
+	}
+	if v == packet.V5 {
+		p = append(p, x.props...)
+	}
+	return p, true
+}
+
+// payloadIn is the payload of a reading where it lies in it in one piece.
+func payloadIn(r *node.Reading, raw bool) ([]byte, bool) {
+	if !r.CBOR {
+		return r.Data, raw || !isString(r.Data)
+	}
+	if b, ok := codec.ByteString(r.Data); ok {
+		return b, true
+	}
+	return codec.TextString(r.Data)
+}

@@ -1,0 +1,234 @@
+package mqtt
+
+import (
+	"sync"
+
+	"topicd/codec"
+	"topicd/node"
+	"topicd/node/dialect/mqtt/packet"
+)
+
+// scratch is what a publish needs for the time that it takes.
+type scratch struct{ data, ext []byte }
+
+var scratches = sync.Pool{New: func() any { return new(scratch) }}
+
+// publish stores a message as a reading.
+func publish(s *node.Session, topic []byte, q *packet.Publish, turn *node.Turn) (node.Published, *codec.Error) {
+	w := scratches.Get().(*scratch)
+	defer func() {
+		if cap(w.data) <= 64<<10 && cap(w.ext) <= 4096 {
+			scratches.Put(w)
+		}
+	}()
+	out, enc, inPlace := bodyOf(w.data[:0], q.Payload)
+	w.data = out
+	b := node.Body{Enc: enc, Data: out, Passing: !q.Retain || len(q.Payload) == 0, QoS: q.QoS + 1}
+	if inPlace {
+		b.Data = q.Payload
+	}
+	if raw := inPlace && isString(q.Payload); raw || q.Has&handedOn != 0 {
+		w.ext = appendExt(w.ext[:0], raw, q.Props, q.Has)
+		b.Ext = w.ext
+	}
+	p, err := s.Publish(topic, b, 0, turn)
+	if err == nil && q.Retain && len(q.Payload) == 0 {
+		err = s.Unkeep(topic) // 3.3.1-6
+	}
+	return p, err
+}
+
+// Limits of what a client may have under way; CONNACK says them.
+const (
+	receiveMaximum = 256 // QoS 2 messages that are not released
+	takenAliases   = 16  // topic aliases
+)
+
+var (
+	errSubID    = &packet.Error{Reason: packet.ProtocolError, Clause: "3.3.4-6", Msg: "a subscription identifier from a client"}
+	errAlias    = &packet.Error{Reason: packet.BadAlias, Clause: "3.3.2-9", Msg: "a topic alias above the maximum"}
+	errNoAlias  = &packet.Error{Reason: packet.ProtocolError, Clause: "3.3.2.3.4", Msg: "a topic alias that was never given"}
+	errTooMany  = &packet.Error{Reason: packet.TooManyInFlight, Clause: "3.3.4-9", Msg: "more QoS 2 messages than the receive maximum"}
+	errNoRoomAt = &packet.Error{Reason: packet.QuotaExceeded, Clause: "4.13.2", Msg: "the hub has no room for it; before MQTT 5 only the end of the connection says so"}
+)
+
+// published handles a PUBLISH.
+func (c *conn) published(p node.Peer, pkt []byte, turn *node.Turn) *packet.Error {
+	var q packet.Publish
+	if err := q.Decode(pkt, c.v); err != nil {
+		return err
+	}
+	if q.Has.Has(packet.SubscriptionID) {
+		return errSubID
+	}
+	topic := q.Topic
+	if q.Alias > takenAliases {
+		return errAlias
+	}
+	if q.Alias > 0 && len(topic) == 0 {
+		if int(q.Alias) > len(c.aliases) || c.aliases[q.Alias-1] == "" {
+			return errNoAlias
+		}
+		topic = []byte(c.aliases[q.Alias-1])
+	}
+	if q.QoS == 2 {
+		if c.client.received.has(q.ID) {
+			c.ack(p, packet.PUBREC, q.ID, packet.Success, turn)
+			return nil
+		}
+		if len(c.client.received) >= receiveMaximum {
+			return errTooMany
+		}
+	}
+	if q.Has.Has(packet.PayloadFormat) && q.Props.Num(packet.PayloadFormat, 0) == 1 && !packet.ValidUTF8(q.Payload) {
+		return c.refused(p, &q, packet.BadPayload, turn)
+	}
+	res, err := publish(p.Session(), topic, &q, turn)
+	if q.Alias > 0 && len(q.Topic) > 0 {
+		c.alias(q.Alias, &res, q.Topic)
+	}
+	if err != nil {
+		return c.refused(p, &q, reasonOf(err, packet.PUBACK), turn)
+	}
+	switch q.QoS {
+	case 1:
+		c.stored(p, packet.PUBACK, q.ID, &res, turn)
+	case 2:
+		if res.Unkept == nil || c.v != packet.V5 { // else PUBREC says that it is over
+			c.client.received = append(c.client.received, q.ID)
+		}
+		c.stored(p, packet.PUBREC, q.ID, &res, turn)
+	}
+	return nil
+}
+
+// alias notes what an alias stands for. The topic's own name is kept where it was
+// published to, so that it costs no copy.
+func (c *conn) alias(n uint16, res *node.Published, topic []byte) {
+	for len(c.aliases) < int(n) {
+		c.aliases = append(c.aliases, "")
+	}
+	if res.Topic != nil {
+		c.aliases[n-1] = res.Topic.Name()
+	} else {
+		c.aliases[n-1] = string(topic)
+	}
+}
+
+// refused answers a message that is not stored. MQTT 5 tells why; before it who
+// has no right is acknowledged all the same (3.1.1: 3.3.5-2), and what there is no
+// room for ends the connection, so that it is sent again.
+func (c *conn) refused(p node.Peer, q *packet.Publish, why packet.Reason, turn *node.Turn) *packet.Error {
+	switch {
+	case q.QoS == 0:
+	case c.v != packet.V5 && why != packet.NotAuthorized && why != packet.BadTopic:
+		return errNoRoomAt
+	case q.QoS == 1:
+		c.ack(p, packet.PUBACK, q.ID, why, turn)
+	default:
+		c.ack(p, packet.PUBREC, q.ID, why, turn)
+		if c.v != packet.V5 {
+			c.client.received = append(c.client.received, q.ID)
+		}
+	}
+	return nil
+}
+
+// ack acknowledges at once, or behind what waits for the disk.
+func (c *conn) ack(p node.Peer, t packet.Type, id uint16, why packet.Reason, turn *node.Turn) {
+	a := packet.Ack{Type: t, ID: id, Reason: why}
+	var b [8]byte
+	if s := p.Session(); s.Waits() {
+		_ = s.Later(0, &laterAck{a, c.v}, turn)
+		return
+	}
+	p.Send(false, a.Append(b[:0], c.v), turn)
+}
+
+// stored acknowledges a message when it is as safe as its topic wants.
+func (c *conn) stored(p node.Peer, t packet.Type, id uint16, res *node.Published, turn *node.Turn) {
+	switch {
+	case res.Unkept != nil:
+		c.ack(p, t, id, reasonOf(res.Unkept, t), turn)
+	case res.Commit != 0:
+		if err := p.Session().Later(res.Commit, &laterAck{packet.Ack{Type: t, ID: id}, c.v}, turn); err != nil {
+			c.ack(p, t, id, reasonOf(err, t), turn)
+		}
+	default:
+		c.ack(p, t, id, packet.Success, turn)
+	}
+}
+
+// laterAck is an acknowledgement that waits.
+type laterAck struct {
+	ack packet.Ack
+	v   packet.Version
+}
+
+// Append implements node.Answer.
+func (l *laterAck) Append(dst []byte, f node.Framer, why *codec.Error) []byte {
+	a := l.ack
+	if why != nil {
+		if l.v != packet.V5 {
+			return dst // no answer: the client sends it again (4.4)
+		}
+		a.Reason = reasonOf(why, a.Type)
+	}
+	at := len(dst)
+	return f.End(a.Append(f.Begin(dst), l.v), at, false)
+}
+
+// acked handles PUBACK, PUBREC, PUBREL and PUBCOMP.
+func (c *conn) acked(p node.Peer, pkt []byte, turn *node.Turn) *packet.Error {
+	var a packet.Ack
+	if err := a.Decode(pkt, c.v); err != nil {
+		return err
+	}
+	if a.Type == packet.PUBREL { // of what the client sends
+		why := packet.Success
+		if !c.client.received.remove(a.ID) {
+			why = packet.IDNotFound
+		}
+		c.ack(p, packet.PUBCOMP, a.ID, why, turn)
+		return nil
+	}
+	landed, release := c.client.acked(&a)
+	if release != nil {
+		var b [8]byte
+		p.Send(false, release.Append(b[:0], c.v), turn)
+	}
+	if landed {
+		p.Session().Resume(turn)
+		c.client.roomier()
+	}
+	return nil
+}
+
+// acked moves a flight on. landed: there is room for another; release: PUBREL is
+// to be sent.
+func (c *client) acked(a *packet.Ack) (landed bool, release *packet.Ack) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	o := &c.out
+	i := o.flight(a.ID)
+	switch a.Type {
+	case packet.PUBACK:
+		landed = i >= 0 && o.flights[i].qos == 1
+	case packet.PUBCOMP:
+		landed = i >= 0 && o.flights[i].qos == 2
+	case packet.PUBREC:
+		switch {
+		case i < 0 || o.flights[i].qos != 2:
+			return false, &packet.Ack{Type: packet.PUBREL, ID: a.ID, Reason: packet.IDNotFound}
+		case a.Reason.Failed(): // 4.3.3: the message is over
+			landed = true
+		default:
+			o.flights[i].released = true
+			return false, &packet.Ack{Type: packet.PUBREL, ID: a.ID}
+		}
+	}
+	if landed {
+		o.land(i)
+	}
+	return landed, nil
+}

@@ -1,0 +1,241 @@
+package mqtt
+
+import (
+	"slices"
+	"sync"
+
+	"topicd/codec"
+	"topicd/node"
+	"topicd/node/dialect/mqtt/packet"
+)
+
+// share is a shared subscription (4.8.2): one cursor for the group, in a session
+// of its own without a socket. Whoever wakes it hands its messages out, each to the
+// next member that is there and has room, into that member's box.
+type share struct {
+	// static after construction
+	srv  *Server
+	key  string // the filter with $share and name
+	sess *node.Session
+
+	mu      sync.Mutex // before the clients'
+	members []*member
+	next    int  // whose turn it is
+	pending bool // there may be something to read
+	busy    bool // somebody hands out; the fields below are theirs
+
+	taking  *member
+	full    bool // its own messages have taken its last room
+	out     []byte
+	scratch node.Scratch
+}
+
+type member struct {
+	*client
+	sub sub
+}
+
+// join makes a client a member of a share, or changes how it is one.
+func (s *Server) join(c *client, w sub, turn *node.Turn) *codec.Error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	g := s.shares[w.filter]
+	if g == nil {
+		g = &share{srv: s, key: w.filter}
+		sess, err := s.hub.Open(g, node.Local, "", turn)
+		if err != nil {
+			return err
+		}
+		g.sess = sess
+		sess.Describe("mqtt", "", turn)
+		_, filter := packet.Share([]byte(w.filter))
+		if _, err := sess.Subscribe(filter, node.SubOptions{Format: g}, turn); err != nil {
+			sess.Close(turn)
+			return err
+		}
+		s.shares[w.filter] = g
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if m := g.memberLocked(c); m != nil {
+		m.sub = w
+		return nil
+	}
+	g.members = append(g.members, &member{c, w})
+	c.mu.Lock()
+	c.shares = append(c.shares, g)
+	c.mu.Unlock()
+	return nil
+}
+
+func (g *share) memberLocked(c *client) *member {
+	for _, m := range g.members {
+		if m.client == c {
+			return m
+		}
+	}
+	return nil
+}
+
+// part ends a membership.
+func (s *Server) part(c *client, key string, turn *node.Turn) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	g := s.shares[key]
+	if g == nil {
+		return false
+	}
+	c.mu.Lock()
+	c.shares = slices.DeleteFunc(c.shares, func(x *share) bool { return x == g })
+	c.mu.Unlock()
+	return g.leaveLocked(c, turn)
+}
+
+// leaveLocked takes a member out; the last one ends the share. The caller holds
+// the server's mu.
+func (g *share) leaveLocked(c *client, turn *node.Turn) bool {
+	g.mu.Lock()
+	n := len(g.members)
+	g.members = slices.DeleteFunc(g.members, func(m *member) bool { return m.client == c })
+	left := len(g.members)
+	g.next = 0
+	g.mu.Unlock()
+	if left == 0 {
+		delete(g.srv.shares, g.key)
+		g.sess.Close(turn)
+	} else {
+		g.handOut()
+	}
+	return left < n
+}
+
+// Wake implements node.Sink.
+func (g *share) Wake() {
+	g.mu.Lock()
+	g.pending = true
+	g.mu.Unlock()
+	g.handOut()
+}
+
+// Cut implements node.Sink: a share has no peer. What it is behind by is dropped
+// by the topics' own bounds.
+func (g *share) Cut(*codec.Error) {}
+
+// handOut gives messages to members until there are none, or no member has room:
+// then the first that has some again goes on.
+func (g *share) handOut() {
+	turn := g.srv.hub.Turn()
+	for g.one(turn) {
+	}
+	turn.Wake()
+}
+
+// one hands out one message; false when that is not possible now.
+func (g *share) one(turn *node.Turn) bool {
+	g.mu.Lock()
+	if !g.pending || g.busy {
+		g.mu.Unlock()
+		return false
+	}
+	m := g.pickLocked()
+	if m == nil {
+		g.mu.Unlock()
+		return false
+	}
+	g.busy, g.pending = true, false // what comes from here on says so
+	g.mu.Unlock()
+	g.taking, g.full = m, false
+	g.sess.Resume(turn)
+	out, next := g.sess.Fill(g.out[:0], 1, turn.Mono, unframed{}, &g.scratch)
+	g.taking = nil
+	if len(out) > 0 {
+		m.client.mu.Lock()
+		m.client.out.box.b = append(m.client.out.box.b, out...)
+		m.client.mu.Unlock()
+		m.client.attend(turn)
+	}
+	if g.out = out[:0]; cap(out) > maxBox {
+		g.out = nil
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.busy = false
+	g.pending = g.pending || g.full || next != node.Idle
+	if len(out) > 0 {
+		g.next++
+	}
+	return true
+}
+
+// unframed are packets one behind the other.
+type unframed struct{}
+
+func (unframed) Begin(dst []byte) []byte              { return dst }
+func (unframed) End(dst []byte, _ int, _ bool) []byte { return dst }
+
+// pickLocked is the next member that is there and has room, nil if none has.
+func (g *share) pickLocked() *member {
+	for i := range g.members {
+		at := (g.next + i) % len(g.members)
+		if m := g.members[at]; m.client.peer.Load() != nil && m.room() > 0 {
+			g.next = at
+			return m
+		}
+	}
+	return nil
+}
+
+// room: a message would fit into its window and its box.
+func (m *member) room() int {
+	m.client.mu.Lock()
+	defer m.client.mu.Unlock()
+	o := &m.client.out
+	switch {
+	case len(o.box.b) >= maxBox/2:
+		return 0
+	case m.sub.qos == 0:
+		return 1
+	}
+	return o.limit - len(o.flights)
+}
+
+// Room implements node.Windowed: one message, then it is another's turn.
+func (g *share) Room() int {
+	if g.taking == nil {
+		return 0
+	}
+	n := min(1, g.taking.room())
+	g.full = g.full || n <= 0
+	return n
+}
+
+// Append implements node.Format: the message as the member gets it.
+func (g *share) Append(dst []byte, r *node.Reading) ([]byte, bool) {
+	m := g.taking
+	if m == nil {
+		return dst, false
+	}
+	var ids []uint32
+	if m.sub.id > 0 {
+		ids = append(ids, m.sub.id)
+	}
+	m.client.mu.Lock()
+	defer m.client.mu.Unlock()
+	return m.client.out.send(dst, r, m.sub.qos, m.sub.asPublished && !r.Passing, ids)
+}
+
+// Live implements node.Format.
+func (g *share) Live(dst []byte, _ string, _ uint64, _ int64) ([]byte, bool) { return dst, false }
+
+// Text implements node.Format.
+func (g *share) Text() bool { return false }
+
+// roomier: the client may take more of its shares.
+func (c *client) roomier() {
+	c.mu.Lock()
+	shares := slices.Clone(c.shares)
+	c.mu.Unlock()
+	for _, g := range shares {
+		g.handOut()
+	}
+}

@@ -1,0 +1,136 @@
+package mqtt
+
+import (
+	"topicd/codec"
+	"topicd/node"
+	"topicd/node/dialect/mqtt/packet"
+)
+
+// subscribe handles a SUBSCRIBE (3.8).
+func (c *conn) subscribe(p node.Peer, pkt []byte, turn *node.Turn) *packet.Error {
+	var q packet.Subscribe
+	if err := q.Decode(pkt, c.v); err != nil {
+		return err
+	}
+	id := q.Props.Num(packet.SubscriptionID, 0)
+	a := packet.SubAck{Type: packet.SUBACK, ID: q.ID}
+	var todo []wanted
+	for f := range q.Filters.All {
+		w := wanted{sub: sub{filter: string(f.Filter), id: id, qos: f.QoS, noLocal: f.NoLocal, asPublished: f.AsPublished}, handling: f.RetainHandling}
+		code := packet.Reason(f.QoS)
+		if err := packet.CheckFilter(f.Filter); err != nil {
+			code = packet.BadFilter
+		} else if err := c.mayHear(p.Session(), f.Filter); err != nil {
+			code = reasonOf(err, packet.SUBACK)
+		} else {
+			w.at = len(a.Codes)
+			todo = append(todo, w)
+		}
+		a.Codes = append(a.Codes, subCode(code, c.v))
+	}
+	// The answer goes into the box before what is retained; a subscription that the
+	// hub then has no room for is told in it, so they are made first.
+	for i := range todo {
+		if err := c.add(p.Session(), &todo[i], turn); err != nil {
+			a.Codes[todo[i].at] = subCode(reasonOf(err, packet.SUBACK), c.v)
+		}
+	}
+	if !c.client.say(a.Append(nil, c.v), turn) {
+		return errNotReading
+	}
+	return nil
+}
+
+var errNotReading = &packet.Error{Reason: packet.QuotaExceeded, Clause: "4.13.2", Msg: "answers that are not read"}
+
+// wanted is a subscription on its way.
+type wanted struct {
+	sub
+	handling byte
+	at       int
+}
+
+// mayHear asks before anything is changed.
+func (c *conn) mayHear(s *node.Session, filter []byte) *codec.Error {
+	if packet.IsShared(filter) {
+		_, filter = packet.Share(filter)
+	}
+	if err := codec.CheckPattern(filter); err != nil {
+		return err
+	}
+	return s.MaySubscribe(filter)
+}
+
+// add makes a subscription or changes it.
+func (c *conn) add(s *node.Session, w *wanted, turn *node.Turn) *codec.Error {
+	if packet.IsShared([]byte(w.filter)) {
+		return c.srv.join(c.client, w.sub, turn)
+	}
+	cl := c.client
+	cl.mu.Lock()
+	isNew := cl.out.subs.find(w.filter) == nil
+	w.as = cl.as(&w.sub)
+	cl.out.subs.put(w.sub)
+	cl.out.changed()
+	var others []sub
+	if w.as != asAll { // those that meet it are read otherwise now
+		for o := range cl.out.subs.all {
+			if o.as < w.as && o.filter != w.filter && o.meets(&w.sub) {
+				o.as = cl.as(o)
+				others = append(others, *o)
+			}
+		}
+	}
+	format := cl.format(w.as)
+	cl.mu.Unlock()
+	for _, o := range others {
+		_, _ = s.Subscribe([]byte(o.filter), node.SubOptions{Format: cl.format(o.as)}, turn)
+	}
+	if codec.IsReserved([]byte(w.filter)) {
+		if !c.srv.watched.Swap(true) {
+			c.srv.figures(turn)
+		}
+	}
+	kept := w.handling == 0 || w.handling == 1 && isNew
+	_, err := s.Subscribe([]byte(w.filter), node.SubOptions{Format: format, Kept: kept}, turn)
+	if err != nil && isNew {
+		cl.mu.Lock()
+		cl.out.subs.remove(w.filter)
+		cl.out.changed()
+		cl.mu.Unlock()
+	}
+	return err
+}
+
+// unsubscribe handles an UNSUBSCRIBE (3.10).
+func (c *conn) unsubscribe(p node.Peer, pkt []byte, turn *node.Turn) *packet.Error {
+	var q packet.Unsubscribe
+	if err := q.Decode(pkt, c.v); err != nil {
+		return err
+	}
+	a := packet.SubAck{Type: packet.UNSUBACK, ID: q.ID}
+	for f := range q.Filters.All {
+		code := packet.Success
+		switch {
+		case packet.CheckFilter(f) != nil:
+			code = packet.BadFilter
+		case packet.IsShared(f):
+			if !c.srv.part(c.client, string(f), turn) {
+				code = packet.NoSubscription
+			}
+		default:
+			c.client.mu.Lock()
+			had := c.client.out.subs.remove(string(f))
+			c.client.out.changed()
+			c.client.mu.Unlock()
+			if !had {
+				code = packet.NoSubscription
+			} else {
+				_ = p.Session().Unsubscribe(f, turn)
+			}
+		}
+		a.Codes = append(a.Codes, byte(code))
+	}
+	p.Send(false, a.Append(nil, c.v), turn)
+	return nil
+}

@@ -1,0 +1,38 @@
+package mqtt
+
+import (
+	"topicd/node"
+	"topicd/node/dialect/mqtt/packet"
+)
+
+// will is the message that is sent when its client is gone (3.1.2.5).
+type will struct {
+	delay uint32 // seconds
+	due   int64  // of the hub's clock
+	pub   packet.Publish
+}
+
+// newWill copies a CONNECT's will.
+func newWill(c *packet.Connect) *will {
+	if !c.HasWill {
+		return nil
+	}
+	w := &will{delay: c.Will.Props.Num(packet.WillDelay, 0)}
+	buf := make([]byte, 0, len(c.Will.Topic)+len(c.Will.Payload)+len(c.Will.Props))
+	keep := func(b []byte) []byte {
+		at := len(buf)
+		buf = append(buf, b...)
+		return buf[at:len(buf):len(buf)]
+	}
+	w.pub = packet.Publish{Topic: keep(c.Will.Topic), Payload: keep(c.Will.Payload), Props: keep(c.Will.Props), QoS: c.Will.QoS, Retain: c.Will.Retain}
+	for v := range w.pub.Props.All {
+		w.pub.Has |= 1 << v.ID
+	}
+	return w
+}
+
+// publishWill publishes a will with its client's rights; what it may not or there
+// is no room for is counted by the hub.
+func (s *Server) publishWill(c *client, w *will, turn *node.Turn) {
+	_, _ = publish(c.sess, w.pub.Topic, &w.pub, turn)
+}
