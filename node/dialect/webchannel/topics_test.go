@@ -120,7 +120,7 @@ func TestErrorsAsValues(t *testing.T) {
 		{`"get"`, `["nowhere"]`, `{"error":{"code":404,`},
 		{`"get"`, `["no/#"]`, `{"readings":[],"more":false}`},
 		{`"get"`, `["#/#"]`, `{"error":{"code":400,`},
-		{`"list"`, `["a//b"]`, `{"error":{"code":400,`},
+		{`"list"`, `["a/./b"]`, `{"error":{"code":400,`},
 		{`"list"`, `["no/#"]`, `{"topics":[],"more":false}`},
 		{`"nothing"`, `[]`, `[]`},
 	} {
