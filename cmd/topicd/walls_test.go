@@ -36,7 +36,7 @@ var walls = map[string]struct{ may, never string }{
 	"node/store":                 {"codec", "net net/http"},
 	"node/durable":               {"codec node node/arena node/store", "net net/http os log/slog"},
 	"node/web":                   {"codec node node/access node/dialect node/front node/store node/web/answer", "github.com/gorilla/websocket"},
-	"node/web/answer":            {"codec node", "github.com/gorilla/websocket"},
+	"node/web/answer":            {"codec node node/bound", "github.com/gorilla/websocket"},
 	"node/sense":                 {"codec node", "net net/http"},
 	"node/client":                {"codec", ""},
 	"node/client/show":           {"codec node/client", "net net/http"},

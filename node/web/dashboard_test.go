@@ -8,11 +8,15 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"topicd/node"
 )
 
 func getPage(t *testing.T, path, host, accept string, more ...string) *httptest.ResponseRecorder {
 	t.Helper()
-	s := New(Config{Version: "test"})
+	h := node.New(node.Options{})
+	defer h.Close()
+	s := New(Config{Version: "test", Hub: h})
 	r := httptest.NewRequest(http.MethodGet, path, nil)
 	r.Host = host
 	r.Header.Set("Accept", accept)

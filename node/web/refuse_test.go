@@ -141,9 +141,9 @@ func TestBodiesAreBounded(t *testing.T) {
 		defer c.Close()
 		fmt.Fprintf(c, "POST /api/pub/a HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n{", size)
 	}
-	for end := time.Now().Add(20 * time.Second); h.web.desk.Held() < most; time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(20 * time.Second); h.web.desk.Bodies.Held() < most; time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
-			t.Fatal(h.web.desk.Held())
+			t.Fatal(h.web.desk.Bodies.Held())
 		}
 	}
 	large := `"` + strings.Repeat("x", 10_000) + `"`
@@ -155,9 +155,9 @@ func TestBodiesAreBounded(t *testing.T) {
 	h.want(200, "", "POST", "/api/pub/b", "1", ofJSON)
 	h.want(200, "", "POST", "/api/pub/b", "1\n2\n", ndjson)
 	h.http.Close()
-	for end := time.Now().Add(20 * time.Second); h.web.desk.Held() != 0; time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(20 * time.Second); h.web.desk.Bodies.Held() != 0; time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
-			t.Fatal(h.web.desk.Held(), "bytes are held for ever")
+			t.Fatal(h.web.desk.Bodies.Held(), "bytes are held for ever")
 		}
 	}
 }

@@ -54,7 +54,7 @@ type Server struct {
 	// lent to streams while they fill and while they write: one at rest has none
 	scratch, pieces sync.Pool
 
-	desk  answer.Desk
+	desk  *answer.Desk
 	root  http.Handler // of a dialect: it answers GET / of who asks for JSON
 	under atomic.Int64 // requests under way that have a session
 
@@ -71,7 +71,7 @@ type server = Server
 // New makes the handler of everything that is not a WebSocket.
 func New(cfg Config) *Server {
 	s := &server{Config: cfg, mux: http.NewServeMux(), paths: map[string][]string{}, quit: make(chan struct{}), bodyTime: answer.BodyTime}
-	s.desk.Hub, s.desk.Patience = cfg.Hub, answer.WriteTime
+	s.desk = answer.NewDesk(cfg.Hub)
 	s.scratch.New = func() any { return new(node.Scratch) }
 	s.pieces.New = func() any { return new([]byte) }
 	s.dashboard()
@@ -164,7 +164,7 @@ func (s *server) Serve(w http.ResponseWriter, r *http.Request, next http.Handler
 }
 
 func (s *server) serve(w http.ResponseWriter, r *http.Request, next http.Handler) {
-	a := answer.New(w, r, &s.desk)
+	a := answer.New(w, r, s.desk)
 	defer a.Done()
 	w = a
 	if !s.begin() {

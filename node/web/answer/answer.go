@@ -9,23 +9,26 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"topicd/codec"
 	"topicd/node"
+	"topicd/node/bound"
 )
 
 // Desk is what the requests of a server share.
 type Desk struct {
 	Hub      *node.Hub
 	Patience time.Duration // for each write of a long answer; tests have less than WriteTime
-
-	held atomic.Int64 // bytes of bodies on their way
+	Bodies   bound.Bytes   // on their way
 }
 
-// Held is how many bytes of bodies are on their way.
-func (d *Desk) Held() int64 { return d.held.Load() }
+// NewDesk makes the desk of a hub's server. Who sends bodies slowly could have the
+// hub hold one of the largest for each connection; small ones always go.
+func NewDesk(h *node.Hub) *Desk {
+	most := max(4<<20, int64(h.Options().MaxBody)+Slack)
+	return &Desk{Hub: h, Patience: WriteTime, Bodies: bound.Bytes{Most: most, Few: FewHeld}}
+}
 
 const (
 	BodyTime  = 30 * time.Second // for a request's body to arrive
@@ -37,7 +40,7 @@ type Writer struct {
 	http.ResponseWriter
 	desk *Desk // nil: the request goes no further
 	cbor bool  // Accept prefers application/cbor: what would be JSON goes out as CBOR
-	held int64 // bytes of its body that the hub holds; owned by its handler
+	held int   // bytes of its body that the hub holds; owned by its handler
 }
 
 // New begins an answer, with the headers that all have. Without a desk no body
@@ -55,7 +58,7 @@ func New(w http.ResponseWriter, r *http.Request, desk *Desk) *Writer {
 }
 
 // Done gives back what the request's body has held. Called when the request is over.
-func (w *Writer) Done() { w.desk.held.Add(-w.held) }
+func (w *Writer) Done() { w.desk.Bodies.Give(w.held) }
 
 // Unwrap is for http.ResponseController.
 func (w *Writer) Unwrap() http.ResponseWriter { return w.ResponseWriter }

@@ -1,6 +1,8 @@
 package answer
 
-import "testing"
+import (
+	"testing"
+)
 
 // TestAccept: the answer is CBOR where that is named and weighs as much as JSON.
 func TestAccept(t *testing.T) {

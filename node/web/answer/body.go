@@ -111,10 +111,8 @@ func (w *Writer) ReadBody(r *http.Request, k Kind) ([]byte, *codec.Error) {
 	return nil, bad
 }
 
-// Bodies on their way, all together: who sends them slowly could otherwise have
-// the hub hold one of the largest for each connection. Small ones always go.
 const (
-	maxHeld = 4 << 20
+	// FewHeld bytes of a body are always taken.
 	FewHeld = 4 << 10
 	// Slack is what a body may have beside a reading of the largest size.
 	Slack = 64 << 10
@@ -123,12 +121,11 @@ const (
 // Hold counts n bytes of a body to the end of the request, and refuses them
 // where all requests together hold too many.
 func (w *Writer) Hold(n int64) *codec.Error {
-	w.held += n
-	hub := w.desk.Hub
-	if w.desk.held.Add(n) > max(maxHeld, int64(hub.Options().MaxBody)+Slack) && n > FewHeld {
-		hub.Stats.Add(node.RefusedRoom, 1)
+	if !w.desk.Bodies.Take(int(n)) {
+		w.desk.Hub.Stats.Add(node.RefusedRoom, 1)
 		return errHeld
 	}
+	w.held += int(n)
 	return nil
 }
 
