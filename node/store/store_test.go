@@ -80,6 +80,35 @@ func all(t testing.TB, s *Store, topic string, from uint64) (out []Reading) {
 	}
 }
 
+// checkPages reads topics plant/0… with numbers 1 to each in all ways.
+func checkPages(t *testing.T, s *Store, ep uint64, topics, each int) {
+	t.Helper()
+	for k := range topics {
+		name := fmt.Sprintf("plant/%d", k)
+		got := all(t, s, name, 1)
+		if len(got) != each {
+			t.Fatalf("%s: %d readings", name, len(got))
+		}
+		for i := range got {
+			same(t, &got[i], reading(name, ep, uint64(i+1), 100))
+		}
+		from := uint64(1 + rand.Intn(each))
+		if got = all(t, s, name, from); got[0].Seq != from || len(got) != each-int(from)+1 {
+			t.Fatalf("%s from %d: %d from %d", name, from, len(got), got[0].Seq)
+		}
+		for _, n := range []int{1, 5, each, each + 1} {
+			if seq, err := s.Last(name, n); err != nil || seq != uint64(max(1, each-n+1)) {
+				t.Fatalf("last %d of %s: %d %v", n, name, seq, err)
+			}
+		}
+		for _, ts := range []int64{0, 50, int64(each), int64(each) + 1} {
+			if seq, err := s.Since(name, 1_800_000_000_000+ts); err != nil || seq != uint64(max(1, ts)) {
+				t.Fatalf("since %d of %s: %d %v", ts, name, seq, err)
+			}
+		}
+	}
+}
+
 func TestAppendReadReopen(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, Options{Dir: dir, Sync: 5 * time.Millisecond})
@@ -95,33 +124,7 @@ func TestAppendReadReopen(t *testing.T) {
 			}
 		}
 	}
-	check := func(s *Store) {
-		t.Helper()
-		for k := range topics {
-			name := fmt.Sprintf("plant/%d", k)
-			got := all(t, s, name, 1)
-			if len(got) != each {
-				t.Fatalf("%s: %d readings", name, len(got))
-			}
-			for i := range got {
-				same(t, &got[i], reading(name, ep, uint64(i+1), 100))
-			}
-			from := uint64(1 + rand.Intn(each))
-			if got = all(t, s, name, from); got[0].Seq != from || len(got) != int(each-from+1) {
-				t.Fatalf("%s from %d: %d from %d", name, from, len(got), got[0].Seq)
-			}
-			for _, n := range []int{1, 5, each, each + 1} {
-				if seq, err := s.Last(name, n); err != nil || seq != uint64(max(1, each-n+1)) {
-					t.Fatalf("last %d of %s: %d %v", n, name, seq, err)
-				}
-			}
-			for _, ts := range []int64{0, 50, each, each + 1} {
-				if seq, err := s.Since(name, 1_800_000_000_000+ts); err != nil || seq != uint64(max(1, ts)) {
-					t.Fatalf("since %d of %s: %d %v", ts, name, seq, err)
-				}
-			}
-		}
-	}
+	check := func(s *Store) { t.Helper(); checkPages(t, s, ep, topics, each) }
 	check(s)
 	if err := s.Sync(); err != nil {
 		t.Fatal(err)
@@ -228,21 +231,7 @@ func TestBound(t *testing.T) {
 		if lost := s.Stats().LostBytes; held+int(lost) != n+2 {
 			t.Fatalf("%d held and %d lost of %d", held, lost, n+2)
 		}
-		got := 0
-		var lost Lost
-		for from := Place0; ; {
-			next, l, err := s.ReadLog(from, PageBytes, func(r *Reading) bool { got++; return true })
-			if err != nil {
-				t.Fatal(err)
-			}
-			for i := range l {
-				lost[i] += l[i]
-			}
-			if next == from {
-				break
-			}
-			from = next
-		}
+		got, lost := wholeLog(t, s)
 		if got != held || lost[ByBytes] != s.Stats().LostBytes || lost[ByAge] != 0 || lost[ByDamage] != 0 {
 			t.Fatalf("log: %d of %d, lost %v of %d", got, held, lost, s.Stats().LostBytes)
 		}
@@ -254,4 +243,22 @@ func TestBound(t *testing.T) {
 		sum("open")
 	}
 	s.Close()
+}
+
+// wholeLog counts the log's readings and what is lost of it.
+func wholeLog(t *testing.T, s *Store) (got int, lost Lost) {
+	t.Helper()
+	for from := Place0; ; {
+		next, l, err := s.ReadLog(from, PageBytes, func(r *Reading) bool { got++; return true })
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range l {
+			lost[i] += l[i]
+		}
+		if next == from {
+			return got, lost
+		}
+		from = next
+	}
 }
