@@ -35,7 +35,7 @@ type user struct {
 
 const (
 	maxUsers     = 500 // of all connections together
-	maxPageUsers = 8   // of one connection
+	maxPageUsers = 32  // of one connection
 	maxName      = 64  // bytes
 )
 
