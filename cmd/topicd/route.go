@@ -8,6 +8,7 @@ import (
 	"topicd/node"
 	"topicd/node/dialect"
 	"topicd/node/dialect/echo"
+	"topicd/node/dialect/mqtt"
 	"topicd/node/dialect/mws"
 	"topicd/node/dialect/native"
 	"topicd/node/dialect/relay"
@@ -27,6 +28,7 @@ func (s *server) plugs() []dialect.Plug {
 		native.Plug(s.native()),
 		scd.Plug(s.hub),
 		webchannel.Plug(s.hub),
+		mqtt.Plug(mqtt.Config{Hub: s.hub, Door: s.gate, Version: version, MaxPacket: int(s.set.maxFrame)}),
 		echo.Plug(),
 		relay.Plug(s.hub),
 		mws.Plug(mws.Config{Hub: s.hub, Access: m.access, URL: m.url, EDS: m.eds, Admin: s.gate.IsAdmin}),

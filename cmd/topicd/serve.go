@@ -9,6 +9,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -203,10 +204,16 @@ func (s *server) openFront() error {
 		Sessions: s.set.sessions, PerAddress: s.set.perAddress, Requests: s.set.requests, Loopback: bool(s.set.loopback),
 		Header: s.set.header, Idle: s.set.idle, Dead: link.DefaultDead,
 	})
-	err := s.front.Bind(s.set.listen, s.set.tlsListen)
+	plain, encrypted, perhaps := s.set.mqtt()
+	err := s.front.Bind(append(slices.Clone(s.set.listen), plain...), append(slices.Clone(s.set.tlsListen), encrypted...))
 	hint := ""
 	switch {
 	case err == nil:
+		if perhaps != "" {
+			if err := s.front.Offer(perhaps); err != nil {
+				s.log.Info("MQTT has no port of its own: it is served at /mqtt", "err", err)
+			}
+		}
 		return nil
 	case errors.Is(err, syscall.EADDRINUSE):
 		hint = "another topicd may be running; stop it, or choose another port with --listen :PORT"

@@ -48,6 +48,8 @@ type settings struct {
 	tls        string
 	tlsListen  []string
 
+	mqttListen, mqttTLSListen []string
+
 	sessions, topics, subs, rate int
 	perAddress, requests, pings  int
 	sessionTopics                int
@@ -127,6 +129,8 @@ func (s *settings) topFlags(fs *pflag.FlagSet) {
 	fs.Var(&list{v: &s.origins, check: access.CheckOrigin}, "origin", "`ORIGIN` of pages elsewhere that may use this hub, repeatable: https://app.example")
 	fs.Var(checked{&s.tls, checkTLS}, "tls", "off, auto (a certificate of its own, made at first start, that clients pin) or `CERT,KEY` files")
 	fs.Var(&list{v: &s.tlsListen, check: checkListen}, "tls-listen", "`ADDR` to serve TLS on, repeatable, while --listen stays plain")
+	fs.Var(&list{v: &s.mqttListen, check: checkMQTT}, "mqtt-listen", "`ADDR` to serve MQTT on, repeatable, or off (default :1883 if nobody else has it and no --listen was given)")
+	fs.Var(&list{v: &s.mqttTLSListen, check: checkMQTT}, "mqtt-tls-listen", "`ADDR` to serve MQTT over TLS on, repeatable: :8883")
 	fs.StringVar(&s.adminFile, "admin-token-file", "", "`FILE` with the admin token (env TOPICD_ADMIN_TOKEN is the token itself; default STATE/admin-token, made at first start)")
 	fs.Var(&s.memory, "memory", "budget of all stored readings together")
 	fs.Var(&s.topicCap, "topic-cap", "bytes that one topic may hold in memory")
@@ -191,6 +195,38 @@ func checkPattern(text string) error {
 func checkListen(text string) error {
 	_, _, err := front.Split(text, dialectNames())
 	return err
+}
+
+func checkMQTT(text string) error {
+	if text == "off" {
+		return nil
+	}
+	return checkListen(text + mqttOnly)
+}
+
+// mqttOnly gives an address to MQTT.
+const mqttOnly = ",dialect=mqtt"
+
+// mqtt are the addresses of MQTT, as those of --listen and --tls-listen. perhaps
+// is one that is served if nobody else has it.
+func (s *settings) mqtt() (plain, encrypted []string, perhaps string) {
+	only := func(addrs []string) (out []string) {
+		for _, a := range addrs {
+			if a != "off" {
+				out = append(out, a+mqttOnly)
+			}
+		}
+		return out
+	}
+	plain, encrypted = only(s.mqttListen), only(s.mqttTLSListen)
+	own := s.sets.top.Lookup("listen").Changed || s.said["listen"]
+	if len(s.mqttListen) == 0 && len(s.mqttTLSListen) == 0 && !own {
+		perhaps = ":1883" + mqttOnly
+		if s.tls != "off" && len(s.tlsListen) == 0 { // then everything is encrypted
+			perhaps = ":8883" + mqttOnly
+		}
+	}
+	return plain, encrypted, perhaps
 }
 
 // variable is the environment's name of a flag: --topic-cap is TOPICD_TOPIC_CAP.

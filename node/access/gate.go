@@ -59,7 +59,7 @@ func (p Patterns) clone() Patterns {
 
 // Everything are the rights of the LAN and of the admin: all topics, and the
 // hub's own to be read.
-var everything = Patterns{Publish: []string{"#"}, Subscribe: []string{"#", "$sys/#"}, Manage: []string{"#"}}
+var everything = Patterns{Publish: []string{"#"}, Subscribe: []string{"#", "$sys/#", "$SYS/#"}, Manage: []string{"#"}}
 
 // Gate decides.
 type Gate struct {

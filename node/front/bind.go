@@ -67,6 +67,19 @@ func (f *Front) Bind(plain, encrypted []string) error {
 	return nil
 }
 
+// Offer serves on one more address if that is possible now. The error is a
+// *BindError.
+func (f *Front) Offer(text string) error {
+	addr, dialect, err := Split(text, f.opt.Dialects)
+	if err == nil {
+		err = f.take(wanted{addr, dialect, f.opt.AllTLS})
+	}
+	if err != nil {
+		return &BindError{text, err}
+	}
+	return nil
+}
+
 // passing tells whether what keeps us from an address may be over soon.
 func passing(err error) bool {
 	return errors.Is(err, syscall.EADDRNOTAVAIL) || errors.Is(err, syscall.EADDRINUSE)

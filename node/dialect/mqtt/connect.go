@@ -39,7 +39,8 @@ func (c *conn) connect(p node.Peer, pkt []byte, turn *node.Turn) {
 	if id == "" {
 		id = c.srv.anonymous()
 	}
-	if err := c.admit(p, &q, id, turn); err != nil {
+	token, err := c.admit(p, &q, id, turn)
+	if err != nil {
 		why := reasonOf(err, packet.CONNACK)
 		if err.Code == codec.CodeUnauthorized && !q.HasPassword && !q.HasUser {
 			why = packet.NotAuthorized
@@ -49,7 +50,7 @@ func (c *conn) connect(p node.Peer, pkt []byte, turn *node.Turn) {
 	}
 	c.will = newWill(&q)
 	c.peer = speaker{p}
-	cl := &claim{conn: c, peer: p, id: id, v: q.Version, clean: q.CleanStart, expiry: c.expiry(&q), props: bytes.Clone(q.Props)}
+	cl := &claim{conn: c, peer: p, id: id, v: q.Version, clean: q.CleanStart, expiry: c.expiry(&q), props: bytes.Clone(q.Props), token: token}
 	cl.keepAlive, cl.assigned = q.KeepAlive, len(q.ClientID) == 0
 	c.said.Store(int32(c.v))
 	client, present := c.srv.enter(cl, turn)
@@ -74,33 +75,38 @@ func (c *conn) unfit(q *packet.Connect) (packet.Reason, string) {
 }
 
 // admit judges who it is: the user name is a token's name or a device, the
-// password a token.
-func (c *conn) admit(p node.Peer, q *packet.Connect, id string, turn *node.Turn) *codec.Error {
+// password a token. A device without one that may join gets its token.
+func (c *conn) admit(p node.Peer, q *packet.Connect, id string, turn *node.Turn) (token string, err *codec.Error) {
 	s := p.Session()
-	said := node.Credentials{Token: string(q.Password), Name: string(q.User)}
+	said := node.Credentials{Name: string(q.User), Token: string(q.Password)}
 	if said.Name == "" && len(q.ClientID) > 0 {
 		said.Name = id
 	}
-	if q.HasPassword && q.HasUser {
-		said.Dev = string(q.User)
+	if said.Token == "" {
+		said.Dev = said.Name
 	}
 	if door := c.srv.cfg.Door; door != nil {
 		now := s.Rights()
-		r, _, err := door.Admit(now, s.Info().Addr, &said)
-		if err != nil {
-			return err
+		var r node.Rights
+		if r, token, err = door.Admit(now, s.Info().Addr, &said); err != nil {
+			return "", err
+		}
+		if n, ok := r.(interface{ Nobody() bool }); ok && n.Nobody() { // who may do nothing is told at once
+			return "", errToken
 		}
 		if r != now {
 			s.SetRights(r)
 		}
 	}
-	if said.Dev == "" {
-		said.Dev = said.Name
+	if said.Dev != "" {
+		said.Name = said.Dev
 	}
 	// A client identifier may be what no name of the hub's can be: then it is nameless.
-	_ = s.Name(said.Dev, turn)
-	return nil
+	_ = s.Name(said.Name, turn)
+	return token, nil
 }
+
+var errToken = &codec.Error{Code: codec.CodeUnauthorized, Msg: "a token is needed: as the password, with any user name"}
 
 // expiry is for how long the client wants to be kept, as far as it may be.
 func (c *conn) expiry(q *packet.Connect) uint32 {
@@ -151,6 +157,10 @@ func (c *conn) start(q *claim, client *client, present bool, turn *node.Turn) {
 	o.maxPacket = int(q.props.Num(packet.MaximumPacketSize, 0))
 	o.gives, o.aliases = int(min(q.props.Num(packet.TopicAliasMaximum, 0), takenAliases)), nil
 	o.box = box{b: c.connack(q, present).Append(nil, c.v), again: len(o.flights)}
+	if q.token != "" && c.v != packet.V5 { // MQTT 5 has it in CONNACK
+		t := packet.Publish{Topic: []byte("$topicd/token"), Payload: []byte(q.token)}
+		o.box.b = t.Append(o.box.b, c.v)
+	}
 	client.mu.Unlock()
 	if q.keepAlive > 0 {
 		p.SetSilence(int(q.keepAlive) * 1500) // 3.1.2-22
@@ -188,6 +198,9 @@ func (c *conn) connack(q *claim, present bool) *packet.Connack {
 		AppendNum(packet.TopicAliasMaximum, takenAliases)
 	if q.assigned {
 		a.Props = a.Props.AppendVal(packet.AssignedClientID, []byte(q.id))
+	}
+	if q.token != "" {
+		a.Props = a.Props.AppendUser("token", q.token)
 	}
 	return a
 }

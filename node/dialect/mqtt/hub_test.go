@@ -19,7 +19,7 @@ func start(t *testing.T) *dialecttest.Hub {
 		Hub:      node.Options{Rate: -1, MaxBody: 1 << 20, TopicCap: 256 << 10, Sessions: 4096},
 		MaxFrame: 1 << 20,
 		Plugs: func(h *node.Hub) []dialect.Plug {
-			return []dialect.Plug{Plug(Config{Hub: func() *node.Hub { return h }})}
+			return []dialect.Plug{Plug(Config{Hub: h})}
 		},
 	})
 }

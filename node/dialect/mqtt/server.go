@@ -16,12 +16,12 @@ import (
 // Config is what all connections share. The zero value of a field means its
 // default.
 type Config struct {
-	Hub       func() *node.Hub // asked when the first connection comes; required
-	Door      dialect.Door     // nil: nobody needs a token
-	Version   string           // of the program, for $SYS
-	MaxPacket int              // bytes of a packet; default 1 MiB
-	Away      int              // clients that are kept without a connection; default 1024
-	Expiry    time.Duration    // how long at most; default 7 days
+	Hub       *node.Hub
+	Door      dialect.Door  // nil: nobody needs a token
+	Version   string        // of the program, for $SYS
+	MaxPacket int           // bytes of a packet; default 1 MiB
+	Away      int           // clients that are kept without a connection; default a quarter of the hub's sessions
+	Expiry    time.Duration // how long at most; default 7 days
 }
 
 func (c Config) withDefaults() Config {
@@ -29,7 +29,7 @@ func (c Config) withDefaults() Config {
 		c.MaxPacket = 1 << 20
 	}
 	if c.Away == 0 {
-		c.Away = 1024
+		c.Away = c.Hub.Options().Sessions / 4
 	}
 	if c.Expiry == 0 {
 		c.Expiry = 7 * 24 * time.Hour
@@ -77,7 +77,7 @@ func Plug(cfg Config) dialect.Plug {
 
 func newServer(cfg Config) *Server {
 	cfg = cfg.withDefaults()
-	return &Server{cfg: cfg, hub: cfg.Hub(), clients: make(map[string]*client), shares: make(map[string]*share)}
+	return &Server{cfg: cfg, hub: cfg.Hub, clients: make(map[string]*client), shares: make(map[string]*share)}
 }
 
 // claim is a connection that wants to be a client.
@@ -91,7 +91,8 @@ type claim struct {
 	props  packet.Props // of CONNECT
 
 	keepAlive uint16
-	assigned  bool // the identifier is ours
+	assigned  bool   // the identifier is ours
+	token     string // of a device that has just joined
 }
 
 // enter gives a connection its client: the one that was there, or a new one. nil:
