@@ -381,7 +381,7 @@ func TestGuardProxy(t *testing.T) {
 	_, me, _ := g.ask("GET", "/api/me", "", "X-Forwarded-For: 8.8.8.8")
 	wants(t, me, `"publish":[]`)
 	_, me, _ = g.ask("GET", "/api/me", "")
-	wants(t, me, `"publish":["#"],"subscribe":["#","$sys/#"]`)
+	wants(t, me, `"publish":["#"],"subscribe":["#","$sys/#","$SYS/#"]`)
 }
 
 // Behind a proxy a token that is none makes nobody the LAN's either, and an
