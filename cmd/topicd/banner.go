@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"strings"
 
 	"topicd/node"
@@ -64,7 +65,7 @@ func (s *server) announce(w io.Writer) {
 	var b strings.Builder
 	fmt.Fprintf(&b, "topicd %s serves\n", version)
 	for _, u := range urls { // the dashboard, for people
-		if p := front.PageOf(u); p != "" {
+		if p := front.DashboardOf(u); p != "" {
 			fmt.Fprintf(&b, "  %s\n", p)
 		}
 	}
@@ -81,15 +82,15 @@ func (s *server) announce(w io.Writer) {
 	}
 	if s.cert != nil {
 		fmt.Fprintf(&b, "tls       certificate SHA-256 %s\n", s.cert.Fingerprint())
-		if show.IsTerminal(w) {
-			b.WriteString(show.QR(s.front.PhonePage()))
+		if at := s.front.PhoneDashboard(); at != "" && show.IsTerminal(w) {
+			b.WriteString(show.QR(at))
 		}
 	}
 	fmt.Fprintf(&b, "memory    at most %s with every limit reached at once:\n", show.Bytes(m.total()))
 	fmt.Fprintf(&b, "          readings %s, topics %s, connections %s, subscriptions %s, unread lists %s, durable topics %s, program %s\n",
 		show.Bytes(m.Arena), show.Bytes(m.Topics), show.Bytes(m.Sessions+m.connections), show.Bytes(m.Subscriptions), show.Bytes(m.Ready), show.Bytes(m.store), show.Bytes(m.program))
-	if len(urls) > 0 {
-		fmt.Fprintf(&b, "try       topicd sub '#'%s\n", hubFlag(urls[0]))
+	if i := slices.IndexFunc(urls, func(u string) bool { return front.DashboardOf(u) != "" }); i >= 0 {
+		fmt.Fprintf(&b, "try       topicd sub '#'%s\n", hubFlag(urls[i]))
 	}
 	io.WriteString(w, b.String())
 }

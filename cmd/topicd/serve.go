@@ -251,7 +251,7 @@ func (s *server) openInside() (err error) {
 		CheckOrigin: func(*http.Request) bool { return true }, // the front has
 	})
 	s.web = web.New(web.Config{
-		Hub: s.hub, Version: version, Listeners: s.front, Access: s.gate, Page: s.front.Page, Origin: s.front.Origin, Kept: s.topics.Kept,
+		Hub: s.hub, Version: version, Listeners: s.front, Access: s.gate, Dashboard: s.front.Dashboard, Origin: s.front.Origin, Kept: s.topics.Kept,
 		Dialects: s.router.Plugs(), Store: s.store(),
 	})
 	return nil

@@ -28,9 +28,11 @@
 // counted for pages apart, so that no page locks its reader out.
 //
 // A stranger behind a reverse proxy on this machine. Who says forwarded has no
-// address that could be trusted: without a token it is nobody.
+// address that could be trusted: without a token it is nobody. One behind a proxy
+// that only hands TCP on says nothing, and has the proxy's address: such a hub is
+// to be started with --access=token.
 //
-// Whoever connects and says little: a head must be there in 5 s, a handshake too,
+// Whoever connects and says little, or nothing: a head must be there in 5 s, a handshake too,
 // and be small; a connection at rest is closed after 30 s; one whose peer confirms
 // nothing ends by the kernel after 70 s. A connection costs its place until whoever
 // has it says Leave.

@@ -27,7 +27,7 @@ func TestLastEndpoint(t *testing.T) {
 
 // What a phone is shown: no address that means the phone itself, and rather one
 // that people can read out.
-func TestNetworkPage(t *testing.T) {
+func TestNetworkDashboard(t *testing.T) {
 	for _, c := range []struct {
 		urls []string
 		want string
@@ -37,7 +37,7 @@ func TestNetworkPage(t *testing.T) {
 		{[]string{"ws://127.0.0.1:1/ws", "ws://[2001:db8::7]:1/ws", "ws://192.0.2.7:1/ws"}, "http://192.0.2.7:1/"},
 		{[]string{"wss://127.0.0.1:1/ws", "wss://[2001:db8::7]:1/ws"}, "https://[2001:db8::7]:1/"},
 	} {
-		if got := networkPage(c.urls); got != c.want {
+		if got := networkDashboard(c.urls); got != c.want {
 			t.Errorf("%v: %s, want %s", c.urls, got, c.want)
 		}
 	}

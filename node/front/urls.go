@@ -54,26 +54,30 @@ func (f *Front) PublicPort() (port int, encrypted bool) {
 	return 0, false
 }
 
-// Page is the dashboard as other machines reach it, "" if they do not. Where
+// Dashboard is the page as other machines reach it, "" if they do not. Where
 // there is an IPv4 address that is the one: people can read it out.
-func (f *Front) Page() string { return networkPage(f.URLs()) }
+func (f *Front) Dashboard() string { return networkDashboard(f.URLs()) }
 
-// PhonePage is the dashboard over TLS, with the fingerprint to compare.
-func (f *Front) PhonePage() string {
+// PhoneDashboard is the dashboard over TLS, with the fingerprint to compare; "":
+// there is none.
+func (f *Front) PhoneDashboard() string {
 	at := ""
 	for _, u := range f.URLs() { // the network's come behind loopback
 		if strings.HasPrefix(u, "wss://") {
 			at = u
 		}
 	}
-	return PageOf(at) + "#fp=" + f.opt.Cert.Fingerprint()
+	if at == "" {
+		return ""
+	}
+	return DashboardOf(at) + "#fp=" + f.opt.Cert.Fingerprint()
 }
 
-func networkPage(urls []string) string {
+func networkDashboard(urls []string) string {
 	page := ""
 	for _, u := range urls {
 		p, err := url.Parse(u)
-		if err != nil || PageOf(u) == "" {
+		if err != nil || DashboardOf(u) == "" {
 			continue
 		}
 		ip := net.ParseIP(p.Hostname())
@@ -81,17 +85,17 @@ func networkPage(urls []string) string {
 			continue
 		}
 		if ip.To4() != nil {
-			return PageOf(u)
+			return DashboardOf(u)
 		}
 		if page == "" {
-			page = PageOf(u)
+			page = DashboardOf(u)
 		}
 	}
 	return page
 }
 
-// PageOf is the dashboard of a hub with that WebSocket; "": it is none.
-func PageOf(u string) string {
+// DashboardOf is that of a hub with that WebSocket; "": it is none.
+func DashboardOf(u string) string {
 	if !strings.HasPrefix(u, "ws") {
 		return ""
 	}

@@ -50,8 +50,8 @@ type Socket struct {
 func (s *server) serveMe(w http.ResponseWriter, r *http.Request) {
 	g := access.Of(node.RightsOf(r.Context()))
 	me := Me{Name: g.Name, Dev: g.Dev, Admin: g.Admin, Patterns: g.Row().Patterns}
-	if s.Page != nil && (g.Admin || len(g.Subscribe) > 0) {
-		me.Page = s.Page()
+	if s.Config.Dashboard != nil && (g.Admin || len(g.Subscribe) > 0) {
+		me.Page = s.Config.Dashboard()
 	}
 	if origin := r.URL.Query().Get("origin"); origin != "" && s.Origin != nil {
 		err := s.Origin(r, origin)

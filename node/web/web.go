@@ -40,9 +40,9 @@ type Config struct {
 	Dialects  []dialect.Plug
 	Store     *store.Store // of durable topics; nil: there are none
 
-	Kept   func() bool                                       // do static topics outlive a restart? It may wait for the disk; nil: yes
-	Page   func() string                                     // the dashboard as other machines reach it; nil: not known
-	Origin func(r *http.Request, origin string) *codec.Error // would a page of that origin get a WebSocket? nil: not known
+	Kept      func() bool                                       // do static topics outlive a restart? It may wait for the disk; nil: yes
+	Dashboard func() string                                     // the dashboard as other machines reach it; nil: not known
+	Origin    func(r *http.Request, origin string) *codec.Error // would a page of that origin get a WebSocket? nil: not known
 }
 
 // Server is the handler of everything that is not a WebSocket.
