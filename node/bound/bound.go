@@ -3,17 +3,14 @@
 // there is one place that can be wrong.
 package bound
 
-import (
-	"math"
-	"sync/atomic"
-)
+import "sync/atomic"
 
 // Bytes are what many hold together of something that peers decide the size of:
 // beginnings of messages, bodies, answers that nobody reads.
 type Bytes struct {
 	// static after construction
 	Most int64 // that all together may hold
-	Few  int64 // bytes that are granted to anybody whatever the others hold
+	Few  int64 // bytes that are granted to anybody, whatever the others hold
 
 	held atomic.Int64
 }
@@ -44,25 +41,6 @@ func (b *Bytes) Held() int64 { return b.held.Load() }
 
 // Full tells whether all together hold more than they may.
 func (b *Bytes) Full() bool { return b.held.Load() > b.Most }
-
-// PerSecond counts what somebody does in the second that it is: pings, say. It
-// has one owner. The zero value is ready.
-type PerSecond struct {
-	second uint32 // it wraps after 136 years: only whether it is another one counts
-	n      int32
-}
-
-// Within counts one more at mono, milliseconds of a clock that only goes
-// forward, and tells whether there were at most that many; 0 = no limit.
-func (p *PerSecond) Within(most int, mono int64) bool {
-	if now := uint32(mono / 1000); now != p.second {
-		p.second, p.n = now, 0
-	}
-	if p.n < math.MaxInt32 { // it stays there: who never stops must not come round to 0
-		p.n++
-	}
-	return most <= 0 || int64(p.n) <= int64(most)
-}
 
 // Allowance is what somebody may use up in a span of time; all of it may go at
 // once, and it fills in that span. It has one owner. The zero value is whole.

@@ -1,7 +1,6 @@
 package bound
 
 import (
-	"math"
 	"sync"
 	"testing"
 )
@@ -44,31 +43,6 @@ func TestBytesAtTheEdge(t *testing.T) {
 	b.Move(1<<20, 0)
 	if b.Held() != 0 {
 		t.Errorf("%d bytes are left", b.Held())
-	}
-}
-
-// A second is a second near every edge of the numbers, and one who never stops is
-// refused however often he asks.
-func TestPerSecond(t *testing.T) {
-	for _, start := range []int64{0, 1, math.MaxInt32 - 1500, math.MaxUint32 - 1500, (1<<31 - 2) * 1000, (1<<32 - 2) * 1000} {
-		var p PerSecond
-		for second := range int64(4) {
-			at := (start/1000 + second) * 1000
-			for i := range 10 {
-				if ok := p.Within(3, at+int64(i)); ok != (i < 3) {
-					t.Errorf("from %d, second %d: the %dth is %v", start, second, i+1, ok)
-				}
-			}
-		}
-	}
-	p := PerSecond{n: math.MaxInt32 - 1}
-	for range 5 {
-		if p.Within(3, 10) {
-			t.Error("the count wrapped")
-		}
-	}
-	if !p.Within(0, 10) {
-		t.Error("0 is no limit")
 	}
 }
 

@@ -51,7 +51,7 @@ type conn struct {
 	part    []byte          // bytes of a message that is not whole yet
 	msg     *fragments      // pieces of a message, or bytes of a packet, that is not whole yet
 	open    Open            // how far the message in pieces is
-	pings   bound.PerSecond // and pongs
+	pings   bound.Allowance // and pongs
 	over    bool            // nothing more is read
 
 	idx      int32 // in the server's list; guarded by the server's mu

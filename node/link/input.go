@@ -75,7 +75,7 @@ func (s *Server) keep(old, rest []byte) ([]byte, bool) {
 func (c *conn) take(m *Message, turn *node.Turn) *Broken {
 	switch m.Kind {
 	case Ping:
-		if !c.pings.Within(c.srv.opt.Pings, turn.Mono) {
+		if c.tooMany(turn) {
 			return errPings
 		}
 		c.mu.Lock()
@@ -85,8 +85,8 @@ func (c *conn) take(m *Message, turn *node.Turn) *Broken {
 		}
 		c.attendUnlock(turn)
 		return nil
-	case Pong: // it costs a wake of the reader
-		if !c.pings.Within(c.srv.opt.Pings, turn.Mono) {
+	case Pong:
+		if c.tooMany(turn) {
 			return errPings
 		}
 		return nil
@@ -100,6 +100,13 @@ func (c *conn) take(m *Message, turn *node.Turn) *Broken {
 		return c.stream(m, turn)
 	}
 	return c.message(m.Text, m.Payload, turn)
+}
+
+// tooMany counts pings and pongs. They are answered from a buffer, but each wakes
+// somebody.
+func (c *conn) tooMany(turn *node.Turn) bool {
+	most := c.srv.opt.Pings
+	return most > 0 && !c.pings.Take(1, most, 1000, turn.Mono)
 }
 
 // piece puts a message together.
