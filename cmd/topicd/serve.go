@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net"
 	"net/http"
 	"os"
 	"os/signal"
@@ -25,6 +26,7 @@ import (
 	"topicd/node/link/ws"
 	"topicd/node/sense"
 	"topicd/node/state"
+	"topicd/node/supervisor"
 	"topicd/node/web"
 )
 
@@ -73,10 +75,16 @@ type server struct {
 	stopSide context.CancelFunc
 	adv      *discovery.Advertiser // nil: not advertised
 	profiles *http.Server          // nil: none
+	manager  *supervisor.Notifier  // nil: none
+	given    []net.Listener        // what the service manager has bound
 }
 
 func (a *app) runHub(ctx context.Context, set *settings) error {
-	s := &server{set: set, log: newLog(a.err, set), clock: a.clock}
+	s := &server{set: set, log: newLog(a.err, set), clock: a.clock, manager: supervisor.New(a.getenv)}
+	var err error
+	if s.given, err = supervisor.Listeners(a.getenv); err != nil {
+		return err
+	}
 	for i, name := range set.unknown {
 		s.log.Warn("a variable of the environment is no setting", "name", name, "nearest", set.near[i])
 	}
@@ -87,7 +95,7 @@ func (a *app) runHub(ctx context.Context, set *settings) error {
 	signal.Notify(hangup, syscall.SIGHUP)
 	defer signal.Stop(hangup)
 	s.announce(a.out)
-	err := s.wait(ctx, hangup, show.IsTerminal(a.err))
+	err = s.wait(ctx, hangup, show.IsTerminal(a.err))
 	s.shutdown()
 	return err
 }
@@ -202,7 +210,7 @@ func (s *server) openFront() error {
 		Log: s.log, Names: access.Names{Hosts: append(access.OwnNames(), s.set.hosts...), Origins: s.set.origins}, Told: &s.told,
 		Dialects: dialectNames(), Cert: s.cert, AllTLS: s.cert != nil && len(s.set.tlsListen) == 0,
 		Sessions: s.set.sessions, PerAddress: s.set.perAddress, Requests: s.set.requests, Loopback: bool(s.set.loopback),
-		Header: s.set.header, Idle: s.set.idle, Dead: link.DefaultDead,
+		Header: s.set.header, Idle: s.set.idle, Dead: link.DefaultDead, Inherited: s.given,
 	})
 	plain, encrypted, perhaps := s.set.mqtt()
 	err := s.front.Bind(append(slices.Clone(s.set.listen), plain...), append(slices.Clone(s.set.tlsListen), encrypted...))
@@ -261,6 +269,7 @@ func (s *server) openInside() (err error) {
 // nobody is let in, everybody is told to go and gets what is still owed for at
 // most a second.
 func (s *server) shutdown() {
+	_ = s.manager.Tell(supervisor.Stopping)
 	if s.adv != nil {
 		s.adv.Close()
 	}

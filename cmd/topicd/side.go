@@ -3,10 +3,13 @@ package main
 import (
 	"context"
 	"log/slog"
+	"net"
 
 	"topicd/discovery"
+	"topicd/node"
 	"topicd/node/sense"
 	"topicd/node/state"
+	"topicd/node/supervisor"
 )
 
 // startSide starts what runs beside the hub. It ends with stopSide.
@@ -16,6 +19,9 @@ func (s *server) startSide() {
 	s.side.Go(func() { s.topics.Run(ctx) })
 	s.side.Go(func() { s.gate.Run(ctx) })
 	s.side.Go(func() { s.router.Run(ctx) })
+	probe := &supervisor.Probe{Accept: func(nc net.Conn, a node.Arrival, d node.Dialect) { s.link.Accept(nc, a, d, nil, nil) }}
+	addresses := len(s.front.Listeners())
+	s.side.Go(func() { s.manager.Run(ctx, s.hub, probe, addresses, s.log) })
 	if s.set.sense {
 		s.side.Go(func() { sense.Publish(ctx, s.hub, sense.HostName(), s.log) })
 	}

@@ -21,6 +21,7 @@ var walls = map[string]struct{ may, never string }{
 	"node/link":                  {"codec node node/bound node/internal/prefetch", "net/http github.com/gorilla/websocket"},
 	"node/link/ws":               {"node node/link", "log/slog"},
 	"node/state":                 {"codec node", "net net/http"},
+	"node/supervisor":            {"codec node", "net/http"},
 	"node/access":                {"codec node node/state", "net/http/httputil"},
 	"node/front":                 {"codec node node/access node/bound node/link node/state", "github.com/gorilla/websocket"},
 	"node/dialect":               {"codec node", "github.com/gorilla/websocket"},

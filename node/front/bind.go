@@ -51,6 +51,10 @@ func (f *Front) Bind(plain, encrypted []string) error {
 			return &BindError{addr, err}
 		}
 	}
+	for _, e := range f.rest() {
+		e.fixed = true
+		f.bound = append(f.bound, e)
+	}
 	for len(f.bound) == 0 {
 		err := f.take(f.waiting[0])
 		switch {

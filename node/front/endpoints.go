@@ -80,13 +80,20 @@ func Split(text string, dialects []string) (addr, dialect string, err error) {
 
 // bind takes an address; nothing is served on it before serve.
 func (f *Front) bind(addr, dialect string) (*endpoint, error) {
+	if l := f.inherited(addr); l != nil {
+		return f.endpoint(l, dialect), nil
+	}
 	lc := net.ListenConfig{Control: f.endUnacked}
 	lc.SetMultipathTCP(false) // it has no such option
 	l, err := lc.Listen(context.Background(), "tcp", addr)
 	if err != nil {
 		return nil, err
 	}
-	return &endpoint{Listener: l, dialect: dialect, since: time.Now(), tls: f.opt.AllTLS}, nil
+	return f.endpoint(l, dialect), nil
+}
+
+func (f *Front) endpoint(l net.Listener, dialect string) *endpoint {
+	return &endpoint{Listener: l, dialect: dialect, since: time.Now(), tls: f.opt.AllTLS}
 }
 
 // Listener is an address that the hub serves on, as the API shows it.

@@ -27,6 +27,10 @@ type Options struct {
 	Cert     *Certificate // nil: no TLS
 	AllTLS   bool         // the endpoints of Listen too
 
+	// Inherited are sockets that somebody else has bound for the hub: each stands for
+	// the address of Bind that it is bound to.
+	Inherited []net.Listener
+
 	Sessions   int           // connections that the hub lets in; a few more are answered
 	PerAddress int           // connections of one address, 0 = no limit
 	Requests   int           // HTTP requests per second and address, 0 = no limit
