@@ -25,7 +25,8 @@ type Disk struct {
 	Store    *store.Store
 	patterns []string
 
-	hub atomic.Pointer[node.Hub]
+	hub    atomic.Pointer[node.Hub]
+	notify atomic.Pointer[func()]
 
 	mu     sync.Mutex
 	work   []func()
@@ -76,10 +77,16 @@ func (d *Disk) Close() error {
 	return d.Store.Close()
 }
 
+// Notify has f called, too, when the store has more on disk. It must not wait.
+func (d *Disk) Notify(f func()) { d.notify.Store(&f) }
+
 // changed is called by the store when it has more on disk, or its state is another.
 func (d *Disk) changed() {
 	if h := d.hub.Load(); h != nil {
 		h.Committed()
+	}
+	if f := d.notify.Load(); f != nil {
+		(*f)()
 	}
 }
 
@@ -197,6 +204,12 @@ func record(g *store.Reading) arena.Record {
 		}
 	}
 	return r
+}
+
+// Data is what a reading of the store says, without what a dialect keeps beside.
+func Data(g *store.Reading) []byte {
+	r := record(g)
+	return r.Data
 }
 
 // First implements node.Tape.

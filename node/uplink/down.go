@@ -1,0 +1,149 @@
+package uplink
+
+import (
+	"context"
+	"strings"
+	"sync"
+
+	"github.com/nats-io/nats.go"
+
+	"topicd/codec"
+	"topicd/node"
+)
+
+// downs are the messages of the centre. They come as fast as the centre likes, wait in
+// a bounded channel, and are published by one goroutine as the client "uplink", with
+// that client's rights and limits.
+type downs struct {
+	u      *Uplink
+	prefix string
+	in     chan *nats.Msg
+	sess   *node.Session
+	turn   *node.Turn
+
+	mu      sync.Mutex
+	sub     *nats.Subscription
+	dropped int // of sub, as counted
+}
+
+const maxDowns = 256 // messages that wait; each at most what the server lets pass
+
+func newDowns(u *Uplink) (*downs, error) {
+	d := &downs{u: u, prefix: "sites." + u.opt.Site + ".down.", in: make(chan *nats.Msg, maxDowns)}
+	if len(u.opt.Down) == 0 {
+		return d, nil
+	}
+	var err error
+	d.sess, d.turn, err = open(u.opt.Hub, Client)
+	return d, err
+}
+
+// open opens a session of the hub's own.
+func open(h *node.Hub, name string) (*node.Session, *node.Turn, error) {
+	turn := h.Turn()
+	s, err := h.Open(node.Deaf{}, node.Local, "", turn)
+	if err == nil {
+		err = s.Hello("", name, turn)
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	s.Describe("nats", "json", turn)
+	turn.Wake()
+	return s, turn, nil
+}
+
+// listen takes what comes on a new connection.
+func (d *downs) listen(nc *nats.Conn) error {
+	sub, err := nc.ChanSubscribe(d.prefix+">", d.in)
+	d.mu.Lock()
+	d.sub, d.dropped = sub, 0
+	d.mu.Unlock()
+	return err
+}
+
+// deaf: the connection is gone.
+func (d *downs) deaf() {
+	d.overruns()
+	d.mu.Lock()
+	d.sub = nil
+	d.mu.Unlock()
+}
+
+// overruns counts what the connection threw away because too much waited.
+func (d *downs) overruns() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.sub == nil {
+		return
+	}
+	if n, err := d.sub.Dropped(); err == nil && n > d.dropped {
+		d.u.count.refused[refusedOverrun].Add(int64(n - d.dropped))
+		d.dropped = n
+	}
+}
+
+func (d *downs) loop(ctx context.Context) {
+	if d.sess == nil {
+		return
+	}
+	h := d.u.opt.Hub
+	defer func() { h.Tick(d.turn); d.sess.Close(d.turn); d.turn.Wake() }()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case m := <-d.in:
+			h.Tick(d.turn)
+			d.sess.Heard(d.turn.Mono)
+			if why := d.publish(m); why >= 0 {
+				d.u.count.refused[why].Add(1)
+			} else {
+				d.u.count.received.Add(1)
+			}
+			d.turn.Wake()
+			d.overruns()
+		}
+	}
+}
+
+// publish publishes a message of the centre. It returns why it is refused, -1 = it is not.
+func (d *downs) publish(m *nats.Msg) int {
+	rest, ok := strings.CutPrefix(m.Subject, d.prefix)
+	topic, fits := Topic(rest)
+	if !ok || !fits || !d.u.opt.mayDown(topic) {
+		return refusedTopic
+	}
+	if len(m.Data) > d.u.opt.Hub.Options().MaxBody {
+		return refusedLarge
+	}
+	b := node.Body{Data: m.Data}
+	if m.Header.Get(hdrType) == typeCBOR {
+		b.Enc = codec.CBOR
+	}
+	if codec.Validate(b.Enc, b.Data) != nil {
+		return refusedMalformed
+	}
+	if d.sess.Spend(1, len(m.Data), d.turn.Mono) != nil {
+		return refusedRate
+	}
+	if _, err := d.sess.Publish([]byte(topic), b, 0, d.turn); err != nil {
+		return why(err)
+	}
+	return -1
+}
+
+// why says which counter an error of the hub is.
+func why(err *codec.Error) int {
+	switch err.Code {
+	case codec.CodeTooLarge:
+		return refusedLarge
+	case codec.CodeTooFast:
+		return refusedRate
+	case codec.CodeMalformed:
+		return refusedMalformed
+	case codec.CodeForbidden:
+		return refusedTopic
+	}
+	return refusedRoom
+}

@@ -1,0 +1,149 @@
+package uplink
+
+import (
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"os"
+	"strings"
+
+	"topicd/codec"
+	"topicd/node"
+	"topicd/node/store"
+)
+
+// Client is the name that messages from the centre are published under, and Center
+// that of readings which a centre has from its gateways. What they published is
+// never sent up.
+const (
+	Client = "uplink"
+	Center = "center"
+)
+
+// Options say where readings go. The zero value of a field means its default.
+type Options struct {
+	URLs   []string // nats://, tls://, ws://, wss://; any of them
+	Site   string   // default the host's name
+	Up     []string // topics to send; default all but those of the hub's own
+	Down   []string // topics that the centre may publish to; default none
+	Creds  string   // file
+	Token  string
+	CA     string // PEM file; default the system's
+	Stream string // the stream that must answer; default any that takes the site's subjects
+	AsIs   bool   // CBOR stays CBOR
+
+	Log   *slog.Logger
+	Hub   *node.Hub
+	Store *store.Store
+	Plain func(*store.Reading) []byte // a reading's data without what else is kept with it; default all of it
+}
+
+// WithDefaults fills in what was left out, and says what cannot be meant.
+func (o Options) WithDefaults() (Options, error) {
+	if o.Site == "" {
+		host, _ := os.Hostname()
+		o.Site = Site(host)
+	}
+	if len(o.Up) == 0 {
+		o.Up = []string{"#"}
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Plain == nil {
+		o.Plain = func(r *store.Reading) []byte { return r.Data }
+	}
+	if bad := CheckSite(o.Site); bad != "" {
+		return o, fmt.Errorf("site %q: %s", o.Site, bad)
+	}
+	if len(o.URLs) == 0 {
+		return o, errors.New("no URL of a server")
+	}
+	for _, u := range o.URLs {
+		if err := CheckURL(u); err != nil {
+			return o, err
+		}
+	}
+	for _, p := range append(o.Up[:len(o.Up):len(o.Up)], o.Down...) {
+		if err := codec.CheckPattern([]byte(p)); err != nil {
+			return o, errors.New(err.Msg)
+		}
+	}
+	if o.Stream != "" && strings.ContainsAny(o.Stream, ". *>/\\\t\r\n") {
+		return o, fmt.Errorf("%q is no name of a stream", o.Stream)
+	}
+	return o, nil
+}
+
+// Files looks at the files of the options: an error says which cannot be used.
+func (o *Options) Files() error {
+	if o.Creds != "" {
+		b, err := os.ReadFile(o.Creds)
+		if err != nil {
+			return fmt.Errorf("credentials: %w", err)
+		}
+		if !strings.Contains(string(b), "NKEY SEED") {
+			return fmt.Errorf("credentials: %s is no credentials file of NATS", o.Creds)
+		}
+	}
+	if o.CA != "" {
+		b, err := os.ReadFile(o.CA)
+		if err != nil {
+			return fmt.Errorf("ca: %w", err)
+		}
+		if !x509.NewCertPool().AppendCertsFromPEM(b) {
+			return fmt.Errorf("ca: %s holds no certificate in PEM", o.CA)
+		}
+	}
+	return nil
+}
+
+// CheckURL says what is wrong with a server's URL, without what is secret in it.
+func CheckURL(text string) error {
+	u, err := url.Parse(text)
+	switch {
+	case err != nil:
+		return errors.New("a server's URL that cannot be read")
+	case u.Scheme != "nats" && u.Scheme != "tls" && u.Scheme != "ws" && u.Scheme != "wss":
+		return fmt.Errorf("%s: a server's URL begins with nats://, tls://, ws:// or wss://", u.Redacted())
+	case u.Hostname() == "":
+		return fmt.Errorf("%s: a server's URL names a host", u.Redacted())
+	}
+	return nil
+}
+
+// hosts are the servers without what is secret.
+func (o *Options) hosts() string {
+	var list []string
+	for _, s := range o.URLs {
+		if u, err := url.Parse(s); err == nil {
+			list = append(list, u.Scheme+"://"+u.Host)
+		}
+	}
+	return strings.Join(list, " ")
+}
+
+// goesUp: the topic is one of those to send.
+func (o *Options) goesUp(topic string) bool {
+	for _, p := range o.Up {
+		if codec.Match(p, topic) {
+			return true
+		}
+	}
+	return false
+}
+
+// mayDown: the centre may publish to the topic.
+func (o *Options) mayDown(topic string) bool {
+	if topic[0] == '$' {
+		return false
+	}
+	for _, p := range o.Down {
+		if codec.Match(p, topic) {
+			return true
+		}
+	}
+	return false
+}

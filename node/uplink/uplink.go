@@ -1,0 +1,295 @@
+package uplink
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"topicd/node/store"
+)
+
+const (
+	firstDelay = 500 * time.Millisecond // before the second attempt to connect
+	lastDelay  = 30 * time.Second
+	ackWait    = 5 * time.Second // after so long without an ack the stream is asked
+	saveEvery  = time.Second     // the durable cursor is moved so often
+	pingEvery  = time.Minute     // a silent connection is looked at; over LTE each costs 0.2 KB
+)
+
+// Uplink sends what a store holds to a stream. Start begins, Stop ends it.
+type Uplink struct {
+	// static after construction
+	opt   Options
+	began time.Time
+	id    string // the store's
+	more  chan struct{}
+	down  *downs
+
+	stop context.CancelFunc
+	done sync.WaitGroup
+
+	count counters
+	stand standing
+
+	// owned by the loop
+	w       window
+	lastSeq uint64      // highest sequence in the stream that was acked; 0 = unknown
+	lastPos store.Place // the reading that it is, 0 = unknown
+	saved   store.Place // where the durable cursor was moved to
+	lostTo  store.Place // what is missing below was counted
+	tried   int         // attempts to connect without success
+	linked  bool        // there was a connection
+	denied  bool        // the last one ended because of what we sent
+}
+
+// New makes an uplink of checked options. It does nothing before Start.
+func New(o Options) (*Uplink, error) {
+	o, err := o.WithDefaults()
+	if err != nil {
+		return nil, err
+	}
+	u := &Uplink{opt: o, began: time.Now(), id: o.Store.ID(), more: make(chan struct{}, 1)}
+	u.w = window{
+		head: 1, tail: 1, topics: map[string]*topic{}, plain: o.Plain, asis: o.AsIs, prefix: "sites." + o.Site + ".up.",
+		fits: func(r *store.Reading) bool {
+			return string(r.From) != Client && string(r.From) != Center && o.goesUp(r.Topic)
+		},
+	}
+	u.stand.state = Connecting
+	return u, nil
+}
+
+func (u *Uplink) mono() time.Duration { return time.Since(u.began) }
+
+// Start begins to connect and to send.
+func (u *Uplink) Start() error {
+	down, err := newDowns(u)
+	if err != nil {
+		return err
+	}
+	u.down = down
+	ctx, stop := context.WithCancel(context.Background())
+	u.stop = stop
+	u.done.Go(func() { u.down.loop(ctx) })
+	u.done.Go(func() { u.runLoop(ctx) })
+	return nil
+}
+
+// Stop ends the uplink: what is under way is in the stream, or is asked for next time.
+func (u *Uplink) Stop() {
+	if u.stop == nil {
+		return
+	}
+	u.stop()
+	u.done.Wait()
+	u.save()
+	u.set(Off, "")
+}
+
+// Notify says that the store has more on disk. It does not wait.
+func (u *Uplink) Notify() {
+	select {
+	case u.more <- struct{}{}:
+	default:
+	}
+}
+
+// runLoop keeps one connection after the other.
+func (u *Uplink) runLoop(ctx context.Context) {
+	if err := u.opt.Files(); err != nil {
+		u.set(Refused, err.Error())
+	}
+	for ctx.Err() == nil {
+		err := u.session(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		var r *refusal
+		if errors.As(err, &r) || refuses(err) {
+			u.set(Refused, words(err))
+		} else {
+			u.set(Connecting, words(err))
+		}
+		u.pause(ctx, delay(u.tried))
+		u.tried++
+	}
+}
+
+// delay is how long to wait before an attempt: 0.5 s at first, 30 s at last, with
+// jitter, so that ten thousand gateways do not come back in one second.
+func delay(tried int) time.Duration {
+	d := min(firstDelay<<min(tried, 10), lastDelay)
+	return d - time.Duration(rand.Int64N(int64(d/2)))
+}
+
+// pause waits, until this machine's addresses change at the longest: the network is
+// back.
+func (u *Uplink) pause(ctx context.Context, d time.Duration) {
+	end := time.After(d)
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	before := addresses()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-end:
+			return
+		case <-tick.C:
+			if now := addresses(); now != before {
+				u.tried = 0
+				return
+			}
+		}
+	}
+}
+
+// addresses are this machine's, in one word.
+func addresses() string {
+	list, _ := net.InterfaceAddrs()
+	var b strings.Builder
+	for _, a := range list {
+		b.WriteString(a.String())
+		b.WriteByte(' ')
+	}
+	return b.String()
+}
+
+// refuses: the server, or what it shows, was wrong: waiting alone mends nothing.
+func refuses(err error) bool {
+	var unknown x509.UnknownAuthorityError
+	var host x509.HostnameError
+	var invalid x509.CertificateInvalidError
+	var verify *tls.CertificateVerificationError
+	for _, e := range []error{
+		nats.ErrAuthorization, nats.ErrAuthExpired, nats.ErrAuthRevoked, nats.ErrAccountAuthExpired, nats.ErrPermissionViolation,
+		nats.ErrSecureConnRequired, nats.ErrSecureConnWanted, nats.ErrNkeysNotSupported, nats.ErrMaxAccountConnectionsExceeded,
+	} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return errors.As(err, &unknown) || errors.As(err, &host) || errors.As(err, &invalid) || errors.As(err, &verify)
+}
+
+// dial connects to one of the servers.
+func dial(ctx context.Context, o *Options, name string, errs chan<- error) (*nats.Conn, error) {
+	if err := o.Files(); err != nil {
+		return nil, &refusal{err.Error()}
+	}
+	tell := func(err error) {
+		select {
+		case errs <- err:
+		default:
+		}
+	}
+	opts := []nats.Option{
+		nats.Name(name), nats.NoReconnect(), nats.Timeout(10 * time.Second), nats.PingInterval(pingEvery), nats.MaxPingsOutstanding(2),
+		nats.FlusherTimeout(10 * time.Second), nats.CustomInboxPrefix("_INBOX." + o.Site), nats.IgnoreDiscoveredServers(),
+		nats.ClosedHandler(func(nc *nats.Conn) { tell(lost(nc.LastError())) }),
+		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
+			if errors.Is(err, nats.ErrPermissionViolation) {
+				tell(err)
+			}
+		}),
+		nats.SetCustomDialer(dialer{ctx}),
+	}
+	if o.Creds != "" {
+		opts = append(opts, nats.UserCredentials(o.Creds))
+	}
+	if o.Token != "" {
+		opts = append(opts, nats.Token(o.Token))
+	}
+	if o.CA != "" {
+		opts = append(opts, nats.RootCAs(o.CA))
+	}
+	nc, err := nats.Connect(strings.Join(o.URLs, ","), opts...)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", o.hosts(), err)
+	}
+	return nc, nil
+}
+
+func lost(err error) error {
+	if err == nil {
+		return errors.New("the server closed the connection")
+	}
+	return err
+}
+
+// dialer ends with a context.
+type dialer struct{ ctx context.Context }
+
+func (d dialer) Dial(network, address string) (net.Conn, error) {
+	n := net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}
+	return n.DialContext(d.ctx, network, address)
+}
+
+// session is one connection, from the attempt to its end.
+func (u *Uplink) session(ctx context.Context) error {
+	errs := make(chan error, 8)
+	nc, err := dial(ctx, &u.opt, "topicd "+u.opt.Site, errs)
+	if err != nil {
+		return err
+	}
+	ending, end := context.WithCancel(ctx)
+	defer end()
+	u.done.Go(func() { <-ending.Done(); nc.Close() }) // a Publish that waits for the socket holds nothing up
+	if u.linked {
+		u.count.reconnects.Add(1)
+	}
+	u.linked = true
+	l := &link{
+		u: u, w: &u.w, nc: nc, errs: errs, in: make(chan *nats.Msg, 2*windowItems), asked: map[uint64]*topic{},
+		inbox: fmt.Sprintf("_INBOX.%s.%08x.", u.opt.Site, rand.Uint32()),
+	}
+	if _, err := nc.ChanSubscribe(l.inbox+"*", l.in); err != nil {
+		return err
+	}
+	if len(u.opt.Down) > 0 {
+		if err := u.down.listen(nc); err != nil {
+			return err
+		}
+		defer u.down.deaf()
+	}
+	if err := l.sync(ctx); err != nil {
+		return err
+	}
+	if l.began = u.mono(); !u.denied {
+		u.set(Up, "")
+	}
+	err = l.loop(ctx)
+	u.denied = refuses(err)
+	return err
+}
+
+// cursors of the uplink in the store: the place below which everything is in the
+// stream, and the sequence that the newest of it has there.
+func (u *Uplink) cursors(stream string) (place, seq string) {
+	place = u.opt.Site + "/" + stream
+	return place, place + "/seq"
+}
+
+// save moves the durable cursors.
+func (u *Uplink) save() {
+	u.stand.mu.Lock()
+	stream := u.stand.stream
+	u.stand.mu.Unlock()
+	low := u.w.low()
+	if stream == "" || low == u.saved || u.lastSeq == 0 {
+		return
+	}
+	u.saved = low
+	place, seq := u.cursors(stream)
+	_ = u.opt.Store.AckPlace(Client, place, low)
+	_ = u.opt.Store.AckPlace(Client, seq, store.Place(u.lastSeq))
+}
