@@ -15,17 +15,23 @@ func escapes(c byte) bool {
 }
 
 // AppendSubject appends a topic as a part of a subject: '/' becomes '.', and what
-// cannot stand in a token %XX.
+// cannot stand in a token %XX. A level without a byte is % alone: a token has one.
 func AppendSubject(b []byte, topic string) []byte {
 	for i := range len(topic) {
 		switch c := topic[i]; {
 		case c == '/':
+			if i == 0 || topic[i-1] == '/' {
+				b = append(b, '%')
+			}
 			b = append(b, '.')
 		case escapes(c):
 			b = append(b, '%', hexDigits[c>>4], hexDigits[c&15])
 		default:
 			b = append(b, c)
 		}
+	}
+	if topic == "" || topic[len(topic)-1] == '/' {
+		b = append(b, '%')
 	}
 	return b
 }
@@ -40,7 +46,11 @@ func Topic(subject string) (topic string, ok bool) {
 	for i := 0; i < len(subject); i++ {
 		switch c := subject[i]; {
 		case c == '.':
+			if i == 0 || subject[i-1] == '.' {
+				return "", false
+			}
 			b = append(b, '/')
+		case c == '%' && (i == 0 || subject[i-1] == '.') && (i+1 == len(subject) || subject[i+1] == '.'): // an empty level
 		case c == '%':
 			if i+2 >= len(subject) {
 				return "", false
@@ -56,6 +66,9 @@ func Topic(subject string) (topic string, ok bool) {
 		default:
 			b = append(b, c)
 		}
+	}
+	if subject == "" || subject[len(subject)-1] == '.' {
+		return "", false
 	}
 	return string(b), codec.CheckTopic(b) == nil
 }

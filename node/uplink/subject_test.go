@@ -9,14 +9,14 @@ import (
 
 func TestSubjects(t *testing.T) {
 	for topic, want := range map[string]string{
-		"plant/3/temp": "plant.3.temp", "a.b": "a%2Eb", "x y": "x%20y", "100%": "100%25", "a/*/>": "a.%2A.%3E", "ä/€": "ä.€",
+		"plant/3/temp": "plant.3.temp", "a.b": "a%2Eb", "x y": "x%20y", "100%": "100%25", "a/*/>": "a.%2A.%3E", "ä/€": "ä.€", "/a": "%.a", "a/": "a.%", "a//b": "a.%.b", "/": "%.%",
 	} {
 		if got := string(AppendSubject(nil, topic)); got != want {
 			t.Errorf("%q: %q, want %q", topic, got, want)
 		}
 	}
 	for _, bad := range []string{
-		"", ".", "a.", ".a", "a..b", "a%2", "a%", "a%2e", "a%41", "a b", "a/b", "a*", "a.>", "%2B", "a%2F", "a\x00", "a.%2E.b", "a+b", "#",
+		"", "%", ".", "a.", ".a", "a..b", "a%2", "a%", "a%2e", "a%41", "a b", "a/b", "a*", "a.>", "%2B", "a%2F", "a\x00", "a.%2E.b", "a+b", "#",
 		strings.Repeat("a.", 200) + "a", strings.Repeat("a", codec.MaxTopic+1),
 	} {
 		if got, ok := Topic(bad); ok && bad != "a%2Eb" {
