@@ -133,6 +133,14 @@ func (t *Topic) firstLocked() uint64 {
 	return first
 }
 
+// keep gives a reading to the topic's tape. The caller holds the topic's lock.
+func (x *rare) keep(seq uint64, r *arena.Record, own uint64) (Commit, *codec.Error) {
+	x.taken = *r
+	c, why := x.tape.Append(seq, x.ep, &x.taken, own)
+	x.taken = arena.Record{}
+	return c, why
+}
+
 // Hole is how many numbers above after were given, perhaps, to readings that a crash
 // has lost: they are no reading's any more.
 func (t *Topic) Hole(after uint64) uint64 {

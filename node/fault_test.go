@@ -225,3 +225,37 @@ func TestLeavingGivesTheLockBack(t *testing.T) {
 		t.Errorf("the lock was given back %d times while 9,000 topics were looked at twice, want %d", h.gaveBack, want)
 	}
 }
+
+// A publish and a delivery leave no garbage: on a small board the collector would
+// take more than the hub.
+func TestReadingsCostNoAllocation(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector allocates")
+	}
+	h := newClocked(t, Options{Rate: -1})
+	p, s := open(t, h.Hub), open(t, h.Hub)
+	s.sub(t, "#", SubOptions{}, h.turn)
+	s.fill(h.now, 0)
+	name, body := []byte("greenhouse/1/temp"), Body{Enc: codec.JSON, Data: []byte("21.5")}
+	buf, quiet := make([]byte, 0, 4096), SubOptions{Format: silent{}}
+	if _, err := s.s.Subscribe([]byte("#"), quiet, h.turn); err != nil {
+		t.Fatal(err)
+	}
+	n := testing.AllocsPerRun(200, func() {
+		if _, err := p.s.Publish(name, body, 0, h.turn); err != nil {
+			t.Fatal(err)
+		}
+		h.turn.Take()
+		buf, _ = s.s.Fill(buf[:0], 4096, h.now, newline{}, &s.scratch)
+	})
+	if n != 0 {
+		t.Errorf("%v allocations a reading", n)
+	}
+}
+
+// silent is a format that makes no garbage of its own.
+type silent struct{}
+
+func (silent) Append(dst []byte, r *Reading) ([]byte, bool)                { return append(dst, r.Data...), true }
+func (silent) Live(dst []byte, _ string, _ uint64, _ int64) ([]byte, bool) { return dst, false }
+func (silent) Text() bool                                                  { return true }

@@ -199,7 +199,7 @@ func (h *Hub) store(t *Topic, r *arena.Record, by *Session, own uint64, turn *Tu
 		if ok {
 			p := Published{Topic: t, Seq: seq}
 			if t.rare != nil && t.rare.tape != nil {
-				p.Commit, p.Unkept = t.rare.tape.Append(seq, t.rare.ep, r, own)
+				p.Commit, p.Unkept = t.rare.keep(seq, r, own)
 			}
 			h.tell(t, seq, by, turn)
 			t.mu.Unlock()

@@ -45,6 +45,8 @@ type rare struct {
 	// disk: they are given to no other.
 	hole, holeEnd uint64
 
+	taken arena.Record // what tape is given: a record of the caller's would have to lie on the heap
+
 	// Where somebody publishes by MQTT without RETAIN: the number of the newest
 	// reading with it, 0 = none, and a copy for when it has left the log.
 	passing bool
