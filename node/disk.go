@@ -24,6 +24,8 @@ type Disk interface {
 	// Committed tells what became of what Append took: done when it is on disk, why
 	// when it never will be.
 	Committed(c Commit) (done bool, why *codec.Error)
+	// Figures yields what the disk has to tell, with names that begin with store_.
+	Figures(yield func(name string, v int64))
 	// Go runs work that waits for the disk on a goroutine of its own. There is at
 	// most one at a time for each session and answer under way.
 	Go(work func())

@@ -58,6 +58,8 @@ func (d *ram) Committed(c Commit) (bool, *codec.Error) {
 	return c <= d.committed, d.broken
 }
 
+func (d *ram) Figures(func(string, int64)) {}
+
 func (d *ram) Go(work func()) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

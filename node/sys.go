@@ -85,6 +85,9 @@ func (h *Hub) figuresLocked(mono int64, yield func(string, int64)) {
 	yield("bytes_sessions", m.Sessions)
 	yield("bytes_subscriptions", m.Subscriptions)
 	yield("bytes_ready", m.Ready)
+	if h.opt.Disk != nil {
+		h.opt.Disk.Figures(yield)
+	}
 	for c := range Counters {
 		yield(c.String(), h.Stats.Get(c))
 	}

@@ -5,6 +5,7 @@ import (
 
 	"topicd/codec"
 	"topicd/node"
+	"topicd/node/store"
 )
 
 // A durable subscription is a cursor of the store for each of its patterns. Its key
@@ -81,4 +82,19 @@ func (d *Disk) Forget(who, name, pattern string) (n int) {
 func CursorName(client string) (who, name string) {
 	who, name, _ = strings.Cut(client, "\x00")
 	return who, name
+}
+
+// Figures implements node.Disk.
+func (d *Disk) Figures(yield func(name string, v int64)) {
+	st, failed := d.Store.Stats(), int64(0)
+	if d.Store.State().Trouble != store.OK {
+		failed = 1
+	}
+	yield("store_bytes", st.Bytes)
+	yield("store_budget", st.Budget)
+	yield("store_topics", int64(st.Topics))
+	yield("store_pending", int64(st.Pending))
+	yield("store_failed", failed)
+	yield("store_lost", int64(st.LostBytes+st.LostAge+st.LostDamaged))
+	yield("store_subscriptions", int64(st.Cursors))
 }

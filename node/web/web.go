@@ -40,6 +40,7 @@ type Config struct {
 	Dialects  []dialect.Plug
 	Store     *store.Store // of durable topics; nil: there are none
 
+	Uplink    func() *Uplink                                    // how the uplink is; nil: there is none
 	Kept      func() bool                                       // do static topics outlive a restart? It may wait for the disk; nil: yes
 	Dashboard func() string                                     // the dashboard as other machines reach it; nil: not known
 	Origin    func(r *http.Request, origin string) *codec.Error // would a page of that origin get a WebSocket? nil: not known
@@ -93,6 +94,8 @@ func New(cfg Config) *Server {
 	s.handle("/api/clients/{id}", methods{"DELETE": s.serveCut})
 	s.handle("/api/listeners", methods{"GET": s.serveListeners, "POST": s.serveListen, "DELETE": s.serveUnlisten})
 	s.handle("/api/stats", methods{"GET": s.serveStats})
+	s.handle("/api/status", methods{"GET": s.serveStatus})
+	s.handle("/api/backup", methods{"GET": s.serveBackup})
 	if cfg.Access != nil {
 		s.handle("/api/me", methods{"GET": s.serveMe})
 		s.handle("/api/tokens", methods{"GET": s.serveTokens, "POST": s.serveCreate})

@@ -12,6 +12,13 @@ const parts = [
   ["bytes_ready", "Unread lists"],
 ];
 
+const stored = [
+  ["store_topics", "Durable topics"],
+  ["store_subscriptions", "Durable subscriptions"],
+  ["store_pending", "Waits to be written"],
+  ["store_lost", "Readings gone"],
+];
+
 export class MemoryView {
   id = "memory";
   title = "Memory";
@@ -22,6 +29,17 @@ export class MemoryView {
     this.sum = document.createTextNode("");
     this.bar = el("meter", { min: "0", max: "1", value: "0", "aria-label": "Stored readings of all topics" });
     this.parts = el("dl", { class: "parts" });
+    this.disk = document.createTextNode("");
+    this.diskBar = el("meter", { min: "0", max: "1", value: "0", "aria-label": "Durable topics on disk" });
+    this.diskParts = el("dl", { class: "parts" });
+    this.diskCard = el(
+      "section",
+      { class: "card", "aria-label": "Durable topics on disk", hidden: "" },
+      el("h2", null, "On disk"),
+      el("p", { class: "big" }, this.disk),
+      this.diskBar,
+      this.diskParts,
+    );
     this.sort = el(
       "select",
       { "aria-label": "Order", onchange: () => page.soon() },
@@ -43,6 +61,7 @@ export class MemoryView {
         this.bar,
         this.parts,
       ),
+      this.diskCard,
       el(
         "section",
         { class: "card", "aria-label": "Each topic against its cap" },
@@ -68,6 +87,7 @@ export class MemoryView {
           parts.map(([k, n]) => el("div", null, el("dt", null, n), el("dd", null, bytes(s[k] || 0)))),
           el("div", null, el("dt", null, "Readings evicted"), el("dd", null, String(s.evicted ?? 0))),
         );
+      if (this.was !== s) this.#store(s);
       this.was = s;
     }
     const by = { bytes: (i) => i.bytes, fill: (i) => i.bytes / i.cap, readings: (i) => i.readings }[this.sort.value];
@@ -87,12 +107,24 @@ export class MemoryView {
         Math.round(share * 100) + " %",
         bytes(t.cap),
         String(t.readings),
-        t.static ? "static" : "dynamic",
+        (t.static ? "static" : "dynamic") + (t.durable ? ", durable" : ""),
       ].forEach((x, k) => put(r.cells[k], x));
       if (r.share !== share) r.meter.value = r.share = share;
     }
     const rest = list.length > shown ? "The first " + shown + " of " + list.length + ". " : "";
     this.note.textContent = rest + "A topic at its cap loses its oldest reading to each new one; its newest always stays.";
+  }
+
+  // What lies on disk. A hub whose directory takes no files has none.
+  #store(s) {
+    this.diskCard.hidden = !s.store_budget;
+    if (!s.store_budget) return;
+    put(this.disk, (s.store_failed ? "Cannot be written! " : "") + bytes(s.store_bytes) + " of " + bytes(s.store_budget));
+    this.diskBar.value = s.store_bytes / s.store_budget;
+    fill(
+      this.diskParts,
+      stored.map(([k, n]) => el("div", null, el("dt", null, n), el("dd", null, k === "store_pending" ? bytes(s[k]) : String(s[k])))),
+    );
   }
 
   #row() {

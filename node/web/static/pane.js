@@ -343,7 +343,7 @@ export class Pane {
       );
     }
     const f = this.facts;
-    put(f.Kind, i.static ? "static" : "dynamic");
+    put(f.Kind, (i.static ? "static" : "dynamic") + (i.durable ? ", durable" : ""));
     put(f.Readings, String(i.readings ?? "–"));
     put(f.Memory, i.cap ? bytes(i.bytes) + " of " + bytes(i.cap) : "–");
     put(f.Rate, rate(t.now()) || "–");

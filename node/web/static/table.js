@@ -228,6 +228,7 @@ export class Table {
     s.dot.classList.toggle("beat", age < 400);
     put(s.age, t.seq ? (age < 1500 ? "now" : span(age / 1000)) : "–");
     put(s.rate, rate(t.now()));
+    put(s.note, t.info?.durable ? "durable" : "");
     if (s.change === t.change) return;
     s.change = t.change;
     const words = t.fields.length !== 1,
