@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -111,19 +112,10 @@ func (c *command) check(args []string) error {
 	case c.max >= 0 && n > c.max:
 		return fmt.Errorf("%s does not want %q", c.name, args[c.max])
 	}
-	if c.words != nil && len(args) > 0 && !contains(c.words, args[0]) {
+	if c.words != nil && len(args) > 0 && !slices.Contains(c.words, args[0]) {
 		return fmt.Errorf("%q is none of %s", args[0], strings.Join(c.words, ", "))
 	}
 	return nil
-}
-
-func contains(words []string, w string) bool {
-	for _, v := range words {
-		if v == w {
-			return true
-		}
-	}
-	return false
 }
 
 func (c *command) usageLine() string {

@@ -140,7 +140,7 @@ func (a *app) note(format string, args ...any) {
 
 // hubAt is where the hub is that was named, or not.
 func (a *app) hubAt(ctx context.Context, hub string) (string, error) {
-	if isName(hub) {
+	if client.IsHubName(hub) {
 		return a.findHub(ctx, hub)
 	}
 	u, err := client.HubURL(hub)

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
 	"strings"
 	"time"
 
@@ -111,7 +110,7 @@ func (a *app) printHubs(hubs []discovery.Hub, asJSON bool) error {
 // findHub is the hub's address when none was given, or only its name: the hub
 // on this machine if there is one, else the only one on the network.
 func (a *app) findHub(ctx context.Context, name string) (string, error) {
-	if name == "" && listening(ctx, "127.0.0.1:"+client.HubPort) {
+	if name == "" && client.Listening(ctx, "127.0.0.1:"+client.HubPort) {
 		return defaultHub, nil
 	}
 	hubs, err := a.browse(ctx, discovery.BrowseOptions{Name: name})
@@ -135,17 +134,3 @@ func (a *app) findHub(ctx context.Context, name string) (string, error) {
 		return "", fail(exitUnreachable, "`topicd serve` starts one here; --hub ADDRESS names one elsewhere", "no hub on this machine and none found on the network")
 	}
 }
-
-// listening reports whether something serves at addr.
-func listening(ctx context.Context, addr string) bool {
-	d := net.Dialer{Timeout: 300 * time.Millisecond}
-	c, err := d.DialContext(ctx, "tcp", addr)
-	if err == nil {
-		c.Close()
-	}
-	return err == nil
-}
-
-// isName: a word such as kitchen, which may be the name of a hub; addresses have
-// dots, colons or a scheme.
-func isName(s string) bool { return s != "localhost" && !strings.ContainsAny(s, ".:/[") }

@@ -271,7 +271,7 @@ func strangers(fs *pflag.FlagSet, environ []string) (names, near []string) {
 	fs.VisitAll(func(f *pflag.Flag) { known = append(known, variable(f.Name)) })
 	for _, e := range environ {
 		name, _, _ := strings.Cut(e, "=")
-		if !strings.HasPrefix(name, "TOPICD_") || contains(known, name) {
+		if !strings.HasPrefix(name, "TOPICD_") || slices.Contains(known, name) {
 			continue
 		}
 		names = append(names, name)

@@ -1,10 +1,12 @@
 package client
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"net/url"
 	"strings"
+	"time"
 )
 
 // HubPort is where a hub serves if nobody said otherwise: unassigned, easy to
@@ -49,3 +51,17 @@ func HubURL(s string) (string, error) {
 // WantsTLS tells whether an answer, or an error that has it, is what a port that
 // serves TLS says to plain HTTP: it is net/http's own text.
 func WantsTLS(text string) bool { return strings.Contains(text, "HTTP request to an HTTPS server") }
+
+// Listening reports whether something serves at addr.
+func Listening(ctx context.Context, addr string) bool {
+	d := net.Dialer{Timeout: 300 * time.Millisecond}
+	c, err := d.DialContext(ctx, "tcp", addr)
+	if err == nil {
+		c.Close()
+	}
+	return err == nil
+}
+
+// IsHubName tells a word such as kitchen, which may be the name of a hub, from an
+// address, which has dots, colons or a scheme.
+func IsHubName(s string) bool { return s != "localhost" && !strings.ContainsAny(s, ".:/[") }
