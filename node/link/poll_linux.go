@@ -135,10 +135,8 @@ func (l *loop) handle(events []unix.EpollEvent) {
 			p.arm(unix.EPOLLIN)
 			l.writable(c)
 		}
-		if p.tls != nil {
-			l.readTLS(c, p, ev.Events)
-		} else if ev.Events&^unix.EPOLLOUT != 0 {
-			l.read(c, p)
+		if ev.Events&^unix.EPOLLOUT != 0 || p.tls != nil {
+			l.read(c, p, ev.Events)
 		}
 	}
 	l.attend()
@@ -154,57 +152,30 @@ func (l *loop) at(i, gen int32) *conn {
 }
 
 // read takes what the socket has, up to a buffer full: what is left makes the
-// next wait return at once.
-func (l *loop) read(c *conn, p *pollSocket) {
-	have := copy(l.buf, c.part)
-	switch n, err := readFD(p.fd, l.buf[have:]); err {
-	case nil:
-		l.heard(c, p, l.buf[:have+n])
-	case errAgain:
-	default:
-		l.end(c, p)
-	}
-}
-
-// readTLS takes all that TLS has: what it keeps makes no event. Where that is
-// too much for one turn, or the peer is too fast, it goes on at the event that a
-// socket with room makes at once.
-func (l *loop) readTLS(c *conn, p *pollSocket, events uint32) {
-	if events&(unix.EPOLLHUP|unix.EPOLLERR) == 0 && p.isPaused() {
+// next wait return at once. What TLS keeps makes no event: a socket with room does.
+func (l *loop) read(c *conn, p *pollSocket, events uint32) {
+	if p.tls != nil && events&(unix.EPOLLHUP|unix.EPOLLERR) == 0 && p.isPaused() {
 		return
 	}
-	p.tls.wake()
-	for range readsInTurn {
-		have := copy(l.buf, c.part)
-		n, err := p.tls.read(l.buf[have:])
-		switch {
-		case err == errAgain:
-			if p.owes() {
-				c.Wake()
-			}
-			return
-		case err != nil:
-			l.end(c, p)
-			return
-		}
-		if l.heard(c, p, l.buf[:have+n]) {
-			return
-		}
+	have := copy(l.buf, c.part)
+	n, err := p.read(l.buf[have:])
+	if p.owes() {
+		c.Wake()
 	}
-	p.arm(unix.EPOLLIN | unix.EPOLLOUT)
-}
-
-// readsInTurn records, and what was read is written and others are read.
-const readsInTurn = 16
-
-// heard hands on what was read. true: the peer is left unread for a while.
-func (l *loop) heard(c *conn, p *pollSocket, b []byte) bool {
-	wait := c.heard(b, &l.turn)
-	if wait > 0 {
+	switch {
+	case err == errAgain:
+		return
+	case err != nil:
+		l.end(c, p)
+		return
+	}
+	if p.tls != nil && have+n == len(l.buf) {
+		p.arm(unix.EPOLLIN | unix.EPOLLOUT)
+	}
+	if wait := c.heard(l.buf[:have+n], &l.turn); wait > 0 {
 		p.pause(true)
 		l.srv.pacer.add(due{at: l.mono + wait*int64(time.Millisecond), c: c, paused: true})
 	}
-	return wait > 0
 }
 
 func (l *loop) end(c *conn, p *pollSocket) {

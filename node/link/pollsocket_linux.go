@@ -93,6 +93,13 @@ func readFD(fd int, b []byte) (int, error) {
 	}
 }
 
+func (p *pollSocket) read(b []byte) (int, error) {
+	if p.tls != nil {
+		return p.tls.read(b)
+	}
+	return readFD(p.fd, b)
+}
+
 func (p *pollSocket) write(b []byte) (int, error) {
 	n, _, e := unix.RawSyscall(unix.SYS_WRITE, uintptr(p.fd), uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)))
 	if e == unix.EAGAIN || e == unix.EINTR {

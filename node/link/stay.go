@@ -83,10 +83,10 @@ func (s *staySocket) readOnce(c *conn, fd int) time.Duration {
 	} else {
 		n, err = readFD(fd, r.buf[have:])
 	}
+	if s.owes() {
+		c.Wake()
+	}
 	if err == errAgain {
-		if s.owes() {
-			c.Wake()
-		}
 		return isDrained
 	}
 	if err != nil {

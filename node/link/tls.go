@@ -116,16 +116,22 @@ func (s *secure) take(fd int, level bool) {
 	s.below.mu.Unlock()
 }
 
-// wake begins to read after an event.
-func (s *secure) wake() { s.below.dry = false }
-
-// read takes what TLS makes of what the socket has.
-func (s *secure) read(b []byte) (int, error) {
-	n, err := s.tls.Read(b)
-	if err == nil && s.unsaid() > maxAside {
-		return n, errAside
+// read takes what TLS makes of all that the socket has, as read(2) would: less
+// than a buffer full is all that there is. An error comes by itself, and again.
+func (s *secure) read(b []byte) (n int, err error) {
+	s.below.dry = false
+	for n < len(b) && err == nil {
+		var more int
+		more, err = s.tls.Read(b[n:])
+		n += more
 	}
-	return n, err
+	switch {
+	case s.unsaid() > maxAside:
+		return n, errAside
+	case n > 0:
+		return n, nil
+	}
+	return 0, err
 }
 
 // maxAside is what TLS itself may have to say to a peer that does not read it:
