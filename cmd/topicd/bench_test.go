@@ -44,7 +44,7 @@ func TestBench(t *testing.T) {
 	}
 	do(exitUsage, "--size", "1")
 	do(exitUnreachable, "--hub", "ws://127.0.0.1:1/ws")
-	if _, errs = do(exitFailed, "--size", "64KiB"); !strings.Contains(errs, "--max-frame") {
+	if _, errs = do(exitFailed, "--size", "1MiB"); !strings.Contains(errs, "--max-frame") {
 		t.Error(errs)
 	}
 }

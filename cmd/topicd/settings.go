@@ -90,7 +90,7 @@ type storeSettings struct {
 func newSettings() *settings {
 	return &settings{
 		listen: []string{":" + client.HubPort}, mdns: true, sense: true,
-		memory: 16 << 20, topicCap: 64 << 10, maxFrame: 64 << 10, pace: 2 * time.Millisecond,
+		memory: 16 << 20, topicCap: 64 << 10, maxFrame: 1 << 20, pace: 2 * time.Millisecond,
 		limits: "default", logFormat: "text", logLevel: "info",
 		sessions: 1024, subs: 256, rate: 10_000, byteRate: 16 << 20,
 		perAddress: 64, requests: 1000, pings: 20, sessionTopics: 4096, header: 5 * time.Second, idle: 30 * time.Second,

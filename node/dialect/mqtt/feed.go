@@ -192,11 +192,13 @@ func (o *feed) write(dst []byte, r *node.Reading, m *message, ids []uint32) ([]b
 		return dst, false
 	}
 	topic := r.Topic
-	if n := o.alias(topic); n > 0 && m.v == packet.V5 {
+	// Not with QoS 2: mqtt.js 5.16 forgets the topic of such a message until PUBREL.
+	aliased := m.v == packet.V5 && m.qos < 2 && !m.dup
+	if n := o.alias(topic); n > 0 && aliased {
 		p = p.AppendNum(packet.TopicAlias, uint32(n))
 		topic = ""
 	}
-	fresh := topic != "" && m.v == packet.V5 && !m.dup && len(o.aliases) < o.gives
+	fresh := topic != "" && aliased && len(o.aliases) < o.gives
 	if fresh {
 		p = p.AppendNum(packet.TopicAlias, uint32(len(o.aliases)+1))
 	}
