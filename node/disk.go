@@ -158,6 +158,14 @@ func (t *Topic) holeLocked(after uint64) uint64 {
 	return t.rare.holeEnd - max(t.rare.hole, after+1)
 }
 
+// pastHoleLocked is the first number from seq on that a reading may have.
+func (t *Topic) pastHoleLocked(seq uint64) uint64 {
+	if t.rare != nil && seq >= t.rare.hole && seq < t.rare.holeEnd {
+		return t.rare.holeEnd
+	}
+	return seq
+}
+
 // Past tells whether Read of that number waits for the disk.
 func (h *Hub) Past(t *Topic, from uint64) bool {
 	t.mu.Lock()

@@ -58,7 +58,7 @@ func (r *replay) start(t *Topic) uint64 {
 		r.res.Gap += first - start
 	}
 	r.res.Gap += t.holeLocked(acked)
-	return max(start, first)
+	return t.pastHoleLocked(max(start, first))
 }
 
 // unwanted is the newest number that a new durable subscription does not want. Where

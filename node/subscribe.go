@@ -168,7 +168,7 @@ func (r *replay) wanted(t *Topic) uint64 {
 		}
 		r.res.Gap += t.holeLocked(uint64(o.Since))
 	}
-	return max(start, first)
+	return t.pastHoleLocked(max(start, first))
 }
 
 func (r *replay) after(t *Topic, mono int64) uint64 {
