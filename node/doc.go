@@ -34,6 +34,25 @@
 //     without it, and written at once. That is the only hand-off. A laggard is
 //     told drop.
 //
+// # The files that it passes
+//
+// A CBOR reading on its way from a sensor's socket to a JSON dashboard, in order:
+//
+//	link/poll_linux.go        the socket has bytes, a worker reads them into its buffer
+//	link/input.go             the wire splits them into messages
+//	link/ws/frame.go          RFC 6455: a frame is unmasked where it lies
+//	dialect/native/native.go  Frame: decode, charge, handle
+//	codec/decode.go           the envelope, field by field …
+//	codec/decodecbor.go       … as CBOR has it; the body stays where it lies
+//	dialect/native/pub.go     pub: publish, answer
+//	publish.go                rights, topic, dedupe; stored under the topic's lock
+//	arena/log.go              the record goes behind the last one, the oldest make room
+//	session.go                who had read all gets a cursor on the list
+//	link/flush.go             the worker's turn ends: each session is written, or paced
+//	fill.go                   what a cursor may read is copied out, and encoded without a lock
+//	dialect/native/format.go  the envelope in the reader's encoding …
+//	codec/transcode.go        … and the body in it
+//
 // # What is decided, and why
 //
 // A cursor exists only while there is something to read: {topic, subscription,
