@@ -36,7 +36,8 @@ var walls = map[string]struct{ may, never string }{
 	"node/dialect/mqtt/packet":   {"codec", "net net/http time"},
 	"node/store":                 {"codec", "net net/http"},
 	"node/durable":               {"codec node node/arena node/store", "net net/http os log/slog"},
-	"node/uplink":                {"codec node node/store", "net/http"},
+	"node/uplink":                {"codec node node/store node/uplink/wire", "net/http"},
+	"node/uplink/wire":           {"", "net/http log/slog"},
 	"node/uplink/natstest":       {"", ""}, // of tests only
 	"node/web":                   {"codec node node/access node/dialect node/front node/store node/web/answer", "github.com/gorilla/websocket"},
 	"node/web/answer":            {"codec node node/bound", "github.com/gorilla/websocket"},

@@ -5,10 +5,9 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/nats-io/nats.go"
-
 	"topicd/codec"
 	"topicd/node"
+	"topicd/node/uplink/wire"
 )
 
 // downs are the messages of the centre. They come as fast as the centre likes, wait in
@@ -17,19 +16,19 @@ import (
 type downs struct {
 	u      *Uplink
 	prefix string
-	in     chan *nats.Msg
+	in     chan *wire.Msg
 	sess   *node.Session
 	turn   *node.Turn
 
 	mu      sync.Mutex
-	sub     *nats.Subscription
-	dropped int // of sub, as counted
+	sub     *wire.Sub
+	dropped int64 // of sub, as counted
 }
 
 const maxDowns = 256 // messages that wait; each at most what the server lets pass
 
 func newDowns(u *Uplink) (*downs, error) {
-	d := &downs{u: u, prefix: "sites." + u.opt.Site + ".down.", in: make(chan *nats.Msg, maxDowns)}
+	d := &downs{u: u, prefix: "sites." + u.opt.Site + ".down.", in: make(chan *wire.Msg, maxDowns)}
 	if len(u.opt.Down) == 0 {
 		return d, nil
 	}
@@ -54,8 +53,8 @@ func open(h *node.Hub, name string) (*node.Session, *node.Turn, error) {
 }
 
 // listen takes what comes on a new connection.
-func (d *downs) listen(nc *nats.Conn) error {
-	sub, err := nc.ChanSubscribe(d.prefix+">", d.in)
+func (d *downs) listen(nc *wire.Conn) error {
+	sub, err := nc.Subscribe(d.prefix+">", d.in)
 	d.mu.Lock()
 	d.sub, d.dropped = sub, 0
 	d.mu.Unlock()
@@ -77,10 +76,9 @@ func (d *downs) overruns() {
 	if d.sub == nil {
 		return
 	}
-	if n, err := d.sub.Dropped(); err == nil && n > d.dropped {
-		d.u.count.refused[refusedOverrun].Add(int64(n - d.dropped))
-		d.dropped = n
-	}
+	n := d.sub.Dropped()
+	d.u.count.refused[refusedOverrun].Add(n - d.dropped)
+	d.dropped = n
 }
 
 func (d *downs) loop(ctx context.Context) {
@@ -108,7 +106,7 @@ func (d *downs) loop(ctx context.Context) {
 }
 
 // publish publishes a message of the centre. It returns why it is refused, -1 = it is not.
-func (d *downs) publish(m *nats.Msg) int {
+func (d *downs) publish(m *wire.Msg) int {
 	rest, ok := strings.CutPrefix(m.Subject, d.prefix)
 	topic, fits := Topic(rest)
 	if !ok || !fits || !d.u.opt.mayDown(topic) {
@@ -118,7 +116,7 @@ func (d *downs) publish(m *nats.Msg) int {
 		return refusedLarge
 	}
 	b := node.Body{Data: m.Data}
-	if m.Header.Get(hdrType) == typeCBOR {
+	if m.Header(hdrType) == typeCBOR {
 		b.Enc = codec.CBOR
 	}
 	if codec.Validate(b.Enc, b.Data) != nil {

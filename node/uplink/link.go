@@ -8,7 +8,7 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/nats-io/nats.go"
+	"topicd/node/uplink/wire"
 )
 
 // Headers of a reading.
@@ -22,9 +22,9 @@ const (
 	hdrLow   = "Topicd-Low"
 	hdrStore = "Topicd-Store"
 	hdrType  = "Content-Type"
-	hdrID    = nats.MsgIdHdr
-	hdrExp   = nats.ExpectedStreamHdr
-	hdrLast  = nats.ExpectedLastSubjSeqHdr
+	hdrID    = "Nats-Msg-Id"
+	hdrExp   = "Nats-Expected-Stream"
+	hdrLast  = "Nats-Expected-Last-Subject-Sequence"
 
 	typeJSON = "application/json"
 	typeCBOR = "application/cbor"
@@ -41,9 +41,9 @@ const (
 type link struct {
 	u      *Uplink
 	w      *window
-	nc     *nats.Conn
+	nc     *wire.Conn
 	errs   chan error
-	in     chan *nats.Msg
+	in     chan *wire.Msg
 	inbox  string
 	stream string
 
@@ -61,7 +61,6 @@ type link struct {
 	readAt  time.Duration // the log is not read before
 	began   time.Duration
 	buf     []byte
-	msg     nats.Msg
 }
 
 // loop sends until the connection ends.
@@ -78,6 +77,8 @@ func (l *link) loop(ctx context.Context) error {
 			return ctx.Err()
 		case err := <-l.errs:
 			return err
+		case <-l.nc.Ended():
+			return l.nc.Err()
 		case m := <-l.in:
 			l.heard = l.u.mono()
 			if err := l.takeAll(ctx, m); err != nil {
@@ -97,7 +98,7 @@ func (l *link) loop(ctx context.Context) error {
 }
 
 // takeAll takes an answer and those that have come with it.
-func (l *link) takeAll(ctx context.Context, m *nats.Msg) error {
+func (l *link) takeAll(ctx context.Context, m *wire.Msg) error {
 	for n := 0; ; n++ {
 		if err := l.take(ctx, m); err != nil || n == 1024 {
 			return err
@@ -125,7 +126,7 @@ func (l *link) pump() error {
 		}
 	}
 	if l.pause > l.u.mono() || l.again {
-		return nil
+		return l.nc.Flush()
 	}
 	n := 0
 	for n < len(l.w.ready) && (l.refused == 0 || l.under == 0) {
@@ -145,7 +146,7 @@ func (l *link) pump() error {
 		}
 	}
 	l.w.ready = append(l.w.ready[:0], l.w.ready[n:]...)
-	return nil
+	return l.nc.Flush()
 }
 
 // fill reads the log into the window. It begins when a quarter of the window is
@@ -196,7 +197,7 @@ func (l *link) question(t *topic) error {
 	t.ask, t.asked = l.nextAsk, l.u.mono()
 	l.asked[t.ask] = t
 	body, _ := json.Marshal(map[string]string{"last_by_subj": t.subject})
-	return l.nc.PublishRequest(apiPrefix+"STREAM.MSG.GET."+l.stream, l.inbox+"q"+strconv.FormatUint(t.ask, 36), body)
+	return l.nc.Publish(apiPrefix+"STREAM.MSG.GET."+l.stream, l.inbox+"q"+strconv.FormatUint(t.ask, 36), nil, body)
 }
 
 // send publishes a topic's oldest reading that is not in the stream.
@@ -208,12 +209,12 @@ func (l *link) send(t *topic, n uint64) error {
 	}
 	it.tries++
 	it.nth, it.sent, it.under = l.nth+1, now, true
-	l.compose(t, n, it)
-	err := l.nc.PublishMsg(&l.msg)
+	reply, head := l.compose(t, n, it)
+	err := l.nc.Publish(t.subject, reply, head, it.data)
 	switch {
-	case errors.Is(err, nats.ErrMaxPayload):
+	case errors.Is(err, wire.ErrTooLarge):
 		it.under = false
-		l.tooLarge(it, fmt.Sprintf("a reading of %s has %d bytes with its headers, the server takes %d", t.name, len(it.data)+len(l.buf), l.nc.MaxPayload()))
+		l.tooLarge(it, fmt.Sprintf("a reading of %s has %d bytes with its headers, the server takes %d", t.name, len(it.data)+len(head), l.nc.Info.MaxPayload))
 		return nil
 	case err != nil:
 		it.under = false
@@ -229,87 +230,48 @@ func (l *link) send(t *topic, n uint64) error {
 	return nil
 }
 
-// compose makes the message of a reading. All its words are parts of one string: an
-// allocation instead of nine.
-func (l *link) compose(t *topic, n uint64, it *item) {
-	var ends [9]int
-	b, i := l.buf[:0], 0
-	end := func() { ends[i] = len(b); i++ }
-	b = append(append(b, l.inbox...), 'a')
+// compose makes the message of a reading: where the answer is to go, and the headers.
+func (l *link) compose(t *topic, n uint64, it *item) (reply string, head []byte) {
+	b := append(append(l.buf[:0], l.inbox...), 'a')
 	b = append(strconv.AppendUint(b, n, 36), '-')
 	b = strconv.AppendUint(b, uint64(it.tries), 36)
-	end()
-	b = l.w.appendID(b, l.u.opt.Site, it)
-	end()
-	b = strconv.AppendUint(b, it.seq, 10)
-	end()
-	b = strconv.AppendUint(b, it.ep, 10)
-	end()
-	b = strconv.AppendInt(b, it.ts, 10)
-	end()
-	b = strconv.AppendUint(b, uint64(it.place), 10)
-	end()
-	b = append(b, it.from...)
-	end()
-	b = strconv.AppendUint(b, t.last, 10)
-	end()
-	low := l.w.low()
-	b = strconv.AppendUint(b, uint64(low), 10)
-	end()
-	l.buf = b
-	s, from := string(b), 0
-	part := func(i int) string { p := s[from:ends[i]]; from = ends[i]; return p }
-	m := &l.msg
-	if m.Header == nil {
-		m.Header = nats.Header{}
-	}
-	put := func(key, v string) {
-		switch h := m.Header[key]; {
-		case v == "":
-			delete(m.Header, key)
-		case len(h) == 1:
-			h[0] = v
-		default:
-			m.Header[key] = []string{v}
+	reply = string(b)
+	b = wire.AppendHead(b[:0])
+	text := func(key, v string) {
+		if v != "" {
+			b = wire.AppendHeader(b, key, v)
 		}
 	}
-	m.Subject, m.Data = t.subject, it.data
-	m.Reply = part(0)
-	put(hdrID, part(1))
-	put(hdrSeq, part(2))
-	put(hdrEp, part(3))
-	put(hdrTs, part(4))
-	put(hdrPos, part(5))
-	put(hdrFrom, headerValue(part(6)))
-	put(hdrLast, part(7))
-	lowText := part(8)
-	if low >= it.place {
-		lowText = ""
+	count := func(key string, v uint64) {
+		b = append(append(b, key...), ": "...)
+		b = append(strconv.AppendUint(b, v, 10), "\r\n"...)
 	}
-	put(hdrLow, lowText)
-	put(hdrTopic, t.name)
-	put(hdrStore, l.u.id)
-	put(hdrExp, l.stream)
+	b = append(b, hdrID+": "...)
+	b = append(l.w.appendID(b, l.u.opt.Site, it), "\r\n"...)
+	text(hdrExp, l.stream)
+	count(hdrLast, t.last)
+	text(hdrTopic, t.name)
+	count(hdrEp, it.ep)
+	count(hdrSeq, it.seq)
+	b = append(b, hdrTs+": "...)
+	b = append(strconv.AppendInt(b, it.ts, 10), "\r\n"...)
+	text(hdrFrom, string(it.from))
+	count(hdrPos, uint64(it.place))
+	if low := l.w.low(); low < it.place {
+		count(hdrLow, uint64(low))
+	}
+	text(hdrStore, l.u.id)
 	if it.cbor {
-		put(hdrType, typeCBOR)
+		text(hdrType, typeCBOR)
 	} else {
-		put(hdrType, typeJSON)
+		text(hdrType, typeJSON)
 	}
-}
-
-// headerValue: a name of a client has no control characters, and from other doors
-// what has them is left out.
-func headerValue(s string) string {
-	for i := range len(s) {
-		if s[i] < ' ' || s[i] == 0x7f {
-			return ""
-		}
-	}
-	return s
+	l.buf = wire.EndHead(b)
+	return reply, l.buf
 }
 
 // take takes an answer: a<reading>-<try> or q<question>.
-func (l *link) take(ctx context.Context, m *nats.Msg) error {
+func (l *link) take(ctx context.Context, m *wire.Msg) error {
 	if len(m.Subject) <= len(l.inbox) {
 		return nil
 	}
@@ -428,7 +390,7 @@ func (l *link) hold(why string) {
 }
 
 // answer: what the last message of a topic is.
-func (l *link) answer(ctx context.Context, n uint64, t *topic, m *nats.Msg) error {
+func (l *link) answer(ctx context.Context, n uint64, t *topic, m *wire.Msg) error {
 	delete(l.asked, n)
 	l.asks--
 	t.ask = 0
@@ -438,12 +400,12 @@ func (l *link) answer(ctx context.Context, n uint64, t *topic, m *nats.Msg) erro
 	}
 	last, err := parseLast(m.Data)
 	if err != nil {
-		l.hold(words(said("stream "+l.stream, err)))
+		l.hold(said("stream "+l.stream, err).Error())
 		return nil
 	}
 	if last.seq < t.last {
 		// Its limits may have removed the message; or the stream is an older one.
-		i, err := findStream(ctx, l.nc, l.stream, "")
+		i, err := findStream(ctx, l.nc, l.inbox, l.stream, "")
 		if err != nil {
 			return err
 		}
@@ -508,7 +470,7 @@ func (l *link) tick(ctx context.Context) error {
 			continue
 		}
 		if silent {
-			return fmt.Errorf("%s has not answered for %v", l.nc.ConnectedUrlRedacted(), ackWait)
+			return fmt.Errorf("%s has not answered for %v", l.nc.URL, ackWait)
 		}
 		delete(l.asked, n)
 		l.asks--

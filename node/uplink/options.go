@@ -1,6 +1,7 @@
 package uplink
 
 import (
+	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	"topicd/codec"
 	"topicd/node"
 	"topicd/node/store"
+	"topicd/node/uplink/wire"
 )
 
 // Client is the name that messages from the centre are published under, and Center
@@ -34,10 +36,11 @@ type Options struct {
 	Stream string // the stream that must answer; default any that takes the site's subjects
 	AsIs   bool   // CBOR stays CBOR
 
-	Log   *slog.Logger
-	Hub   *node.Hub
-	Store *store.Store
-	Plain func(*store.Reading) []byte // a reading's data without what else is kept with it; default all of it
+	Version string // of this program, for the server's operator
+	Log     *slog.Logger
+	Hub     *node.Hub
+	Store   *store.Store
+	Plain   func(*store.Reading) []byte // a reading's data without what else is kept with it; default all of it
 }
 
 // WithDefaults fills in what was left out, and says what cannot be meant.
@@ -78,14 +81,17 @@ func (o Options) WithDefaults() (Options, error) {
 }
 
 // Files looks at the files of the options: an error says which cannot be used.
-func (o *Options) Files() error {
+func (o *Options) Files() error { return o.secrets(new(wire.Options)) }
+
+// secrets reads the files.
+func (o *Options) secrets(w *wire.Options) error {
 	if o.Creds != "" {
 		b, err := os.ReadFile(o.Creds)
 		if err != nil {
 			return fmt.Errorf("credentials: %w", err)
 		}
-		if !strings.Contains(string(b), "NKEY SEED") {
-			return fmt.Errorf("credentials: %s is no credentials file of NATS", o.Creds)
+		if w.Creds, err = wire.ParseCreds(string(b)); err != nil {
+			return fmt.Errorf("credentials: %s is no credentials file of NATS: %w", o.Creds, err)
 		}
 	}
 	if o.CA != "" {
@@ -93,7 +99,8 @@ func (o *Options) Files() error {
 		if err != nil {
 			return fmt.Errorf("ca: %w", err)
 		}
-		if !x509.NewCertPool().AppendCertsFromPEM(b) {
+		w.TLS = &tls.Config{RootCAs: x509.NewCertPool()}
+		if !w.TLS.RootCAs.AppendCertsFromPEM(b) {
 			return fmt.Errorf("ca: %s holds no certificate in PEM", o.CA)
 		}
 	}

@@ -7,12 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
-	"strings"
 	"time"
 
-	"github.com/nats-io/nats.go"
-
 	"topicd/node/store"
+	"topicd/node/uplink/wire"
 )
 
 // The parts of JetStream's API that are used, by its subjects (the jetstream package
@@ -49,21 +47,18 @@ const (
 )
 
 // call asks JetStream's API.
-func call(ctx context.Context, nc *nats.Conn, subject string, body, answer any) error {
+func call(ctx context.Context, nc *wire.Conn, inbox, subject string, body, answer any) error {
 	ctx, cancel := context.WithTimeout(ctx, apiTimeout)
 	defer cancel()
 	var data []byte
 	if body != nil {
 		data, _ = json.Marshal(body)
 	}
-	m, err := nc.RequestWithContext(ctx, apiPrefix+subject, data)
+	m, err := nc.Request(ctx, inbox, apiPrefix+subject, data)
 	switch {
-	case errors.Is(err, nats.ErrNoResponders):
+	case errors.Is(err, wire.ErrNobody):
 		return refused("no JetStream answers at %s%s: it is not enabled there, or has no leader now", apiPrefix, subject)
-	case errors.Is(err, context.DeadlineExceeded):
-		if last := nc.LastError(); errors.Is(last, nats.ErrPermissionViolation) {
-			return refused("%s", words(last))
-		}
+	case errors.Is(err, wire.ErrNoAnswer):
 		return fmt.Errorf("%s%s was not answered within %v", apiPrefix, subject, apiTimeout)
 	case err != nil:
 		return err
@@ -94,12 +89,12 @@ type streamInfo struct {
 }
 
 // findStream finds the stream that takes a site's readings: by name, or any.
-func findStream(ctx context.Context, nc *nats.Conn, name, subject string) (*streamInfo, error) {
+func findStream(ctx context.Context, nc *wire.Conn, inbox, name, subject string) (*streamInfo, error) {
 	if name == "" {
 		var list struct {
 			Streams []string `json:"streams"`
 		}
-		if err := call(ctx, nc, "STREAM.NAMES", map[string]any{"subject": subject}, &list); err != nil {
+		if err := call(ctx, nc, inbox, "STREAM.NAMES", map[string]any{"subject": subject}, &list); err != nil {
 			return nil, said("looking for a stream", err)
 		}
 		if len(list.Streams) == 0 {
@@ -108,7 +103,7 @@ func findStream(ctx context.Context, nc *nats.Conn, name, subject string) (*stre
 		name = list.Streams[0]
 	}
 	i := new(streamInfo)
-	if err := call(ctx, nc, "STREAM.INFO."+name, nil, i); err != nil {
+	if err := call(ctx, nc, inbox, "STREAM.INFO."+name, nil, i); err != nil {
 		return nil, said("stream "+name, err)
 	}
 	return i, nil
@@ -154,7 +149,7 @@ func parseLast(data []byte) (m lastMessage, err error) {
 		return m, a.Error
 	}
 	m.seq = a.Message.Seq
-	eachHeader(a.Message.Hdrs, func(key, v string) {
+	wire.EachHeader(a.Message.Hdrs, func(key, v string) bool {
 		switch key {
 		case hdrStore:
 			m.store = v
@@ -169,6 +164,7 @@ func parseLast(data []byte) (m lastMessage, err error) {
 		case hdrLow:
 			m.low = store.Place(number(v))
 		}
+		return true
 	})
 	if m.low == 0 {
 		m.low = m.pos + 1 // nothing else was under way
@@ -177,9 +173,9 @@ func parseLast(data []byte) (m lastMessage, err error) {
 }
 
 // getLast asks for the last message of a subject, wildcards allowed.
-func getLast(ctx context.Context, nc *nats.Conn, stream string, what map[string]any) (lastMessage, error) {
+func getLast(ctx context.Context, nc *wire.Conn, inbox, stream string, what map[string]any) (lastMessage, error) {
 	var raw json.RawMessage
-	err := call(ctx, nc, "STREAM.MSG.GET."+stream, what, &raw)
+	err := call(ctx, nc, inbox, "STREAM.MSG.GET."+stream, what, &raw)
 	var e *apiError
 	if errors.As(err, &e) && e.ErrCode == errNoMessage {
 		return lastMessage{}, nil
@@ -188,18 +184,6 @@ func getLast(ctx context.Context, nc *nats.Conn, stream string, what map[string]
 		return lastMessage{}, said("the last message of the site", err)
 	}
 	return parseLast(raw)
-}
-
-// eachHeader walks over the headers of a message as they are on the wire.
-func eachHeader(b []byte, each func(key, value string)) {
-	_, b, _ = bytes.Cut(b, []byte("\r\n")) // NATS/1.0
-	for len(b) > 0 {
-		var line []byte
-		line, b, _ = bytes.Cut(b, []byte("\r\n"))
-		if k, v, ok := strings.Cut(string(line), ":"); ok {
-			each(k, strings.TrimSpace(v))
-		}
-	}
 }
 
 func number(s string) uint64 {
@@ -218,8 +202,8 @@ type ack struct {
 }
 
 // parseAck reads a PubAck: {"stream":"SITES", "seq":5, "duplicate": true}.
-func parseAck(m *nats.Msg) ack {
-	if len(m.Data) == 0 && m.Header.Get("Status") == "503" {
+func parseAck(m *wire.Msg) ack {
+	if len(m.Data) == 0 {
 		return ack{err: &apiError{Code: 503, Description: "no stream takes the subject, or it has no leader now"}}
 	}
 	if seq, ok := quickSeq(m.Data); ok {
@@ -249,9 +233,4 @@ func quickSeq(b []byte) (seq uint64, ok bool) {
 		seq = seq*10 + uint64(b[n]-'0')
 	}
 	return seq, ok && seq > 0 && n < len(b) && (b[n] == ',' || b[n] == '}' || b[n] == ' ')
-}
-
-// words are an error without its package's name.
-func words(err error) string {
-	return strings.TrimPrefix(strings.TrimPrefix(err.Error(), "nats: permissions violation: "), "nats: ")
 }

@@ -11,12 +11,12 @@ import (
 // after each connect, and when the stream may be another one than before.
 func (l *link) sync(ctx context.Context) error {
 	u := l.u
-	i, err := findStream(ctx, l.nc, u.opt.Stream, u.w.prefix+"x")
+	i, err := findStream(ctx, l.nc, l.inbox, u.opt.Stream, u.w.prefix+"x")
 	if err != nil {
 		return err
 	}
 	l.stream = i.Config.Name
-	last, err := getLast(ctx, l.nc, l.stream, map[string]any{"last_by_subj": u.w.prefix + ">"})
+	last, err := getLast(ctx, l.nc, l.inbox, l.stream, map[string]any{"last_by_subj": u.w.prefix + ">"})
 	if err != nil {
 		return err
 	}
@@ -61,7 +61,7 @@ func (l *link) sync(ctx context.Context) error {
 	clear(l.asked)
 	l.under, l.asks = 0, 0
 	u.stand.mu.Lock()
-	u.stand.server, u.stand.stream = l.nc.ConnectedUrlRedacted(), l.stream
+	u.stand.server, u.stand.stream = l.nc.URL, l.stream
 	u.stand.mu.Unlock()
 	return nil
 }
@@ -94,7 +94,7 @@ func (l *link) wentBack(ctx context.Context, i *streamInfo, last lastMessage) (b
 	case i.State.First > u.lastSeq:
 		return false, nil
 	}
-	m, err := getLast(ctx, l.nc, l.stream, map[string]any{"seq": u.lastSeq})
+	m, err := getLast(ctx, l.nc, l.inbox, l.stream, map[string]any{"seq": u.lastSeq})
 	if err != nil {
 		var r *refusal
 		if errors.As(err, &r) {

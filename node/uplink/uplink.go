@@ -3,7 +3,6 @@ package uplink
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -12,9 +11,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/nats-io/nats.go"
-
 	"topicd/node/store"
+	"topicd/node/uplink/wire"
 )
 
 const (
@@ -22,7 +20,6 @@ const (
 	lastDelay  = 30 * time.Second
 	ackWait    = 5 * time.Second // after so long without an ack the stream is asked
 	saveEvery  = time.Second     // the durable cursor is moved so often
-	pingEvery  = time.Minute     // a silent connection is looked at; over LTE each costs 0.2 KB
 )
 
 // Uplink sends what a store holds to a stream. Start begins, Stop ends it.
@@ -59,7 +56,7 @@ func New(o Options) (*Uplink, error) {
 	}
 	u := &Uplink{opt: o, began: time.Now(), id: o.Store.ID(), more: make(chan struct{}, 1)}
 	u.w = window{
-		head: 1, tail: 1, topics: map[string]*topic{}, plain: o.Plain, asis: o.AsIs, prefix: "sites." + o.Site + ".up.",
+		head: 1, tail: 1, ring: make([]item, windowItems), topics: map[string]*topic{}, plain: o.Plain, asis: o.AsIs, prefix: "sites." + o.Site + ".up.",
 		fits: func(r *store.Reading) bool {
 			return string(r.From) != Client && string(r.From) != Center && o.goesUp(r.Topic)
 		},
@@ -105,19 +102,15 @@ func (u *Uplink) Notify() {
 
 // runLoop keeps one connection after the other.
 func (u *Uplink) runLoop(ctx context.Context) {
-	if err := u.opt.Files(); err != nil {
-		u.set(Refused, err.Error())
-	}
 	for ctx.Err() == nil {
 		err := u.session(ctx)
 		if ctx.Err() != nil {
 			return
 		}
-		var r *refusal
-		if errors.As(err, &r) || refuses(err) {
-			u.set(Refused, words(err))
+		if refuses(err) {
+			u.set(Refused, err.Error())
 		} else {
-			u.set(Connecting, words(err))
+			u.set(Connecting, err.Error())
 		}
 		u.pause(ctx, delay(u.tried))
 		u.tried++
@@ -166,72 +159,26 @@ func addresses() string {
 
 // refuses: the server, or what it shows, was wrong: waiting alone mends nothing.
 func refuses(err error) bool {
-	var unknown x509.UnknownAuthorityError
-	var host x509.HostnameError
-	var invalid x509.CertificateInvalidError
+	var r *refusal
+	var denied *wire.Denied
 	var verify *tls.CertificateVerificationError
-	for _, e := range []error{
-		nats.ErrAuthorization, nats.ErrAuthExpired, nats.ErrAuthRevoked, nats.ErrAccountAuthExpired, nats.ErrPermissionViolation,
-		nats.ErrSecureConnRequired, nats.ErrSecureConnWanted, nats.ErrNkeysNotSupported, nats.ErrMaxAccountConnectionsExceeded,
-	} {
-		if errors.Is(err, e) {
-			return true
-		}
-	}
-	return errors.As(err, &unknown) || errors.As(err, &host) || errors.As(err, &invalid) || errors.As(err, &verify)
+	return errors.As(err, &r) || errors.As(err, &denied) || errors.As(err, &verify)
 }
 
-// dial connects to one of the servers.
-func dial(ctx context.Context, o *Options, name string, errs chan<- error) (*nats.Conn, error) {
-	if err := o.Files(); err != nil {
+// dial connects to one of the servers. What the server says against a message or a
+// subscription goes to errs.
+func dial(ctx context.Context, o *Options, name string, errs chan<- error) (*wire.Conn, error) {
+	w := wire.Options{URLs: o.URLs, Name: name, Version: o.Version, Token: o.Token}
+	if err := o.secrets(&w); err != nil {
 		return nil, &refusal{err.Error()}
 	}
-	tell := func(err error) {
+	w.Denied = func(words string) {
 		select {
-		case errs <- err:
+		case errs <- &wire.Denied{Words: words}:
 		default:
 		}
 	}
-	opts := []nats.Option{
-		nats.Name(name), nats.NoReconnect(), nats.Timeout(10 * time.Second), nats.PingInterval(pingEvery), nats.MaxPingsOutstanding(2),
-		nats.FlusherTimeout(10 * time.Second), nats.CustomInboxPrefix("_INBOX." + o.Site), nats.IgnoreDiscoveredServers(),
-		nats.ClosedHandler(func(nc *nats.Conn) { tell(lost(nc.LastError())) }),
-		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
-			if errors.Is(err, nats.ErrPermissionViolation) {
-				tell(err)
-			}
-		}),
-		nats.SetCustomDialer(dialer{ctx}),
-	}
-	if o.Creds != "" {
-		opts = append(opts, nats.UserCredentials(o.Creds))
-	}
-	if o.Token != "" {
-		opts = append(opts, nats.Token(o.Token))
-	}
-	if o.CA != "" {
-		opts = append(opts, nats.RootCAs(o.CA))
-	}
-	nc, err := nats.Connect(strings.Join(o.URLs, ","), opts...)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", o.hosts(), err)
-	}
-	return nc, nil
-}
-
-func lost(err error) error {
-	if err == nil {
-		return errors.New("the server closed the connection")
-	}
-	return err
-}
-
-// dialer ends with a context.
-type dialer struct{ ctx context.Context }
-
-func (d dialer) Dial(network, address string) (net.Conn, error) {
-	n := net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}
-	return n.DialContext(d.ctx, network, address)
+	return wire.Dial(ctx, w)
 }
 
 // session is one connection, from the attempt to its end.
@@ -243,16 +190,16 @@ func (u *Uplink) session(ctx context.Context) error {
 	}
 	ending, end := context.WithCancel(ctx)
 	defer end()
-	u.done.Go(func() { <-ending.Done(); nc.Close() }) // a Publish that waits for the socket holds nothing up
+	u.done.Go(func() { <-ending.Done(); nc.Close() }) // also while Publish waits for the socket
 	if u.linked {
 		u.count.reconnects.Add(1)
 	}
 	u.linked = true
 	l := &link{
-		u: u, w: &u.w, nc: nc, errs: errs, in: make(chan *nats.Msg, 2*windowItems), asked: map[uint64]*topic{},
+		u: u, w: &u.w, nc: nc, errs: errs, in: make(chan *wire.Msg, 2*windowItems), asked: map[uint64]*topic{},
 		inbox: fmt.Sprintf("_INBOX.%s.%08x.", u.opt.Site, rand.Uint32()),
 	}
-	if _, err := nc.ChanSubscribe(l.inbox+"*", l.in); err != nil {
+	if _, err := nc.Subscribe(l.inbox+"*", l.in); err != nil {
 		return err
 	}
 	if len(u.opt.Down) > 0 {

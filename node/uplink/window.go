@@ -54,7 +54,7 @@ func (t *topic) has(ep, seq uint64) bool {
 
 // window is a view of the log from the oldest reading without an ack on.
 type window struct {
-	ring       [windowItems]item
+	ring       []item // windowItems of them
 	head, tail uint64 // items head..tail-1; they are numbered from 1 on
 	bytes      int
 	next       store.Place // where the log is read on

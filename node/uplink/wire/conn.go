@@ -1,0 +1,356 @@
+package wire
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Errors of a connection.
+var (
+	ErrClosed     = errors.New("the connection is closed")
+	ErrTooLarge   = errors.New("larger than the server takes")
+	ErrNobody     = errors.New("nobody is there to answer")
+	ErrNoAnswer   = errors.New("no answer")
+	ErrSilent     = errors.New("the server is silent")
+	errMalformed  = errors.New("the server said what is no NATS")
+	errCloseByHim = errors.New("the server closed the connection")
+)
+
+const (
+	pingEvery = time.Minute // over LTE each costs 0.2 KB
+	maxPings  = 2
+	maxBody   = 64 << 20 // of one message, whatever the server says
+)
+
+// Conn is a connection. Its methods may be called from any goroutine.
+type Conn struct {
+	// static after construction
+	URL  string // of the server, without what is secret
+	Info Info
+	opt  Options
+	nc   net.Conn
+	r    *bufio.Reader // owned by the reader
+
+	wmu sync.Mutex
+	w   *bufio.Writer
+	num [32]byte // scratch; guarded by wmu
+
+	mu      sync.Mutex
+	subs    map[uint64]*Sub
+	nextSub uint64
+
+	pings atomic.Int32
+	once  sync.Once
+	err   error // why it ended; set before ended is closed
+	ended chan struct{}
+	wg    sync.WaitGroup
+}
+
+// Sub is a subscription: what comes goes into its channel, or is thrown away and
+// counted when that is full.
+type Sub struct {
+	ch      chan<- *Msg
+	dropped atomic.Int64
+}
+
+// Dropped is how many messages found the channel full.
+func (s *Sub) Dropped() int64 { return s.dropped.Load() }
+
+// begin starts the goroutines.
+func (c *Conn) begin() {
+	c.wg.Go(func() { c.fail(c.readLoop()) })
+	c.wg.Go(c.pingLoop)
+}
+
+// Ended is closed when the connection has ended; Err is why then.
+func (c *Conn) Ended() <-chan struct{} { return c.ended }
+
+// Err is why the connection ended.
+func (c *Conn) Err() error { return c.err }
+
+// Close ends the connection. What was not flushed is lost.
+func (c *Conn) Close() {
+	c.fail(ErrClosed)
+	c.wg.Wait()
+}
+
+func (c *Conn) fail(err error) {
+	c.once.Do(func() {
+		c.err = err
+		close(c.ended)
+		_ = c.nc.Close()
+	})
+}
+
+func (c *Conn) pingLoop() {
+	tick := time.NewTicker(pingEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-c.ended:
+			return
+		case <-tick.C:
+			if c.pings.Add(1) > maxPings {
+				c.fail(ErrSilent)
+				return
+			}
+			_ = c.say("PING\r\n")
+		}
+	}
+}
+
+// say writes a line at once.
+func (c *Conn) say(line string) error {
+	c.wmu.Lock()
+	defer c.wmu.Unlock()
+	_ = c.nc.SetWriteDeadline(time.Now().Add(writeTimeout))
+	_, _ = c.w.WriteString(line)
+	return c.flushLocked()
+}
+
+// Flush writes what was published.
+func (c *Conn) Flush() error {
+	c.wmu.Lock()
+	defer c.wmu.Unlock()
+	if c.w.Buffered() == 0 {
+		return nil
+	}
+	_ = c.nc.SetWriteDeadline(time.Now().Add(writeTimeout))
+	return c.flushLocked()
+}
+
+func (c *Conn) flushLocked() error {
+	err := c.w.Flush()
+	if err != nil {
+		c.fail(err)
+	}
+	return err
+}
+
+// Publish puts a message into the buffer: Flush sends it. head are headers
+// (AppendHead … EndHead) or nil.
+func (c *Conn) Publish(subject, reply string, head, data []byte) error {
+	if len(head)+len(data) > c.Info.MaxPayload && c.Info.MaxPayload > 0 {
+		return ErrTooLarge
+	}
+	c.wmu.Lock()
+	defer c.wmu.Unlock()
+	w := c.w
+	if w.Available() < len(subject)+len(reply)+len(head)+len(data)+64 {
+		_ = c.nc.SetWriteDeadline(time.Now().Add(writeTimeout))
+	}
+	if head != nil {
+		_ = w.WriteByte('H')
+	}
+	_, _ = w.WriteString("PUB ")
+	_, _ = w.WriteString(subject)
+	_ = w.WriteByte(' ')
+	if reply != "" {
+		_, _ = w.WriteString(reply)
+		_ = w.WriteByte(' ')
+	}
+	if head != nil {
+		_, _ = w.Write(strconv.AppendInt(c.num[:0], int64(len(head)), 10))
+		_ = w.WriteByte(' ')
+	}
+	_, _ = w.Write(strconv.AppendInt(c.num[:0], int64(len(head)+len(data)), 10))
+	_, _ = w.WriteString("\r\n")
+	_, _ = w.Write(head)
+	_, _ = w.Write(data)
+	_, err := w.WriteString("\r\n") // the writer keeps its first error
+	if err != nil {
+		c.fail(err)
+	}
+	return err
+}
+
+// Subscribe has what comes for a subject put into ch.
+func (c *Conn) Subscribe(subject string, ch chan<- *Msg) (*Sub, error) {
+	s := &Sub{ch: ch}
+	c.mu.Lock()
+	c.nextSub++
+	id := c.nextSub
+	c.subs[id] = s
+	c.mu.Unlock()
+	return s, c.say("SUB " + subject + " " + strconv.FormatUint(id, 10) + "\r\n")
+}
+
+// Request publishes to a subject and waits for one answer. inbox is a prefix that
+// this client may subscribe below.
+func (c *Conn) Request(ctx context.Context, inbox, subject string, data []byte) (*Msg, error) {
+	ch := make(chan *Msg, 1)
+	reply := inbox + "r" + strconv.FormatUint(rand.Uint64(), 36)
+	c.mu.Lock()
+	c.nextSub++
+	id := c.nextSub
+	c.subs[id] = &Sub{ch: ch}
+	c.mu.Unlock()
+	sid := strconv.FormatUint(id, 10)
+	defer func() {
+		c.mu.Lock()
+		delete(c.subs, id)
+		c.mu.Unlock()
+	}()
+	if err := c.say("SUB " + reply + " " + sid + "\r\nUNSUB " + sid + " 1\r\n"); err != nil {
+		return nil, err
+	}
+	if err := c.Publish(subject, reply, nil, data); err != nil {
+		return nil, err
+	}
+	if err := c.Flush(); err != nil {
+		return nil, err
+	}
+	select {
+	case m := <-ch:
+		if code, _ := m.Status(); code == "503" && len(m.Data) == 0 {
+			return nil, ErrNobody
+		}
+		return m, nil
+	case <-c.ended:
+		return nil, c.err
+	case <-ctx.Done():
+		_ = c.say("UNSUB " + sid + "\r\n")
+		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+			return nil, ErrNoAnswer
+		}
+		return nil, ctx.Err()
+	}
+}
+
+// line reads one line of the protocol.
+func (c *Conn) line() (string, error) {
+	b, err := c.lineBytes(nil)
+	return string(b), err
+}
+
+// lineBytes reads a line into a buffer of the reader, or into long when it is longer.
+func (c *Conn) lineBytes(long []byte) ([]byte, error) {
+	for {
+		b, err := c.r.ReadSlice('\n')
+		switch {
+		case err == nil && long == nil:
+			return trimLine(b), nil
+		case err == nil:
+			return trimLine(append(long, b...)), nil
+		case !errors.Is(err, bufio.ErrBufferFull):
+			if errors.Is(err, io.EOF) {
+				err = errCloseByHim
+			}
+			return nil, err
+		}
+		if long = append(long, b...); len(long) > maxLine {
+			return nil, errMalformed
+		}
+	}
+}
+
+func trimLine(b []byte) []byte {
+	for len(b) > 0 && (b[len(b)-1] == '\n' || b[len(b)-1] == '\r') {
+		b = b[:len(b)-1]
+	}
+	return b
+}
+
+// readLoop takes what the server says.
+func (c *Conn) readLoop() error {
+	for {
+		line, err := c.lineBytes(nil)
+		if err != nil {
+			return err
+		}
+		op := line
+		for i, ch := range line {
+			if ch == ' ' {
+				op = line[:i]
+				break
+			}
+		}
+		switch string(op) {
+		case "MSG", "HMSG":
+			if err := c.message(string(line)); err != nil {
+				return err
+			}
+		case "PING":
+			if err := c.say("PONG\r\n"); err != nil {
+				return err
+			}
+		case "PONG":
+			c.pings.Store(0)
+		case "+OK", "INFO", "":
+		case "-ERR":
+			words := quoted(string(line))
+			if low := strings.ToLower(words); strings.HasPrefix(low, "permissions violation") || strings.HasPrefix(low, "invalid") || strings.HasPrefix(low, "maximum subscriptions") {
+				if c.opt.Denied != nil {
+					c.opt.Denied(words)
+				}
+				continue
+			} else if strings.HasPrefix(low, "authorization") || strings.HasPrefix(low, "user authentication") || strings.HasPrefix(low, "account authentication") {
+				return &Denied{words}
+			}
+			return errors.New("the server says: " + words)
+		default:
+			return errMalformed
+		}
+	}
+}
+
+// message reads a message: MSG subject sid [reply] n, HMSG subject sid [reply] head n.
+func (c *Conn) message(line string) error {
+	var parts [6]string
+	n := 0
+	for rest := line; rest != "" && n < len(parts); {
+		var word string
+		word, rest, _ = strings.Cut(rest, " ")
+		if word != "" {
+			parts[n] = word
+			n++
+		}
+	}
+	least := 4
+	if parts[0] == "HMSG" {
+		least = 5
+	}
+	if n != least && n != least+1 {
+		return errMalformed
+	}
+	m := &Msg{Subject: parts[1]}
+	id, err := strconv.ParseUint(parts[2], 10, 64)
+	if n == least+1 {
+		m.Reply = parts[3]
+	}
+	size, err2 := strconv.Atoi(parts[n-1])
+	head, err3 := 0, error(nil)
+	if least == 5 {
+		head, err3 = strconv.Atoi(parts[n-2])
+	}
+	if errors.Join(err, err2, err3) != nil || head < 0 || size < head || size > maxBody {
+		return errMalformed
+	}
+	b := make([]byte, size+2)
+	if _, err := io.ReadFull(c.r, b); err != nil {
+		return fmt.Errorf("in a message: %w", err)
+	}
+	m.Head, m.Data = b[:head:head], b[head:size:size]
+	c.mu.Lock()
+	s := c.subs[id]
+	c.mu.Unlock()
+	if s == nil {
+		return nil
+	}
+	select {
+	case s.ch <- m:
+	default:
+		s.dropped.Add(1)
+	}
+	return nil
+}
