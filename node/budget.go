@@ -133,7 +133,7 @@ func (m *makers) forgetLocked(most int, span, now int64) {
 // cost is what it counts for with the address: 1 or, for the hub's own, ownCost.
 func (s *Session) mayMake(cost int, now int64) *codec.Error {
 	o := &s.hub.opt
-	if o.Made <= 0 {
+	if o.Made <= 0 || s.ext != nil && s.ext.free {
 		return nil
 	}
 	span := max(1, o.Keep.Milliseconds())
@@ -142,6 +142,14 @@ func (s *Session) mayMake(cost int, now int64) *codec.Error {
 		return errMade
 	}
 	return nil
+}
+
+// MakesFreely lifts the bound on topics that the session may make, but not that of the
+// hub: it brings the topics of many. Called by the peer's reader only.
+func (s *Session) MakesFreely() {
+	s.mu.Lock()
+	s.extraLocked().free = true
+	s.mu.Unlock()
 }
 
 // ownCost: there are a quarter as many of the hub's own topics. So one address

@@ -26,6 +26,8 @@ type Options struct {
 	Owner    func(addr string) string // whom a session's address is counted for; default its host
 	Name     string                   // the hub's own name, for welcome and statistics
 
+	Reserved []string // names of clients that only the hub's own sessions have
+
 	Disk  Disk   // where durable topics are kept; nil: there are none
 	Clock Clock  // default the system's
 	Epoch uint64 // default the time of construction: differs after a restart

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -41,6 +42,9 @@ func (s *Session) rename(dev, name string, show bool, turn *Turn) *codec.Error {
 		return codec.Errorf(codec.CodeMalformed, "dev and name are 1 to %d bytes without / + # or control characters", maxClient)
 	}
 	h := s.hub
+	if s.addr != Local && slices.Contains(h.opt.Reserved, client) {
+		return s.counted(&codec.Error{Code: codec.CodeForbidden, Msg: "the name " + client + " is the hub's own: choose another"})
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	s.mu.Lock()

@@ -19,6 +19,7 @@ type Body struct {
 
 	Passing bool   // published without MQTT's RETAIN
 	QoS     uint8  // one more than MQTT's QoS, 0 = not by MQTT
+	TS      int64  // when it was taken elsewhere, milliseconds since 1970; 0 = now
 	Ext     []byte // what the dialect's own subscribers are told beside, at most MaxExt bytes
 }
 
@@ -134,6 +135,9 @@ func (s *Session) publish(t *Topic, b Body, seq uint64, turn *Turn) (Published, 
 	var sum uint32
 	var w *window
 	r := arena.Record{TS: turn.Wall, Era: h.calendar.Era(turn.Wall, turn.Mono), Origin: s.id, Flags: b.flags(), Data: b.Data, Ext: b.Ext}
+	if b.TS > 0 {
+		r.TS = b.TS
+	}
 	if s.ext != nil {
 		w, r.Name = s.ext.window, s.ext.from
 	}

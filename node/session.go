@@ -118,6 +118,7 @@ type Session struct {
 type extra struct {
 	client  string   // its own name, "" = nameless
 	from    []byte   // the same, as its readings carry it
+	free    bool     // it may make any number of topics
 	window  *window  // dedupe of its device
 	aliases []*Topic // alias n is aliases[n-1]
 

@@ -112,8 +112,11 @@ func (u *Uplink) runLoop(ctx context.Context) {
 		} else {
 			u.set(Connecting, err.Error())
 		}
-		u.pause(ctx, delay(u.tried))
-		u.tried++
+		if pause(ctx, delay(u.tried)) {
+			u.tried = 0
+		} else {
+			u.tried++
+		}
 	}
 }
 
@@ -125,8 +128,8 @@ func delay(tried int) time.Duration {
 }
 
 // pause waits, until this machine's addresses change at the longest: the network is
-// back.
-func (u *Uplink) pause(ctx context.Context, d time.Duration) {
+// back then.
+func pause(ctx context.Context, d time.Duration) (back bool) {
 	end := time.After(d)
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
@@ -134,13 +137,12 @@ func (u *Uplink) pause(ctx context.Context, d time.Duration) {
 	for {
 		select {
 		case <-ctx.Done():
-			return
+			return false
 		case <-end:
-			return
+			return false
 		case <-tick.C:
-			if now := addresses(); now != before {
-				u.tried = 0
-				return
+			if addresses() != before {
+				return true
 			}
 		}
 	}

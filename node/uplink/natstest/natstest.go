@@ -67,7 +67,6 @@ type Server struct {
 	t      testing.TB
 	config string
 	cmd    *exec.Cmd
-	user   string
 }
 
 // Start starts a server with JetStream on disk; extra are further lines of its
@@ -81,6 +80,30 @@ func Start(t testing.TB, extra string) *Server {
 	t.Cleanup(s.Kill)
 	return s
 }
+
+// Plain starts a server without JetStream.
+func Plain(t testing.TB, extra string) *Server {
+	t.Helper()
+	s := &Server{t: t, Port: FreePort(t)}
+	s.URL = fmt.Sprintf("nats://127.0.0.1:%d", s.Port)
+	s.configure(fmt.Sprintf("listen: 127.0.0.1:%d\n%s\n", s.Port, extra))
+	s.Up()
+	t.Cleanup(s.Kill)
+	return s
+}
+
+// As is the server's URL with a user in it.
+func (s *Server) As(user, password string) string {
+	return fmt.Sprintf("nats://%s:%s@127.0.0.1:%d", user, password, s.Port)
+}
+
+// DialAs is Dial as a user.
+func (s *Server) DialAs(user, password string) *nats.Conn {
+	return s.Dial(nats.UserInfo(user, password))
+}
+
+// RootCA trusts a certificate.
+func RootCA(file string) nats.Option { return nats.RootCAs(file) }
 
 // Cluster starts three servers that know each other.
 func Cluster(t testing.TB) []*Server {
@@ -253,4 +276,13 @@ func Read(t testing.TB, nc *nats.Conn, stream, subject string) (list []Message) 
 		list = append(list, Message{md.Sequence.Stream, m.Subject, m.Header, m.Data})
 	}
 	return list
+}
+
+// Msg makes a message with headers: names and values.
+func Msg(subject, data string, header ...string) *nats.Msg {
+	m := &nats.Msg{Subject: subject, Data: []byte(data), Header: nats.Header{}}
+	for i := 0; i+1 < len(header); i += 2 {
+		m.Header.Set(header[i], header[i+1])
+	}
+	return m
 }

@@ -1,0 +1,313 @@
+package uplink
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"topicd/codec"
+	"topicd/node"
+	"topicd/node/uplink/wire"
+)
+
+// Feed is the centre's side: it publishes what all gateways have sent as
+// <site>/<topic>, with the gateway's time. A durable consumer of the stream remembers
+// how far it has come.
+type Feed struct {
+	opt   Options
+	skip  string // a site whose readings are not taken: this hub's own
+	began time.Time
+	stop  context.CancelFunc
+	done  sync.WaitGroup
+	sess  *node.Session
+	turn  *node.Turn
+
+	last map[string]reading // by topic, what was published last; owned by the loop
+
+	mu    sync.Mutex
+	state State
+	words string
+
+	received, duplicates, pending atomic.Int64
+	refused                       [refusedReasons]atomic.Int64
+}
+
+type reading struct{ ep, seq uint64 }
+
+const (
+	batch     = 256              // messages asked for at a time
+	alive     = 10 * time.Second // the server says at least so often that nothing came
+	maxRemain = 64 << 10         // topics whose last reading is remembered
+	maxTS     = int64(1)<<43 - 1 // year 2248: what is beyond is no time
+	feedAck   = 200 * time.Millisecond
+)
+
+// NewFeed makes a feed of options of which URLs, Creds, Token, CA, Stream, Site (the
+// consumer's name) and Hub count.
+func NewFeed(o Options, own string) (*Feed, error) {
+	o, err := o.WithDefaults()
+	if err != nil {
+		return nil, err
+	}
+	if o.Stream == "" {
+		return nil, errors.New("a stream must be named")
+	}
+	return &Feed{opt: o, skip: own, began: time.Now(), state: Connecting, last: map[string]reading{}}, nil
+}
+
+// Start begins to take readings.
+func (f *Feed) Start() (err error) {
+	if f.sess, f.turn, err = open(f.opt.Hub, Center); err != nil {
+		return err
+	}
+	f.sess.MakesFreely()
+	ctx, stop := context.WithCancel(context.Background())
+	f.stop = stop
+	f.done.Go(func() { f.runLoop(ctx) })
+	return nil
+}
+
+// Stop ends it. What was not acked comes again next time.
+func (f *Feed) Stop() {
+	if f.stop != nil {
+		f.stop()
+		f.done.Wait()
+		f.opt.Hub.Tick(f.turn)
+		f.sess.Close(f.turn)
+		f.turn.Wake()
+	}
+}
+
+func (f *Feed) runLoop(ctx context.Context) {
+	for tried := 0; ctx.Err() == nil; tried++ {
+		began := time.Now()
+		err := f.session(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		if refuses(err) {
+			f.set(Refused, err.Error())
+		} else {
+			f.set(Connecting, err.Error())
+		}
+		if time.Since(began) > time.Minute {
+			tried = 0
+		}
+		pause(ctx, delay(tried))
+	}
+}
+
+func (f *Feed) set(s State, words string) {
+	f.mu.Lock()
+	same := f.state == s && f.words == words
+	f.state, f.words = s, words
+	f.mu.Unlock()
+	switch {
+	case same:
+	case s == Up:
+		f.opt.Log.Info("readings of gateways come", "stream", f.opt.Stream, "consumer", f.consumer())
+	default:
+		f.opt.Log.Warn("readings of gateways do not come", "state", s.String(), "why", words)
+	}
+}
+
+func (f *Feed) consumer() string { return "topicd-" + f.opt.Site }
+
+// pull is one connection of a feed.
+type pull struct {
+	f      *Feed
+	nc     *wire.Conn
+	inbox  string
+	want   int // messages asked for that did not come yet
+	asked  int
+	heard  time.Time
+	ack    string // where the newest message published is acked to, "" = nothing is owed
+	commit node.Commit
+}
+
+func (f *Feed) session(ctx context.Context) error {
+	errs := make(chan error, 8)
+	nc, err := dial(ctx, &f.opt, "topicd "+f.opt.Site, errs)
+	if err != nil {
+		return err
+	}
+	ending, end := context.WithCancel(ctx)
+	defer end()
+	f.done.Go(func() { <-ending.Done(); nc.Close() })
+	p := &pull{f: f, nc: nc, inbox: fmt.Sprintf("_INBOX.%s.%08x.", f.opt.Site, rand.Uint32()), heard: time.Now()}
+	var made struct{}
+	if err := call(ctx, nc, p.inbox, "CONSUMER.DURABLE.CREATE."+f.opt.Stream+"."+f.consumer(), map[string]any{
+		"stream_name": f.opt.Stream, "config": map[string]any{
+			"durable_name": f.consumer(), "deliver_policy": "all", "ack_policy": "all", "ack_wait": 30 * time.Second,
+			"max_ack_pending": 8 * batch, "filter_subject": "sites.*.up.>", "replay_policy": "instant",
+		},
+	}, &made); err != nil {
+		return said("stream "+f.opt.Stream, err)
+	}
+	in := make(chan *wire.Msg, 4*batch)
+	if _, err := nc.Subscribe(p.inbox+"*", in); err != nil {
+		return err
+	}
+	f.set(Up, "")
+	tick := time.NewTicker(feedAck)
+	defer tick.Stop()
+	for {
+		if err := p.more(); err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			p.settle()
+			return ctx.Err()
+		case err := <-errs:
+			return err
+		case <-nc.Ended():
+			return nc.Err()
+		case m := <-in:
+			p.heard = time.Now()
+			f.opt.Hub.Tick(f.turn)
+			f.sess.Heard(f.turn.Mono)
+			for n := 0; m != nil; n++ {
+				p.take(m)
+				select {
+				case m = <-in:
+					if n < batch {
+						continue
+					}
+					p.take(m)
+				default:
+				}
+				m = nil
+			}
+			f.turn.Wake()
+			if p.commit == 0 {
+				p.settle()
+			}
+		case <-tick.C:
+			p.settle()
+			if time.Since(p.heard) > 5*alive/2 {
+				return wire.ErrSilent
+			}
+		}
+	}
+}
+
+// more asks for more when half of what was asked for has come.
+func (p *pull) more() error {
+	if p.want > batch/2 {
+		return p.nc.Flush()
+	}
+	p.asked++
+	p.want += batch
+	body := fmt.Appendf(nil, `{"batch":%d,"expires":%d,"idle_heartbeat":%d}`, batch, 3*alive, alive)
+	if err := p.nc.Publish(apiPrefix+"CONSUMER.MSG.NEXT."+p.f.opt.Stream+"."+p.f.consumer(), p.inbox+strconv.Itoa(p.asked), nil, body); err != nil {
+		return err
+	}
+	return p.nc.Flush()
+}
+
+// settle acks what is published, and on disk if its topic is durable.
+func (p *pull) settle() {
+	if p.ack == "" {
+		return
+	}
+	if disk := p.f.opt.Hub.Options().Disk; disk != nil && p.commit > 0 {
+		if done, why := disk.Committed(p.commit); !done && why == nil {
+			return
+		}
+	}
+	_ = p.nc.Publish(p.ack, "", nil, []byte("+ACK"))
+	_ = p.nc.Flush()
+	p.ack, p.commit = "", 0
+}
+
+// take publishes a message, or hears what the server says.
+func (p *pull) take(m *wire.Msg) {
+	if code, _ := m.Status(); code != "" && m.Reply == "" {
+		if code != "100" {
+			p.want = max(0, p.want-int(number(m.Header("Nats-Pending-Messages"))))
+			if code == "503" || code == "409" {
+				p.want = max(p.want, 0)
+			}
+		}
+		return
+	}
+	p.want--
+	p.ack = m.Reply
+	if i := strings.LastIndexByte(m.Reply, '.'); i >= 0 {
+		p.f.pending.Store(int64(number(m.Reply[i+1:])))
+	}
+	c, why := p.f.publish(m)
+	if why >= 0 {
+		p.f.refused[why].Add(1)
+	}
+	p.commit = max(p.commit, c)
+}
+
+// publish publishes a gateway's reading. It returns why it is refused, -1 = it is not.
+func (f *Feed) publish(m *wire.Msg) (node.Commit, int) {
+	rest, ok := strings.CutPrefix(m.Subject, "sites.")
+	site, rest, ok2 := strings.Cut(rest, ".up.")
+	topic, ok3 := Topic(rest)
+	if !ok || !ok2 || !ok3 || CheckSite(site) != "" {
+		return 0, refusedTopic
+	}
+	if site == f.skip {
+		return 0, -1
+	}
+	name := site + "/" + topic
+	r := reading{number(m.Header(hdrEp)), number(m.Header(hdrSeq))}
+	if last, ok := f.last[name]; ok && r.seq > 0 && last.ep == r.ep && r.seq <= last.seq {
+		f.duplicates.Add(1)
+		return 0, -1
+	}
+	if len(m.Data) > f.opt.Hub.Options().MaxBody {
+		return 0, refusedLarge
+	}
+	b := node.Body{Data: m.Data, TS: int64(number(m.Header(hdrTs)))}
+	if b.TS > maxTS {
+		b.TS = 0
+	}
+	if m.Header(hdrType) == typeCBOR {
+		b.Enc = codec.CBOR
+	}
+	if codec.Validate(b.Enc, b.Data) != nil {
+		return 0, refusedMalformed
+	}
+	pub, err := f.sess.Publish([]byte(name), b, 0, f.turn)
+	if err != nil {
+		return 0, why(err)
+	}
+	f.received.Add(1)
+	if len(f.last) >= maxRemain {
+		clear(f.last)
+	}
+	f.last[name] = r
+	return pub.Commit, -1
+}
+
+// FeedStatus is a feed at a moment.
+type FeedStatus struct {
+	State                         State
+	Words                         string
+	Received, Duplicates, Pending int64
+	Refused                       [len(RefusedReasons)]int64
+}
+
+// Status tells how the feed stands.
+func (f *Feed) Status() FeedStatus {
+	f.mu.Lock()
+	st := FeedStatus{State: f.state, Words: f.words}
+	f.mu.Unlock()
+	st.Received, st.Duplicates, st.Pending = f.received.Load(), f.duplicates.Load(), f.pending.Load()
+	for i := range st.Refused {
+		st.Refused[i] = f.refused[i].Load()
+	}
+	return st
+}
