@@ -27,11 +27,15 @@ func (h *Hub) Delete(name []byte, by *Session, turn *Turn) *codec.Error {
 		h.mu.Unlock()
 		return codec.Errorf(codec.CodeNotFound, "no topic %q", name)
 	}
-	if d := t.declared(); d.static || d.durable {
-		h.declaredChanged()
-	}
+	t.mu.Lock()
+	d := t.declared()
+	declared := d.static || d.durable
 	if t.rare != nil && t.rare.tape != nil {
 		t.rare.tape.Forget()
+	}
+	t.mu.Unlock()
+	if declared {
+		h.declaredChanged()
 	}
 	var stay, going []*Subscription
 	for _, b := range t.aud.Listeners() {

@@ -192,8 +192,9 @@ type visit struct {
 	overrun, conflated uint64 // readings that it is not given
 	drop               uint64 // both
 
-	shared bool // others hear the topic too: its frames are worth keeping
-	room   int  // readings that fit into its window
+	ep     uint64 // the topic's
+	shared bool   // others hear the topic too: its frames are worth keeping
+	room   int    // readings that fit into its window
 }
 
 // read copies what the cursor may read and encodes it without a lock. The copy
@@ -206,6 +207,7 @@ func (v *visit) read(dst []byte, limit int, f Framer, sc *Scratch) []byte {
 		v.awaitUnlock(t, from)
 		return dst
 	}
+	v.ep = s.hub.epochOf(t)
 	end := t.log.Next()
 	to := from
 	var cached *batch
@@ -306,7 +308,7 @@ func (v *visit) encode(dst []byte, from, to uint64, f Framer, sc *Scratch) ([]by
 
 // begin sets what all readings of a batch have in common.
 func (v *visit) begin(sc *Scratch) {
-	sc.reading = Reading{Topic: v.t.name, Ep: v.s.hub.epochOf(v.t), Drop: v.drop, Text: v.view.format.Text()}
+	sc.reading = Reading{Topic: v.t.name, Ep: v.ep, Drop: v.drop, Text: v.view.format.Text()}
 }
 
 // one appends one reading; false when the reader does not get it.

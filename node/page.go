@@ -239,6 +239,9 @@ func (b *Subscription) holds(topic, from uint32) bool {
 // paged appends the readings of a page and returns where the cursor stands then,
 // and how many readings those were.
 func (v *visit) paged(dst []byte, p *page, f Framer, sc *Scratch) ([]byte, uint64, uint32) {
+	v.t.mu.Lock()
+	v.ep = v.s.hub.epochOf(v.t)
+	v.t.mu.Unlock()
 	v.begin(sc)
 	at, n := p.at, int64(0)
 	era := v.s.hub.eraNow()

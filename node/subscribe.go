@@ -74,7 +74,7 @@ func (s *Session) Subscribe(pattern []byte, opt SubOptions, turn *Turn) (Subscri
 			}
 		}
 		r.res.Born = born
-		r.res.Ep, r.res.Topic = h.epochOf(t), t
+		r.res.Topic = t
 		r.topic(t)
 	} else {
 		s.Charge(h.byName.n / patternCost)
@@ -136,6 +136,7 @@ func (r *replay) topic(t *Topic) {
 	}
 	start := r.start(t)
 	if r.b.exact {
+		r.res.Ep = h.epochOf(t)
 		r.res.From = start
 	}
 	if start < t.log.Next() {

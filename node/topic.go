@@ -67,8 +67,7 @@ func (t *Topic) durableLocked() bool {
 	return t.rare != nil && t.rare.tape != nil && (t.rare.durable || t.rare.tape.First() < t.log.Next())
 }
 
-// epochOf changes whenever the topic's numbers restart. The caller holds t.mu, or
-// the hub's mu.
+// epochOf changes whenever the topic's numbers restart. The caller holds t.mu.
 func (h *Hub) epochOf(t *Topic) uint64 {
 	if t.rare != nil && t.rare.ep != 0 {
 		return t.rare.ep
