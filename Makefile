@@ -3,6 +3,9 @@
 # make test      everything that CI runs; installs what it needs when it may
 # make check     gofmt, vet, staticcheck, import walls, size budget
 # make release   static binaries for linux in dist/, with SHA256SUMS
+# make deb       Debian packages in dist/ for armhf (armv6), arm64, amd64, riscv64
+# make apk ipk   the same for Alpine, and OpenWrt
+# make board     boot Debian under qemu with the package and cut its power, ~10 min
 # make fuzz      each fuzz target for FUZZTIME (default 20s)
 # make attack    the attack suite in full, ~5 min; make test has a short form
 # make bench     benchmarks in the form that benchstat reads
@@ -24,6 +27,7 @@ COLD        := crypto/x509 crypto/tls encoding/asn1 net/http encoding/json net n
   topicd/node/client/bench topicd/node/sense topicd/discovery/... topicd/cmd/topicd
 BUILD       := CGO_ENABLED=0 $(GO) build -trimpath -tags $(TAGS) -ldflags '$(LDFLAGS)' $(COLD:%=-gcflags=%=-l)
 STATICCHECK := v0.8.2
+NFPM        := v2.43.1
 BENCHSTAT   := v0.0.0-20260908200009-22c9c6c9d4da
 # Bytes of the stripped armv6 binary. 8.6 MB are the hub with its clients and the
 # bench; TLS and tokens take 0.5, HTTP with its documents and the dashboard 0.7, the
@@ -101,7 +105,16 @@ dist/topicd-linux-armv%: .always
 dist/topicd-linux-%: .always
 	GOOS=linux GOARCH=$* $(BUILD) -o $@ ./cmd/topicd
 
-.PHONY: .always
+PACKAGES := armv6 arm64 amd64 riscv64
+deb apk ipk: .build/bin/nfpm-$(NFPM) $(PACKAGES:%=dist/topicd-linux-%)
+	cmd/topicd/packaging/build.sh $(CURDIR)/$< $@ $(PACKAGES)
+
+.build/bin/nfpm-$(NFPM):
+	@mkdir -p .build/bin
+	GOBIN=$(CURDIR)/.build/bin $(GO) install github.com/goreleaser/nfpm/v2/cmd/nfpm@$(NFPM)
+	@mv .build/bin/nfpm $@
+
+.PHONY: .always deb apk ipk board
 .always:
 
 # go test -fuzz takes one target of one package at a time.

@@ -43,7 +43,11 @@ const exitCodes = `Exit codes: 0 done, 1 failed, 2 wrong command line or configu
 reached, 4 not allowed, 5 --timeout passed first, 130 interrupted.`
 
 func (a *app) commands() []*command {
-	return []*command{a.serve(), a.pub(), a.sub(), a.get(), a.list(), a.token(), a.join(), a.discover(), a.bench(), a.sense(), a.importTopics(), a.status(), a.logStore(), a.backup(), a.restore(), a.version(), a.completion(), a.help()}
+	return append([]*command{
+		a.serve(), a.pub(), a.sub(), a.get(), a.list(), a.token(), a.join(), a.discover(), a.bench(), a.sense(), a.importTopics(),
+		a.status(), a.logStore(), a.backup(), a.restore(), a.configuration(), a.service(), a.health(),
+		a.version(), a.completion(), a.help(),
+	}, a.extra()...)
 }
 
 // execute runs the command that args name.

@@ -30,15 +30,20 @@ func (s *settings) load(flags *pflag.FlagSet, getenv func(string) string, root b
 	if s.state == "" {
 		s.state = stateDir(getenv, root)
 	}
-	if err := ensureState(s.state); err != nil {
-		return err
+	if !s.reading {
+		if err := ensureState(s.state); err != nil {
+			return err
+		}
 	}
 	named := s.config != ""
 	if !named {
 		s.config = filepath.Join(s.state, "topicd.toml")
 	}
 	text, err := os.ReadFile(s.config)
-	if errors.Is(err, fs.ErrNotExist) && !named {
+	switch missing := errors.Is(err, fs.ErrNotExist) && !named; {
+	case missing && s.reading:
+		err = nil
+	case missing:
 		// O_EXCL: of two hubs that start at once only one writes it.
 		var f *os.File
 		if f, err = os.OpenFile(s.config, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600); err == nil {

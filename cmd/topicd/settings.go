@@ -65,8 +65,10 @@ type settings struct {
 
 	mws mwsSettings
 
-	sets sections
-	said map[string]bool // settings of the file that are not in a table
+	sets    sections
+	all     *pflag.FlagSet  // for who shows them
+	reading bool            // they are only looked at: nothing is written
+	said    map[string]bool // settings of the file that are not in a table
 
 	unknown, near []string // variables that are no settings, and what each may have meant
 }
