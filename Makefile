@@ -142,3 +142,9 @@ perf:
 
 perf-page:
 	$(GO) run ./firmware-notes/performance
+
+# Needs root: qemu-system-arm qemu-user-static mmdebstrap. BOARD=armhf for the other one.
+BOARD ?= arm64
+board: deb
+	CGO_ENABLED=0 $(GO) build -o .build/topicd-host ./cmd/topicd
+	python3 cmd/topicd/packaging/board.py $(BOARD) .build/topicd-host "$$(ls -t dist/topicd_*_$(BOARD).deb | head -1)"
