@@ -88,8 +88,8 @@ func (s setter) UnmarshalTOML(v any) error { return s(v) }
 type table = map[string]toml.Primitive
 
 // file takes the settings that neither the command line nor the environment
-// gave. Its keys are the flags, [limits], [join], [eds], [store] and one [topic."NAME"] per
-// static topic.
+// gave. Its keys are the flags, [limits], [join], [eds], [store], [uplink], [center] and
+// one [topic."NAME"] per static topic.
 func (s *settings) file(text string) error {
 	var top table
 	md, err := toml.Decode(text, &top)
@@ -112,6 +112,10 @@ func (s *settings) file(text string) error {
 			err = tableInto(md, top[key], part(s.sets.eds, "eds-"))
 		case "store":
 			err = tableInto(md, top[key], part(s.sets.store, "store-"))
+		case "uplink":
+			err = tableInto(md, top[key], servers(part, s.sets.uplink, "uplink"))
+		case "center":
+			err = tableInto(md, top[key], servers(part, s.sets.center, "from-nats"))
 		case "topic":
 			err = tableInto(md, top[key], func(name string, p toml.Primitive) error {
 				return s.topicTable(md, name, p)
@@ -129,6 +133,17 @@ func (s *settings) file(text string) error {
 		}
 	}
 	return nil
+}
+
+// servers: the flag of a table's url is the table's own.
+func servers(part func(*pflag.FlagSet, string) func(string, toml.Primitive) error, fs *pflag.FlagSet, flag string) func(string, toml.Primitive) error {
+	url, others := part(fs, flag), part(fs, flag+"-")
+	return func(name string, p toml.Primitive) error {
+		if name == "url" {
+			return url("", p)
+		}
+		return others(name, p)
+	}
 }
 
 // topicTable takes the declaration of one static topic.

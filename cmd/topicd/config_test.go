@@ -156,6 +156,9 @@ func TestEverySettingHasThreeNames(t *testing.T) {
 		if section == "join" || section == "eds" || section == "store" {
 			name = section + "-" + name
 		}
+		if prefix := map[string]string{"uplink": "uplink", "center": "from-nats"}[section]; prefix != "" {
+			name = strings.TrimSuffix(prefix+"-"+name, "-url")
+		}
 		keys++
 		if fs.Lookup(name) == nil || !strings.Contains(out.String(), "--"+name+" ") {
 			t.Errorf("[%s] %s is no flag", section, name)

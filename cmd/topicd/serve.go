@@ -27,6 +27,7 @@ import (
 	"topicd/node/sense"
 	"topicd/node/state"
 	"topicd/node/supervisor"
+	"topicd/node/uplink"
 	"topicd/node/web"
 )
 
@@ -61,7 +62,9 @@ type server struct {
 	state    *state.Dir
 	cert     *front.Certificate // nil: no TLS
 	front    *front.Front
-	disk     *durable.Disk // nil: the state directory takes no files
+	disk     *durable.Disk  // nil: the state directory takes no files
+	uplink   *uplink.Uplink // nil: nothing goes up
+	feed     *uplink.Feed   // nil: nothing comes from gateways
 	hub      *node.Hub
 	topics   *state.Topics
 	gate     *access.Gate
@@ -157,7 +160,7 @@ func (s *server) start() (err error) {
 	debug.SetGCPercent(25)
 	debug.SetMemoryLimit(s.worst().heap())
 	o := s.set.hub(sense.HostName())
-	o.Owner, o.Clock = s.front.Owner, s.clock
+	o.Owner, o.Clock, o.Reserved = s.front.Owner, s.clock, s.set.reserved()
 	if err := s.openDisk(&o); err != nil {
 		return err
 	}
@@ -174,6 +177,7 @@ func (s *server) start() (err error) {
 	if s.router, err = dialect.NewRouter(s.plugs()...); err != nil {
 		return err
 	}
+	s.openUplink()
 	if err := s.openInside(); err != nil {
 		return err
 	}
@@ -260,7 +264,7 @@ func (s *server) openInside() (err error) {
 	})
 	s.web = web.New(web.Config{
 		Hub: s.hub, Version: version, Listeners: s.front, Access: s.gate, Dashboard: s.front.Dashboard, Origin: s.front.Origin, Kept: s.topics.Kept,
-		Dialects: s.router.Plugs(), Store: s.store(),
+		Dialects: s.router.Plugs(), Store: s.store(), Uplink: s.uplinkStatus, Metrics: s.uplinkMetrics,
 	})
 	return nil
 }
@@ -286,6 +290,7 @@ func (s *server) shutdown() {
 		s.profiles.Close()
 	}
 	s.side.Wait()
+	s.stopUplink()
 	s.router.Close()
 	s.topics.Save()
 	if s.disk != nil {

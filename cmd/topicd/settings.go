@@ -63,6 +63,9 @@ type settings struct {
 	durable []string
 	store   storeSettings
 
+	uplink uplinkSettings
+	center uplinkSettings // of which url, stream and what lets it in count
+
 	mws mwsSettings
 
 	sets    sections
@@ -74,7 +77,7 @@ type settings struct {
 }
 
 // sections are the flags by where the file has them.
-type sections struct{ top, limits, join, eds, store *pflag.FlagSet }
+type sections struct{ top, limits, join, eds, store, uplink, center *pflag.FlagSet }
 
 // topicSetting declares a static topic.
 type topicSetting struct {
@@ -100,6 +103,7 @@ func newSettings() *settings {
 		access: access.LAN, tls: "off", joined: access.Patterns{Publish: []string{"#"}, Subscribe: []string{"#"}},
 		static: map[string]*topicSetting{},
 		store:  storeSettings{bytes: store.DefaultBytes, sync: store.DefaultSync, forget: store.DefaultForget},
+		uplink: uplinkSettings{enc: "json"},
 		mws:    mwsSettings{access: "none", eds: mws.EDSConfig{Read: []string{"*"}, Write: []string{"*"}}},
 	}
 }
@@ -114,7 +118,7 @@ func (s *settings) flags(fs *pflag.FlagSet) {
 		fs.AddFlagSet(part)
 		return part
 	}
-	s.sets = sections{set(s.topFlags), set(s.limitFlags), set(s.joinFlags), set(s.mws.edsFlags), set(s.storeFlags)}
+	s.sets = sections{set(s.topFlags), set(s.limitFlags), set(s.joinFlags), set(s.mws.edsFlags), set(s.storeFlags), set(s.uplink.flags), set(s.center.centerFlags)}
 }
 
 // topFlags are the keys at the top of the file.

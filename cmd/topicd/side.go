@@ -25,6 +25,7 @@ func (s *server) startSide() {
 	if s.set.sense {
 		s.side.Go(func() { sense.Publish(ctx, s.hub, sense.HostName(), s.log) })
 	}
+	s.startUplink()
 	if !s.set.mdns {
 		return
 	}

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"slices"
+
 	"topicd/node"
 	"topicd/node/durable"
 	"topicd/node/store"
@@ -11,7 +13,7 @@ import (
 func (s *server) openDisk(o *node.Options) (err error) {
 	so := s.set.storeOptions(o.Topics)
 	so.Dir, so.Log = s.state.File("store"), s.log
-	s.disk, err = durable.Open(so, s.set.durable)
+	s.disk, err = durable.Open(so, s.set.durables())
 	switch {
 	case err == nil:
 		o.Disk, o.Epoch = s.disk, s.disk.Store.Epoch()
@@ -29,7 +31,19 @@ func (s *settings) wantsDurable() bool {
 			return true
 		}
 	}
-	return len(s.durable) > 0
+	return len(s.durables()) > 0
+}
+
+// durables are the patterns of durable topics: what goes up is durable.
+func (s *settings) durables() []string {
+	if len(s.uplink.url) == 0 {
+		return s.durable
+	}
+	up := s.uplink.up
+	if len(up) == 0 {
+		up = []string{"#"}
+	}
+	return append(slices.Clone(s.durable), up...)
 }
 
 // storeOptions are the settings that the store knows.

@@ -20,13 +20,13 @@ import (
 // <site>/<topic>, with the gateway's time. A durable consumer of the stream remembers
 // how far it has come.
 type Feed struct {
-	opt   Options
-	skip  string // a site whose readings are not taken: this hub's own
-	began time.Time
-	stop  context.CancelFunc
-	done  sync.WaitGroup
-	sess  *node.Session
-	turn  *node.Turn
+	opt  Options
+	skip string // a site whose readings are not taken: this hub's own
+	bad  error  // of the options
+	stop context.CancelFunc
+	done sync.WaitGroup
+	sess *node.Session
+	turn *node.Turn
 
 	last map[string]reading // by topic, what was published last; owned by the loop
 
@@ -52,17 +52,21 @@ const (
 // consumer's name) and Hub count.
 func NewFeed(o Options, own string) (*Feed, error) {
 	o, err := o.WithDefaults()
+	if err == nil && o.Stream == "" {
+		err = errors.New("a stream must be named")
+	}
+	f := &Feed{opt: o, skip: own, bad: err, state: Connecting, last: map[string]reading{}}
 	if err != nil {
-		return nil, err
+		f.state, f.words = Refused, err.Error()
 	}
-	if o.Stream == "" {
-		return nil, errors.New("a stream must be named")
-	}
-	return &Feed{opt: o, skip: own, began: time.Now(), state: Connecting, last: map[string]reading{}}, nil
+	return f, err
 }
 
 // Start begins to take readings.
 func (f *Feed) Start() (err error) {
+	if f.bad != nil {
+		return f.bad
+	}
 	if f.sess, f.turn, err = open(f.opt.Hub, Center); err != nil {
 		return err
 	}
@@ -310,4 +314,17 @@ func (f *Feed) Status() FeedStatus {
 		st.Refused[i] = f.refused[i].Load()
 	}
 	return st
+}
+
+// AppendMetrics appends the feed's metrics as Prometheus reads them.
+func (st *FeedStatus) AppendMetrics(b []byte) []byte {
+	e := exposition{b, "topicd_center_"}
+	e.one("up", "gauge", "1 = readings of gateways come.", "", flag(st.State == Up))
+	e.one("received_total", "counter", "Readings of gateways that were published here.", "", float64(st.Received))
+	e.one("duplicates_total", "counter", "Readings of gateways that came once more.", "", float64(st.Duplicates))
+	e.one("pending_messages", "gauge", "Messages of the stream that have not come yet.", "", float64(st.Pending))
+	for i, r := range RefusedReasons {
+		e.one("refused_total", "counter", "Readings of gateways that were not published, by reason.", label("reason", r), float64(st.Refused[i]))
+	}
+	return e.b
 }

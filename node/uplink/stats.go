@@ -1,8 +1,8 @@
 package uplink
 
 import (
+	"bytes"
 	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -148,57 +148,56 @@ func (u *Uplink) set(state State, words string) {
 	}
 }
 
-// AppendMetrics appends the uplink's metrics as Prometheus reads them.
-func (st *Status) AppendMetrics(b []byte) []byte {
-	one := func(name, kind, help, labels string, v float64) {
-		if help != "" {
-			b = append(b, "# HELP topicd_uplink_"+name+" "+help+"\n# TYPE topicd_uplink_"+name+" "+kind+"\n"...)
-		}
-		b = append(b, "topicd_uplink_"+name+labels+" "...)
-		b = strconv.AppendFloat(b, v, 'f', -1, 64)
-		b = append(b, '\n')
-	}
-	label := func(key, v string) string { return "{" + key + `="` + v + `"}` }
-	flag := func(on bool) float64 {
-		if on {
-			return 1
-		}
-		return 0
-	}
-	one("up", "gauge", "1 = connected to a server whose stream takes readings.", "", flag(st.State == Up))
-	help := "The state the uplink is in has 1."
-	for s := range States {
-		one("state", "gauge", help, label("state", s.String()), flag(st.State == s))
-		help = ""
-	}
-	one("pending_readings", "gauge", "Readings on disk that the stream has not acknowledged.", "", float64(st.PendingReadings))
-	one("pending_bytes", "gauge", "About how much of the store they are.", "", float64(st.PendingBytes))
-	one("oldest_seconds", "gauge", "Age of the oldest of them.", "", st.Oldest.Seconds())
-	one("sent_total", "counter", "Readings sent, those sent again included.", "", float64(st.Sent))
-	one("acked_total", "counter", "Readings that the stream has acknowledged.", "", float64(st.Acked))
-	one("resent_total", "counter", "Readings sent again.", "", float64(st.Resent))
-	one("duplicates_total", "counter", "Readings that were found in the stream already.", "", float64(st.Duplicates))
-	help = "Readings that went before they could be sent."
-	for i, r := range LostReasons {
-		one("lost_total", "counter", help, label("reason", r), float64(st.Lost[i]))
-		help = ""
-	}
-	one("received_total", "counter", "Messages of the centre that were published here.", "", float64(st.Received))
-	help = "Messages of the centre that were not."
-	for i, r := range RefusedReasons {
-		one("refused_total", "counter", help, label("reason", r), float64(st.Refused[i]))
-		help = ""
-	}
-	one("reconnects_total", "counter", "Connections made after the first.", "", float64(st.Reconnects))
-	return b
+// exposition is Prometheus' text format.
+type exposition struct {
+	b      []byte
+	prefix string
 }
 
-// Lines are the uplink for people: the part of `topicd status`.
-func (st *Status) Lines() string {
-	var b strings.Builder
-	b.WriteString("uplink    " + st.State.String())
-	if st.Words != "" {
-		b.WriteString(": " + st.Words)
+// one appends a sample, the first of its family with what that is.
+func (e *exposition) one(name, kind, help, labels string, v float64) {
+	name = e.prefix + name
+	if family := "# TYPE " + name + " "; !bytes.Contains(e.b, []byte(family)) {
+		e.b = append(e.b, "# HELP "+name+" "+help+"\n"+family+kind+"\n"...)
 	}
-	return b.String()
+	e.b = append(e.b, name+labels+" "...)
+	e.b = append(strconv.AppendFloat(e.b, v, 'f', -1, 64), '\n')
+}
+
+func label(key, v string) string { return "{" + key + `="` + v + `"}` }
+
+func flag(on bool) float64 {
+	if on {
+		return 1
+	}
+	return 0
+}
+
+// AppendMetrics appends the uplink's metrics as Prometheus reads them. The zero Status
+// is that of a hub without one: it has only a state.
+func (st *Status) AppendMetrics(b []byte) []byte {
+	e := exposition{b, "topicd_uplink_"}
+	for s := range States {
+		e.one("state", "gauge", "The state that the uplink is in has 1.", label("state", s.String()), flag(st.State == s))
+	}
+	if st.Site == "" {
+		return e.b
+	}
+	e.one("up", "gauge", "1 = connected to a server whose stream takes readings.", "", flag(st.State == Up))
+	e.one("pending_readings", "gauge", "Readings on disk that the stream has not acknowledged.", "", float64(st.PendingReadings))
+	e.one("pending_bytes", "gauge", "About how much of the store they are.", "", float64(st.PendingBytes))
+	e.one("oldest_seconds", "gauge", "Age of the oldest of them.", "", st.Oldest.Seconds())
+	e.one("sent_total", "counter", "Readings sent, those sent again included.", "", float64(st.Sent))
+	e.one("acked_total", "counter", "Readings that the stream has acknowledged, or was found to have.", "", float64(st.Acked))
+	e.one("resent_total", "counter", "Readings sent that may have been sent before.", "", float64(st.Resent))
+	e.one("duplicates_total", "counter", "Readings that the stream had already.", "", float64(st.Duplicates))
+	for i, r := range LostReasons {
+		e.one("lost_total", "counter", "Readings that went before the stream had them.", label("reason", r), float64(st.Lost[i]))
+	}
+	e.one("received_total", "counter", "Messages of the centre that were published here.", "", float64(st.Received))
+	for i, r := range RefusedReasons {
+		e.one("refused_total", "counter", "Messages of the centre that were not.", label("reason", r), float64(st.Refused[i]))
+	}
+	e.one("reconnects_total", "counter", "Connections made after the first.", "", float64(st.Reconnects))
+	return e.b
 }

@@ -28,6 +28,7 @@ type Uplink struct {
 	opt   Options
 	began time.Time
 	id    string // the store's
+	bad   error  // of the options
 	more  chan struct{}
 	down  *downs
 
@@ -48,13 +49,11 @@ type Uplink struct {
 	denied  bool        // the last one ended because of what we sent
 }
 
-// New makes an uplink of checked options. It does nothing before Start.
+// New makes an uplink. It does nothing before Start. Options that cannot be meant are
+// an error and what Status says; Start then does nothing.
 func New(o Options) (*Uplink, error) {
 	o, err := o.WithDefaults()
-	if err != nil {
-		return nil, err
-	}
-	u := &Uplink{opt: o, began: time.Now(), id: o.Store.ID(), more: make(chan struct{}, 1)}
+	u := &Uplink{opt: o, bad: err, began: time.Now(), id: o.Store.ID(), more: make(chan struct{}, 1)}
 	u.w = window{
 		head: 1, tail: 1, ring: make([]item, windowItems), topics: map[string]*topic{}, plain: o.Plain, asis: o.AsIs, prefix: "sites." + o.Site + ".up.",
 		fits: func(r *store.Reading) bool {
@@ -62,13 +61,19 @@ func New(o Options) (*Uplink, error) {
 		},
 	}
 	u.stand.state = Connecting
-	return u, nil
+	if err != nil {
+		u.stand.state, u.stand.words = Refused, err.Error()
+	}
+	return u, err
 }
 
 func (u *Uplink) mono() time.Duration { return time.Since(u.began) }
 
 // Start begins to connect and to send.
 func (u *Uplink) Start() error {
+	if u.bad != nil {
+		return u.bad
+	}
 	down, err := newDowns(u)
 	if err != nil {
 		return err
@@ -79,6 +84,15 @@ func (u *Uplink) Start() error {
 	u.done.Go(func() { u.down.loop(ctx) })
 	u.done.Go(func() { u.runLoop(ctx) })
 	return nil
+}
+
+// Flush waits until the stream has everything, at most d, if it takes anything now.
+func (u *Uplink) Flush(d time.Duration) {
+	for end := time.Now().Add(d); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+		if st := u.Status(); st.State != Up || st.PendingReadings == 0 {
+			return
+		}
+	}
 }
 
 // Stop ends the uplink: what is under way is in the stream, or is asked for next time.

@@ -46,6 +46,9 @@ func (s *server) metrics() []byte {
 	if s.Store != nil {
 		b.store(s.Store)
 	}
+	if s.Metrics != nil {
+		b = s.Metrics(b)
+	}
 	return b
 }
 

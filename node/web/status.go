@@ -42,6 +42,7 @@ type StoreStatus struct {
 // Uplink is how the connection to another hub or broker is.
 type Uplink struct {
 	To      string `json:"to"`
+	State   string `json:"state"` // off, connecting, up, refused
 	Up      bool   `json:"up"`
 	Down    int64  `json:"down"`    // seconds since it is down
 	Waiting int64  `json:"waiting"` // readings that wait for it

@@ -41,6 +41,7 @@ type Config struct {
 	Store     *store.Store // of durable topics; nil: there are none
 
 	Uplink    func() *Uplink                                    // how the uplink is; nil: there is none
+	Metrics   func([]byte) []byte                               // appends more of them; nil: there are none
 	Kept      func() bool                                       // do static topics outlive a restart? It may wait for the disk; nil: yes
 	Dashboard func() string                                     // the dashboard as other machines reach it; nil: not known
 	Origin    func(r *http.Request, origin string) *codec.Error // would a page of that origin get a WebSocket? nil: not known
