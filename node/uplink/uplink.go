@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -54,10 +55,12 @@ type Uplink struct {
 func New(o Options) (*Uplink, error) {
 	o, err := o.WithDefaults()
 	u := &Uplink{opt: o, bad: err, began: time.Now(), id: o.Store.ID(), more: make(chan struct{}, 1)}
+	centre := o.Hub != nil && slices.Contains(o.Hub.Options().Reserved, Center) // else it is any client's name
 	u.w = window{
 		head: 1, tail: 1, ring: make([]item, windowItems), topics: map[string]*topic{}, plain: o.Plain, asis: o.AsIs, prefix: "sites." + o.Site + ".up.",
 		fits: func(r *store.Reading) bool {
-			return string(r.From) != Client && string(r.From) != Center && o.goesUp(r.Topic)
+			from := string(r.From)
+			return from != Client && (from != Center || !centre) && o.goesUp(r.Topic)
 		},
 	}
 	u.stand.state = Connecting

@@ -31,7 +31,7 @@ func newGateway(t testing.TB, dir string, o Options, so store.Options) *gateway 
 	if g.disk, err = durable.Open(so, []string{"#"}); err != nil {
 		t.Fatal(err)
 	}
-	g.hub = node.New(node.Options{Disk: g.disk, Epoch: g.disk.Store.Epoch(), Rate: -1, Memory: 32 << 20})
+	g.hub = node.New(node.Options{Disk: g.disk, Epoch: g.disk.Store.Epoch(), Rate: -1, Memory: 32 << 20, Reserved: []string{Client, Center}})
 	g.disk.Attach(g.hub)
 	if g.sess, g.turn, err = open(g.hub, "sensor"); err != nil {
 		t.Fatal(err)
