@@ -41,7 +41,7 @@ func (s *server) worst() worst {
 	w := o.Worst()
 	return worst{
 		Worst:       w,
-		store:       s.storeWorst(o.Topics),
+		store:       s.set.storeWorst(o.Topics),
 		connections: s.set.link().Worst(s.set.sessions),
 		program:     programBase,
 	}

@@ -98,6 +98,7 @@ func (a *app) runHub(ctx context.Context, set *settings) error {
 	signal.Notify(hangup, syscall.SIGHUP)
 	defer signal.Stop(hangup)
 	s.announce(a.out)
+	dropPages()
 	err = s.wait(ctx, hangup, show.IsTerminal(a.err))
 	s.shutdown()
 	return err

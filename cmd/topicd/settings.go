@@ -138,7 +138,7 @@ func (s *settings) topFlags(fs *pflag.FlagSet) {
 	fs.Var(&list{v: &s.mqttListen, check: checkMQTT}, "mqtt-listen", "`ADDR` to serve MQTT on, repeatable, or off (default :1883 if nobody else has it and no --listen was given)")
 	fs.Var(&list{v: &s.mqttTLSListen, check: checkMQTT}, "mqtt-tls-listen", "`ADDR` to serve MQTT over TLS on, repeatable: :8883")
 	fs.StringVar(&s.adminFile, "admin-token-file", "", "`FILE` with the admin token (env TOPICD_ADMIN_TOKEN is the token itself; default STATE/admin-token, made at first start)")
-	fs.Var(&s.memory, "memory", "budget of all stored readings together")
+	fs.Var(&s.memory, "memory", "budget of all stored readings together, with what durable topics take beside the disk")
 	fs.Var(&s.topicCap, "topic-cap", "bytes that one topic may hold in memory")
 	fs.Var(&list{v: &s.durable, check: checkPattern}, "durable", "`PATTERN` of topics that are kept on disk, repeatable: plant/#")
 	fs.Var(&s.maxFrame, "max-frame", "largest message taken from a client")
@@ -319,7 +319,7 @@ func (s *settings) bench() {
 // hub are the settings that the core knows.
 func (s *settings) hub(name string) node.Options {
 	return node.Options{
-		Memory: int64(s.memory), TopicCap: int(s.topicCap), MaxBody: int(s.maxFrame),
+		Memory: int64(s.memory) - s.storeMemory(), TopicCap: int(s.topicCap), MaxBody: int(s.maxFrame),
 		Topics: s.topics, Sessions: s.sessions, Subs: s.subs, Rate: s.rate, ByteRate: int(s.byteRate),
 		Made: s.sessionTopics, Keep: s.keep, Stale: s.stale, Name: name,
 	}

@@ -64,9 +64,18 @@ func (s *server) store() *store.Store {
 
 // storeWorst is the most memory that the store takes with so many topics. Without a
 // durable topic in the settings it is reckoned with a few that clients make.
-func (s *server) storeWorst(topics int) int64 {
-	if !s.set.wantsDurable() {
+func (s *settings) storeWorst(topics int) int64 {
+	if !s.wantsDurable() {
 		topics = min(topics, 100)
 	}
-	return store.Worst(s.set.storeOptions(topics), topics)
+	return store.Worst(s.storeOptions(topics), topics)
+}
+
+// storeMemory is what of --memory the store of durable topics has: what it takes at
+// most, up to half. Readings that the arena then does not hold are read from disk.
+func (s *settings) storeMemory() int64 {
+	if !s.wantsDurable() {
+		return 0
+	}
+	return min(s.storeWorst(s.topics), int64(s.memory)/2)
 }
