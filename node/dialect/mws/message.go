@@ -220,7 +220,11 @@ func (c *call) mayReach(to *receivers) bool {
 
 // send sends and answers with what was accepted.
 func (c *call) send(data string, in *message) {
-	if err := c.sockets.send(data, in.Receivers.Sockets, in.Receivers.Tags); err != nil {
+	last, err := c.sockets.send(data, in.Receivers.Sockets, in.Receivers.Tags)
+	if err == nil {
+		err = c.Hub.Await(last, c.r.Context().Done())
+	}
+	if err != nil {
 		c.refuse(err)
 		return
 	}

@@ -61,7 +61,7 @@ func (m *mwsHub) open(tags ...string) (id string, c *dialecttest.Client) {
 
 func (m *mwsHub) send(data string, sockets, tags []string) {
 	m.t.Helper()
-	if err := m.sockets.send(data, sockets, tags); err != nil {
+	if _, err := m.sockets.send(data, sockets, tags); err != nil {
 		m.t.Fatal(err)
 	}
 }
@@ -214,10 +214,10 @@ func TestMWSTicketBounds(t *testing.T) {
 	if _, _, err := m.ticket(strings.Split(strings.Repeat("same,", 100)+"one,two", ","), true, nil); err != nil {
 		t.Errorf("the same tag many times: %v", err)
 	}
-	if err := m.sockets.send("x", nil, make([]string, maxTagged+1)); err == nil || err.Code != codec.CodeTooLarge {
+	if _, err := m.sockets.send("x", nil, make([]string, maxTagged+1)); err == nil || err.Code != codec.CodeTooLarge {
 		t.Errorf("many tags: %v", err)
 	}
-	if err := m.sockets.send(strings.Repeat("x", 64<<10), nil, nil); err == nil || err.Code != codec.CodeTooLarge {
+	if _, err := m.sockets.send(strings.Repeat("x", 64<<10), nil, nil); err == nil || err.Code != codec.CodeTooLarge {
 		t.Errorf("a large message: %v", err)
 	}
 }
@@ -295,7 +295,7 @@ func TestMWSManyAtOnce(t *testing.T) {
 		text := strings.Repeat("x", 60<<10)
 		for i := 0; i < 200; i += 4 { // as many as may wait for a peer
 			for j := range 4 {
-				if err := m.sockets.send(fmt.Sprint(i+j, text), []string{"*"}, nil); err != nil {
+				if _, err := m.sockets.send(fmt.Sprint(i+j, text), []string{"*"}, nil); err != nil {
 					t.Error(err)
 				}
 			}

@@ -9,20 +9,22 @@ import (
 
 // send sends one message, once to each open socket that fits: by id, by a tag,
 // all for the id "*". Where nobody fits it is lost; topics of tags keep it.
-func (m *sockets) send(data string, sockets, tags []string) *codec.Error {
+// It returns what is to be waited for until durable topics have it on disk.
+func (m *sockets) send(data string, sockets, tags []string) (node.Commit, *codec.Error) {
 	if len(tags) > maxTagged || len(sockets) > maxSockets {
-		return codec.Errorf(codec.CodeTooLarge, "a message names at most %d sockets and %d tags", maxSockets, maxTagged)
+		return 0, codec.Errorf(codec.CodeTooLarge, "a message names at most %d sockets and %d tags", maxSockets, maxTagged)
 	}
 	body := node.Body{Data: codec.AppendString(nil, codec.JSON, data)}
 	if len(body.Data) > m.hub.Options().MaxBody {
 		m.hub.Stats.Add(node.RefusedLarge, 1)
-		return codec.Errorf(codec.CodeTooLarge, "the message is larger than the %d bytes that this hub takes", m.hub.Options().MaxBody)
+		return 0, codec.Errorf(codec.CodeTooLarge, "the message is larger than the %d bytes that this hub takes", m.hub.Options().MaxBody)
 	}
 	m.say.Lock()
 	defer m.say.Unlock()
 	turn := m.hub.Turn()
-	if err := m.publish(tags, body, turn); err != nil {
-		return err
+	last, unkept, err := m.publish(tags, body, turn)
+	if err != nil {
+		return 0, err
 	}
 	for _, p := range m.fit(sockets, tags) {
 		p.peer.Send(true, []byte(data), turn)
@@ -30,29 +32,36 @@ func (m *sockets) send(data string, sockets, tags []string) *codec.Error {
 	}
 	turn.Wake()
 	m.each.sent(len(data), eachAt, turn)
-	return nil
+	return last, unkept
 }
 
 // publish makes the message a reading of each tag's topic, once. It refuses only
 // messages that come too fast: a hub that is full of topics still sends to sockets.
-func (m *sockets) publish(tags []string, b node.Body, turn *node.Turn) *codec.Error {
+// unkept: a durable topic's disk did not take it.
+func (m *sockets) publish(tags []string, b node.Body, turn *node.Turn) (last node.Commit, unkept, err *codec.Error) {
 	m.mu.Lock()
 	s, err := m.sessionLocked()
 	m.mu.Unlock()
 	if err != nil {
-		return err
+		return 0, nil, err
 	}
 	if err := s.Spend(1+len(tags), len(b.Data)*(1+len(tags)), turn.Mono); err != nil {
-		return err
+		return 0, nil, err
 	}
 	done := make(map[string]bool, len(tags))
 	for _, tag := range tags {
 		if topic := tagTopic(tag); topic != "" && !done[tag] {
 			done[tag] = true
-			_, _ = s.Publish([]byte(topic), b, 0, turn) // a refusal is counted by the hub
+			p, err := s.Publish([]byte(topic), b, 0, turn)
+			if err != nil {
+				continue // counted by the hub
+			}
+			if last = max(last, p.Commit); p.Unkept != nil {
+				unkept = p.Unkept
+			}
 		}
 	}
-	return nil
+	return last, unkept, nil
 }
 
 // fit are the sockets that at least one of the receivers means, each once.

@@ -143,15 +143,15 @@ func TestRelayMembers(t *testing.T) {
 	_ = one.Close()
 	h.joined(t, "r", 1)
 	two.Text("x")
-	if n, err := h.relay.broadcast("r", "to you"); err != nil || n != 1 {
+	if n, err := h.relay.broadcast("r", "to you", nil); err != nil || n != 1 {
 		t.Error(n, err)
 	}
 	two.Want("to you")
-	if n, err := h.relay.broadcast("", "to all"); err != nil || n != 1 {
+	if n, err := h.relay.broadcast("", "to all", nil); err != nil || n != 1 {
 		t.Error(n, err)
 	}
 	two.Want("to all")
-	if _, err := h.relay.broadcast("none", "x"); err == nil || err.Code != codec.CodeNotFound {
+	if _, err := h.relay.broadcast("none", "x", nil); err == nil || err.Code != codec.CodeNotFound {
 		t.Error(err)
 	}
 	rows := h.relay.rooms()[0].Log
@@ -163,7 +163,7 @@ func TestRelayMembers(t *testing.T) {
 	if h.Find([]byte("relay/r")) != nil {
 		t.Error("the room outlives its last member")
 	}
-	if n, err := h.relay.broadcast("", "nobody"); err != nil || n != 0 {
+	if n, err := h.relay.broadcast("", "nobody", nil); err != nil || n != 0 {
 		t.Error(n, err)
 	}
 	for range 100 {

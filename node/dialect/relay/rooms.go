@@ -58,7 +58,7 @@ func (r *relay) serveBroadcast(w http.ResponseWriter, q *http.Request, s *node.S
 	if ask.Text == nil {
 		return codec.Errorf(codec.CodeMalformed, "text is missing")
 	}
-	n, err := r.broadcast(ask.Room, *ask.Text)
+	n, err := r.broadcast(ask.Room, *ask.Text, q.Context().Done())
 	if err != nil {
 		return err
 	}
@@ -121,8 +121,8 @@ func (r *relay) changes(room string) []change {
 const operator = "operator"
 
 // broadcast says a text to everybody in a room, "" = in every room, and returns
-// to how many members.
-func (r *relay) broadcast(room, text string) (members int, err *codec.Error) {
+// to how many members, once rooms that are durable have it on disk. gone ends that.
+func (r *relay) broadcast(room, text string, gone <-chan struct{}) (members int, unkept *codec.Error) {
 	topics := r.hub.Topics(prefix + "+")
 	if room != "" {
 		t := r.hub.Find([]byte(prefix + room))
@@ -142,12 +142,22 @@ func (r *relay) broadcast(room, text string) (members int, err *codec.Error) {
 	if err := s.Name(operator, turn); err != nil {
 		return 0, err
 	}
+	var last node.Commit
 	for _, t := range topics {
 		n := len(r.hub.Listeners([]byte(t.Name()), format{}))
-		if _, err := s.Publish([]byte(t.Name()), dialect.TextBody([]byte(text)), 0, turn); err != nil {
+		done, err := s.Publish([]byte(t.Name()), dialect.TextBody([]byte(text)), 0, turn)
+		if err != nil {
 			return members, err
 		}
+		if done.Unkept != nil {
+			unkept = done.Unkept
+		}
+		last = max(last, done.Commit)
 		members += n
 	}
-	return members, nil
+	turn.Wake()
+	if unkept == nil {
+		unkept = r.hub.Await(last, gone)
+	}
+	return members, unkept
 }

@@ -1,6 +1,8 @@
 package webchannel
 
 import (
+	"bytes"
+
 	"topicd/codec"
 	"topicd/node"
 	"topicd/node/dialect"
@@ -12,9 +14,10 @@ type page struct {
 	peer node.Peer // static after Open
 
 	// owned by the peer's reader
-	subs  []sub    // what it subscribed to through topics
-	wants uint8    // signals of chat and dialog that it is connected to
-	tuned [2]uint8 // signals that the readings of each special topic are written as; 0 = it is not subscribed to by name
+	subs   []sub       // what it subscribed to through topics
+	wants  uint8       // signals of chat and dialog that it is connected to
+	tuned  [2]uint8    // signals that the readings of each special topic are written as; 0 = it is not subscribed to by name
+	commit node.Commit // of what the call under way has published
 
 	// guarded by srv.mu
 	known   bool // it has asked for init
@@ -244,10 +247,29 @@ func (p *page) invoke(m *message, slow *codec.Error, turn *node.Turn) {
 	p.used(o.name)
 	value := failed
 	args, ok := m.args()
+	p.commit = 0
 	if method, args := o.pick(m.Method, args); ok && method != nil {
 		value = p.call(o, method.index, args, slow, turn)
 	}
-	p.peer.Send(true, appendResponse(nil, m.ID, value), turn)
+	b := appendResponse(nil, m.ID, value)
+	if p.commit == 0 {
+		p.peer.Send(true, b, turn) // an id says whose it is: it need not keep its order
+		return
+	}
+	id := bytes.Clone(m.ID)
+	dialect.Reply(p.peer, true, b, p.commit, func(why *codec.Error) []byte { return appendResponse(nil, id, o.unstored(why)) }, turn)
+}
+
+// unstored is what a method of the object returns when the disk did not take what it
+// has published.
+func (o *object) unstored(why *codec.Error) []byte {
+	switch o.name {
+	case topics.name:
+		return failure(why)
+	case chatserver.name:
+		return isFalse
+	}
+	return failed
 }
 
 func (p *page) call(o *object, method int, args [][]byte, slow *codec.Error, turn *node.Turn) []byte {
@@ -268,7 +290,11 @@ func (p *page) call(o *object, method int, args [][]byte, slow *codec.Error, tur
 	return null
 }
 
-// publish is Session.Publish of a JSON value.
+// publish is Session.Publish of a JSON value. The answer waits until it is on disk.
 func (p *page) publish(topic string, data []byte, turn *node.Turn) (node.Published, *codec.Error) {
-	return p.peer.Session().Publish([]byte(topic), node.Body{Enc: codec.JSON, Data: data}, 0, turn)
+	done, err := p.peer.Session().Publish([]byte(topic), node.Body{Enc: codec.JSON, Data: data}, 0, turn)
+	if err == nil {
+		p.commit, err = done.Commit, done.Unkept
+	}
+	return done, err
 }
