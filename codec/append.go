@@ -180,7 +180,7 @@ func appendErrMap(dst []byte, enc Encoding, e *Error) []byte {
 // shorter ones first.
 var optOrder = [...]OptSet{
 	OptEp, OptCap, OptDev, OptEnc, OptFrom, OptLast, OptMore, OptName, OptPace, OptRate, OptWhat,
-	OptMatch, OptSince, OptSplit, OptStale, OptToken, OptForget, OptLatest, OptStatic, OptDurable,
+	OptAfter, OptMatch, OptSince, OptSplit, OptStale, OptToken, OptForget, OptLatest, OptStatic, OptDurable,
 }
 
 // AppendOpts appends the options in o.Has as a map, ready to be Message.Opts.
@@ -216,7 +216,7 @@ func appendOpt(dst []byte, enc Encoding, o *Opts, opt OptSet) []byte {
 	switch opt {
 	case OptDev, OptToken, OptName, OptWhat, OptMatch:
 		return AppendString(dst, enc, *o.textField(opt))
-	case OptLast, OptSince, OptPace, OptCap, OptStale:
+	case OptLast, OptSince, OptPace, OptCap, OptStale, OptAfter:
 		n := *o.intField(opt)
 		if enc == CBOR {
 			return appendInt(dst, n)

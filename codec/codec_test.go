@@ -152,7 +152,7 @@ func TestOpts(t *testing.T) {
 	want := Opts{
 		Has: 1<<len(optNames) - 1, Dev: "d", Token: "t", Name: "n\"", Last: 10, Since: -60, Ep: 7, Rate: 2.5, Pace: 2,
 		Latest: true, NotOwn: true, Enc: CBOR, What: "topics", Match: "#", Static: true, Cap: 1 << 40, Durable: true,
-		Stale: 300, Split: true, More: true,
+		Stale: 300, Split: true, More: true, After: 86400123,
 	}
 	for _, enc := range []Encoding{JSON, CBOR} {
 		raw := AppendOpts(nil, enc, &want)
@@ -172,7 +172,7 @@ func TestOpts(t *testing.T) {
 		t.Errorf("%+v, %v", o, err)
 	}
 	for _, bad := range []string{
-		`{"dev":1}`, `{"last":-1}`, `{"last":1.5}`, `{"last":1e300}`, `{"last":"1"}`, `{"since":true}`, `{"ep":-1}`, `{"rate":-1}`,
+		`{"dev":1}`, `{"last":-1}`, `{"last":1.5}`, `{"last":1e300}`, `{"last":"1"}`, `{"since":true}`, `{"ep":-1}`, `{"after":-1}`, `{"after":"1"}`, `{"rate":-1}`,
 		`{"rate":"2"}`, `{"latest":1}`, `{"from":"x"}`, `{"enc":"xml"}`, `{"enc":1}`, `{"static":0}`, `{"cap":9007199254740992}`, `{"more":"yes"}`,
 	} {
 		err := ParseOpts(JSON, []byte(bad), &o)

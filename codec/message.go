@@ -166,7 +166,8 @@ type Opts struct {
 	Stale   int64 // seconds
 	Split   bool
 	More    bool
-	Forget  bool // with unsub: the durable subscription ends
+	Forget  bool  // with unsub: the durable subscription ends
+	After   int64 // a time of the hub's own clock in epoch Ep, where a subscription goes on
 }
 
 // OptSet is a set of option names.
@@ -194,4 +195,5 @@ const (
 	OptSplit
 	OptMore
 	OptForget
+	OptAfter
 )

@@ -2,6 +2,7 @@ package node
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 )
@@ -124,6 +125,46 @@ func TestSinceSecondsCountsSecondsThatPassed(t *testing.T) {
 			t.Errorf("a subscription since 120 s ago begins with %q", got)
 		}
 	})
+}
+
+// The disk knows readings by their ts only: the wall was set while they came.
+func TestSinceFindsOnTheDiskWhatCameBeforeAStep(t *testing.T) {
+	for name, opt := range map[string]func(at, now int64) SubOptions{
+		"seconds":    func(at, now int64) SubOptions { return SubOptions{HasSince: true, Since: (at - now) / 1000} },
+		"a position": func(at, now int64) SubOptions { return SubOptions{HasSince: true, After: at} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := newRAM("plant/")
+			eachStep(t, Options{TopicCap: 1024, Disk: d}, func(t *testing.T, h *clocked, step func()) {
+				d.tapes = map[string]*ramTape{}
+				p := open(t, h.Hub)
+				pub := func(n int) {
+					for i := range n {
+						h.wait(time.Second)
+						p.pub(t, "plant/a", fmt.Sprintf("%04d%s", i, strings.Repeat("x", 60)), h.turn)
+					}
+				}
+				pub(100)
+				at := h.now
+				pub(100)
+				step()
+				pub(100)
+				s := open(t, h.Hub)
+				s.sub(t, "#", opt(at, h.now), h.turn)
+				got := map[string]bool{}
+				for _, l := range append(s.fill(h.now, 0), s.all(d, h.now)...) {
+					if f := strings.Fields(l); f[0] == "plant/a" {
+						got[f[1]] = true
+					}
+				}
+				for seq := 101; seq <= 300; seq++ {
+					if !got[fmt.Sprint(seq)] {
+						t.Fatalf("reading %d, which came after that, is not sent: %d came", seq, len(got))
+					}
+				}
+			})
+		})
+	}
 }
 
 func TestReadingHeldByItsRateComesInTime(t *testing.T) {

@@ -116,10 +116,20 @@ func (t *ramTape) Read(dst []byte, from, to uint64, quota int) ([]byte, uint64, 
 	return dst, next, nil
 }
 
-func (t *ramTape) Newest() (uint64, int64)     { return uint64(len(t.rows)), 0 }
-func (t *ramTape) Limit() uint64               { return 1 << 60 }
-func (t *ramTape) Since(int64) (uint64, error) { return t.First(), nil }
-func (t *ramTape) Last(int) (uint64, error)    { return t.First(), nil }
+func (t *ramTape) Newest() (uint64, int64) { return uint64(len(t.rows)), 0 }
+func (t *ramTape) Limit() uint64           { return 1 << 60 }
+func (t *ramTape) Since(ts int64) (uint64, error) {
+	t.d.mu.Lock()
+	defer t.d.mu.Unlock()
+	for _, r := range t.rows {
+		if r.rec.TS >= ts {
+			return r.seq, nil
+		}
+	}
+	return 1 << 60, nil
+}
+
+func (t *ramTape) Last(int) (uint64, error) { return t.First(), nil }
 
 func (t *ramTape) Forget() { delete(t.d.tapes, t.name) }
 

@@ -188,7 +188,7 @@ func (h *Hub) span(t *Topic, last int64, hasSince bool, since, mono int64, disk 
 	case after > first || after > 0 && tape == nil:
 		from = after
 	case after > 0:
-		from = h.seek(tape.Since(h.Wall() + since*1000))
+		from = h.seek(tape.Since(h.calendar.Earliest(mono + since*1000)))
 	case hasSince:
 		from = max(from, min(uint64(since)+1, to))
 	}

@@ -257,7 +257,8 @@ type view struct {
 	ts   int64
 }
 
-func (o *SubOptions) view(turn *Turn) view {
+func (o *SubOptions) view(h *Hub, turn *Turn) view {
+	h.calendar.Era(turn.Wall, turn.Mono) // the wall may have been set since the last reading
 	_, windowed := o.Format.(Windowed)
 	v := view{format: o.Format, tag: o.Tag, rate: float32(o.Rate), latest: o.Latest, once: o.Once, windowed: windowed}
 	switch {
@@ -265,9 +266,9 @@ func (o *SubOptions) view(turn *Turn) view {
 	case !o.HasSince:
 		v.last = o.Last
 	case o.After > 0:
-		v.ts = turn.Wall - (turn.Mono - o.After)
+		v.ts = h.calendar.Earliest(o.After)
 	case o.Since < 0:
-		v.ts = turn.Wall + o.Since*1000
+		v.ts = h.calendar.Earliest(turn.Mono + o.Since*1000)
 	}
 	return v
 }

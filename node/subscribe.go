@@ -55,7 +55,7 @@ func (s *Session) Subscribe(pattern []byte, opt SubOptions, turn *Turn) (Subscri
 		return Subscribed{}, err
 	}
 	s.mu.Lock()
-	b.view, b.live, b.stored, b.began = opt.view(turn), false, 0, turn.Mono
+	b.view, b.live, b.stored, b.began = opt.view(h, turn), false, 0, turn.Mono
 	b.not.Store(opt.not(s))
 	s.mu.Unlock()
 

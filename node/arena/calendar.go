@@ -12,7 +12,13 @@ type Calendar struct {
 	now atomic.Uint64 // era<<48 | distance of the wall from the hub's clock, 48 bits
 
 	mu   sync.Mutex
-	eras []int64 // the distance in each era, a ring of maxEras
+	eras []era // a ring of maxEras
+}
+
+// era is a time in which nobody set the wall's clock.
+type era struct {
+	distance int64 // of the wall from the hub's clock
+	begun    int64 // by the hub's clock
 }
 
 const (
@@ -26,7 +32,7 @@ const (
 
 // Begin starts the first era.
 func (c *Calendar) Begin(wall, mono int64) {
-	c.eras = []int64{wall - mono}
+	c.eras = []era{{wall - mono, mono}}
 	c.now.Store(uint64(wall-mono) & apart)
 }
 
@@ -35,13 +41,13 @@ func (c *Calendar) Era(wall, mono int64) uint16 {
 	now := c.now.Load()
 	d := int64(now<<16) >> 16 // the sign lies in bit 47
 	if off := wall - mono - d; off > stepOver || off < -stepOver {
-		return c.step(wall - mono)
+		return c.step(wall-mono, mono)
 	}
 	return uint16(now >> 48)
 }
 
 // step begins a new era, unless another goroutine has.
-func (c *Calendar) step(d int64) uint16 {
+func (c *Calendar) step(d, mono int64) uint16 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := c.now.Load()
@@ -50,9 +56,9 @@ func (c *Calendar) step(d int64) uint16 {
 	}
 	e := uint16(now>>48) + 1
 	if int(e) < len(c.eras) {
-		c.eras[e] = d // 65,536 steps ago
+		c.eras[e] = era{d, mono} // 65,536 steps ago
 	} else {
-		c.eras = append(c.eras, d)
+		c.eras = append(c.eras, era{d, mono})
 	}
 	c.now.Store(uint64(e)<<48 | uint64(d)&apart)
 	return e
@@ -65,5 +71,26 @@ func (c *Calendar) Mono(ts int64, era uint16) int64 {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return ts - c.eras[era]
+	return ts - c.eras[era].distance
+}
+
+// Earliest is the least that the wall may have shown at that time of the hub's clock
+// or at any later one: no reading that came since then has a ts before it. Of times
+// before the first era, when another hub ran, it tells what the wall says now.
+func (c *Calendar) Earliest(mono int64) int64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now := c.now.Load()
+	least := int64(now<<16) >> 16
+	if mono < c.eras[0].begun && len(c.eras) < maxEras {
+		return mono + least
+	}
+	for e, n := uint16(now>>48), 0; n < len(c.eras); e, n = e-1, n+1 {
+		at := &c.eras[e]
+		least = min(least, at.distance)
+		if at.begun <= mono {
+			break
+		}
+	}
+	return mono + least
 }

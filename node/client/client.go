@@ -91,6 +91,7 @@ type Welcome struct {
 	Hub      string `json:"hub"`
 	Version  string `json:"version"`
 	Now      int64  `json:"now"`      // the hub's clock, milliseconds since 1970
+	Mono     int64  `json:"mono"`     // the hub's own clock, milliseconds, which nobody sets
 	Ping     int64  `json:"ping"`     // milliseconds between its pings
 	MaxFrame int64  `json:"maxFrame"` // bytes of the largest frame it takes
 	Retry    int64  `json:"retry"`    // milliseconds to wait before connecting again

@@ -32,9 +32,12 @@ type conn struct {
 	done  chan struct{}         // closed when the reader has ended
 
 	// owned by the reader
-	dec   codec.Decoder
-	buf   []byte
-	clock time.Duration // the hub's clock less ours, at the welcome
+	dec    codec.Decoder
+	buf    []byte
+	clock  time.Duration // the hub's clock on the wall less ours
+	ep     uint64        // the hub's epoch
+	mono   int64         // the hub's own clock at monoAt, 0 = it did not tell
+	monoAt time.Time
 
 	lastRead          time.Time // when the last message was read
 	lagNow, lagBefore time.Duration
@@ -162,6 +165,7 @@ func (k *conn) welcomed(m *codec.Message) (Welcome, error) {
 	if err != nil {
 		return w, fmt.Errorf("its welcome makes no sense: %w", err)
 	}
+	k.ep, k.mono, k.monoAt = w.Ep, w.Mono, k.lastRead
 	if w.Now > 0 {
 		k.clock = time.Duration(w.Now-time.Now().UnixMilli()) * time.Millisecond
 	}

@@ -14,15 +14,18 @@ type mark struct {
 	restart bool   // the hub has restarted since: its numbers began anew
 }
 
-// margin is asked for beyond an outage's length. It covers the time that a
-// reading is on its way and a clock that jumps a little; what comes twice is
-// dropped here.
+// margin is what is asked for beyond what was missed. It covers the time that a
+// reading is on its way; what comes twice is dropped here.
 const margin = 5 * time.Second
 
 // lostLocked notes where s stood when connection k was lost.
 func (s *Subscription) lostLocked(k *conn) {
 	if s.live {
 		s.start, s.behind = k.lastRead, k.lag()+margin
+		s.after, s.afterEp = 0, k.ep
+		if k.mono > 0 {
+			s.after = max(1, k.mono+(k.lastRead.Sub(k.monoAt)-s.behind).Milliseconds())
+		}
 	}
 	s.live, s.replay = false, false
 }
@@ -122,6 +125,9 @@ func (c *Client) hearLocked(s *Subscription, m *codec.Message, topic string) {
 // reader that was behind asks for so much more.
 func (k *conn) noteLag(ts int64) {
 	lag := k.lastRead.Add(k.clock).Sub(time.UnixMilli(ts))
+	if lag < 0 { // the hub's clock was set
+		k.clock, lag = k.clock-lag, 0
+	}
 	if k.lastRead.Sub(k.lagTurn) > 30*time.Second {
 		k.lagTurn, k.lagBefore, k.lagNow = k.lastRead, k.lagNow, 0
 	}

@@ -13,10 +13,10 @@
 // Dial connects once or fails. From then on a lost connection is made again
 // until Close, with a back-off that starts at 200 ms and is spread by chance.
 // Subscriptions go on where they stood: one to an exact name asks for what
-// follows the last number it saw, one to a pattern for the readings since it
-// last heard of the hub, a few seconds more, and drops what it has seen before:
-// both sides count that time by clocks that nobody sets, and what was seen is
-// known by its number.
+// follows the last number it saw, one to a pattern for what came since a time of
+// the hub's own clock, a few seconds before it last heard of the hub, and drops
+// what it has seen before, which is known by its number. Nobody sets that clock,
+// and how long the outage was does not count.
 // What the hub's ring still holds comes, and comes once. What it no longer
 // holds is counted in Message.Drop of the topic's next reading. When the hub
 // itself restarted its numbers begin anew: Message.Restart.

@@ -71,8 +71,10 @@ type Subscription struct {
 	live     bool   // the stored readings of this connection are through
 	begun    bool   // those of some connection have been
 	again    time.Time
+	after    int64            // patterns: all that came to the hub before this time of its own clock has been delivered
+	afterEp  uint64           // the hub's epoch, of after
 	start    time.Time        // patterns: when the hub was last heard
-	behind   time.Duration    // everything that came to it so long before that has been delivered
+	behind   time.Duration    // the same, if the hub has restarted: so long before start
 	ep       uint64           // exact names: the epoch of their numbers
 	last     map[string]*mark // the newest reading of each topic
 	acks     *acks            // of a durable subscription
@@ -223,6 +225,9 @@ func (c *Client) subFrameLocked(s *Subscription) frame {
 		}
 	} else if !s.exact && s.begun {
 		o.Has = o.Has&^from | codec.OptSince
+		if s.after > 0 {
+			o.After, o.Ep, o.Has = s.after, s.afterEp, o.Has|codec.OptAfter|codec.OptEp
+		}
 		now := time.Now()
 		o.Since = -int64((s.behind + away(now.Sub(s.start), now.Round(0).Sub(s.start.Round(0))) + time.Second - 1) / time.Second)
 	}

@@ -18,7 +18,7 @@ const TopicsPerRequest = 8
 
 // Subscription is what a peer's options say of a subscription; its Format and
 // its Tag are the dialect's.
-func Subscription(o *codec.Opts) (node.SubOptions, *codec.Error) {
+func Subscription(o *codec.Opts, epoch uint64) (node.SubOptions, *codec.Error) {
 	so := node.SubOptions{
 		Last: 1, Rate: o.Rate, Latest: o.Latest, NotOwn: o.NotOwn,
 		Since: o.Since, HasSince: o.Has&codec.OptSince != 0, Ep: o.Ep,
@@ -31,6 +31,13 @@ func Subscription(o *codec.Opts) (node.SubOptions, *codec.Error) {
 	}
 	if o.Has&codec.OptLast != 0 {
 		so.Last = o.Last
+	}
+	if o.Has&codec.OptAfter != 0 {
+		if so.HasSince = true; o.Ep == epoch {
+			so.After = max(1, o.After)
+		} else if o.Since >= 0 { // a number of one topic, or nothing: the hub has restarted, all is new
+			so.Since, so.Ep = 0, 0
+		}
 	}
 	return so, nil
 }

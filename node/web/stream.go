@@ -128,7 +128,7 @@ func (st *stream) subscribe(q *query, resume string, turn *node.Turn) *codec.Err
 	if q.Rate > 0 {
 		st.slow = int64(1000/q.Rate) + 1
 	}
-	o, err := dialect.Subscription(&q.Opts)
+	o, err := dialect.Subscription(&q.Opts, st.s.Hub.Epoch())
 	if err != nil {
 		return err
 	}

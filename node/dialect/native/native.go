@@ -218,6 +218,7 @@ func (n *native) welcome(p node.Peer, enc codec.Encoding, req *codec.Message, to
 	b = append(b, `,"version":`...)
 	b = codec.AppendString(b, codec.JSON, c.Version)
 	b = strconv.AppendInt(append(b, `,"now":`...), turn.Wall, 10)
+	b = strconv.AppendInt(append(b, `,"mono":`...), turn.Mono, 10)
 	b = strconv.AppendInt(append(b, `,"ping":`...), c.Ping.Milliseconds(), 10)
 	b = strconv.AppendInt(append(b, `,"maxFrame":`...), int64(c.MaxFrame), 10)
 	b = strconv.AppendInt(append(b, `,"retry":`...), retry.Milliseconds(), 10)
@@ -313,7 +314,7 @@ func (n *native) sub(p node.Peer, enc codec.Encoding, m *codec.Message, o *codec
 			return err
 		}
 	}
-	so, err := dialect.Subscription(o)
+	so, err := dialect.Subscription(o, n.cfg.Hub.Epoch())
 	if err != nil {
 		return err
 	}

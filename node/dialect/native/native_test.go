@@ -16,14 +16,14 @@ func TestNative(t *testing.T) {
 	}{
 		{name: "hello and welcome", script: `
 			a > {"op":"hello","id":9,"opts":{"dev":"d1"}}
-			a < {"op":"welcome","id":9,"data":{"hub":"gw","version":"1.0","now":1700000000000,"ping":50000,"maxFrame":65536,"retry":1000},"ep":7}
+			a < {"op":"welcome","id":9,"data":{"hub":"gw","version":"1.0","now":1700000000000,"mono":1700000000000,"ping":50000,"maxFrame":65536,"retry":1000},"ep":7}
 			b >> {"op":"hello"}
-			b << {"op":"welcome","data":{"hub":"gw","version":"1.0","now":1700000000000,"ping":50000,"maxFrame":65536,"retry":1000},"ep":7}`},
+			b << {"op":"welcome","data":{"hub":"gw","version":"1.0","now":1700000000000,"mono":1700000000000,"ping":50000,"maxFrame":65536,"retry":1000},"ep":7}`},
 		{name: "a subprotocol lets the hub speak first", script: `
 			open a topicd.v1.json
-			a < {"op":"welcome","data":{"hub":"gw","version":"1.0","now":1700000000000,"ping":50000,"maxFrame":65536,"retry":1000},"ep":7}
+			a < {"op":"welcome","data":{"hub":"gw","version":"1.0","now":1700000000000,"mono":1700000000000,"ping":50000,"maxFrame":65536,"retry":1000},"ep":7}
 			open b topicd.v1.cbor
-			b << {"op":"welcome","data":{"hub":"gw","version":"1.0","now":1700000000000,"ping":50000,"maxFrame":65536,"retry":1000},"ep":7}
+			b << {"op":"welcome","data":{"hub":"gw","version":"1.0","now":1700000000000,"mono":1700000000000,"ping":50000,"maxFrame":65536,"retry":1000},"ep":7}
 			# it is no obligation: the other encoding is answered in kind
 			b > {"op":"ping"}
 			b < {"op":"pong"}`},
@@ -104,22 +104,22 @@ func TestNative(t *testing.T) {
 			x << {"op":"msg","topic":"t","data":[1,-2.5,"é",null,true],"ts":1700000000000,"seq":2}`},
 		{name: "a device's readings tell from whom they are", script: `
 			a > {"op":"hello","opts":{"dev":"d1"}}
-			a < {"op":"welcome","data":{"hub":"gw","version":"1.0","now":1700000000000,"ping":50000,"maxFrame":65536,"retry":1000},"ep":7}
+			a < {"op":"welcome","data":{"hub":"gw","version":"1.0","now":1700000000000,"mono":1700000000000,"ping":50000,"maxFrame":65536,"retry":1000},"ep":7}
 			a > {"op":"pub","topic":"t","data":1}
 			b > {"op":"get","id":1,"topic":"t"}
 			b < {"op":"ok","id":1,"data":[{"topic":"t","seq":1,"ts":1700000000000,"data":1,"from":"d1"}]}`},
 		{name: "a reading sent again is recognised, also on a new connection", script: `
 			open a topicd.v1.json
-			a < {"op":"welcome","data":{"hub":"gw","version":"1.0","now":1700000000000,"ping":50000,"maxFrame":65536,"retry":1000},"ep":7}
+			a < {"op":"welcome","data":{"hub":"gw","version":"1.0","now":1700000000000,"mono":1700000000000,"ping":50000,"maxFrame":65536,"retry":1000},"ep":7}
 			a > {"op":"hello","opts":{"dev":"d1"}}
-			a < {"op":"welcome","data":{"hub":"gw","version":"1.0","now":1700000000000,"ping":50000,"maxFrame":65536,"retry":1000},"ep":7}
+			a < {"op":"welcome","data":{"hub":"gw","version":"1.0","now":1700000000000,"mono":1700000000000,"ping":50000,"maxFrame":65536,"retry":1000},"ep":7}
 			a > {"op":"pub","id":1,"topic":"t","data":"one","seq":1}
 			a < {"op":"ok","id":1,"topic":1,"seq":1}
 			a > {"op":"pub","id":2,"topic":"t","data":"one","seq":1}
 			a < {"op":"ok","id":2,"topic":1,"seq":1}
 			close a
 			b > {"op":"hello","opts":{"dev":"d1"}}
-			b < {"op":"welcome","data":{"hub":"gw","version":"1.0","now":1700000000000,"ping":50000,"maxFrame":65536,"retry":1000},"ep":7}
+			b < {"op":"welcome","data":{"hub":"gw","version":"1.0","now":1700000000000,"mono":1700000000000,"ping":50000,"maxFrame":65536,"retry":1000},"ep":7}
 			b > {"op":"pub","id":3,"topic":"t","data":"one","seq":1}
 			b < {"op":"ok","id":3,"topic":1,"seq":1}
 			# switched off and counting anew: another body
@@ -127,7 +127,7 @@ func TestNative(t *testing.T) {
 			b < {"op":"ok","id":4,"topic":1,"seq":2}
 			# another device with the same number and body
 			c > {"op":"hello","opts":{"dev":"d2"}}
-			c < {"op":"welcome","data":{"hub":"gw","version":"1.0","now":1700000000000,"ping":50000,"maxFrame":65536,"retry":1000},"ep":7}
+			c < {"op":"welcome","data":{"hub":"gw","version":"1.0","now":1700000000000,"mono":1700000000000,"ping":50000,"maxFrame":65536,"retry":1000},"ep":7}
 			c > {"op":"pub","id":5,"topic":"t","data":"one","seq":1}
 			c < {"op":"ok","id":5,"topic":1,"seq":3}`},
 		{name: "make and delete", script: `

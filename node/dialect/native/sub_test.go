@@ -74,6 +74,31 @@ func TestSubscribe(t *testing.T) {
 			a < {"op":"msg","topic":"t","data":6,"ts":1700000010000,"seq":6}
 			a < {"op":"live","id":1,"topic":"t","data":{"count":1}}
 			a < {"op":"ok","id":1,"topic":1,"data":{"topics":1,"from":6,"gap":0},"ep":7}`},
+		{name: "after a time of the hub's own clock, which welcome tells", script: five + `
+			wait 10000
+			p > {"op":"pub","topic":"t","data":6}
+			a > {"op":"sub","id":1,"topic":"#","opts":{"after":1700000010000,"ep":7,"since":-60}}
+			a < {"op":"msg","topic":"t","data":6,"ts":1700000010000,"seq":6}
+			a < {"op":"live","id":1,"topic":"#","data":{"count":1}}
+			a < {"op":"ok","id":1,"data":{"topics":1,"from":0,"gap":0},"ep":7}
+			wait 1000
+			b > {"op":"sub","id":1,"topic":"#","opts":{"after":1700000010001,"ep":7}}
+			b < {"op":"live","id":1,"topic":"#","data":{"count":0}}
+			b < {"op":"ok","id":1,"data":{"topics":1,"from":0,"gap":0},"ep":7}`},
+		{name: "after in the epoch of another run: since counts", script: five + `
+			wait 10000
+			p > {"op":"pub","topic":"t","data":6}
+			a > {"op":"sub","id":1,"topic":"#","opts":{"after":1800000010000,"ep":6,"since":-5}}
+			a < {"op":"msg","topic":"t","data":6,"ts":1700000010000,"seq":6}
+			a < {"op":"live","id":1,"topic":"#","data":{"count":1}}
+			a < {"op":"ok","id":1,"data":{"topics":1,"from":0,"gap":0},"ep":7}`},
+		{name: "after in the epoch of another run and no since: all is new", script: `
+			p > [{"op":"pub","topic":"t","data":1},{"op":"pub","topic":"t","data":2}]
+			a > {"op":"sub","id":1,"topic":"#","opts":{"after":1800000010000,"ep":6}}
+			a < {"op":"msg","topic":"t","data":1,"ts":1700000000000,"seq":1}
+			a < {"op":"msg","topic":"t","data":2,"ts":1700000000000,"seq":2}
+			a < {"op":"live","id":1,"topic":"#","data":{"count":2}}
+			a < {"op":"ok","id":1,"data":{"topics":1,"from":0,"gap":0},"ep":7}`},
 		{name: "the newest only", script: five + `
 			a > {"op":"sub","id":1,"topic":"t","opts":{"latest":true,"last":3}}
 			a < {"op":"msg","topic":"t","data":5,"ts":1700000000000,"seq":5,"drop":2}
@@ -168,7 +193,7 @@ func TestSubscribe(t *testing.T) {
 
 // TestPresence plays who hears of whom.
 func TestPresence(t *testing.T) {
-	const welcome = `{"op":"welcome","data":{"hub":"gw","version":"1.0","now":1700000000000,"ping":50000,"maxFrame":65536,"retry":1000},"ep":7}`
+	const welcome = `{"op":"welcome","data":{"hub":"gw","version":"1.0","now":1700000000000,"mono":1700000000000,"ping":50000,"maxFrame":65536,"retry":1000},"ep":7}`
 	tests := []struct{ name, script string }{
 		{"a named device comes, is silent, is back, goes", `
 			w > {"op":"sub","id":1,"topic":"$sys/presence/d1"}

@@ -77,7 +77,7 @@ func (p *page) pub(topic string, data []byte, turn *node.Turn) ([]byte, *codec.E
 
 // sub: {"topics","from","gap"}, as a native client is answered.
 func (p *page) sub(pattern string, o *codec.Opts, turn *node.Turn) ([]byte, *codec.Error) {
-	so, bad := dialect.Subscription(o)
+	so, bad := dialect.Subscription(o, p.peer.Session().Hub().Epoch())
 	if bad != nil {
 		return nil, bad
 	}
