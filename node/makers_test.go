@@ -128,4 +128,5 @@ func (mayNothing) MayPublish([]byte) *codec.Error   { return errNothing }
 func (mayNothing) MaySubscribe([]byte) *codec.Error { return errNothing }
 func (mayNothing) MayManage([]byte) *codec.Error    { return errNothing }
 func (mayNothing) MayAdmin() *codec.Error           { return errNothing }
+func (mayNothing) MayList() *codec.Error            { return errReserved }
 func (mayNothing) MayRead(string) bool              { return false }

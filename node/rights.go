@@ -16,6 +16,7 @@ type Rights interface {
 	MayManage(topic []byte) *codec.Error      // make, change, delete it
 	MayAdmin() *codec.Error                   // cut clients, open listeners, tokens, broadcast
 	MayRead(topic string) bool                // is it shown in lists
+	MayList() *codec.Error                    // is there anything that lists might show
 }
 
 // SetRights says what the session may do from now on; sessions that were not
@@ -104,6 +105,15 @@ func (s *Session) MayAdmin() *codec.Error {
 		return nil
 	}
 	return s.counted(s.rights.MayAdmin())
+}
+
+// MayList asks whether the session may read anything: who may not is told so, and
+// does not get an empty list, which would say that nothing is there.
+func (s *Session) MayList() *codec.Error {
+	if s.rights == nil {
+		return nil
+	}
+	return s.counted(s.rights.MayList())
 }
 
 // MayRead tells whether lists show the topic to the session.

@@ -364,8 +364,7 @@ func TestGuardStream(t *testing.T) {
 	case <-time.After(10 * time.Second):
 		t.Error("it goes on")
 	}
-	// Of topics a list shows those that may be read: none.
-	for path, want := range map[string]int{"/healthz": 200, "/api/topics": 200, "/api/topics/a": 401, "/api/stream?topic=%23": 401, "/api/export?topic=%23": 401, "/api/clients": 401, "/api/stats": 401, "/api/relay": 401} {
+	for path, want := range map[string]int{"/healthz": 200, "/api/topics": 401, "/api/topics/a": 401, "/api/stream?topic=%23": 401, "/api/export?topic=%23": 401, "/api/clients": 401, "/api/stats": 401, "/api/relay": 401} {
 		if status, body, _ := g.ask("GET", path, ""); status != want {
 			t.Errorf("%s without a token: %d %s", path, status, body)
 		}
@@ -382,6 +381,34 @@ func TestGuardProxy(t *testing.T) {
 	wants(t, me, `"publish":[]`)
 	_, me, _ = g.ask("GET", "/api/me", "")
 	wants(t, me, `"publish":["#"],"subscribe":["#","$sys/#","$SYS/#"]`)
+}
+
+// Who may read nothing is told so by whatever lists or reads, and gets no empty
+// list, by which a script would think that nothing is there.
+func TestWhoMayReadNothingIsToldSo(t *testing.T) {
+	g := serveGuarded(t)
+	g.ask("POST", "/api/pub/a", "1")
+	_, made, _ := g.ask("POST", "/api/tokens", `{"name":"pump","publish":["p/#"]}`, bearer+testAdmin, "Content-Type: application/json")
+	var pump struct{ Token string }
+	if err := json.Unmarshal([]byte(made), &pump); err != nil || pump.Token == "" {
+		t.Fatal(made)
+	}
+	for _, who := range []struct {
+		header string
+		want   int
+	}{{"X-Forwarded-For: 8.8.8.8", 401}, {bearer + pump.Token, 403}} {
+		for _, path := range []string{
+			"/api/topics", "/api/topics?match=a", "/api/topics?match=none/%23&data=1", "/api/topics/a", "/api/topics/none",
+			"/api/stream?topic=%23", "/api/export?topic=%23&format=csv", "/api/clients", "/api/stats",
+		} {
+			if status, text, _ := g.ask("GET", path, "", who.header); status != who.want {
+				t.Errorf("%s with %.20s…: %d %s", path, who.header, status, text)
+			}
+		}
+	}
+	if status, text, _ := g.ask("GET", "/api/topics?match=none/%23", ""); status != 200 || !strings.Contains(text, `"topics":[]`) {
+		t.Error(status, text)
+	}
 }
 
 // Behind a proxy a token that is none makes nobody the LAN's either, and an

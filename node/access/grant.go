@@ -54,6 +54,14 @@ func (g *Grant) MayAdmin() *codec.Error {
 	return errNotAdmin
 }
 
+// MayList tells whether anything at all may be read.
+func (g *Grant) MayList() *codec.Error {
+	if len(g.Subscribe) > 0 && !g.revoked.Load() {
+		return nil
+	}
+	return g.may("read", nil, nil)
+}
+
 // MayRead tells whether the topic is shown in lists.
 func (g *Grant) MayRead(topic string) bool {
 	for _, p := range g.Subscribe {

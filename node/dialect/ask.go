@@ -77,6 +77,9 @@ func Readable(s *node.Session, pattern []byte, o *codec.Opts, turn *node.Turn) (
 // Listable are topics that a peer asks for a list of, those that fit match among
 // them; "" fits all.
 func Listable(s *node.Session, match string, turn *node.Turn) ([]*node.Topic, *codec.Error) {
+	if err := s.MayList(); err != nil {
+		return nil, err
+	}
 	if match != "" {
 		if err := codec.CheckPattern([]byte(match)); err != nil {
 			return nil, err

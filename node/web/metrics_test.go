@@ -78,4 +78,5 @@ func (r rights) MaySubscribe(name []byte) *codec.Error {
 }
 func (r rights) MayManage(name []byte) *codec.Error { return r.may(name) }
 func (r rights) MayAdmin() *codec.Error             { return codec.Errorf(codec.CodeForbidden, "no") }
+func (r rights) MayList() *codec.Error              { return nil }
 func (r rights) MayRead(name string) bool           { return codec.Match(r.pattern, name) }

@@ -13,6 +13,9 @@ import (
 // serveTopics lists topics: GET /api/topics?match=PATTERN&data=1.
 func (s *server) serveTopics(w http.ResponseWriter, r *http.Request) {
 	s.api(w, r, func(sess *node.Session) *codec.Error {
+		if err := sess.MayList(); err != nil {
+			return err
+		}
 		match := pattern(r.URL.Query().Get("match"))
 		if match != "" {
 			if err := checkPattern(match); err != nil {

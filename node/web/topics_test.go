@@ -10,6 +10,7 @@ import (
 
 	"github.com/fxamacker/cbor/v2"
 
+	"topicd/codec"
 	"topicd/node"
 )
 
@@ -83,7 +84,8 @@ type ending struct {
 	left int
 }
 
-func (e *ending) MayRead(string) bool { e.left--; return e.left >= 0 }
+func (e *ending) MayList() *codec.Error { return nil }
+func (e *ending) MayRead(string) bool   { e.left--; return e.left >= 0 }
 
 // An export that is read slowly ends with the rights that it began with.
 func TestExportEndsWithRights(t *testing.T) {

@@ -148,6 +148,7 @@ func (o Only) MayPublish(topic []byte) *codec.Error     { return o.ok(string(top
 func (o Only) MaySubscribe(pattern []byte) *codec.Error { return o.ok(string(pattern)) }
 func (o Only) MayManage(topic []byte) *codec.Error      { return o.ok(string(topic) + "!") }
 func (o Only) MayAdmin() *codec.Error                   { return o.ok("!") }
+func (o Only) MayList() *codec.Error                    { return nil }
 func (o Only) MayRead(topic string) bool                { return o.ok(topic) == nil }
 
 // EachReader runs a test with every way of the transport to read.

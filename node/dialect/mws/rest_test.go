@@ -253,6 +253,7 @@ func (f few) MaySubscribe(p []byte) *codec.Error {
 }
 func (few) MayManage([]byte) *codec.Error { return nil }
 func (few) MayAdmin() *codec.Error        { return nil }
+func (few) MayList() *codec.Error         { return nil }
 func (few) MayRead(string) bool           { return true }
 
 // In mode none the hub's own rights hold; the administrator may everything.

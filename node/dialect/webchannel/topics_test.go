@@ -274,6 +274,7 @@ func (r onlyGreen) MayPublish(t []byte) *codec.Error   { return r.may(t) }
 func (r onlyGreen) MaySubscribe(t []byte) *codec.Error { return r.may(t) }
 func (r onlyGreen) MayManage(t []byte) *codec.Error    { return r.may(t) }
 func (r onlyGreen) MayAdmin() *codec.Error             { return r.may(nil) }
+func (r onlyGreen) MayList() *codec.Error              { return nil }
 func (r onlyGreen) MayRead(t string) bool              { return r.may([]byte(t)) == nil }
 
 func TestRightsOfPages(t *testing.T) {
