@@ -11,7 +11,7 @@ import glob, http.client, json, os, re, shutil, signal, socket, subprocess, sys,
 ARCH, TOPICD, DEB = sys.argv[1:4]
 WORK = ".build/board"
 PORT = int(os.environ.get("BOARD_PORT", "23345"))
-WRITERS, LOAD = 8, 15  # connections that publish, seconds until the power is cut
+WRITERS, LOAD = 48, 15  # connections that publish, seconds until the power is cut
 
 ARCHES = {  # Debian's kernel, qemu, machine, ELF machine for binfmt_misc, class
     "arm64": ("linux-image-cloud-arm64", "qemu-system-aarch64", ["-M", "virt", "-cpu", "cortex-a53"], "aarch64", 2, 0xB7),
@@ -77,7 +77,7 @@ def disk():
     image = f"{WORK}/disk-{ARCH}.img"
     if os.path.exists(image):
         os.remove(image)
-    sh("mke2fs", "-q", "-t", "ext4", "-d", root, image, "1300M")
+    sh("mke2fs", "-q", "-t", "ext4", "-d", root, image, "1300M", stdout=subprocess.DEVNULL)
     shutil.rmtree(root)
     return image
 
