@@ -65,6 +65,7 @@ func (h *Hub) endSubLocked(b *Subscription, told bool, turn *Turn) {
 	defer s.mu.Unlock()
 	b.ending, b.told = true, told
 	h.nsubs--
+	h.patternBytes -= int64(sizeClass(len(b.pattern)))
 	for _, w := range b.held.waiting() {
 		s.appendLocked(fan.NewEntry(w.topic, b.slot, uint64(w.from)))
 	}

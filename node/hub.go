@@ -37,29 +37,30 @@ type Hub struct {
 	fair       atomic.Uint32 // bytes that each topic may always hold
 
 	// guarded by mu. Lock order: hub → topic → session → arena.
-	mu       sync.RWMutex
-	byName   index
-	patterns fan.Trie[*Subscription]
-	auds     fan.Audiences[*Subscription]
-	sessions map[uint32]*Session
-	devices  map[string]*window // dedupe, by device
-	speeches map[speech]*speech // what peers speak
-	named    map[string]int     // connections that go by a name
-	ids      uint32             // sessions ever opened
-	rank     uint64             // subscriptions ever made
-	nsubs    int
-	dying    []dying  // topics that have ended since the last reap
-	deleted  uint32   // topics ever deleted: a topic born later has another epoch
-	names    int64    // bytes of topic names
-	own      int      // topics of the hub's own: presence must not take all places
-	swept    uint32   // where the next sweep goes on
-	brief    bool     // some topic may live shorter than briefKeep
-	victim   uint32   // where the next search for room goes on
-	dry      [2]int64 // when a search for room found none: among topics above their share, among all
-	gaveBack int      // times that long work let others have mu
-	watched  int      // subscriptions that may want to hear of everybody's presence
-	began    int64
-	statsAt  int64 // when the figures were published last
+	mu           sync.RWMutex
+	byName       index
+	patterns     fan.Trie[*Subscription]
+	auds         fan.Audiences[*Subscription]
+	sessions     map[uint32]*Session
+	devices      map[string]*window // dedupe, by device
+	speeches     map[speech]*speech // what peers speak
+	named        map[string]int     // connections that go by a name
+	ids          uint32             // sessions ever opened
+	rank         uint64             // subscriptions ever made
+	nsubs        int
+	patternBytes int64    // of all subscriptions' patterns
+	dying        []dying  // topics that have ended since the last reap
+	deleted      uint32   // topics ever deleted: a topic born later has another epoch
+	names        int64    // bytes of topic names
+	own          int      // topics of the hub's own: presence must not take all places
+	swept        uint32   // where the next sweep goes on
+	brief        bool     // some topic may live shorter than briefKeep
+	victim       uint32   // where the next search for room goes on
+	dry          [2]int64 // when a search for room found none: among topics above their share, among all
+	gaveBack     int      // times that long work let others have mu
+	watched      int      // subscriptions that may want to hear of everybody's presence
+	began        int64
+	statsAt      int64 // when the figures were published last
 }
 
 // New makes an empty hub.
@@ -141,6 +142,13 @@ func (s *Session) Close(turn *Turn) {
 	h.readyBytes.Add(-int64(s.ready.Truncate(0)))
 	s.leaveOffLocked()
 	s.tasks = nil
+	if x := s.ext; x != nil {
+		s.unsayLocked()
+		if x.page != nil {
+			h.pages.gone(x.page)
+		}
+		x.page, x.fetching = nil, nil
+	}
 	s.mu.Unlock()
 	h.leaveLocked(s, s.subs, turn.Mono)
 	s.mu.Lock()

@@ -26,9 +26,15 @@ type waiting struct {
 	next   *waiting
 }
 
-// maxLater is how many answers of a session may wait for the disk. More come
-// only when it is much slower than its peer, who is told to slow down.
-const maxLater = 4096
+const (
+	// maxLater is how many answers of a session may wait for the disk. More come
+	// only when it is much slower than its peer, who is told to slow down.
+	maxLater = 4096
+	// maxLaters is how many of all sessions together may, some 4 MiB; a few of each
+	// always. While the disk hangs every session's 4,096 would be 400 MiB.
+	maxLaters = 32 << 10
+	fewLaters = 16
+)
 
 var errLater = &codec.Error{Code: codec.CodeTooFast, Msg: "too many of your readings wait for the disk: wait for their answers first", Retry: 1000}
 
@@ -41,11 +47,12 @@ func (s *Session) Later(c Commit, a Answer, turn *Turn) *codec.Error {
 		return errClosed
 	}
 	l := &s.extraLocked().later
-	if l.n.Load() >= maxLater {
+	if n := l.n.Load(); n >= maxLater || n >= fewLaters && s.hub.laters.n.Load() >= maxLaters {
 		s.hub.Stats.Add(RefusedLater, 1)
 		return errLater
 	}
 	w := &waiting{Answer: a, commit: c}
+	s.hub.laters.n.Add(1)
 	if l.n.Add(1) == 1 {
 		l.first = w
 		s.hub.laters.add(s)
@@ -77,6 +84,7 @@ func (s *Session) answerLocked(dst []byte, f Framer) (out []byte, some bool) {
 		}
 		dst, some = w.Append(dst, f, why), true
 		l.first = w.next
+		s.hub.laters.n.Add(-1)
 		if l.n.Add(-1) == 0 {
 			l.last = nil
 			s.hub.laters.remove(s)
@@ -85,10 +93,21 @@ func (s *Session) answerLocked(dst []byte, f Framer) (out []byte, some bool) {
 	return dst, some
 }
 
+// unsayLocked drops the answers that wait: the session ends.
+func (s *Session) unsayLocked() {
+	l := &s.ext.later
+	if n := l.n.Swap(0); n > 0 {
+		l.first, l.last = nil, nil
+		s.hub.laters.n.Add(-int64(n))
+		s.hub.laters.remove(s)
+	}
+}
+
 // laters are the sessions with answers that wait, and a channel that is closed when
 // the disk has more, for whoever waits on a goroutine of its own.
 type laters struct {
-	mu   sync.Mutex // after the sessions'
+	n    atomic.Int64 // answers that wait
+	mu   sync.Mutex   // after the sessions'
 	sess map[*Session]struct{}
 	more chan struct{}
 }

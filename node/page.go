@@ -54,10 +54,13 @@ func (v *visit) awaitUnlock(t *Topic, from uint64) {
 
 const (
 	pageQuota = 16 << 10 // bytes read from the disk at a time
-	maxPages  = 128      // pages that wait for their readers: the oldest is read once more when its time comes
+	pageBuf   = pageQuota + 4<<10
+	maxPages  = 128 // pages that wait for their readers: the oldest is read once more when its time comes
+	// maxPageBytes is what all of them take: one page may be a reading of a MiB.
+	maxPageBytes = maxPages * pageBuf
 )
 
-var pageBufs = sync.Pool{New: func() any { b := make([]byte, 0, pageQuota+4<<10); return &b }}
+var pageBufs = sync.Pool{New: func() any { b := make([]byte, 0, pageBuf); return &b }}
 
 // read fetches the page and hands it to its session, on a goroutine of the disk's.
 func (p *page) read(tape Tape, to uint64) {
@@ -78,8 +81,18 @@ func (p *page) read(tape Tape, to uint64) {
 		s.ext.page, s.queued = p, true
 	}
 	s.mu.Unlock()
-	if wake {
-		s.sink.Wake()
+	if !wake {
+		p.s.hub.pages.gone(p)
+		return
+	}
+	s.sink.Wake()
+}
+
+// giveBack lends the page's buffer to the next one, unless a large reading has
+// blown it up.
+func (p *page) giveBack() {
+	if cap(*p.buf) <= 2*pageBuf {
+		pageBufs.Put(p.buf)
 	}
 }
 
@@ -101,30 +114,38 @@ func (p *page) seek(tape Tape, to uint64) (err error) {
 
 // pages are those that have come and wait for their readers, oldest first.
 type pages struct {
-	mu   sync.Mutex
-	list []*page
+	mu    sync.Mutex // after the sessions'
+	list  []*page
+	bytes int
 }
 
-// come adds a page. When there are too many the oldest is given up: its reader does
-// not read, and has it fetched again when it does.
+// come adds a page. When there are too many the oldest are given up: their readers
+// do not read, and have them fetched again when they do.
 func (w *pages) come(p *page) {
+	var old []*page
 	w.mu.Lock()
 	w.list = append(w.list, p)
-	var old *page
-	if len(w.list) > maxPages {
-		old = w.list[0]
+	w.bytes += cap(*p.buf)
+	for len(w.list) > maxPages || w.bytes > maxPageBytes && len(w.list) > 1 {
+		old = append(old, w.list[0])
+		w.bytes -= cap(*w.list[0].buf)
+		w.list[0] = nil
 		w.list = w.list[1:]
 	}
 	w.mu.Unlock()
-	if old == nil {
-		return
+	for _, p := range old {
+		p.giveUp()
 	}
-	s := old.s
+}
+
+// giveUp puts the cursor of a page that nobody takes back on its reader's list.
+func (p *page) giveUp() {
+	s := p.s
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.closed && s.ext.page == old {
+	if !s.closed && s.ext.page == p {
 		s.ext.page, s.ext.fetching = nil, nil
-		s.unparkLocked(old.b, old.t.idx)
+		s.unparkLocked(p.b, p.t.idx)
 	}
 }
 
@@ -134,6 +155,7 @@ func (w *pages) gone(p *page) {
 	for i, q := range w.list {
 		if q == p {
 			w.list = append(w.list[:i], w.list[i+1:]...)
+			w.bytes -= cap(*p.buf)
 			return
 		}
 	}
@@ -177,7 +199,7 @@ func (s *Session) pageUnlock(dst []byte, now int64, f Framer, sc *Scratch) []byt
 		s.unparkNextLocked()
 	}
 	s.mu.Unlock()
-	pageBufs.Put(p.buf)
+	p.giveBack()
 	return dst
 }
 

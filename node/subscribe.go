@@ -1,6 +1,8 @@
 package node
 
 import (
+	"strings"
+
 	"topicd/codec"
 	"topicd/node/fan"
 )
@@ -263,7 +265,7 @@ func (h *Hub) subscriptionLocked(s *Session, pattern string) (*Subscription, *co
 			n++
 		}
 	}
-	if n >= h.opt.Subs || h.nsubs >= h.opt.Sessions*subsPerSession {
+	if n >= h.opt.Subs || !h.roomForSub(pattern, n) {
 		h.Stats.Add(RefusedSubs, 1)
 		return nil, errSubs
 	}
@@ -283,12 +285,38 @@ func (h *Hub) subscriptionLocked(s *Session, pattern string) (*Subscription, *co
 	}
 	s.subs[slot] = b
 	h.nsubs++
+	h.patternBytes += int64(sizeClass(len(pattern)))
 	if reservedPattern(pattern) {
 		h.watched++
 	}
 	return b, nil
 }
 
-const subsPerSession = 16 // on average: bounds all sessions' subscriptions together
+const (
+	subsPerSession = 16           // on average: bounds all sessions' subscriptions together
+	subBase        = subCost - 40 // a subscription without its pattern
+	fewSubs        = 4            // a session's first ones, where they are
+	fewLevels      = 4            // short, find room that is nobody else's
+)
+
+// roomForSub tells whether one more subscription fits into what all may take
+// together, for a session that has n. Patterns cost what they are: of 64 levels one
+// takes 20 KB. A quarter is kept for those who want little.
+func (h *Hub) roomForSub(pattern string, n int) bool {
+	levels := 0
+	if codec.HasWildcard(pattern) {
+		levels = strings.Count(strings.TrimSuffix(pattern, "#"), "/") + 1
+	}
+	most := h.opt.Sessions * subsPerSession
+	if h.nsubs >= most {
+		return false
+	}
+	bytes := int64(most) * subCost
+	if n >= fewSubs || levels > fewLevels || len(pattern) > nameShare {
+		bytes -= bytes / 4
+	}
+	used := int64(h.nsubs)*subBase + h.patternBytes + int64(h.patterns.Levels())*fan.LevelCost
+	return used+subBase+int64(sizeClass(len(pattern)))+int64(levels)*fan.LevelCost <= bytes
+}
 
 var errSubs = &codec.Error{Code: codec.CodeNoRoom, Msg: "too many subscriptions: unsubscribe some or use a pattern"}

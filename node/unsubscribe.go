@@ -55,6 +55,7 @@ func (h *Hub) leaveLocked(s *Session, subs []*Subscription, now int64) {
 			continue
 		}
 		h.nsubs--
+		h.patternBytes -= int64(sizeClass(len(b.pattern)))
 		if reservedPattern(b.pattern) {
 			h.watched--
 		}

@@ -121,7 +121,7 @@ func (s *siege) hugeFrames() {
 	for _, b := range [][]byte{
 		{0x82, 0xff, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0},
 		{0x82, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0},
-		frame(0x82, strings.Repeat("x", 1<<20)), frame(0x81, strings.Repeat("[", 65537)),
+		frame(0x82, strings.Repeat("x", 1<<20+1)), frame(0x81, strings.Repeat("[", 1<<20+1)),
 	} {
 		c, r, _ := s.open("127.0.0.13", "/ws")
 		_, _ = c.Write(b)
@@ -268,10 +268,11 @@ func (s *siege) newcomer(ip string) {
 	wants(s.T, say(s.T, ws, fmt.Sprintf(`{"op":"pub","id":1,"topic":"new/%d","data":1}`, time.Now().UnixNano())), `"ok"`)
 }
 
+// badNames: MQTT allows levels that are empty, so a//b is a name here too.
 func (s *siege) badNames() {
 	ws := from(s.T, "127.0.0.33", s.h.url)
 	defer ws.Close()
-	for _, name := range []string{strings.Repeat("x", 129), strings.Repeat("a/", 16) + "a", "a//b", "/a", "a/", "a\u0000b", "a\nb", "+", "#", "$sys/x", ""} {
+	for _, name := range []string{strings.Repeat("x", 1025), strings.Repeat("a/", 64) + "a", "a\u0000b", "a\nb", "+", "#", "$sys/x", ""} {
 		text, _ := json.Marshal(name)
 		for _, op := range []string{"pub", "make"} {
 			wants(s.T, say(s.T, ws, fmt.Sprintf(`{"op":"%s","id":1,"topic":%s,"data":1}`, op, text)), `"err"`)

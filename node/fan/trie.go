@@ -6,9 +6,17 @@ import "strings"
 // asked when a topic is born, never when a reading is published. Exact
 // subscriptions are not in it: they hold their topic.
 type Trie[L Listener[L]] struct {
-	root level[L]
-	n    int
+	root   level[L]
+	n      int
+	levels int // below the root
 }
+
+// Levels is how many levels all patterns have together, those that they share once:
+// each is some LevelCost bytes.
+func (p *Trie[L]) Levels() int { return p.levels }
+
+// LevelCost is a level and its place in a map.
+const LevelCost = 320
 
 type level[L Listener[L]] struct {
 	kids map[string]*level[L]
@@ -33,6 +41,7 @@ func (p *Trie[L]) Add(s L) {
 		}
 		if next == nil {
 			next = &level[L]{}
+			p.levels++
 			if word == "+" {
 				at.plus = next
 			} else {
@@ -53,30 +62,32 @@ func (p *Trie[L]) Add(s L) {
 // Remove takes a subscription out.
 func (p *Trie[L]) Remove(s L) {
 	p.n--
-	p.root.remove(s, s.Pattern())
+	p.root.remove(s, s.Pattern(), &p.levels)
 }
 
-// remove takes s out and reports whether nothing is left below l.
-func (l *level[L]) remove(s L, rest string) bool {
+// remove takes s out and reports whether nothing is left below l. n counts levels.
+func (l *level[L]) remove(s L, rest string, n *int) bool {
 	word, tail, more := strings.Cut(rest, "/")
 	switch {
 	case word == "#":
 		l.rest = takeOut(l.rest, s)
 	case word == "+":
-		if l.plus.step(s, tail, more) {
+		if l.plus.step(s, tail, more, n) {
 			l.plus = nil
+			*n--
 		}
 	default:
-		if l.kids[word].step(s, tail, more) {
+		if l.kids[word].step(s, tail, more, n) {
 			delete(l.kids, word)
+			*n--
 		}
 	}
 	return len(l.kids) == 0 && l.plus == nil && len(l.here) == 0 && len(l.rest) == 0
 }
 
-func (l *level[L]) step(s L, rest string, more bool) bool {
+func (l *level[L]) step(s L, rest string, more bool, n *int) bool {
 	if more {
-		return l.remove(s, rest)
+		return l.remove(s, rest, n)
 	}
 	l.here = takeOut(l.here, s)
 	return len(l.kids) == 0 && l.plus == nil && len(l.here) == 0 && len(l.rest) == 0

@@ -38,9 +38,9 @@ func (c *conn) takeLocked(out []byte) []byte {
 
 const (
 	// maxUnread is what may wait for a peer that does not read, in answers and
-	// in the rest of an interrupted write; two messages where those are larger,
-	// and one more on top. Above it the connection is cut without a word: the
-	// peer would not read that either.
+	// in the rest of an interrupted write; twice what it asks with where that is
+	// larger (an echo of a MiB), and one more on top. Above it the connection is
+	// cut without a word: the peer would not read that either.
 	maxUnread = 256 << 10
 	// relieveAt is how much waits before it is written while the peer's requests
 	// are still being read: who asks for much in one go is not cut for it.
@@ -66,7 +66,7 @@ func (c *conn) mayAnswerLocked() bool {
 	n := c.unreadLocked()
 	// When the answers of all together are too many, those go who wait for more
 	// than a few.
-	if n > max(maxUnread, 2*c.srv.opt.MaxFrame) || n > batchLimit+fewAnswers && c.srv.unread.Full() {
+	if n > max(maxUnread, 2*int(c.asked)) || n > batchLimit+fewAnswers && c.srv.unread.Full() {
 		c.exceedLocked()
 	}
 	return c.life == alive

@@ -45,6 +45,7 @@ type conn struct {
 	greetBy   int64  // when its first message must have come; 0 = it has
 	silence   int32  // milliseconds without a sign of life; 0 = the server's, negative = any
 	counted   int32  // bytes of what waits that stand in the server's count
+	asked     int32  // bytes of the message that is being answered
 
 	// owned by the reader
 	dialect node.Dialect    // written under mu as well

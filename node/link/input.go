@@ -140,7 +140,7 @@ func (c *conn) message(text bool, p []byte, turn *node.Turn) *Broken {
 	}
 	c.mu.Lock()
 	speaking := c.life == alive
-	c.greetBy = 0
+	c.greetBy, c.asked = 0, int32(len(p))
 	c.mu.Unlock()
 	if speaking { // RFC 6455 5.5.1: what comes after our goodbye does not count
 		c.dialect.Frame(c, text, p, turn)
