@@ -320,7 +320,7 @@ func (s *settings) bench() {
 func (s *settings) hub(name string) node.Options {
 	return node.Options{
 		Memory: int64(s.memory) - s.storeMemory(), TopicCap: int(s.topicCap), MaxBody: int(s.maxFrame),
-		Topics: s.topics, Sessions: s.sessions, Subs: s.subs, Rate: s.rate, ByteRate: int(s.byteRate),
+		Topics: s.topicLimit(), Sessions: s.sessions, Subs: s.subs, Rate: s.rate, ByteRate: int(s.byteRate),
 		Made: s.sessionTopics, Keep: s.keep, Stale: s.stale, Name: name,
 	}
 }

@@ -71,11 +71,19 @@ func (s *settings) storeWorst(topics int) int64 {
 	return store.Worst(s.storeOptions(topics), topics)
 }
 
+// topicLimit is how many topics there may be: one per KiB of --memory unless said.
+func (s *settings) topicLimit() int {
+	if s.topics > 0 {
+		return s.topics
+	}
+	return int(min(int64(s.memory)>>10, node.MaxTopics))
+}
+
 // storeMemory is what of --memory the store of durable topics has: what it takes at
 // most, up to half. Readings that the arena then does not hold are read from disk.
 func (s *settings) storeMemory() int64 {
 	if !s.wantsDurable() {
 		return 0
 	}
-	return min(s.storeWorst(s.topics), int64(s.memory)/2)
+	return min(s.storeWorst(s.topicLimit()), int64(s.memory)/2)
 }
