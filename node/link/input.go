@@ -1,10 +1,29 @@
 package link
 
 import (
+	"slices"
 	"unicode/utf8"
 
 	"topicd/node"
 )
+
+// readBuffer is what one reads into: many small messages come at once. One that is
+// longer than half of it is read to where it is kept: a buffer for the largest
+// message would lie there unused, and have the collector leave as much garbage again.
+const readBuffer = 128 << 10
+
+// room is where the connection's next bytes go, behind the have bytes of its
+// unfinished message.
+func (c *conn) room(buf []byte) (in []byte, have int) {
+	have = len(c.part)
+	if have <= len(buf)/2 {
+		copy(buf, c.part)
+		return buf, have
+	}
+	step := have / 4 // what is not counted may be that much, as where append makes room
+	c.part = slices.Grow(c.part, step)
+	return c.part[:have+step], have
+}
 
 // heard takes what a reader has read: buf begins with the bytes left from before.
 // It returns for how many milliseconds the peer is to be left unread.

@@ -225,3 +225,36 @@ func TestOneLargeAnswer(t *testing.T) {
 		c.want("text:x")
 	})
 }
+
+// TestLongMessages: messages longer than what a reader reads into come whole, with
+// what is before and behind them, in whatever pieces the socket has them.
+func TestLongMessages(t *testing.T) {
+	t.Parallel()
+	long := bytes.Repeat([]byte("0123456789"), 50_000)
+	eachReader(t, func(t *testing.T, reader string) {
+		s := serve(t, withEcho(options{Reader: reader, MaxFrame: len(long)}), node.Options{})
+		c := s.dial()
+		go func() {
+			var all []byte
+			for _, n := range []int{1, 70_000, 131_072, 500_000, 2, 200_000} {
+				all = append(all, clientFrame(true, 0, opText, long[:n])...)
+			}
+			for step := 1; len(all) > 0; step = step*3 + 1 {
+				n := min(step, len(all))
+				if step > 300_000 {
+					step = 0
+				}
+				_, _ = c.nc.Write(all[:n])
+				all = all[n:]
+			}
+		}()
+		for _, n := range []int{1, 70_000, 131_072, 500_000, 2, 200_000} {
+			c.want(answer(opText, long[:n]))
+		}
+		c.send(text("x"))
+		c.want("text:x")
+		if n := s.Partials(); n != 0 {
+			t.Errorf("%d bytes of unfinished messages are counted", n)
+		}
+	})
+}

@@ -41,7 +41,7 @@ func (s *Server) startPoll() error {
 	for i := range s.loops {
 		l := &s.loops[i]
 		l.srv = s
-		l.buf = make([]byte, s.opt.MaxFrame+readAhead)
+		l.buf = make([]byte, readBuffer)
 		ep, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
 		if err != nil {
 			return err
@@ -157,8 +157,8 @@ func (l *loop) read(c *conn, p *pollSocket, events uint32) {
 	if p.tls != nil && events&(unix.EPOLLHUP|unix.EPOLLERR) == 0 && p.isPaused() {
 		return
 	}
-	have := copy(l.buf, c.part)
-	n, err := p.read(l.buf[have:])
+	in, have := c.room(l.buf)
+	n, err := p.read(in[have:])
 	if p.owes() {
 		c.Wake()
 	}
@@ -169,10 +169,10 @@ func (l *loop) read(c *conn, p *pollSocket, events uint32) {
 		l.end(c, p)
 		return
 	}
-	if p.tls != nil && have+n == len(l.buf) {
+	if p.tls != nil && have+n == len(in) {
 		p.arm(unix.EPOLLIN | unix.EPOLLOUT)
 	}
-	if wait := c.heard(l.buf[:have+n], &l.turn); wait > 0 {
+	if wait := c.heard(in[:have+n], &l.turn); wait > 0 {
 		p.pause(true)
 		l.srv.pacer.add(due{at: l.mono + wait*int64(time.Millisecond), c: c, paused: true})
 	}

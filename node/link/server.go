@@ -157,6 +157,3 @@ func (s *Server) startReading() error {
 	}
 	return errors.New("unknown reader " + s.opt.Reader)
 }
-
-// readAhead is read beyond one largest message: many small ones come at once.
-const readAhead = 64 << 10

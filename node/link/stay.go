@@ -33,7 +33,7 @@ type reader struct {
 
 func (s *Server) startStay() {
 	for range cap(s.readers) {
-		s.readers <- &reader{newWorker(s), make([]byte, s.opt.MaxFrame+readAhead)}
+		s.readers <- &reader{newWorker(s), make([]byte, readBuffer)}
 	}
 }
 
@@ -75,13 +75,13 @@ func (s *staySocket) readOnce(c *conn, fd int) time.Duration {
 	r := <-c.srv.readers
 	defer func() { c.srv.readers <- r }()
 	r.tick()
-	have := copy(r.buf, c.part)
+	in, have := c.room(r.buf)
 	var n int
 	var err error
 	if s.tls != nil {
-		n, err = s.tls.read(r.buf[have:])
+		n, err = s.tls.read(in[have:])
 	} else {
-		n, err = readFD(fd, r.buf[have:])
+		n, err = readFD(fd, in[have:])
 	}
 	if s.owes() {
 		c.Wake()
@@ -92,7 +92,7 @@ func (s *staySocket) readOnce(c *conn, fd int) time.Duration {
 	if err != nil {
 		return isOver
 	}
-	wait := c.heard(r.buf[:have+n], &r.turn)
+	wait := c.heard(in[:have+n], &r.turn)
 	r.attend()
 	return time.Duration(wait) * time.Millisecond
 }
