@@ -109,6 +109,32 @@ func checkPages(t *testing.T, s *Store, ep uint64, topics, each int) {
 	}
 }
 
+// What is on disk takes no room from what may wait, whether or not more comes.
+func TestRoomAfterABurst(t *testing.T) {
+	s := open(t, Options{Dir: t.TempDir(), Pending: 2 * syncBytes})
+	total := uint64(0)
+	burst := func(ep uint64) (n uint64) {
+		s.mu.Lock()
+		defer s.mu.Unlock() // the writer takes all of it, not what it is quick to see
+		for {
+			if _, _, err := s.appendLocked(reading("a", ep, total+1, 100)); err == errSlow {
+				return n
+			} else if err != nil {
+				t.Fatal(err)
+			}
+			n++
+			total++
+		}
+	}
+	first := burst(s.Epoch())
+	if err := s.Sync(); err != nil {
+		t.Fatal(err)
+	}
+	if second := burst(s.Epoch()); second != first {
+		t.Errorf("%d readings may wait, and after they were written %d", first, second)
+	}
+}
+
 func TestAppendReadReopen(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, Options{Dir: dir, Sync: 5 * time.Millisecond})

@@ -108,7 +108,15 @@ func (s *Store) write() error {
 	if err := s.putMoved(pos); err != nil {
 		return err
 	}
-	return s.sync(pos)
+	if err := s.sync(pos); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	if s.flown == len(s.inflight) { // what is on disk does not wait, and Append counts what does
+		s.inflight, s.flown = s.inflight[:0], 0
+	}
+	s.mu.Unlock()
+	return nil
 }
 
 // shrunk gives back a buffer that one burst made large.
