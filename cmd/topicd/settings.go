@@ -49,6 +49,7 @@ type settings struct {
 	tlsListen  []string
 
 	mqttListen, mqttTLSListen []string
+	homeAssistant             string
 
 	sessions, topics, subs, rate int
 	perAddress, requests, pings  int
@@ -100,7 +101,8 @@ func newSettings() *settings {
 		sessions: 1024, subs: 256, rate: 10_000, byteRate: 16 << 20,
 		perAddress: 64, requests: 1000, pings: 20, sessionTopics: 4096, header: 5 * time.Second, idle: 30 * time.Second,
 		keep: 10 * time.Minute, stale: time.Minute,
-		access: access.LAN, tls: "off", joined: access.Patterns{Publish: []string{"#"}, Subscribe: []string{"#"}},
+		homeAssistant: "auto",
+		access:        access.LAN, tls: "off", joined: access.Patterns{Publish: []string{"#"}, Subscribe: []string{"#"}},
 		static: map[string]*topicSetting{},
 		store:  storeSettings{bytes: store.DefaultBytes, sync: store.DefaultSync, forget: store.DefaultForget},
 		uplink: uplinkSettings{enc: "json"},
@@ -137,6 +139,7 @@ func (s *settings) topFlags(fs *pflag.FlagSet) {
 	fs.Var(&list{v: &s.tlsListen, check: checkListen}, "tls-listen", "`ADDR` to serve TLS on, repeatable, while --listen stays plain")
 	fs.Var(&list{v: &s.mqttListen, check: checkMQTT}, "mqtt-listen", "`ADDR` to serve MQTT on, repeatable, or off (default :1883 if nobody else has it and no --listen was given)")
 	fs.Var(&list{v: &s.mqttTLSListen, check: checkMQTT}, "mqtt-tls-listen", "`ADDR` to serve MQTT over TLS on, repeatable: :8883")
+	fs.Var(checked{&s.homeAssistant, checkPrefix}, "homeassistant", "tell Home Assistant of sensors, by discovery over MQTT: auto (once somebody asks for it), on, off, or a `PREFIX` that is not homeassistant")
 	fs.StringVar(&s.adminFile, "admin-token-file", "", "`FILE` with the admin token (env TOPICD_ADMIN_TOKEN is the token itself; default STATE/admin-token, made at first start)")
 	fs.Var(&s.memory, "memory", "budget of all stored readings together, with what durable topics take beside the disk")
 	fs.Var(&s.topicCap, "topic-cap", "bytes that one topic may hold in memory")
@@ -208,6 +211,17 @@ func checkMQTT(text string) error {
 		return nil
 	}
 	return checkListen(text + mqttOnly)
+}
+
+// checkPrefix refuses a prefix of Home Assistant's discovery that is no topic.
+func checkPrefix(text string) error {
+	if err := codec.CheckTopic([]byte(text)); err != nil {
+		return errors.New(err.Msg)
+	}
+	if text[0] == '$' || strings.HasSuffix(text, "/") {
+		return errors.New("a prefix does not begin with $ or end with /")
+	}
+	return nil
 }
 
 // mqttOnly gives an address to MQTT.

@@ -7,6 +7,7 @@ import (
 
 	"topicd/discovery"
 	"topicd/node"
+	"topicd/node/homeassistant"
 	"topicd/node/sense"
 	"topicd/node/state"
 	"topicd/node/supervisor"
@@ -22,6 +23,10 @@ func (s *server) startSide() {
 	probe := &supervisor.Probe{Accept: func(nc net.Conn, a node.Arrival, d node.Dialect) { s.link.Accept(nc, a, d, nil, nil) }}
 	addresses := len(s.front.Listeners())
 	s.side.Go(func() { s.manager.Run(ctx, s.hub, probe, addresses, s.log) })
+	if s.set.homeAssistant != "off" {
+		ha := homeassistant.New(s.homeAssistant())
+		s.side.Go(func() { ha.Run(ctx) })
+	}
 	if s.set.sense {
 		s.side.Go(func() { sense.Publish(ctx, s.hub, sense.HostName(), s.log) })
 	}
@@ -39,4 +44,17 @@ func (s *server) startSide() {
 		TLS: encrypted, Fingerprint: s.cert.Fingerprint(),
 		Port: port, Version: version, Ifaces: s.set.iface, Auth: s.gate.Mode(), ID: state.HubID(s.state.File("id"), s.log),
 	}, s.log)
+}
+
+// homeAssistant is how Home Assistant is told of sensors.
+func (s *server) homeAssistant() homeassistant.Options {
+	o := homeassistant.Options{Hub: s.hub, Version: version, Log: s.log}
+	switch v := s.set.homeAssistant; v {
+	case "auto":
+	case "on":
+		o.Always = true
+	default:
+		o.Prefix = v
+	}
+	return o
 }

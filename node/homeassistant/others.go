@@ -3,8 +3,6 @@ package homeassistant
 import (
 	"encoding/json"
 	"strings"
-
-	"topicd/node"
 )
 
 // others are the topics that configurations of somebody else name: of devices that
@@ -23,7 +21,7 @@ const (
 
 // hear takes over a configuration; true: what the topics are has changed. An empty
 // one removes it.
-func (o *others) hear(what string, text []byte, r *node.Reading) bool {
+func (o *others) hear(what string, text []byte) bool {
 	changed := o.forget(what)
 	if len(text) > maxOtherConfig || o.bytes > maxOthers {
 		return changed

@@ -258,7 +258,7 @@ func (e *ear) Append(dst []byte, r *node.Reading) ([]byte, bool) {
 		}
 		return dst, true
 	}
-	if strings.HasSuffix(what, "/config") && s.others.hear(what, text, r) {
+	if strings.HasSuffix(what, "/config") && s.others.hear(what, text) {
 		s.dirty = true
 	}
 	return dst, true

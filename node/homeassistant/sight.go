@@ -101,6 +101,8 @@ func (s *Service) refused() {
 func (s *Service) look(t *node.Topic, sn *sight) *sight {
 	i := s.hub.Info(t, s.turn.Mono)
 	switch {
+	case i.Seq == 0: // it was made anew, for who is subscribed to it
+		return nil
 	case sn != nil && sn.seq == i.Seq && sn.ep == i.Epoch, i.Readings == 0, i.Bytes/int64(i.Readings) > maxBody:
 		return sn
 	}
