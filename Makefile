@@ -17,7 +17,8 @@ SHELL       := /bin/bash
 GO          ?= go
 VERSION     ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 # HTTP/2 is left out: 328 KB of a protocol that WebSockets do not use.
-TAGS        := nethttpomithttp2
+# lean: the dashboard is packed, and there are no profiles.
+TAGS        := nethttpomithttp2,lean
 LDFLAGS     := -s -w -X main.version=$(VERSION)
 # Packages whose code runs seldom are compiled without inlining: 0.72 MB of the armv6
 # binary. What touches every reading is not among them.
@@ -38,9 +39,9 @@ BENCHCOUNT  ?= 6
 BENCHTIME   ?= 200ms
 TARGETS     := linux-armv6 linux-armv7 linux-arm64 linux-amd64 linux-riscv64
 
-.PHONY: build plot run test attack check fmt vet staticcheck walls size release fuzz bench perf perf-page tools clean
+.PHONY: build plot pack run test attack check fmt vet staticcheck walls size release fuzz bench perf perf-page tools clean
 
-build: plot
+build: pack
 	$(BUILD) -o bin/topicd ./cmd/topicd
 
 # The dashboard's plots: uPlot by npm, embedded. Without npm or network the
@@ -54,12 +55,21 @@ $(PLOT)/dist/uPlot.js: $(PLOT)/package-lock.json
 	  cp node_modules/uplot/dist/uPlot.iife.min.js dist/uPlot.js; \
 	else echo "npm could not bring uPlot: the page draws its plots itself"; fi
 
+# The dashboard and the documents, gzipped for the build.
+PACKED := node/web/packed
+pack: plot
+	@rm -rf $(PACKED)/*; mkdir -p $(PACKED)/static $(PACKED)/plot $(PACKED)/specs
+	@cd node/web && for f in static/* specs/*; do gzip -9nc $$f > packed/$$f.gz; done; \
+	  for f in plot/dist/*; do if [ -f "$$f" ]; then gzip -9nc "$$f" > packed/plot/$$(basename "$$f").gz; fi; done
+
 run: build
 	bin/topicd serve
 
 test: plot tools check
 	@echo "== go test -race"
 	$(GO) test -race -timeout 10m ./...
+	@echo "== go test, as boards have it"
+	$(GO) test -tags lean ./node/web
 	@echo "== go test, 32 bit"
 	GOARCH=386 CGO_ENABLED=0 $(GO) test -short -timeout 10m ./...
 
@@ -76,8 +86,9 @@ check: fmt vet staticcheck walls size
 fmt:
 	@out=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$out" ] || { echo "gofmt these:"; echo "$$out"; exit 1; }
 
-vet:
+vet: pack
 	$(GO) vet ./...
+	$(GO) vet -tags lean ./...
 
 staticcheck: .build/bin/staticcheck-$(STATICCHECK)
 	$< ./...
@@ -90,13 +101,13 @@ staticcheck: .build/bin/staticcheck-$(STATICCHECK)
 walls:
 	$(GO) test -run 'TestWalls|TestLinked' ./cmd/topicd
 
-size:
+size: pack
 	@mkdir -p .build
 	@GOOS=linux GOARCH=arm GOARM=6 $(BUILD) -o .build/topicd-armv6 ./cmd/topicd
 	@n=$$(stat -c %s .build/topicd-armv6); echo "armv6 binary: $$n bytes of $(SIZE_BUDGET)"; \
 	  [ $$n -le $(SIZE_BUDGET) ] || { echo "over the budget"; exit 1; }
 
-release: plot $(TARGETS:%=dist/topicd-%)
+release: pack $(TARGETS:%=dist/topicd-%)
 	cd dist && sha256sum $(TARGETS:%=topicd-%) > SHA256SUMS && cat SHA256SUMS
 
 dist/topicd-linux-armv%: .always
@@ -135,7 +146,7 @@ bench: .build/bin/benchstat
 
 clean:
 	rm -rf bin dist .build cmd/topicd/testdata/js/node_modules node/web/testdata/js/node_modules node/web/testdata/browser/node_modules node/web/plot/node_modules
-	find node/web/plot/dist -type f ! -name .keep -delete
+	find node/web/plot/dist node/web/packed -type f ! -name .keep -delete
 
 perf:
 	firmware-notes/performance/measure.sh

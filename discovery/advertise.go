@@ -1,11 +1,11 @@
 package discovery
 
 import (
-	"cmp"
 	"context"
 	"log/slog"
 	"net/netip"
 	"slices"
+	"sort"
 	"sync"
 	"time"
 
@@ -192,7 +192,7 @@ func (a *Advertiser) Status() Status {
 	for _, l := range a.links {
 		st.Links = append(st.Links, l.addTo(&st))
 	}
-	slices.SortFunc(st.Links, func(x, y LinkStatus) int { return cmp.Compare(x.Iface, y.Iface) })
+	sort.Slice(st.Links, func(i, j int) bool { return st.Links[i].Iface < st.Links[j].Iface })
 	st.Err = lastError(a.err, st.Links)
 	return st
 }

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
-	"slices"
+	"sort"
 	"strings"
 	"sync"
 	"time"
@@ -238,11 +238,13 @@ func (b *browser) hubs(overheard bool) []Hub {
 			out = append(out, h)
 		}
 	}
-	slices.SortFunc(out, byName)
+	byName(out)
 	return out
 }
 
-func byName(a, b Hub) int { return strings.Compare(a.Name, b.Name) }
+func byName(hubs []Hub) {
+	sort.Slice(hubs, func(i, j int) bool { return hubs[i].Name < hubs[j].Name })
+}
 
 // ErrNotFound and ErrSeveral are the errors of [Pick].
 var (
@@ -315,7 +317,7 @@ func Watch(ctx context.Context, o BrowseOptions, every time.Duration, fn func([]
 		for _, e := range known {
 			list = append(list, e.Hub)
 		}
-		slices.SortFunc(list, byName)
+		byName(list)
 		fn(list, err)
 		if !sleep(ctx, time.Until(begin.Add(every))) {
 			return

@@ -1,3 +1,5 @@
+//go:build !lean
+
 package main
 
 import (
@@ -7,8 +9,15 @@ import (
 	"runtime"
 	"time"
 
+	"github.com/spf13/pflag"
+
 	"topicd/node/web"
 )
+
+// profileFlag is what the build for boards leaves out: 0.2 MB.
+func (s *settings) profileFlag(fs *pflag.FlagSet) {
+	fs.StringVar(&s.pprof, "pprof", "", "serve profiles at http://`ADDR`/debug/pprof/; a bare port is loopback only (default off)")
+}
 
 // startPprof serves profiles to `go tool pprof`.
 func (s *server) startPprof() error {

@@ -151,7 +151,7 @@ func (s *settings) topFlags(fs *pflag.FlagSet) {
 	fs.Var(choice{&s.logLevel, "debug|info|warn|error"}, "log-level", "what is left out of it")
 	fs.Var(choice{&s.mws.access, "none|custom|eds"}, "mws-access", "who may use the Managed WebSocket's REST: the hub's own rights, the admin token, or a token that EDS knows")
 	fs.StringVar(&s.mws.url, "mws-url", "", "`URL` that Managed WebSockets connect to, where a proxy stands before the hub: wss://hub.example.org (default as the request came)")
-	fs.StringVar(&s.pprof, "pprof", "", "serve profiles at http://`ADDR`/debug/pprof/; a bare port is loopback only (default off)")
+	s.profileFlag(fs)
 }
 
 // limitFlags are the keys of the file's [limits].

@@ -31,7 +31,7 @@ var walls = map[string]struct{ may, never string }{
 	"node/dialect/mqtt":          {"codec node node/dialect node/dialect/mqtt/packet", "net net/http log/slog"},
 	"node/dialect/echo":          {"codec node node/dialect", "github.com/gorilla/websocket net/http"},
 	"node/dialect/relay":         {"codec node node/dialect node/web/answer", "github.com/gorilla/websocket"},
-	"node/dialect/mws":           {"codec node node/access node/dialect node/web/answer", "github.com/gorilla/websocket"},
+	"node/dialect/mws":           {"codec node node/access node/dialect node/once node/web/answer", "github.com/gorilla/websocket"},
 	"node/dialect/dialecttest":   {"codec node node/dialect node/link node/link/ws node/web", ""}, // of tests only
 	"node/dialect/mqtt/packet":   {"codec", "net net/http time"},
 	"node/store":                 {"codec", "net net/http"},
@@ -43,7 +43,8 @@ var walls = map[string]struct{ may, never string }{
 	"node/web":                   {"codec node node/access node/dialect node/front node/store node/web/answer", "github.com/gorilla/websocket"},
 	"node/web/answer":            {"codec node node/bound", "github.com/gorilla/websocket"},
 	"node/sense":                 {"codec node", "net net/http"},
-	"node/client":                {"codec", ""},
+	"node/client":                {"codec node/once", ""},
+	"node/once":                  {"", ""},
 	"node/client/show":           {"codec node/client", "net net/http"},
 	"node/client/bench":          {"codec node/client", ""},
 	"discovery":                  {"discovery/internal/mdns", "net/http"},

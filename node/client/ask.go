@@ -12,10 +12,14 @@ import (
 	"strings"
 
 	"topicd/codec"
+	"topicd/node/once"
 )
 
 // maxAnswer is more than the API answers to an administrator.
 const maxAnswer = 8 << 20
+
+// maxFile is more than a hub can hold on disk.
+const maxFile = 1 << 50
 
 // ErrNotHub is the error of Ask where what answered is no hub of this version.
 var ErrNotHub = errors.New("this is not how a hub answers")
@@ -23,7 +27,7 @@ var ErrNotHub = errors.New("this is not how a hub answers")
 // Ask makes one request of the API of the hub with that WebSocket, as whoever has
 // the token, and reads its answer into v. A refusal of the hub is a *codec.Error.
 func Ask(ctx context.Context, hub *url.URL, token string, secure *tls.Config, method, path string, body, v any) error {
-	resp, err := request(ctx, hub, token, secure, method, path, body)
+	resp, err := request(ctx, hub, token, secure, method, path, body, maxAnswer)
 	if err != nil {
 		return err
 	}
@@ -40,7 +44,7 @@ func Ask(ctx context.Context, hub *url.URL, token string, secure *tls.Config, me
 
 // Fetch is Ask for an answer that is a file, which is written to w.
 func Fetch(ctx context.Context, hub *url.URL, token string, secure *tls.Config, path string, w io.Writer) (int64, error) {
-	resp, err := request(ctx, hub, token, secure, "GET", path, nil)
+	resp, err := request(ctx, hub, token, secure, "GET", path, nil, maxFile)
 	if err != nil {
 		return 0, err
 	}
@@ -55,7 +59,7 @@ func Fetch(ctx context.Context, hub *url.URL, token string, secure *tls.Config, 
 	return 0, refusal(resp, text)
 }
 
-func request(ctx context.Context, hub *url.URL, token string, secure *tls.Config, method, path string, body any) (*http.Response, error) {
+func request(ctx context.Context, hub *url.URL, token string, secure *tls.Config, method, path string, body any, most int64) (*http.Response, error) {
 	at := *hub
 	at.Scheme, at.Path = strings.Replace(hub.Scheme, "ws", "http", 1), ""
 	var text []byte
@@ -73,19 +77,7 @@ func request(ctx context.Context, hub *url.URL, token string, secure *tls.Config
 		req.Header.Set("Authorization", "Bearer "+token)
 	}
 	req.Header.Set("Content-Type", "application/json")
-	once := http.Client{
-		Transport:     &http.Transport{TLSClientConfig: secure, DisableKeepAlives: true},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }, // nobody else gets the token
-	}
-	resp, err := once.Do(req)
-	if err != nil {
-		var wrapped *url.Error // its text has the whole URL
-		if errors.As(err, &wrapped) {
-			err = wrapped.Err
-		}
-		return nil, err
-	}
-	return resp, nil
+	return once.Do(ctx, req, secure, most)
 }
 
 // refusal is the error that a hub answers with.

@@ -2,11 +2,11 @@ package state
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"encoding/json"
 	"log/slog"
 	"slices"
+	"sort"
 	"sync"
 	"time"
 
@@ -155,7 +155,7 @@ func (k *Topics) listLocked() []byte {
 		k.unmade = slices.DeleteFunc(k.unmade, func(d node.Declaration) bool { return made[d.Topic] })
 		ds = append(ds, k.unmade...)
 	}
-	slices.SortFunc(ds, func(a, b node.Declaration) int { return cmp.Compare(a.Topic, b.Topic) })
+	sort.Slice(ds, func(i, j int) bool { return ds[i].Topic < ds[j].Topic })
 	b := []byte("[")
 	for i, d := range ds {
 		row, _ := json.Marshal(keptTopic(d)) // strings and numbers: cannot fail

@@ -4,7 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
-	"slices"
+	"sort"
 )
 
 const damagedDir = "damaged"
@@ -41,7 +41,7 @@ func (s *Store) keepAside(name string, b []byte) error {
 	if err != nil {
 		return err
 	}
-	slices.SortFunc(list, func(a, b Entry) int { return compare(a.Name, b.Name) })
+	sort.Slice(list, func(i, j int) bool { return list[i].Name < list[j].Name })
 	for _, e := range list {
 		if s.damaged.Load()+size <= limit {
 			break

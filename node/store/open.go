@@ -6,7 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"slices"
+	"sort"
 	"syscall"
 )
 
@@ -81,7 +81,7 @@ func (s *Store) recover() error {
 			segs = append(segs, e)
 		}
 	}
-	slices.SortFunc(segs, func(a, b Entry) int { return compare(a.Name, b.Name) })
+	sort.Slice(segs, func(i, j int) bool { return segs[i].Name < segs[j].Name })
 	s.damaged.Store(s.damagedSize())
 	s.findSalt(segs)
 	l := &loader{acks: map[cursorKey]map[string]cursorAck{}, marks: map[string]markRec{}, clean: true}
@@ -93,16 +93,6 @@ func (s *Store) recover() error {
 	s.resolve(l)
 	s.start(l)
 	return nil
-}
-
-func compare(a, b string) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
-	}
-	return 0
 }
 
 // findSalt takes the store's salt from the first header that is whole. Where

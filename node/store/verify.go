@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"sort"
 	"time"
 )
 
@@ -65,7 +66,7 @@ func Verify(dir string, fs FS) (*Report, error) {
 		return nil, fmt.Errorf("store: %w", err)
 	}
 	list = slices.DeleteFunc(list, func(e Entry) bool { _, ok := parseSegName(e.Name); return !ok || e.Dir })
-	slices.SortFunc(list, func(a, b Entry) int { return compare(a.Name, b.Name) })
+	sort.Slice(list, func(i, j int) bool { return list[i].Name < list[j].Name })
 	s := &Store{opt: Options{Dir: dir, FS: fs}.withDefaults()}
 	s.findSalt(list)
 	v := &verifier{rep: &Report{}, topics: map[string]*TopicReport{}, cursors: map[cursorKey]*CursorReport{}, acked: map[cursorKey]map[string]bool{}}
@@ -174,7 +175,8 @@ func (v *verifier) report() *Report {
 		c.Topics = len(v.acked[k])
 		v.rep.Cursors = append(v.rep.Cursors, *c)
 	}
-	slices.SortFunc(v.rep.Topics, func(a, b TopicReport) int { return compare(a.Name, b.Name) })
-	slices.SortFunc(v.rep.Cursors, func(a, b CursorReport) int { return compare(a.Client+"\x00"+a.Pattern, b.Client+"\x00"+b.Pattern) })
+	ts, cs := v.rep.Topics, v.rep.Cursors
+	sort.Slice(ts, func(i, j int) bool { return ts[i].Name < ts[j].Name })
+	sort.Slice(cs, func(i, j int) bool { return cs[i].Client+"\x00"+cs[i].Pattern < cs[j].Client+"\x00"+cs[j].Pattern })
 	return v.rep
 }

@@ -1,34 +1,50 @@
 package web
 
 import (
+	"compress/gzip"
 	"crypto/sha256"
-	"embed"
 	"encoding/hex"
 	"io"
-	"io/fs"
 	"net/http"
 	"path"
 	"strings"
 	"sync"
 	"time"
+
+	"topicd/node/web/answer"
 )
 
 // The dashboard: a page of ours, embedded. uPlot draws its plots; make brings
-// it with npm into plot/dist, and without it the page says so.
-
-//go:embed static
-var static embed.FS
-
-//go:embed all:plot/dist
-var plots embed.FS
+// it with npm into plot/dist, and without it the page draws them itself.
 
 // assets are the files of the dashboard by path below /static/.
 type assets map[string]asset
 
 type asset struct {
-	open func() io.ReadSeeker // in the program itself, not copied
-	kind string               // Content-Type
-	tag  func() string        // ETag: the same bytes are not sent twice
+	file file
+	kind string        // Content-Type
+	tag  func() string // ETag: the same bytes are not sent twice
+}
+
+// file is one of the files in the program: as it is, or gzipped where the build
+// packed it (RFC 1952).
+type file struct {
+	text   string
+	packed bool
+}
+
+// plain is the file's text. What is packed is unpacked each time: only who does not
+// take gzip asks for it.
+func (f file) plain() string {
+	if !f.packed {
+		return f.text
+	}
+	r, err := gzip.NewReader(strings.NewReader(f.text))
+	if err != nil {
+		return "" // it is ours
+	}
+	b, _ := io.ReadAll(r)
+	return string(b)
 }
 
 // kinds, and nothing else, are served: what the system's table of types says
@@ -43,39 +59,32 @@ var kinds = map[string]string{
 
 func newAssets() assets {
 	a := assets{}
-	a.add(static, "static", "")
-	a.add(plots, "plot/dist", "plot/")
+	a.add("static", "")
+	a.add("plot", "plot/")
 	return a
 }
 
-func (a assets) add(files embed.FS, dir, prefix string) {
-	list, _ := fs.ReadDir(files, dir) // embedded: it cannot fail
-	for _, e := range list {
-		kind := kinds[path.Ext(e.Name())]
+func (a assets) add(dir, prefix string) {
+	for name, f := range files(dir) {
+		kind := kinds[path.Ext(name)]
 		if kind == "" {
 			continue // the placeholder of a folder that make fills
 		}
-		name := dir + "/" + e.Name()
-		open := func() io.ReadSeeker {
-			f, _ := files.Open(name)
-			return f.(io.ReadSeeker) // package embed promises it
-		}
 		tag := sync.OnceValue(func() string {
-			sum := sha256.New()
-			_, _ = io.Copy(sum, open())
-			return `"` + hex.EncodeToString(sum.Sum(nil)[:12]) + `"`
+			sum := sha256.Sum256([]byte(f.text))
+			return hex.EncodeToString(sum[:12])
 		})
-		a[prefix+e.Name()] = asset{open, kind, tag}
+		a[prefix+name] = asset{f, kind, tag}
 	}
 }
 
 // dashboard registers the page at / and what it needs below /static/.
 func (s *server) dashboard() {
-	files := newAssets()
+	page := newAssets()
 	s.mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
 		switch accept := r.Header.Get("Accept"); {
 		case strings.Contains(accept, "text/html"):
-			files.serve(w, r, "index.html")
+			page.serve(w, r, "index.html")
 		case s.root != nil && strings.HasPrefix(accept, "application/json"):
 			s.root.ServeHTTP(w, r) // as the Managed WebSocket's clients ask
 		default:
@@ -83,10 +92,10 @@ func (s *server) dashboard() {
 		}
 	})
 	s.mux.HandleFunc("GET /static/{file...}", func(w http.ResponseWriter, r *http.Request) {
-		files.serve(w, r, r.PathValue("file"))
+		page.serve(w, r, r.PathValue("file"))
 	})
 	s.mux.HandleFunc("GET /favicon.ico", func(w http.ResponseWriter, r *http.Request) {
-		files.serve(w, r, "icon.svg")
+		page.serve(w, r, "icon.svg")
 	})
 }
 
@@ -104,11 +113,21 @@ func (a assets) serve(w http.ResponseWriter, r *http.Request, name string) {
 	}
 	h := w.Header()
 	h.Set("Content-Type", f.kind)
-	h.Set("ETag", f.tag())
+	text, tag := f.file.text, f.tag()
+	if f.file.packed {
+		h.Set("Vary", "Accept-Encoding")
+		if answer.TakesGzip(r) {
+			h.Set("Content-Encoding", "gzip")
+			tag += "-gz"
+		} else {
+			text = f.file.plain()
+		}
+	}
+	h.Set("ETag", `"`+tag+`"`)
 	h.Set("Cache-Control", "no-cache") // asked each time, answered 304: a new hub has a new page
 	h.Set("Cross-Origin-Opener-Policy", "same-origin")
 	h.Set("Content-Security-Policy", policy(r.Host))
-	http.ServeContent(w, r, "", time.Time{}, f.open())
+	http.ServeContent(w, r, "", time.Time{}, strings.NewReader(text))
 }
 
 // policy lets the page take everything from this hub and nothing from anywhere

@@ -1,33 +1,34 @@
 package web
 
 import (
-	_ "embed"
+	"io"
 	"net"
 	"net/http"
 	"strings"
 
 	"topicd/codec"
+	"topicd/node/web/answer"
 )
 
 // The documents are files so that other people's tools can read them where they
 // stand; tests hold them to what the hub does.
-var (
-	//go:embed specs/openapi.json
-	openAPI string
-	//go:embed specs/asyncapi.json
-	asyncAPI string
-	//go:embed specs/topicd.cddl
-	cddl string
-	//go:embed specs/wot.json
-	thing string
-)
 
 // document serves a file that is the same for everybody.
-func document(kind, text string) http.HandlerFunc {
-	return func(w http.ResponseWriter, _ *http.Request) {
+func document(kind, name string) http.HandlerFunc {
+	f := files("specs")[name]
+	return func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", kind)
 		w.Header().Set("Cache-Control", "no-cache")
-		_, _ = w.Write([]byte(text))
+		text := f.text
+		if f.packed {
+			w.Header().Set("Vary", "Accept-Encoding")
+			if answer.TakesGzip(r) {
+				w.Header().Set("Content-Encoding", "gzip")
+			} else {
+				text = f.plain()
+			}
+		}
+		_, _ = io.WriteString(w, text)
 	}
 }
 
@@ -45,7 +46,7 @@ func (s *server) serveThing(w http.ResponseWriter, r *http.Request) {
 	}
 	fill := strings.NewReplacer("{{base}}", inJSON(scheme+host), "{{hub}}", inJSON(s.Hub.Options().Name), "{{version}}", inJSON(s.Version))
 	w.Header().Set("Content-Type", "application/td+json")
-	_, _ = w.Write([]byte(fill.Replace(thing)))
+	_, _ = w.Write([]byte(fill.Replace(files("specs")["wot.json"].plain())))
 }
 
 // inJSON is the text as it stands between the quotes of a JSON string.

@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"sort"
 	"strings"
 
 	"github.com/miekg/dns"
@@ -208,7 +209,7 @@ func (c *Collector) Found() []Found {
 		})
 		out = append(out, g)
 	}
-	slices.SortFunc(out, func(a, b Found) int { return cmp.Compare(a.Instance, b.Instance) })
+	sort.Slice(out, func(i, j int) bool { return out[i].Instance < out[j].Instance })
 	return out
 }
 

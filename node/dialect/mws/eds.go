@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"topicd/codec"
+	"topicd/node/once"
 )
 
 // EDSConfig says who knows the tokens of access mode eds: the data store that
@@ -35,9 +36,8 @@ const (
 // eds asks for tokens and remembers good answers for a while.
 type eds struct {
 	EDSConfig
-	client http.Client
-	gate   chan struct{} // holds one for each request to EDS: edsAtOnce
-	queue  chan struct{} // holds one for each that asks or waits: edsWaiting
+	gate  chan struct{} // holds one for each request to EDS: edsAtOnce
+	queue chan struct{} // holds one for each that asks or waits: edsWaiting
 
 	mu   sync.Mutex
 	good map[[sha256.Size]byte]*edsUser
@@ -52,14 +52,9 @@ type edsUser struct {
 func newEDS(cfg EDSConfig) *eds {
 	return &eds{
 		EDSConfig: cfg,
-		client: http.Client{
-			Transport: &http.Transport{DisableKeepAlives: true, DisableCompression: true, MaxResponseHeaderBytes: 16 << 10},
-			// The token is for that address, and not for one that it redirects to.
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		},
-		gate:  make(chan struct{}, edsAtOnce),
-		queue: make(chan struct{}, edsWaiting),
-		good:  make(map[[sha256.Size]byte]*edsUser),
+		gate:      make(chan struct{}, edsAtOnce),
+		queue:     make(chan struct{}, edsWaiting),
+		good:      make(map[[sha256.Size]byte]*edsUser),
 	}
 }
 
@@ -110,7 +105,7 @@ func (e *eds) ask(ctx context.Context, token string) (*edsUser, *codec.Error) {
 	if e.Backend != "" {
 		req.Header.Set("Enginio-Backend-Id", e.Backend)
 	}
-	res, err := e.client.Do(req)
+	res, err := once.Do(ctx, req, nil, 16<<10+edsAnswer+1)
 	if err != nil {
 		return nil, errEDSAway
 	}

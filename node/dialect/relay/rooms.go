@@ -1,10 +1,10 @@
 package relay
 
 import (
-	"cmp"
 	"encoding/json"
 	"net/http"
 	"slices"
+	"sort"
 	"strings"
 
 	"topicd/codec"
@@ -93,8 +93,9 @@ func (r *relay) guests(room string) []guest {
 		i := s.Info()
 		list = append(list, guest{i.URL, i.Addr, i.Since})
 	}
-	slices.SortFunc(list, func(a, b guest) int {
-		return cmp.Or(cmp.Compare(a.Since, b.Since), strings.Compare(a.Addr, b.Addr))
+	sort.Slice(list, func(i, j int) bool {
+		a, b := &list[i], &list[j]
+		return a.Since < b.Since || a.Since == b.Since && a.Addr < b.Addr
 	})
 	return list
 }
