@@ -152,6 +152,17 @@ type Info struct {
 	State   string // online or stale
 }
 
+// Unread is on how many topics the session has something to read.
+func (s *Session) Unread() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := int(s.ready.Len())
+	if s.newcome {
+		n += int(s.ext.newcomer.list.Len())
+	}
+	return n
+}
+
 // Warm has the processor fetch what a delivery touches of the session: soon it
 // will be filled.
 func (s *Session) Warm() {

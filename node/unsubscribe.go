@@ -85,7 +85,7 @@ func (h *Hub) leaveLocked(s *Session, subs []*Subscription, now int64) {
 				h.mu.Lock()
 				h.gaveBack++
 			}
-			l.served = make(map[*audience]*Subscription)
+			l.served, l.next = make(map[*audience]*Subscription), make(map[replacement]*audience)
 		}
 		if t := h.topics.at(i); t != nil && !t.dead {
 			l.topic(t)
@@ -103,6 +103,13 @@ type leaving struct {
 	s      *Session
 	only   *Subscription               // nil: all of the session's
 	served map[*audience]*Subscription // the leaving one that an audience has, nil = none
+	next   map[replacement]*audience   // topics that shared an audience go on to share one
+}
+
+// replacement is an audience and who takes the leaving one's place in it.
+type replacement struct {
+	old   *audience
+	other *Subscription
 }
 
 func (l *leaving) topic(t *Topic) {
@@ -122,20 +129,35 @@ func (l *leaving) topic(t *Topic) {
 	if l.only != nil {
 		other = l.h.bestLocked(l.s, b, t.name)
 	}
-	l.h.replaceLocked(t, b, other)
+	if b.exact || t.aud.Named() {
+		l.h.replaceLocked(t, b, other)
+		return
+	}
+	key := replacement{t.aud, other}
+	next, known := l.next[key]
+	if !known {
+		next = l.h.auds.Get(without(t.aud, b, other))
+		l.next[key] = next
+	}
+	l.h.setAudience(t, next)
 }
 
-// replaceLocked puts other (nil: nobody) in b's place in t's audience.
-func (h *Hub) replaceLocked(t *Topic, b, other *Subscription) {
-	subs := make([]*Subscription, 0, len(t.aud.Subs))
-	for _, c := range t.aud.Subs {
+// without are an audience's listeners with other (nil: nobody) in b's place.
+func without(a *audience, b, other *Subscription) []*Subscription {
+	subs := make([]*Subscription, 0, len(a.Subs))
+	for _, c := range a.Subs {
 		if c != b {
 			subs = append(subs, c)
 		} else if other != nil {
 			subs = append(subs, other)
 		}
 	}
-	h.setAudience(t, h.auds.Get(subs))
+	return subs
+}
+
+// replaceLocked puts other (nil: nobody) in b's place in t's audience.
+func (h *Hub) replaceLocked(t *Topic, b, other *Subscription) {
+	h.setAudience(t, h.auds.Get(without(t.aud, b, other)))
 	if b.exact {
 		b.s.moveMark(b, other, t)
 	}

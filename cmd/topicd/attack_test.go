@@ -86,8 +86,10 @@ var attacks = []attack{
 
 func TestAttack(t *testing.T) {
 	processes(t)
-	s := newSiege(t, nil)
-	s.besiege(t, attacks)
+	mqtt := freePort(t)
+	s := newSiege(t, nil, "--mqtt-listen", mqtt)
+	s.h.mqtt = mqtt
+	s.besiege(t, append(attacks[:len(attacks)-1:len(attacks)-1], append(mqttAttacks, attacks[len(attacks)-1])...))
 }
 
 // Over TLS another reader is behind the frames, with a goroutine for each

@@ -139,7 +139,7 @@ func (s *siege) parkedFrames() {
 		if c == nil {
 			s.Fatal(status)
 		}
-		_, _ = c.Write(frame(0x82, strings.Repeat("x", 60_000))[:59_000])
+		_, _ = c.Write(frame(0x82, strings.Repeat("x", 1_000_000))[:990_000])
 	}
 	time.Sleep(s.lasts() / 4)
 }
@@ -272,7 +272,7 @@ func (s *siege) newcomer(ip string) {
 func (s *siege) badNames() {
 	ws := from(s.T, "127.0.0.33", s.h.url)
 	defer ws.Close()
-	for _, name := range []string{strings.Repeat("x", 1025), strings.Repeat("a/", 64) + "a", "a\u0000b", "a\nb", "+", "#", "$sys/x", ""} {
+	for _, name := range []string{strings.Repeat("x", 1025), strings.Repeat("a/", 64) + "a", "a/./b", "../a", "a\u0000b", "a\nb", "+", "#", "$sys/x", ""} {
 		text, _ := json.Marshal(name)
 		for _, op := range []string{"pub", "make"} {
 			wants(s.T, say(s.T, ws, fmt.Sprintf(`{"op":"%s","id":1,"topic":%s,"data":1}`, op, text)), `"err"`)

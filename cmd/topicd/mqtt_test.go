@@ -19,13 +19,20 @@ import (
 // mqttHub is a hub with MQTT on a port of its own.
 func mqttHub(t *testing.T, flags ...string) (hub, port string) {
 	t.Helper()
+	addr := freePort(t)
+	_, port, _ = net.SplitHostPort(addr)
+	return serveInside(t, append([]string{"--mqtt-listen", addr}, flags...)...), port
+}
+
+// freePort is an address that nobody serves on.
+func freePort(t *testing.T) string {
+	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, port, _ = net.SplitHostPort(l.Addr().String())
-	_ = l.Close()
-	return serveInside(t, append([]string{"--mqtt-listen", "127.0.0.1:" + port}, flags...)...), port
+	defer l.Close()
+	return l.Addr().String()
 }
 
 const mosquittoTools = "mosquitto-clients: apt-get install mosquitto-clients"

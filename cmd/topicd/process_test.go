@@ -60,6 +60,7 @@ type hubProcess struct {
 	cmd  *exec.Cmd
 	url  string
 	addr string
+	mqtt string // where MQTT has a port of its own, by --mqtt-listen
 	errs bytes.Buffer
 	end  chan error // gets the result of Wait, once
 }

@@ -21,6 +21,7 @@ type Config struct {
 	Version   string        // of the program, for $SYS
 	MaxPacket int           // bytes of a packet; default 1 MiB
 	Away      int           // clients that are kept without a connection; default a quarter of the hub's sessions
+	Unread    int           // topics that they have not read, all together; default an eighth of what the hub's lists may hold
 	Expiry    time.Duration // how long at most; default 7 days
 }
 
@@ -30,6 +31,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Away == 0 {
 		c.Away = c.Hub.Options().Sessions / 4
+	}
+	if c.Unread == 0 {
+		c.Unread = int(c.Hub.Options().Ready / 8 / 8)
 	}
 	if c.Expiry == 0 {
 		c.Expiry = 7 * 24 * time.Hour
@@ -45,7 +49,8 @@ type Server struct {
 
 	mu      sync.Mutex // before the hub's locks
 	clients map[string]*client
-	away    int
+	away    int // clients without a connection
+	unread  int // topics that they have not read, as of the last sweep and since
 	shares  map[string]*share
 	anon    uint64 // identifiers given
 
@@ -117,8 +122,10 @@ func (s *Server) enter(q *claim, turn *node.Turn) (cl *client, present bool) {
 		old = nil
 	}
 	if old != nil && (q.clean || old.over.Load()) {
-		s.endLocked(old, turn)
-		old = nil
+		end := s.takeLocked(old)
+		s.mu.Unlock()
+		end(turn)
+		return s.enter(q, turn)
 	}
 	if old != nil {
 		s.away--
@@ -127,15 +134,14 @@ func (s *Server) enter(q *claim, turn *node.Turn) (cl *client, present bool) {
 		s.mu.Unlock()
 		return old, true
 	}
-	cl, err := s.makeLocked(q, turn)
+	cl = s.makeLocked(q, turn)
 	s.mu.Unlock()
-	_ = err
 	return cl, false
 }
 
 // makeLocked makes a client. Where it is to outlive its connection it has a
 // session of its own.
-func (s *Server) makeLocked(q *claim, turn *node.Turn) (*client, *codec.Error) {
+func (s *Server) makeLocked(q *claim, turn *node.Turn) *client {
 	c := &client{id: q.id, srv: s, sess: q.peer.Session()}
 	if q.expiry > 0 {
 		i := c.sess.Info()
@@ -148,7 +154,7 @@ func (s *Server) makeLocked(q *claim, turn *node.Turn) (*client, *codec.Error) {
 	}
 	s.clients[q.id] = c
 	s.attachLocked(c, q)
-	return c, nil
+	return c
 }
 
 func (s *Server) attachLocked(c *client, q *claim) {
@@ -174,64 +180,80 @@ func (s *Server) leave(cn *conn, turn *node.Turn) {
 	if keep {
 		c.since = turn.Mono
 		s.away++
+		s.unread += c.sess.Unread()
 	}
 	s.mu.Unlock()
 	if w != nil {
 		s.publishWill(c, w, turn)
 	}
-	if !keep {
-		s.mu.Lock()
-		s.endLocked(c, turn)
-		s.mu.Unlock()
-	}
+	var ends []func(*node.Turn)
 	s.mu.Lock()
 	next := c.next
 	c.next = nil
-	if keep && next == nil && s.away > s.cfg.Away {
-		s.crowdedLocked(turn)
+	if !keep {
+		ends = append(ends, s.takeLocked(c))
+	} else if next == nil {
+		ends = s.crowdedLocked(ends)
 	}
 	s.mu.Unlock()
+	for _, end := range ends {
+		end(turn)
+	}
 	c.roomier() // others' turn
 	if next != nil {
 		next.resume(turn)
 	}
 }
 
-// endLocked ends a client that has no connection, or whose connection is another's.
-func (s *Server) endLocked(c *client, turn *node.Turn) {
-	if c.conn == nil && c.kept && c.since > 0 && s.clients[c.id] == c {
-		s.away--
-	}
+// takeLocked takes a client that has no connection, or whose connection is
+// another's, from the server. What is returned ends it, and is to be called without
+// the server's mu: for a client that reads everything it takes a while.
+func (s *Server) takeLocked(c *client) (end func(*node.Turn)) {
 	if s.clients[c.id] == c {
 		delete(s.clients, c.id)
+		if c.kept && c.conn == nil && c.since > 0 {
+			s.away--
+		}
 	}
-	c.mu.Lock()
-	shares := c.shares
-	c.shares = nil
-	c.mu.Unlock()
-	for _, g := range shares {
-		g.leaveLocked(c, turn)
-	}
-	if c.will != nil {
-		s.publishWill(c, c.will, turn)
-		c.will = nil
-	}
-	if c.kept {
-		c.sess.Close(turn)
+	w := c.will
+	c.will = nil
+	return func(turn *node.Turn) {
+		c.mu.Lock()
+		shares := c.shares
+		c.shares = nil
+		c.mu.Unlock()
+		for _, g := range shares {
+			s.mu.Lock()
+			g.leaveLocked(c, turn)
+			s.mu.Unlock()
+		}
+		if w != nil {
+			s.publishWill(c, w, turn)
+		}
+		if c.kept {
+			c.sess.Close(turn)
+		}
 	}
 }
 
-// crowdedLocked ends the client that has been away for longest.
-func (s *Server) crowdedLocked(turn *node.Turn) {
-	var oldest *client
-	for _, c := range s.clients {
-		if c.conn == nil && (oldest == nil || c.since < oldest.since) {
-			oldest = c
+// crowdedLocked takes clients that have been away for longest while there are too
+// many, or too much that they have not read.
+func (s *Server) crowdedLocked(ends []func(*node.Turn)) []func(*node.Turn) {
+	for s.away > s.cfg.Away || s.unread > s.cfg.Unread {
+		var oldest *client
+		for _, c := range s.clients {
+			if c.conn == nil && (oldest == nil || c.since < oldest.since) {
+				oldest = c
+			}
 		}
+		if oldest == nil {
+			break
+		}
+		s.unread -= oldest.sess.Unread()
+		s.hub.Stats.Add(node.CutBehind, 1)
+		ends = append(ends, s.takeLocked(oldest))
 	}
-	if oldest != nil {
-		s.endLocked(oldest, turn)
-	}
+	return ends
 }
 
 // run keeps the time of wills, of clients that are away, and the figures.
@@ -253,21 +275,31 @@ func (s *Server) run(ctx context.Context) {
 }
 
 func (s *Server) sweep(turn *node.Turn) {
+	for _, end := range s.due(turn) {
+		end(turn)
+		turn.Wake()
+	}
+}
+
+// due is what has to be done now.
+func (s *Server) due(turn *node.Turn) (todo []func(*node.Turn)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.unread = 0
 	for _, c := range s.clients {
 		if c.conn != nil {
 			continue
 		}
-		if c.will != nil && turn.Mono >= c.will.due {
-			w := c.will
+		s.unread += c.sess.Unread()
+		if w := c.will; w != nil && turn.Mono >= w.due {
 			c.will = nil
-			s.publishWill(c, w, turn)
+			todo = append(todo, func(turn *node.Turn) { s.publishWill(c, w, turn) })
 		}
 		if c.over.Load() || turn.Mono-c.since >= s.span(c.expiry) {
-			s.endLocked(c, turn)
+			todo = append(todo, s.takeLocked(c))
 		}
 	}
+	return s.crowdedLocked(todo)
 }
 
 // span is an expiry in milliseconds, as far as it is kept.
@@ -284,16 +316,27 @@ func (s *Server) allowed(expiry uint32) uint32 {
 	return uint32(min(int64(expiry), int64(s.cfg.Expiry/time.Second), math.MaxUint32))
 }
 
+// closeFor is how long close takes at most: those who are left end with the hub.
+const closeFor = 300 * time.Millisecond
+
 // close ends those who are away: everybody else has left.
 func (s *Server) close() {
 	turn := s.hub.Turn()
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	var ends []func(*node.Turn)
 	for _, c := range s.clients {
 		c.will = nil
-		s.endLocked(c, turn)
+		ends = append(ends, s.takeLocked(c))
 	}
-	turn.Wake()
+	s.mu.Unlock()
+	began := time.Now()
+	for _, end := range ends {
+		if time.Since(began) > closeFor {
+			return
+		}
+		end(turn)
+		turn.Wake()
+	}
 }
 
 var errTakenOver = &codec.Error{Code: codec.CodeConflict, Msg: "another connection has this client identifier"}
