@@ -45,7 +45,7 @@ reached, 4 not allowed, 5 --timeout passed first, 130 interrupted.`
 func (a *app) commands() []*command {
 	return append([]*command{
 		a.serve(), a.pub(), a.sub(), a.get(), a.list(), a.token(), a.join(), a.discover(), a.bench(), a.sense(), a.importTopics(),
-		a.top(), a.doctor(), a.status(), a.logStore(), a.backup(), a.restore(), a.configuration(), a.service(), a.health(),
+		a.record(), a.replay(), a.top(), a.doctor(), a.status(), a.logStore(), a.backup(), a.restore(), a.configuration(), a.service(), a.health(),
 		a.version(), a.completion(), a.help(),
 	}, a.extra()...)
 }

@@ -46,6 +46,7 @@ var walls = map[string]struct{ may, never string }{
 	"node/client":                {"codec node/once", ""},
 	"node/once":                  {"", ""},
 	"node/client/show":           {"codec node/client", "net net/http"},
+	"node/client/replay":         {"codec node/client", "net net/http os"},
 	"node/client/bench":          {"codec node/client", ""},
 	"discovery":                  {"discovery/internal/mdns", "net/http"},
 	"discovery/internal/mdns":    {"", "net/http"},

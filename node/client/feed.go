@@ -12,8 +12,8 @@ import (
 	"topicd/codec"
 )
 
-// Feed publishes many readings to one topic, in order. It is used from one
-// goroutine.
+// Feed publishes many readings in order, each to what Topic is then. It is used from
+// one goroutine.
 type Feed struct {
 	Conn     *Client
 	Topic    string
@@ -27,9 +27,10 @@ type Feed struct {
 
 // sent is a reading under way.
 type sent struct {
-	p    *Publishing
-	body Body
-	n    int
+	p     *Publishing
+	topic string
+	body  Body
+	n     int
 }
 
 // underWay is how many readings may wait for their answers: as many as a hub
@@ -112,7 +113,7 @@ func (f *Feed) One(ctx context.Context, text []byte) error {
 	if err != nil {
 		return err
 	}
-	f.under = append(f.under, sent{p, body, f.done})
+	f.under = append(f.under, sent{p, f.Topic, body, f.done})
 	if f.Every > 0 {
 		return f.settle(ctx, 0) // slow enough to be told at once
 	}
@@ -161,7 +162,7 @@ func (f *Feed) settle(ctx context.Context, n int) error {
 			if !pause(ctx, time.Duration(max(e.Retry, 10))*time.Millisecond) {
 				return ctx.Err()
 			}
-			_, err = f.Conn.Publish(ctx, f.Topic, s.body)
+			_, err = f.Conn.Publish(ctx, s.topic, s.body)
 		}
 		if err != nil {
 			return fmt.Errorf("reading %d: %w", s.n, err)

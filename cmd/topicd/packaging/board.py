@@ -42,7 +42,7 @@ def base():
         mask = "\\xff" * 7 + "\\x00" + "\\xff" * 8 + "\\xfe\\xff\\xff\\xff"
         with open("/proc/sys/fs/binfmt_misc/register", "w") as f:
             f.write(f":topicd-{ARCH}:M::{magic}:{mask}:/usr/bin/qemu-{USER}-static:F")
-    sh("mmdebstrap", "--quiet", "--skip=check/qemu", "--mode=root", f"--architectures={ARCH}", "--variant=minbase",
+    sh("mmdebstrap", "--quiet", "--format=tar", "--skip=check/qemu", "--mode=root", f"--architectures={ARCH}", "--variant=minbase",
        f"--include=systemd,systemd-sysv,udev,iproute2,initramfs-tools,kmod,adduser,{KERNEL}",
        *[f"--dpkgopt=path-exclude=/usr/share/{d}/*" for d in ("man", "locale", "doc")], "bookworm", tar + ".new")
     os.rename(tar + ".new", tar)
@@ -238,7 +238,8 @@ def second(image):
     pid = "$(systemctl show -P MainPID topicd)"
     quote(b.run(f"grep -E 'VmRSS|RssAnon|Threads' /proc/{pid}/status; echo MemoryCurrent $(systemctl show -P MemoryCurrent topicd) of MemoryMax $(systemctl show -P MemoryMax topicd); uname -r; topicd config check")[0])
     acked = load(b)
-    say(f"{WRITERS} connections publish to durable topics for {LOAD} s, then qemu is killed: {sum(acked)} readings were acknowledged ({sum(acked) / LOAD:.0f}/s).")
+    say(f"{WRITERS} connections publish to durable topics for {LOAD} s, each the next reading when the one before was answered, then qemu is killed:")
+    say(f"{sum(acked)} readings were acknowledged, of {sum(n > 0 for n in acked)} topics.")
     say()
     return acked
 
@@ -248,8 +249,11 @@ def third(image, acked):
     took, _ = b.first_reading()
     lost = more = 0
     for i, n in enumerate(acked):
-        text = sh(TOPICD, "get", f"plant/{i}", "--raw", "--since", "1h", "--hub", f"127.0.0.1:{PORT}", stdout=subprocess.PIPE, text=True).stdout
-        have = {int(v) for v in text.split()}
+        # A topic of which nothing was acknowledged need not be there.
+        got = subprocess.run([TOPICD, "get", f"plant/{i}", "--raw", "--since", "1h", "--hub", f"127.0.0.1:{PORT}"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        if got.returncode and "no topic" not in got.stderr:
+            raise SystemExit(got.stderr)
+        have = {int(v) for v in got.stdout.split()}
         lost += len(set(range(1, n + 1)) - have)
         more += len(have - set(range(1, n + 1)))
     say(f"Power on again: the first reading after {took:.1f} s. Of {sum(acked)} acknowledged readings {lost} are lost; {more} more had come to the disk unacknowledged.")

@@ -1,0 +1,263 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"topicd/node/client"
+	"topicd/node/client/replay"
+	"topicd/node/client/show"
+)
+
+func (a *app) record() *command {
+	var r remote
+	var s stored
+	var out, format string
+	var count int
+	var length time.Duration
+	c := newCommand("record", "PATTERN...", "Write readings to a file as they come, for replay and for spreadsheets")
+	c.long = `Write readings to a file as they come: NDJSON, or CSV as the hub's own export has
+it where the file is called .csv. It ends after --for or --count, or with Ctrl-C;
+what is written then is complete. topicd replay publishes it again.`
+	c.example = "  topicd record 'greenhouse/#' --out day.csv --for 24h\n  topicd record '#' --since 1h --count 1000 > readings.ndjson"
+	c.min, c.max = 1, -1
+	r.addFlags(c.flags)
+	s.addFlags(c.flags)
+	c.flags.StringVar(&out, "out", "-", "`FILE` to write, - is standard output; one that is there is not written over")
+	c.flags.Var(choice{&format, "|ndjson|csv"}, "format", "ndjson or csv (default what the file's name says)")
+	c.flags.IntVar(&count, "count", 0, "end after `N` readings")
+	c.flags.Var(span{&length}, "for", "end after so long")
+	c.run = func(ctx context.Context, patterns []string) error {
+		o := client.SubOptions{Last: s.last}
+		var err error
+		if o.Since, err = s.parse(); err != nil {
+			return err
+		}
+		if s.last == 0 || !c.flags.Changed("last") && s.since == "" {
+			o.Last = -1 // what comes, unless stored readings are asked for
+		}
+		if length > 0 {
+			var cancel context.CancelFunc
+			ctx, cancel = context.WithTimeout(ctx, length)
+			defer cancel()
+		}
+		w := a.out
+		if out != "-" {
+			f, err := os.OpenFile(out, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+			if err != nil {
+				return err
+			}
+			defer f.Close()
+			w = f
+		}
+		j := recordJob{app: a, count: count, ends: length > 0, done: make(chan struct{})}
+		if format == "csv" || format == "" && strings.EqualFold(filepath.Ext(out), ".csv") {
+			sheet := replay.NewSheet(w)
+			j.write, j.flush = sheet.Write, sheet.Flush
+		} else {
+			p := show.NewPrinter(w, false, true, a.getenv)
+			j.write, j.flush = func(m client.Message) error { p.Print(m); return nil }, p.Close
+		}
+		return j.run(ctx, &r, patterns, o)
+	}
+	return c
+}
+
+// recordJob is where readings go.
+type recordJob struct {
+	app   *app
+	write func(client.Message) error
+	flush func() error
+	count int
+	ends  bool // the time is over some day: that is no failure
+
+	mu   sync.Mutex
+	n    int
+	err  error
+	done chan struct{} // closed when count is reached, or nothing can be written
+}
+
+func (j *recordJob) run(ctx context.Context, r *remote, patterns []string, o client.SubOptions) error {
+	conn, err := j.app.dial(ctx, r)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	lost := show.Losses{Note: j.app.note}
+	stop := sync.OnceFunc(func() { close(j.done) })
+	take := func(m client.Message) {
+		lost.Add(m, time.Now())
+		j.mu.Lock()
+		defer j.mu.Unlock()
+		if j.err != nil || j.count > 0 && j.n == j.count {
+			return
+		}
+		j.err = j.write(m)
+		if j.n++; j.err != nil || j.n == j.count {
+			stop()
+		}
+	}
+	for _, p := range patterns {
+		if _, err := conn.Subscribe(ctx, p, o, take); err != nil {
+			return err
+		}
+	}
+	select {
+	case <-ctx.Done():
+	case <-j.done:
+	}
+	conn.Close()
+	lost.Close()
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if err := j.flush(); err != nil || j.err != nil {
+		return cmpErr(j.err, err)
+	}
+	j.app.note("%d readings", j.n)
+	if j.ends || j.n == j.count && j.count > 0 {
+		return nil
+	}
+	return ctx.Err()
+}
+
+func cmpErr(a, b error) error {
+	if a != nil {
+		return a
+	}
+	return b
+}
+
+func (a *app) replay() *command {
+	var r remote
+	var m replay.Mapping
+	speed := "1"
+	loop := 1
+	c := newCommand("replay", "FILE...", "Publish the readings of a file again, or a table's")
+	c.long = `Publish the readings of a file in the order and with the gaps in which they came:
+what topicd record and topicd sub wrote, or the dashboard exported. Of any other
+CSV or JSON table each column of numbers is a topic; --map names columns and topics
+instead, in which {COLUMN} is what the row has there. - is standard input.
+
+--speed 60 makes a second of a minute; --speed max waits for nothing. The hub gives
+each reading the time at which it comes.`
+	c.example = "  topicd replay day.csv --speed 60\n  topicd replay seattle-weather.csv --prefix seattle/ --speed 86400\n  topicd replay stocks.csv --map 'price=stock/{symbol}' --speed max"
+	c.min, c.max = 1, -1
+	r.addFlags(c.flags)
+	c.flags.StringVar(&r.dev, "dev", "", "device `ID` that the readings carry; with it they survive a lost connection")
+	c.flags.StringVar(&speed, "speed", speed, "how many times as fast as they came, or max")
+	c.flags.StringArrayVar(&m.Topics, "map", nil, "`COLUMN=TOPIC`, repeatable")
+	c.flags.StringVar(&m.Prefix, "prefix", "", "before the names of columns that become topics: weather/")
+	c.flags.StringVar(&m.Time, "time", "", "`COLUMN` of times (default one called time, ts, date, …)")
+	c.flags.IntVar(&loop, "loop", loop, "publish all of it `N` times; 0 = until interrupted")
+	c.run = func(ctx context.Context, files []string) error {
+		factor, err := strconv.ParseFloat(speed, 64)
+		switch {
+		case speed == "max":
+			factor = 0
+		case err != nil || factor <= 0:
+			return usage("--speed %q is neither a number above 0 nor max", speed)
+		}
+		var rows []replay.Row
+		for _, name := range files {
+			more, err := a.rowsOf(name, m)
+			if err != nil {
+				return fail(exitFailed, "topicd help replay has examples", "%s: %w", name, err)
+			}
+			rows = append(rows, more...)
+		}
+		if len(files) > 1 {
+			slices.SortStableFunc(rows, func(a, b replay.Row) int { return a.At.Compare(b.At) })
+		}
+		conn, err := a.dial(ctx, &r)
+		if err != nil {
+			return err
+		}
+		defer conn.Close()
+		j := replayJob{app: a, rows: rows, speed: factor, feed: client.Feed{Conn: conn, Ack: true, Progress: func(int) {}}}
+		for i := 0; (i < loop || loop == 0) && err == nil; i++ {
+			err = j.once(ctx)
+		}
+		return err
+	}
+	return c
+}
+
+func (a *app) rowsOf(name string, m replay.Mapping) ([]replay.Row, error) {
+	in := a.in
+	if name != "-" {
+		f, err := os.Open(name)
+		if err != nil {
+			return nil, err
+		}
+		defer f.Close()
+		in = f
+	}
+	return replay.Read(in, m)
+}
+
+// replayJob is what is published again, and how far that is.
+type replayJob struct {
+	app   *app
+	rows  []replay.Row
+	speed float64 // 0 = waits for nothing
+	feed  client.Feed
+}
+
+// once publishes all rows once.
+func (j *replayJob) once(ctx context.Context) error {
+	began, told := time.Now(), time.Time{}
+	first := j.rows[0].At
+	for i, r := range j.rows {
+		if at := time.Duration(0); j.speed > 0 {
+			at = time.Duration(float64(r.At.Sub(first)) / j.speed)
+			if wait := at - time.Since(began); wait > 0 {
+				if err := j.feed.End(ctx); err != nil { // nothing stays under way while nothing is to be done
+					return err
+				}
+				select {
+				case <-ctx.Done():
+					return ctx.Err()
+				case <-time.After(wait):
+				}
+			}
+		}
+		j.feed.Topic = r.Topic
+		if err := j.feed.One(ctx, r.Data); err != nil {
+			return err
+		}
+		if now := time.Now(); now.Sub(told) > 200*time.Millisecond {
+			told = now
+			j.progress(i+1, r.At)
+		}
+	}
+	err := j.feed.End(ctx)
+	j.progress(len(j.rows), j.rows[len(j.rows)-1].At)
+	if show.IsTerminal(j.app.err) {
+		fmt.Fprintln(j.app.err)
+	} else if err == nil {
+		j.app.note("%d readings in %s", len(j.rows), time.Since(began).Round(time.Millisecond))
+	}
+	return err
+}
+
+// progress draws a bar for people.
+func (j *replayJob) progress(n int, at time.Time) {
+	if !show.IsTerminal(j.app.err) {
+		return
+	}
+	const width = 30
+	full := n * width / len(j.rows)
+	when := ""
+	if !at.IsZero() {
+		when = at.Format("2006-01-02 15:04")
+	}
+	io.WriteString(j.app.err, fmt.Sprintf("\r%s%s %3d %%  %d of %d  %s", strings.Repeat("█", full), strings.Repeat("░", width-full), n*100/len(j.rows), n, len(j.rows), when))
+}
