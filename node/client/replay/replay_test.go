@@ -52,11 +52,11 @@ func TestRead(t *testing.T) {
 // What cannot be read says where and why.
 func TestReadRefuses(t *testing.T) {
 	for in, want := range map[string]string{
-		"":                                 "nothing",
-		"a,b\nx,y\n":                       "no column of numbers",
+		"":                              "nothing",
+		"a,b\nx,y\n":                    "no column of numbers",
 		`{"topic":"$a","ts":1,"data":}`: "object 1",
-		`[{"a":1},5]`:                      "object 2",
-		"topic,value,data\na,1,{\n":        "line 2",
+		`[{"a":1},5]`:                   "object 2",
+		"topic,value,data\na,1,{\n":     "line 2",
 	} {
 		if _, err := Read(strings.NewReader(in), Mapping{}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, not %s", in, err, want)
