@@ -174,8 +174,8 @@ func dialError(u string, err error) error {
 		return err
 	case errors.As(err, &dns):
 		return fail(exitUnreachable, "name the hub with --hub; an address such as 192.0.2.7 always works", "cannot find %s: %w", dns.Name, err)
-	case errors.Is(err, websocket.ErrBadHandshake):
-		return fail(exitUnreachable, "is that a topicd? Its WebSocket is at /ws", "%s: %w", u, err)
+	case errors.Is(err, client.ErrNoHub), errors.Is(err, websocket.ErrBadHandshake):
+		return fail(exitUnreachable, "is that a topicd? Behind a proxy name it as the dashboard is named, such as https://hub.example/hub/", "%w", err)
 	}
 	var e *codec.Error
 	if errors.As(err, &e) {
@@ -199,6 +199,8 @@ func codeExit(code int) (exit int, hint string) {
 		return exitFailed, "the hub's limits are in its topicd.toml; `topicd list topics` shows who holds the memory"
 	case codec.CodeNotFound:
 		return exitFailed, "`topicd list topics` shows what is there"
+	case http.StatusUpgradeRequired: // the text says what to do
+		return exitUnreachable, ""
 	case codec.CodeGoingAway:
 		return exitUnreachable, "the hub is restarting: try again"
 	}

@@ -180,7 +180,7 @@ func TestGuardHostAndOrigin(t *testing.T) {
 func TestUpgradeOfHTTP10(t *testing.T) {
 	g := serveGuarded(t)
 	u, _ := url.Parse(g.ws)
-	for version, want := range map[string]string{"1.0": "HTTP/1.0 404", "1.1": "HTTP/1.1 101"} {
+	for version, want := range map[string]string{"1.0": "HTTP/1.0 426", "1.1": "HTTP/1.1 101"} {
 		c, err := net.Dial("tcp", u.Host)
 		if err != nil {
 			t.Fatal(err)

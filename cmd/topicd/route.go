@@ -3,6 +3,7 @@ package main
 import (
 	"net"
 	"net/http"
+	"slices"
 
 	"topicd/codec"
 	"topicd/node"
@@ -77,6 +78,10 @@ func (s *server) handler() http.Handler {
 		switch {
 		case r.Header.Get("Upgrade") == "" && own != nil:
 			s.web.Serve(w, r, own.Handler)
+		case r.Header.Get("Upgrade") == "" && r.Method == http.MethodGet && s.isSocket(r.URL.Path):
+			w.Header().Set("Connection", "Upgrade") // RFC 9110 15.5.22
+			w.Header().Set("Upgrade", "websocket")
+			answer.Error(answer.New(w, r, nil), errNoUpgrade)
 		case r.Header.Get("Upgrade") == "":
 			s.web.ServeHTTP(w, r)
 		case s.router.Check(arrival(r)) != nil:
@@ -85,6 +90,19 @@ func (s *server) handler() http.Handler {
 			s.sockets.ServeHTTP(w, r)
 		}
 	})
+}
+
+var errNoUpgrade = &codec.Error{Code: http.StatusUpgradeRequired,
+	Msg: "a WebSocket begins here, and no Upgrade came: a proxy in between has to pass on Upgrade and Connection (nginx: proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection \"upgrade\";)"}
+
+// isSocket tells whether nothing but sockets is at the path.
+func (s *server) isSocket(path string) bool {
+	for _, p := range s.router.Plugs() {
+		if path != "/" && slices.Contains(p.Paths, path) && s.router.Service(p.Name) == nil {
+			return true
+		}
+	}
+	return false
 }
 
 // own tells whether a dialect judges the request by tokens of its own, and

@@ -82,6 +82,9 @@ var (
 	// ErrUncertain: the connection was lost before the answer came, and asking
 	// again might do the thing twice.
 	ErrUncertain = errors.New("the connection was lost before the answer came")
+	// ErrNoHub: something else answers there, or a proxy in between that lets no
+	// WebSocket through.
+	ErrNoHub = errors.New("no WebSocket of a hub")
 	// ErrOffline: there is no connection at the moment.
 	ErrOffline = errors.New("no connection to the hub at the moment")
 )

@@ -101,10 +101,20 @@ func Refused(url string, resp *http.Response) error {
 	text, _ := io.ReadAll(io.LimitReader(resp.Body, 1<<10))
 	var e struct{ Error codec.Error }
 	if json.Unmarshal(text, &e) != nil || e.Error.Code == 0 {
-		e.Error = *codec.Errorf(resp.StatusCode, "%s: %s", http.StatusText(resp.StatusCode), strings.TrimSpace(string(text)))
+		said := strings.TrimSpace(string(text))
+		if said = strings.Join(strings.Fields(said), " "); said == "" || len(said) > 200 || said[0] == '<' { // a page for people
+			said = "no WebSocket of a hub"
+		}
+		return &noSocket{fmt.Sprintf("%s answers %s: %s", Shown(url), resp.Status, said)}
 	}
 	return fmt.Errorf("%s refused the WebSocket: %w", Shown(url), &e.Error)
 }
+
+// noSocket is ErrNoHub with what was said instead.
+type noSocket struct{ text string }
+
+func (e *noSocket) Error() string { return e.text }
+func (e *noSocket) Unwrap() error { return ErrNoHub }
 
 // Shown is a hub's URL for messages and logs: without its query, where a token
 // may stand.

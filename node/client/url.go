@@ -14,7 +14,7 @@ import (
 const HubPort = "22345"
 
 // HubURL completes what people type to the URL of a hub's WebSocket: gateway,
-// gateway:8080, http://gateway; "" is this machine's.
+// gateway:8080, http://gateway/hub/, the address of the dashboard; "" is this machine's.
 func HubURL(s string) (string, error) {
 	if s == "" {
 		s = "127.0.0.1"
@@ -30,7 +30,7 @@ func HubURL(s string) (string, error) {
 	if err != nil || u.Hostname() == "" {
 		return "", fmt.Errorf("%q is not an address such as gateway, gateway:%s or ws://gateway:%s/ws", s, HubPort, HubPort)
 	}
-	secure := false
+	secure, given := false, u.Scheme
 	switch u.Scheme {
 	case "ws", "http":
 		u.Scheme = "ws"
@@ -42,9 +42,11 @@ func HubURL(s string) (string, error) {
 	if u.Port() == "" && !secure && !strings.Contains(s, "://") {
 		u.Host = net.JoinHostPort(u.Hostname(), HubPort)
 	}
-	if u.Path == "" || u.Path == "/" {
-		u.Path = "/ws"
+	page := u.Scheme != given || !strings.Contains(s, "://") || strings.HasSuffix(u.Path, "/")
+	if u.Path = strings.TrimRight(u.Path, "/"); u.Path == "" || page && !strings.HasSuffix(u.Path, "/ws") {
+		u.Path += "/ws"
 	}
+	u.Fragment = "" // of the dashboard's address
 	return u.String(), nil
 }
 

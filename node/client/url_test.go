@@ -15,6 +15,14 @@ func TestHubURL(t *testing.T) {
 		"ws://gateway/x":       "ws://gateway/x",
 		"http://gateway":       "ws://gateway/ws",
 		"https://hub.example/": "wss://hub.example/ws",
+
+		"http://gateway/hub":                "ws://gateway/hub/ws",
+		"https://hub.example/hub/#topics?p": "wss://hub.example/hub/ws",
+		"http://gateway/hub/ws":             "ws://gateway/hub/ws",
+		"gateway:80/hub":                    "ws://gateway:80/hub/ws",
+		"ws://gateway/hub/":                 "ws://gateway/hub/ws",
+		"http://gateway:22345/#hub":         "ws://gateway:22345/ws",
+		"ws://gateway/scd":                  "ws://gateway/scd",
 	} {
 		if got, err := HubURL(in); got != want || err != nil {
 			t.Errorf("%q: %s, %v", in, got, err)

@@ -102,7 +102,11 @@ func (s *server) dashboard() {
 // serveText is for who is no browser: curl http://hub/.
 func (s *server) serveText(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	_, _ = w.Write([]byte("topicd " + s.Version + "\nA hub for sensor readings. Open this address in a browser for the dashboard,\nor connect with a WebSocket to ws://" + r.Host + "/ws\n"))
+	at := "ws" + address(r) + "/ws"
+	if h := r.Header; h["X-Forwarded-For"] != nil && h["X-Forwarded-Prefix"] == nil { // a proxy may have it under any path
+		at = "ws below it"
+	}
+	_, _ = w.Write([]byte("topicd " + s.Version + "\nA hub for sensor readings. Open this address in a browser for the dashboard,\nor connect with a WebSocket to " + at + "\n"))
 }
 
 func (a assets) serve(w http.ResponseWriter, r *http.Request, name string) {

@@ -35,18 +35,29 @@ func document(kind, name string) http.HandlerFunc {
 // serveThing is the hub as a thing of the Web of Things (W3C Thing Description
 // 1.1), with the address that the client used: it knows no other that works.
 func (s *server) serveThing(w http.ResponseWriter, r *http.Request) {
-	scheme, host := "http://", r.Host
-	if r.TLS != nil {
-		scheme = "https://"
+	fill := strings.NewReplacer("{{base}}", inJSON("http"+address(r)), "{{hub}}", inJSON(s.Hub.Options().Name), "{{version}}", inJSON(s.Version))
+	w.Header().Set("Content-Type", "application/td+json")
+	_, _ = w.Write([]byte(fill.Replace(files("specs")["wot.json"].plain())))
+}
+
+// address is where the client reaches the hub, without the beginning of the scheme:
+// "s://gateway/hub" follows http or ws. A proxy tells its own scheme and path in
+// X-Forwarded-Proto and X-Forwarded-Prefix; whoever lies there leads himself astray.
+func address(r *http.Request) string {
+	scheme, host := "://", r.Host
+	if r.TLS != nil || r.Header.Get("X-Forwarded-Proto") == "https" {
+		scheme = "s://"
 	}
 	if host == "" { // HTTP/1.0
 		if a, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr); ok {
 			host = a.String()
 		}
 	}
-	fill := strings.NewReplacer("{{base}}", inJSON(scheme+host), "{{hub}}", inJSON(s.Hub.Options().Name), "{{version}}", inJSON(s.Version))
-	w.Header().Set("Content-Type", "application/td+json")
-	_, _ = w.Write([]byte(fill.Replace(files("specs")["wot.json"].plain())))
+	under := strings.TrimRight(r.Header.Get("X-Forwarded-Prefix"), "/")
+	if !strings.HasPrefix(under, "/") || strings.HasPrefix(under, "//") {
+		under = ""
+	}
+	return scheme + host + under
 }
 
 // inJSON is the text as it stands between the quotes of a JSON string.
