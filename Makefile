@@ -39,10 +39,14 @@ BENCHCOUNT  ?= 6
 BENCHTIME   ?= 200ms
 TARGETS     := linux-armv6 linux-armv7 linux-arm64 linux-amd64 linux-riscv64
 
-.PHONY: build plot pack run test attack check fmt vet staticcheck walls size release fuzz bench perf perf-page tools clean
+.PHONY: build binary plot pack run test attack check fmt vet staticcheck walls size release fuzz bench perf perf-page tools clean
 
 build: pack
 	$(BUILD) -o bin/topicd ./cmd/topicd
+
+# For tests of the program itself: OUT, for the system that the environment names.
+binary: pack
+	$(BUILD) -o $(OUT) ./cmd/topicd
 
 # The dashboard's plots: uPlot by npm, embedded. Without npm or network the
 # page draws them itself, more plainly.

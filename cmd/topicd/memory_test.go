@@ -23,7 +23,7 @@ func TestMemory(t *testing.T) {
 	const (
 		topics   = 10_000
 		readings = 1_500_000
-		limit    = 38 << 20 // of which the program's own pages are 10, which the kernel may take back
+		limit    = 34 << 20 // of which the program's own pages are 8, which the kernel may take back
 		senders  = 20
 		batch    = 100
 	)

@@ -46,8 +46,8 @@ func binary(t *testing.T, arch string) string {
 		binaries.dir = dir
 	}
 	out := filepath.Join(binaries.dir, "topicd-"+arch)
-	cmd := exec.Command("go", "build", "-trimpath", "-tags", "nethttpomithttp2", "-ldflags", "-s -w", "-o", out, ".")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+arch, "GOARM=6", "GOFLAGS=")
+	cmd := exec.Command("make", "-s", "-C", "../..", "binary", "OUT="+out, "VERSION=dev")
+	cmd.Env = append(os.Environ(), "GOOS=linux", "GOARCH="+arch, "GOARM=6", "GOFLAGS=", "MAKEFLAGS=")
 	if text, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, text)
 	}
