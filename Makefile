@@ -8,6 +8,7 @@
 # make board     boot Debian under qemu with the package and cut its power, ~10 min
 # make fuzz      each fuzz target for FUZZTIME (default 20s)
 # make attack    the attack suite in full, ~5 min; make test has a short form
+# make soak      64 clients of all dialects for SOAK (default 10m); SOAK_CLOCK=100 for a faster clock
 # make bench     benchmarks in the form that benchstat reads
 # make perf      measure beside the peers and rewrite firmware-notes/performance.md (~1 h, quiet machine)
 # make perf-page the page again from the rows that are there
@@ -81,6 +82,10 @@ test: plot tools check
 attack:
 	TOPICD_ATTACK=full $(GO) test -v -timeout 20m -run TestAttack ./cmd/topicd
 
+SOAK        ?= 10m
+soak:
+	TOPICD_SOAK=$(SOAK) TOPICD_SOAK_CLOCK=$(SOAK_CLOCK) $(GO) test -v -timeout 0 -run TestSoak ./cmd/topicd
+
 # What the tests need and Go does not bring; see .ci/tools.
 tools:
 	@bash .ci/tools
@@ -129,7 +134,7 @@ deb apk ipk: .build/bin/nfpm-$(NFPM) $(PACKAGES:%=dist/topicd-linux-%)
 	GOBIN=$(CURDIR)/.build/bin $(GO) install github.com/goreleaser/nfpm/v2/cmd/nfpm@$(NFPM)
 	@mv .build/bin/nfpm $@
 
-.PHONY: .always deb apk ipk board
+.PHONY: .always deb apk ipk board soak
 .always:
 
 # go test -fuzz takes one target of one package at a time.

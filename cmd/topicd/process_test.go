@@ -23,6 +23,9 @@ var binaries = struct {
 }{done: map[string]string{}}
 
 func TestMain(m *testing.M) {
+	if dir := os.Getenv("TOPICD_SOAK_HUB"); dir != "" {
+		os.Exit(soakHub(dir))
+	}
 	code := m.Run()
 	if binaries.dir != "" {
 		os.RemoveAll(binaries.dir)

@@ -6,7 +6,7 @@
 It needs root, qemu-system-arm, qemu-user-static and mmdebstrap (apt-get brings them).
 The root file system is made once, in .build/board, with Debian's own kernel.
 """
-import glob, http.client, json, os, re, shutil, signal, socket, subprocess, sys, threading, time
+import atexit, glob, http.client, json, os, re, shutil, subprocess, sys, threading, time
 
 ARCH, TOPICD, DEB = sys.argv[1:4]
 WORK = ".build/board"
@@ -18,6 +18,7 @@ ARCHES = {  # Debian's kernel, qemu, machine, ELF machine for binfmt_misc, class
     "armhf": ("linux-image-armmp-lpae", "qemu-system-arm", ["-M", "virt", "-cpu", "cortex-a15"], "arm", 1, 0x28),
 }
 KERNEL, QEMU, MACHINE, USER, BITS, ELF = ARCHES[ARCH]
+MIRROR = [m for m in [os.environ.get("BOARD_MIRROR")] if m]  # where packages come from, if not from Debian's own
 out = []
 
 
@@ -44,7 +45,7 @@ def base():
             f.write(f":topicd-{ARCH}:M::{magic}:{mask}:/usr/bin/qemu-{USER}-static:F")
     sh("mmdebstrap", "--quiet", "--format=tar", "--skip=check/qemu", "--mode=root", f"--architectures={ARCH}", "--variant=minbase",
        f"--include=systemd,systemd-sysv,udev,iproute2,initramfs-tools,kmod,adduser,{KERNEL}",
-       *[f"--dpkgopt=path-exclude=/usr/share/{d}/*" for d in ("man", "locale", "doc")], "bookworm", tar + ".new")
+       *[f"--dpkgopt=path-exclude=/usr/share/{d}/*" for d in ("man", "locale", "doc")], "bookworm", tar + ".new", *MIRROR)
     os.rename(tar + ".new", tar)
     return tar
 
@@ -94,6 +95,7 @@ class Board:
              "-drive", f"if=none,file={image},format=raw,id=d", "-device", "virtio-blk-pci,drive=d",
              "-netdev", f"user,id=n,hostfwd=tcp:127.0.0.1:{PORT}-:22345", "-device", "virtio-net-pci,netdev=n,romfile="],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        atexit.register(self.qemu.kill)
         self.log, self.text, self.grown = open(log, "wb"), b"", threading.Condition()
         threading.Thread(target=self.listen, daemon=True).start()
 
