@@ -80,6 +80,15 @@ func (s *Session) Owes() int64 {
 	return min(max(wait, minPause), maxPause)
 }
 
+// Debt is how long, in milliseconds, what the session has asked for beyond its rate
+// takes to be paid off. Called by the peer's reader only.
+func (s *Session) Debt() int64 {
+	if s.hub.opt.Rate <= 0 {
+		return 0
+	}
+	return max(0, -s.budget.frames/int64(s.hub.opt.Rate))
+}
+
 // A pause is long enough to be worth its timer, and short enough that a peer is
 // told 429, and a ping is answered, before anybody worries.
 const (

@@ -28,7 +28,7 @@ var walls = map[string]struct{ may, never string }{
 	"node/dialect/native":        {"codec node node/dialect", "github.com/gorilla/websocket net/http"},
 	"node/dialect/scd":           {"codec node node/dialect", "github.com/gorilla/websocket net/http"},
 	"node/dialect/webchannel":    {"codec node node/dialect", "github.com/gorilla/websocket net/http"},
-	"node/dialect/mqtt":          {"codec node node/dialect node/dialect/mqtt/packet", "net net/http log/slog"},
+	"node/dialect/mqtt":          {"codec node node/bound node/dialect node/dialect/mqtt/packet", "net net/http log/slog"},
 	"node/dialect/echo":          {"codec node node/dialect", "github.com/gorilla/websocket net/http"},
 	"node/dialect/relay":         {"codec node node/dialect node/web/answer", "github.com/gorilla/websocket"},
 	"node/dialect/mws":           {"codec node node/access node/dialect node/once node/web/answer", "github.com/gorilla/websocket"},

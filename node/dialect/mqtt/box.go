@@ -10,6 +10,7 @@ import (
 // task of the session, in line while there is something in it.
 type box struct {
 	b      []byte
+	shared int // bytes of it that shares have put there, counted by the server
 	inLine bool
 	more   bool // somebody asked for it while it was being emptied
 	again  int  // flights that are to be sent again, from the first on
@@ -52,6 +53,8 @@ func (o *outbox) Step(dst []byte, limit int, f node.Framer) (out []byte, done bo
 			at := len(dst)
 			dst = f.End(append(f.Begin(dst), b.b...), at, false)
 			b.b = nil
+			c.srv.boxes.Give(b.shared)
+			b.shared = 0
 		}
 		c.mu.Unlock()
 		for len(dst) < limit {

@@ -1,11 +1,13 @@
 package mqtt
 
 import (
+	"slices"
 	"sync"
 	"sync/atomic"
 
 	"topicd/codec"
 	"topicd/node"
+	"topicd/node/dialect/mqtt/packet"
 )
 
 // client is what MQTT calls a session (4.1): what a client finds again when it
@@ -27,6 +29,7 @@ type client struct {
 	gone   bool   // another session has its name, or its time is over
 	expiry uint32 // seconds that it is kept without a connection, forever = no end
 	since  int64  // when it went away, by the hub's clock
+	owner  string // whom it is counted for while it is away
 	will   *will  // that waits for its delay
 
 	// owned by the connection's reader
@@ -57,6 +60,36 @@ func (c *client) Cut(why *codec.Error) {
 		return
 	}
 	c.over.Store(true)
+}
+
+// judge drops what the rights of a client's new connection do not allow: who knows
+// an identifier and has another token does not get what the first one may read.
+func (c *client) judge(turn *node.Turn) {
+	s := c.sess
+	c.mu.Lock()
+	var mine []string
+	for x := range c.out.subs.all {
+		mine = append(mine, x.filter)
+	}
+	flights, shares := slices.Clone(c.out.flights), slices.Clone(c.shares)
+	c.mu.Unlock()
+	mine = slices.DeleteFunc(mine, func(f string) bool { return s.MaySubscribe([]byte(f)) == nil })
+	flights = slices.DeleteFunc(flights, func(x flight) bool { return !s.MayRead(x.topic) })
+	c.mu.Lock()
+	for _, f := range mine {
+		c.out.subs.remove(f)
+	}
+	c.out.changed()
+	c.out.flights, c.out.box.again = flights, len(flights)
+	c.mu.Unlock()
+	for _, f := range mine {
+		_ = s.Unsubscribe([]byte(f), turn)
+	}
+	for _, g := range shares {
+		if _, f := packet.Share([]byte(g.key)); s.MaySubscribe(f) != nil {
+			c.srv.part(c, g.key, turn)
+		}
+	}
 }
 
 // idSet are packet identifiers; most often there are none, and never many.

@@ -62,7 +62,9 @@ func (c *conn) Frame(p node.Peer, _ bool, pkt []byte, turn *node.Turn) {
 		return
 	}
 	if c.claim != nil {
-		if c.held = append(c.held, pkt...); len(c.held) > maxHeld {
+		if len(c.held)+len(pkt) <= maxHeld && c.srv.held.Take(len(pkt)) {
+			c.held = append(c.held, pkt...)
+		} else {
 			c.end(p, packet.QuotaExceeded, "too much before the CONNACK", turn)
 		}
 		return
@@ -165,8 +167,9 @@ func (c *conn) disconnect(p node.Peer, pkt []byte, turn *node.Turn) *packet.Erro
 			}
 		}
 	}
-	if e.Reason != packet.DisconnectWithWill {
-		c.will = nil // 3.14.4-3
+	if e.Reason != packet.DisconnectWithWill { // 3.14.4-3
+		c.srv.forget(c.will)
+		c.will = nil
 	}
 	c.over = true
 	p.End(closeCode(packet.Success), "", turn)
@@ -206,12 +209,15 @@ func (c *conn) Bye(p node.Peer, why *codec.Error, turn *node.Turn) {
 func (c *conn) Close(p node.Peer, turn *node.Turn) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.srv.held.Give(len(c.held))
 	c.over, c.held = true, nil
 	if c.claim != nil {
 		c.srv.withdraw(c)
 		c.claim = nil
 	}
 	if c.client == nil {
+		c.srv.forget(c.will) // it never was in
+		c.will = nil
 		return
 	}
 	if c.own != nil {

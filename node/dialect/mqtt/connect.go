@@ -48,7 +48,10 @@ func (c *conn) connect(p node.Peer, pkt []byte, turn *node.Turn) {
 		c.refuse(p, why, err.Msg, turn)
 		return
 	}
-	c.will = newWill(&q)
+	if c.will = c.srv.newWill(&q); q.HasWill && c.will == nil {
+		c.refuse(p, packet.QuotaExceeded, "the hub has no room for a will of that size", turn)
+		return
+	}
 	c.peer = speaker{p}
 	cl := &claim{conn: c, peer: p, id: id, v: q.Version, clean: q.CleanStart, expiry: c.expiry(&q), props: bytes.Clone(q.Props), token: token}
 	cl.keepAlive, cl.assigned = q.KeepAlive, len(q.ClientID) == 0
@@ -135,6 +138,7 @@ func (c *conn) resume(turn *node.Turn) {
 	c.start(q, client, present, turn)
 	held := c.held
 	c.held = nil
+	c.srv.held.Give(len(held))
 	for len(held) > 0 && !c.over {
 		pkt, rest, _ := packet.Split(held, c.srv.cfg.MaxPacket)
 		if pkt == nil {
@@ -156,6 +160,7 @@ func (c *conn) start(q *claim, client *client, present bool, turn *node.Turn) {
 	o.limit = int(min(q.props.Num(packet.ReceiveMaximum, maxWindow), maxWindow))
 	o.maxPacket = int(q.props.Num(packet.MaximumPacketSize, 0))
 	o.gives, o.aliases = int(min(q.props.Num(packet.TopicAliasMaximum, 0), takenAliases)), nil
+	c.srv.boxes.Give(o.box.shared)
 	o.box = box{b: c.connack(q, present).Append(nil, c.v), again: len(o.flights)}
 	if q.token != "" && c.v != packet.V5 { // MQTT 5 has it in CONNACK
 		t := packet.Publish{Topic: []byte("$topicd/token"), Payload: []byte(q.token)}
@@ -173,6 +178,9 @@ func (c *conn) start(q *claim, client *client, present bool, turn *node.Turn) {
 		c.own.Close(turn)
 		p.Adopt(client.sess)
 		client.sess.SetRights(rights)
+		if present {
+			client.judge(turn)
+		}
 		client.sess.Describe("mqtt", "", turn)
 		if name.Named {
 			_ = client.sess.Name(name.Client, turn)

@@ -108,9 +108,12 @@ func (c *conn) alias(n uint16, res *node.Published, topic []byte) {
 	for len(c.aliases) < int(n) {
 		c.aliases = append(c.aliases, "")
 	}
-	if res.Topic != nil {
+	switch {
+	case res.Topic != nil:
 		c.aliases[n-1] = res.Topic.Name()
-	} else {
+	case len(topic) > codec.MaxTopic: // it never is one
+		c.aliases[n-1] = ""
+	default:
 		c.aliases[n-1] = string(topic)
 	}
 }
@@ -139,10 +142,18 @@ func (c *conn) ack(p node.Peer, t packet.Type, id uint16, why packet.Reason, tur
 	a := packet.Ack{Type: t, ID: id, Reason: why}
 	var b [8]byte
 	if s := p.Session(); s.Waits() {
-		_ = s.Later(0, &laterAck{a, c.v}, turn)
+		if s.Later(0, &laterAck{a, c.v}, turn) != nil {
+			c.behind(p, turn)
+		}
 		return
 	}
 	p.Send(false, a.Append(b[:0], c.v), turn)
+}
+
+// behind ends the connection of a client with too many acknowledgements that wait
+// for the disk: it sends again what was not acknowledged.
+func (c *conn) behind(p node.Peer, turn *node.Turn) {
+	c.end(p, packet.QuotaExceeded, "too much waits for the disk", turn)
 }
 
 // stored acknowledges a message when it is as safe as its topic wants.
@@ -151,8 +162,8 @@ func (c *conn) stored(p node.Peer, t packet.Type, id uint16, res *node.Published
 	case res.Unkept != nil:
 		c.ack(p, t, id, reasonOf(res.Unkept, t), turn)
 	case res.Commit != 0:
-		if err := p.Session().Later(res.Commit, &laterAck{packet.Ack{Type: t, ID: id}, c.v}, turn); err != nil {
-			c.ack(p, t, id, reasonOf(err, t), turn)
+		if p.Session().Later(res.Commit, &laterAck{packet.Ack{Type: t, ID: id}, c.v}, turn) != nil {
+			c.behind(p, turn)
 		}
 	default:
 		c.ack(p, t, id, packet.Success, turn)

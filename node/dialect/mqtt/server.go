@@ -9,6 +9,7 @@ import (
 
 	"topicd/codec"
 	"topicd/node"
+	"topicd/node/bound"
 	"topicd/node/dialect"
 	"topicd/node/dialect/mqtt/packet"
 )
@@ -54,6 +55,10 @@ type Server struct {
 	shares  map[string]*share
 	anon    uint64 // identifiers given
 
+	held  bound.Bytes // what connections said that wait for their client
+	wills bound.Bytes
+	boxes bound.Bytes // what shares have handed out and nobody has taken
+
 	telling sync.Mutex  // before mu
 	told    int64       // when the figures were, by the hub's clock; guarded by telling
 	watched atomic.Bool // somebody subscribed to the figures
@@ -82,7 +87,10 @@ func Plug(cfg Config) dialect.Plug {
 
 func newServer(cfg Config) *Server {
 	cfg = cfg.withDefaults()
-	return &Server{cfg: cfg, hub: cfg.Hub, clients: make(map[string]*client), shares: make(map[string]*share)}
+	s := &Server{cfg: cfg, hub: cfg.Hub, clients: make(map[string]*client), shares: make(map[string]*share)}
+	s.held.Most, s.boxes.Most = 1<<20, max(4<<20, 2*int64(cfg.MaxPacket))
+	s.wills.Most, s.wills.Few = maxWills, smallWill
+	return s
 }
 
 // claim is a connection that wants to be a client.
@@ -129,7 +137,8 @@ func (s *Server) enter(q *claim, turn *node.Turn) (cl *client, present bool) {
 	}
 	if old != nil {
 		s.away--
-		old.will = nil // 3.1.3-9
+		s.forget(old.will) // 3.1.3-9
+		old.will = nil
 		s.attachLocked(old, q)
 		s.mu.Unlock()
 		return old, true
@@ -158,6 +167,7 @@ func (s *Server) makeLocked(q *claim, turn *node.Turn) *client {
 }
 
 func (s *Server) attachLocked(c *client, q *claim) {
+	s.forget(c.will)
 	c.conn, c.expiry, c.will = q.conn, q.expiry, nil
 	c.peer.Store(&speaker{q.peer})
 }
@@ -169,6 +179,7 @@ func (s *Server) leave(cn *conn, turn *node.Turn) {
 	c.peer.Store(nil)
 	c.conn = nil
 	c.mu.Lock()
+	s.boxes.Give(c.out.box.shared)
 	c.out.box = box{}
 	c.mu.Unlock()
 	keep := c.kept && !c.gone && c.expiry > 0 && !c.over.Load()
@@ -178,7 +189,7 @@ func (s *Server) leave(cn *conn, turn *node.Turn) {
 		c.will.due = turn.Mono + int64(min(c.will.delay, c.expiry))*1000
 	}
 	if keep {
-		c.since = turn.Mono
+		c.since, c.owner = turn.Mono, s.hub.Options().Owner(cn.own.Info().Addr)
 		s.away++
 		s.unread += c.sess.Unread()
 	}
@@ -237,18 +248,29 @@ func (s *Server) takeLocked(c *client) (end func(*node.Turn)) {
 }
 
 // crowdedLocked takes clients that have been away for longest while there are too
-// many, or too much that they have not read.
+// many, or too much that they have not read: of the address that has most of them,
+// so that one peer with many names does not push out all others'.
 func (s *Server) crowdedLocked(ends []func(*node.Turn)) []func(*node.Turn) {
+	if s.away <= s.cfg.Away && s.unread <= s.cfg.Unread {
+		return ends
+	}
+	n := make(map[string]int)
+	for _, c := range s.clients {
+		if c.conn == nil {
+			n[c.owner]++
+		}
+	}
 	for s.away > s.cfg.Away || s.unread > s.cfg.Unread {
 		var oldest *client
 		for _, c := range s.clients {
-			if c.conn == nil && (oldest == nil || c.since < oldest.since) {
+			if c.conn == nil && (oldest == nil || n[c.owner] > n[oldest.owner] || n[c.owner] == n[oldest.owner] && c.since < oldest.since) {
 				oldest = c
 			}
 		}
 		if oldest == nil {
 			break
 		}
+		n[oldest.owner]--
 		s.unread -= oldest.sess.Unread()
 		s.hub.Stats.Add(node.CutBehind, 1)
 		ends = append(ends, s.takeLocked(oldest))
@@ -299,6 +321,9 @@ func (s *Server) due(turn *node.Turn) (todo []func(*node.Turn)) {
 			todo = append(todo, s.takeLocked(c))
 		}
 	}
+	for _, g := range s.shares { // what waited for room in boxes of others
+		todo = append(todo, func(*node.Turn) { g.handOut() })
+	}
 	return s.crowdedLocked(todo)
 }
 
@@ -325,6 +350,7 @@ func (s *Server) close() {
 	s.mu.Lock()
 	var ends []func(*node.Turn)
 	for _, c := range s.clients {
+		s.forget(c.will)
 		c.will = nil
 		ends = append(ends, s.takeLocked(c))
 	}

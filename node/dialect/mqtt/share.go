@@ -18,6 +18,8 @@ type share struct {
 	key  string // the filter with $share and name
 	sess *node.Session
 
+	owner string // whom it is counted for: who made it
+
 	mu      sync.Mutex // before the clients'
 	members []*member
 	next    int  // whose turn it is
@@ -41,7 +43,12 @@ func (s *Server) join(c *client, w sub, turn *node.Turn) *codec.Error {
 	defer s.mu.Unlock()
 	g := s.shares[w.filter]
 	if g == nil {
-		g = &share{srv: s, key: w.filter}
+		owner := s.ownerOf(c)
+		if !s.mayShareLocked(owner) {
+			s.hub.Stats.Add(node.RefusedSubs, 1)
+			return errShares
+		}
+		g = &share{srv: s, key: w.filter, owner: owner}
 		sess, err := s.hub.Open(g, node.Local, "", turn)
 		if err != nil {
 			return err
@@ -66,6 +73,29 @@ func (s *Server) join(c *client, w sub, turn *node.Turn) *codec.Error {
 	c.shares = append(c.shares, g)
 	c.mu.Unlock()
 	return nil
+}
+
+var errShares = &codec.Error{Code: codec.CodeNoRoom, Msg: "too many shared subscriptions"}
+
+// mayShareLocked tells whether a client may make one more share. Each is a session
+// of the hub's: of those an eighth may be shares, and half of these one address's.
+func (s *Server) mayShareLocked(owner string) bool {
+	most := max(2, s.hub.Options().Sessions/8)
+	if len(s.shares) >= most {
+		return false
+	}
+	n := 0
+	for _, g := range s.shares {
+		if g.owner == owner {
+			n++
+		}
+	}
+	return n < most/2
+}
+
+// ownerOf is whom a client is counted for.
+func (s *Server) ownerOf(c *client) string {
+	return s.hub.Options().Owner(c.sess.Info().Addr)
 }
 
 func (g *share) memberLocked(c *client) *member {
@@ -151,7 +181,9 @@ func (g *share) one(turn *node.Turn) bool {
 	if len(out) > 0 {
 		m.client.mu.Lock()
 		m.client.out.box.b = append(m.client.out.box.b, out...)
+		m.client.out.box.shared += len(out)
 		m.client.mu.Unlock()
+		g.srv.boxes.Move(0, len(out))
 		m.client.attend(turn)
 	}
 	if g.out = out[:0]; cap(out) > maxBox {
@@ -191,7 +223,7 @@ func (m *member) room() int {
 	defer m.client.mu.Unlock()
 	o := &m.client.out
 	switch {
-	case len(o.box.b) >= maxBox/2:
+	case len(o.box.b) >= maxBox/2 || m.srv.boxes.Full():
 		return 0
 	case m.sub.qos == 0:
 		return 1

@@ -15,7 +15,12 @@ func (c *conn) subscribe(p node.Peer, pkt []byte, turn *node.Turn) *packet.Error
 	id := q.Props.Num(packet.SubscriptionID, 0)
 	a := packet.SubAck{Type: packet.SUBACK, ID: q.ID}
 	var todo []wanted
+	most := c.srv.hub.Options().Subs
 	for f := range q.Filters.All {
+		if len(a.Codes) >= most { // 262,144 fit into a packet
+			a.Codes = append(a.Codes, subCode(packet.QuotaExceeded, c.v))
+			continue
+		}
 		w := wanted{sub: sub{filter: string(f.Filter), id: id, qos: f.QoS, noLocal: f.NoLocal, asPublished: f.AsPublished}, handling: f.RetainHandling}
 		code := packet.Reason(f.QoS)
 		if err := packet.CheckFilter(f.Filter); err != nil {
@@ -31,7 +36,9 @@ func (c *conn) subscribe(p node.Peer, pkt []byte, turn *node.Turn) *packet.Error
 	// The answer goes into the box before what is retained; a subscription that the
 	// hub then has no room for is told in it, so they are made first.
 	for i := range todo {
-		if err := c.add(p.Session(), &todo[i], turn); err != nil {
+		if p.Session().Debt() > maxDebt {
+			a.Codes[todo[i].at] = subCode(packet.QuotaExceeded, c.v)
+		} else if err := c.add(p.Session(), &todo[i], turn); err != nil {
 			a.Codes[todo[i].at] = subCode(reasonOf(err, packet.SUBACK), c.v)
 		}
 	}
@@ -40,6 +47,11 @@ func (c *conn) subscribe(p node.Peer, pkt []byte, turn *node.Turn) *packet.Error
 	}
 	return nil
 }
+
+// maxDebt is how far ahead of its rate one SUBSCRIBE may get, in milliseconds: forty
+// patterns in a hub of 16,384 topics, each of which asks all of them. Repeated
+// through a packet of 256 KiB they kept the hub for minutes.
+const maxDebt = 10_000
 
 var errNotReading = &packet.Error{Reason: packet.QuotaExceeded, Clause: "4.13.2", Msg: "answers that are not read"}
 

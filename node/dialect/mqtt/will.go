@@ -9,16 +9,29 @@ import (
 type will struct {
 	delay uint32 // seconds
 	due   int64  // of the hub's clock
+	size  int    // bytes that are counted for it
 	pub   packet.Publish
 }
 
-// newWill copies a CONNECT's will.
-func newWill(c *packet.Connect) *will {
+const (
+	// maxWills is what all wills take together, one of smallWill bytes fits always:
+	// a will's user properties may be a MiB, and a thousand clients have one each.
+	maxWills  = 2 << 20
+	smallWill = 1 << 10
+)
+
+// newWill copies a CONNECT's will; nil where there is none, or no room for it.
+func (s *Server) newWill(c *packet.Connect) *will {
 	if !c.HasWill {
 		return nil
 	}
 	w := &will{delay: c.Will.Props.Num(packet.WillDelay, 0)}
-	buf := make([]byte, 0, len(c.Will.Topic)+len(c.Will.Payload)+len(c.Will.Props))
+	n := len(c.Will.Topic) + len(c.Will.Payload) + len(c.Will.Props)
+	if !s.wills.Take(n) {
+		return nil
+	}
+	w.size = n
+	buf := make([]byte, 0, n)
 	keep := func(b []byte) []byte {
 		at := len(buf)
 		buf = append(buf, b...)
@@ -31,8 +44,17 @@ func newWill(c *packet.Connect) *will {
 	return w
 }
 
+// forget: a will that there may be is not kept any more.
+func (s *Server) forget(w *will) {
+	if w != nil {
+		s.wills.Give(w.size)
+		w.size = 0
+	}
+}
+
 // publishWill publishes a will with its client's rights; what it may not or there
 // is no room for is counted by the hub.
 func (s *Server) publishWill(c *client, w *will, turn *node.Turn) {
+	s.forget(w)
 	_, _ = publish(c.sess, w.pub.Topic, &w.pub, turn)
 }
