@@ -257,7 +257,7 @@ func TestExactlyOnceWhateverFails(t *testing.T) {
 		{"the stream is removed and made anew", func() {
 			natstest.API(t, nc, "STREAM.DELETE.SITES", nil)
 			time.Sleep(outage())
-			natstest.Stream(t, nc, "SITES", map[string]any{"duplicate_window": int64(2 * time.Second)})
+			natstest.Stream(t, nc, "SITES", map[string]any{"allow_direct": true, "duplicate_window": int64(2 * time.Second)})
 		}},
 	}
 	for i := 0; i < len(steps) || time.Now().Before(until); i++ {
@@ -288,7 +288,7 @@ func TestAClusterLosesItsLeader(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer nc.Close()
-	natstest.Stream(t, nc, "SITES", map[string]any{"num_replicas": 3, "duplicate_window": int64(2 * time.Second)})
+	natstest.Stream(t, nc, "SITES", map[string]any{"num_replicas": 3, "allow_direct": true, "duplicate_window": int64(2 * time.Second)})
 	c := &chaos{t: t, dir: t.TempDir(), urls: strings.Join(urls, " "), acked: map[string]map[string][]uint64{}}
 	until, outage := rounds(t)
 	c.start()

@@ -2,7 +2,6 @@ package uplink
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
@@ -46,6 +45,7 @@ type link struct {
 	in     chan *wire.Msg
 	inbox  string
 	stream string
+	direct bool // the stream allows direct gets
 
 	asked   map[uint64]*topic // by the question's number
 	asks    int
@@ -196,8 +196,8 @@ func (l *link) question(t *topic) error {
 	l.asks++
 	t.ask, t.asked = l.nextAsk, l.u.mono()
 	l.asked[t.ask] = t
-	body, _ := json.Marshal(map[string]string{"last_by_subj": t.subject})
-	return l.nc.Publish(apiPrefix+"STREAM.MSG.GET."+l.stream, l.inbox+"q"+strconv.FormatUint(t.ask, 36), nil, body)
+	api, body := l.lastOf(t.subject)
+	return l.nc.Publish(apiPrefix+api, l.inbox+"q"+strconv.FormatUint(t.ask, 36), nil, body)
 }
 
 // send publishes a topic's oldest reading that is not in the stream.
@@ -394,11 +394,11 @@ func (l *link) answer(ctx context.Context, n uint64, t *topic, m *wire.Msg) erro
 	delete(l.asked, n)
 	l.asks--
 	t.ask = 0
-	if len(m.Data) == 0 { // nobody is there to answer
+	if code, _ := m.Status(); code == "503" { // nobody is there to answer
 		l.hold("stream " + l.stream + " does not answer: it is gone, or has no leader now")
 		return nil
 	}
-	last, err := parseLast(m.Data)
+	last, err := parseLast(m)
 	if err != nil {
 		l.hold(said("stream "+l.stream, err).Error())
 		return nil
@@ -409,7 +409,11 @@ func (l *link) answer(ctx context.Context, n uint64, t *topic, m *wire.Msg) erro
 		if err != nil {
 			return err
 		}
-		back, err := l.wentBack(ctx, i, lastMessage{})
+		site, err := l.getLast(ctx, l.w.prefix+">")
+		if err != nil {
+			return err
+		}
+		back, err := l.wentBack(ctx, i, site)
 		if err != nil {
 			return err
 		}

@@ -128,6 +128,35 @@ func TestRefusalsAreSaidAndNothingIsThrownAway(t *testing.T) {
 			t.Errorf("a password is shown: %+v", st)
 		}
 	})
+	t.Run("no right but for its own", func(t *testing.T) { // as firmware-notes/uplink.md has it
+		s := natstest.Start(t, `authorization { users = [
+			{user: admin, password: a},
+			{user: farm7, password: b, permissions: {
+				publish: ["sites.farm7.up.>", "$JS.API.STREAM.INFO.SITES", "$JS.API.DIRECT.GET.SITES.sites.farm7.up.>"],
+				subscribe: ["_INBOX.farm7.>", "sites.farm7.down.>"]}} ] }`)
+		nc := s.DialAs("admin", "a")
+		natstest.Stream(t, nc, "SITES", map[string]any{"allow_direct": true})
+		dir := t.TempDir()
+		o := Options{URLs: []string{s.As("farm7", "b")}, Site: "farm7", Stream: "SITES", Down: []string{"set/#"}}
+		g := newGateway(t, dir, o, store.Options{})
+		pubs(g, 10)
+		g.drained(10 * time.Second)
+		s.Kill()
+		pubs(g, 10)
+		s.Up()
+		g.drained(20 * time.Second)
+		g.stop()
+		g = newGateway(t, dir, o, store.Options{})
+		pubs(g, 10)
+		g.drained(10 * time.Second)
+		if list := natstest.Read(t, s.DialAs("admin", "a"), "SITES", "sites.>"); len(list) != 30 {
+			t.Errorf("%d messages, 30 were published", len(list))
+		}
+		o.Site = "farm8"
+		other := newGateway(t, t.TempDir(), o, store.Options{})
+		other.pub("t", "1")
+		other.refusedWith("permissions violation")
+	})
 	t.Run("wrong password", func(t *testing.T) {
 		s := natstest.Start(t, `authorization { user: farm7, password: b }`)
 		g := newGateway(t, t.TempDir(), Options{URLs: []string{s.As("farm7", "secret")}, Site: "farm7"}, store.Options{})

@@ -46,28 +46,35 @@ const (
 	errTooLarge    = 10054 // for the stream's max_msg_size
 )
 
-// call asks JetStream's API.
-func call(ctx context.Context, nc *wire.Conn, inbox, subject string, body, answer any) error {
+// ask asks JetStream's API.
+func ask(ctx context.Context, nc *wire.Conn, inbox, api string, body []byte) (*wire.Msg, error) {
 	ctx, cancel := context.WithTimeout(ctx, apiTimeout)
 	defer cancel()
+	m, err := nc.Request(ctx, inbox, apiPrefix+api, body)
+	switch {
+	case errors.Is(err, wire.ErrNobody):
+		return nil, refused("no JetStream answers at %s%s: it is not enabled there, or has no leader now", apiPrefix, api)
+	case errors.Is(err, wire.ErrNoAnswer):
+		return nil, fmt.Errorf("%s%s was not answered within %v", apiPrefix, api, apiTimeout)
+	}
+	return m, err
+}
+
+// call asks for an answer in JSON.
+func call(ctx context.Context, nc *wire.Conn, inbox, api string, body, answer any) error {
 	var data []byte
 	if body != nil {
 		data, _ = json.Marshal(body)
 	}
-	m, err := nc.Request(ctx, inbox, apiPrefix+subject, data)
-	switch {
-	case errors.Is(err, wire.ErrNobody):
-		return refused("no JetStream answers at %s%s: it is not enabled there, or has no leader now", apiPrefix, subject)
-	case errors.Is(err, wire.ErrNoAnswer):
-		return fmt.Errorf("%s%s was not answered within %v", apiPrefix, subject, apiTimeout)
-	case err != nil:
+	m, err := ask(ctx, nc, inbox, api, data)
+	if err != nil {
 		return err
 	}
 	var e struct {
 		Error *apiError `json:"error"`
 	}
 	if err := json.Unmarshal(m.Data, &e); err != nil {
-		return refused("%s%s was answered with no JSON", apiPrefix, subject)
+		return refused("%s%s was answered with no JSON", apiPrefix, api)
 	}
 	if e.Error != nil {
 		return e.Error
@@ -80,8 +87,10 @@ type streamInfo struct {
 	Config struct {
 		Name     string   `json:"name"`
 		Subjects []string `json:"subjects"`
+		Direct   bool     `json:"allow_direct"`
 	} `json:"config"`
-	State struct {
+	Created string `json:"created"`
+	State   struct {
 		Messages uint64 `json:"messages"`
 		First    uint64 `json:"first_seq"`
 		Last     uint64 `json:"last_seq"`
@@ -136,21 +145,32 @@ type storedMessage struct {
 	Error *apiError `json:"error"`
 }
 
-// parseLast reads the answer to STREAM.MSG.GET.
-func parseLast(data []byte) (m lastMessage, err error) {
-	var a storedMessage
-	if err := json.Unmarshal(data, &a); err != nil {
-		return m, err
+// parseLast reads the answer of either API that tells messages.
+func parseLast(a *wire.Msg) (m lastMessage, err error) {
+	switch code, words := a.Status(); {
+	case code == "404":
+		return m, nil
+	case code != "":
+		return m, &apiError{Description: words}
 	}
-	if a.Error != nil {
-		if a.Error.ErrCode == errNoMessage {
-			return m, nil
+	head := a.Head
+	if len(head) == 0 {
+		var in storedMessage
+		if err := json.Unmarshal(a.Data, &in); err != nil {
+			return m, &apiError{Description: "an answer without JSON"}
 		}
-		return m, a.Error
+		if in.Error != nil {
+			if in.Error.ErrCode == errNoMessage {
+				return m, nil
+			}
+			return m, in.Error
+		}
+		head, m.seq = in.Message.Hdrs, in.Message.Seq
 	}
-	m.seq = a.Message.Seq
-	wire.EachHeader(a.Message.Hdrs, func(key, v string) bool {
+	for key, v := range headers(head) {
 		switch key {
+		case "Nats-Sequence":
+			m.seq = number(v)
 		case hdrStore:
 			m.store = v
 		case hdrTopic:
@@ -164,26 +184,49 @@ func parseLast(data []byte) (m lastMessage, err error) {
 		case hdrLow:
 			m.low = store.Place(number(v))
 		}
-		return true
-	})
+	}
 	if m.low == 0 {
 		m.low = m.pos + 1 // nothing else was under way
 	}
 	return m, nil
 }
 
+func headers(b []byte) func(yield func(key, value string) bool) {
+	return func(yield func(key, value string) bool) { wire.EachHeader(b, yield) }
+}
+
 // getLast asks for the last message of a subject, wildcards allowed.
-func getLast(ctx context.Context, nc *wire.Conn, inbox, stream string, what map[string]any) (lastMessage, error) {
-	var raw json.RawMessage
-	err := call(ctx, nc, inbox, "STREAM.MSG.GET."+stream, what, &raw)
-	var e *apiError
-	if errors.As(err, &e) && e.ErrCode == errNoMessage {
-		return lastMessage{}, nil
+func (l *link) getLast(ctx context.Context, subject string) (lastMessage, error) {
+	api, body := l.lastOf(subject)
+	return l.message(ctx, api, body)
+}
+
+// getSeq asks for the message with that sequence.
+func (l *link) getSeq(ctx context.Context, seq uint64) (lastMessage, error) {
+	return l.message(ctx, "STREAM.MSG.GET."+l.stream, fmt.Appendf(nil, `{"seq":%d}`, seq))
+}
+
+// lastOf is how a subject's last message is asked for. Where the stream allows it the
+// subject is part of the API's: a site then needs the right to ask for its own alone.
+// That may be answered by a server that is behind; the condition under which readings
+// are published makes that harmless.
+func (l *link) lastOf(subject string) (api string, body []byte) {
+	if l.direct {
+		return "DIRECT.GET." + l.stream + "." + subject, nil
 	}
+	body, _ = json.Marshal(map[string]string{"last_by_subj": subject})
+	return "STREAM.MSG.GET." + l.stream, body
+}
+
+func (l *link) message(ctx context.Context, api string, body []byte) (m lastMessage, err error) {
+	a, err := ask(ctx, l.nc, l.inbox, api, body)
 	if err != nil {
-		return lastMessage{}, said("the last message of the site", err)
+		return m, err
 	}
-	return parseLast(raw)
+	if m, err = parseLast(a); err != nil {
+		return m, said("the last message of the site", err)
+	}
+	return m, nil
 }
 
 func number(s string) uint64 {

@@ -2,7 +2,6 @@ package uplink
 
 import (
 	"context"
-	"errors"
 
 	"topicd/node/store"
 )
@@ -15,8 +14,8 @@ func (l *link) sync(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	l.stream = i.Config.Name
-	last, err := getLast(ctx, l.nc, l.inbox, l.stream, map[string]any{"last_by_subj": u.w.prefix + ">"})
+	l.stream, l.direct = i.Config.Name, i.Config.Direct
+	last, err := l.getLast(ctx, u.w.prefix+">")
 	if err != nil {
 		return err
 	}
@@ -86,20 +85,20 @@ func (u *Uplink) wrote(m *lastMessage) bool {
 // by the stream's own limits: it was restored from an older copy, or made anew.
 func (l *link) wentBack(ctx context.Context, i *streamInfo, last lastMessage) (bool, error) {
 	u := l.u
+	made := u.made
+	u.made = i.Created
 	switch {
 	case u.lastSeq == 0 || last.seq >= u.lastSeq && u.wrote(&last):
 		return false, nil
-	case i.State.Last < u.lastSeq:
+	case i.State.Last < u.lastSeq || made != "" && made != i.Created:
 		return true, nil
 	case i.State.First > u.lastSeq:
 		return false, nil
+	case l.direct: // by its number a message could be any site's: no right is needed to ask so
+		return last.seq > 0 && u.wrote(&last), nil
 	}
-	m, err := getLast(ctx, l.nc, l.inbox, l.stream, map[string]any{"seq": u.lastSeq})
+	m, err := l.getSeq(ctx, u.lastSeq)
 	if err != nil {
-		var r *refusal
-		if errors.As(err, &r) {
-			return true, nil // no right to look: look at each topic
-		}
 		return false, err
 	}
 	return m.seq > 0 && (m.store != u.id || u.lastPos > 0 && m.pos != u.lastPos), nil

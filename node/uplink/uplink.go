@@ -43,6 +43,7 @@ type Uplink struct {
 	w       window
 	lastSeq uint64      // highest sequence in the stream that was acked; 0 = unknown
 	lastPos store.Place // the reading that it is, 0 = unknown
+	made    string      // when the stream was made, "" = unknown
 	saved   store.Place // where the durable cursor was moved to
 	lostTo  store.Place // what is missing below was counted
 	tried   int         // attempts to connect without success

@@ -2,6 +2,8 @@ package uplink
 
 import (
 	"fmt"
+	"log/slog"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -37,6 +39,9 @@ func newGateway(t testing.TB, dir string, o Options, so store.Options) *gateway 
 		t.Fatal(err)
 	}
 	o.Hub, o.Store, o.Plain = g.hub, g.disk.Store, durable.Data
+	if os.Getenv("TOPICD_TEST_LOG") != "" {
+		o.Log = slog.New(slog.NewTextHandler(os.Stderr, nil))
+	}
 	if g.up, err = New(o); err != nil {
 		t.Fatal(err)
 	}

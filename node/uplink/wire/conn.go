@@ -340,7 +340,9 @@ func (c *Conn) message(line string) error {
 	if _, err := io.ReadFull(c.r, b); err != nil {
 		return fmt.Errorf("in a message: %w", err)
 	}
-	m.Head, m.Data = b[:head:head], b[head:size:size]
+	if m.Data = b[head:size:size]; head > 0 {
+		m.Head = b[:head:head]
+	}
 	c.mu.Lock()
 	s := c.subs[id]
 	c.mu.Unlock()
