@@ -49,6 +49,8 @@ type Conn struct {
 	subs    map[uint64]*Sub
 	nextSub uint64
 
+	denied chan string // what the server said last against what we sent
+
 	pings atomic.Int32
 	once  sync.Once
 	err   error // why it ended; set before ended is closed
@@ -201,6 +203,10 @@ func (c *Conn) Request(ctx context.Context, inbox, subject string, data []byte) 
 		delete(c.subs, id)
 		c.mu.Unlock()
 	}()
+	select {
+	case <-c.denied: // of something before
+	default:
+	}
 	if err := c.say("SUB " + reply + " " + sid + "\r\nUNSUB " + sid + " 1\r\n"); err != nil {
 		return nil, err
 	}
@@ -216,6 +222,8 @@ func (c *Conn) Request(ctx context.Context, inbox, subject string, data []byte) 
 			return nil, ErrNobody
 		}
 		return m, nil
+	case words := <-c.denied:
+		return nil, &Denied{words}
 	case <-c.ended:
 		return nil, c.err
 	case <-ctx.Done():
@@ -290,6 +298,10 @@ func (c *Conn) readLoop() error {
 		case "-ERR":
 			words := quoted(string(line))
 			if low := strings.ToLower(words); strings.HasPrefix(low, "permissions violation") || strings.HasPrefix(low, "invalid") || strings.HasPrefix(low, "maximum subscriptions") {
+				select {
+				case c.denied <- words:
+				default:
+				}
 				if c.opt.Denied != nil {
 					c.opt.Denied(words)
 				}

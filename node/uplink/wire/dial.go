@@ -77,7 +77,7 @@ func dialOne(ctx context.Context, o Options, text string) (*Conn, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
-	c := &Conn{opt: o, URL: u.Scheme + "://" + u.Host, subs: map[uint64]*Sub{}, ended: make(chan struct{})}
+	c := &Conn{opt: o, URL: u.Scheme + "://" + u.Host, subs: map[uint64]*Sub{}, denied: make(chan string, 1), ended: make(chan struct{})}
 	if err := c.open(ctx, u); err != nil {
 		if c.nc != nil {
 			_ = c.nc.Close()
