@@ -259,10 +259,7 @@ func TestPagesOfStuckReadersAreBounded(t *testing.T) {
 	}
 }
 
-type said struct {
-	text string
-	why  *codec.Error
-}
+type said struct{ text string }
 
 func (a said) Append(dst []byte, f Framer, why *codec.Error) []byte {
 	at := len(dst)

@@ -33,7 +33,6 @@ type peer struct {
 	cut     *codec.Error
 	scratch Scratch
 	got     []string
-	sent    []string // by Send
 	next    int64
 }
 

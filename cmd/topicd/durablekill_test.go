@@ -26,7 +26,6 @@ type ledger struct {
 	mu    sync.Mutex
 	acked map[int]uint64    // by the reading's value: the number that its ok named
 	seen  map[uint64]string // by number: what anybody was ever sent
-	ep    uint64
 }
 
 func newLedger(t *testing.T, topic string) *ledger {

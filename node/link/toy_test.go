@@ -16,10 +16,7 @@ import (
 
 // toy is a protocol that frames itself: two bytes of length, of themselves too,
 // and a payload. It is what MQTT is to the transport.
-type toy struct {
-	echo
-	hub *node.Hub
-}
+type toy struct{ echo }
 
 func toyPacket(payload string) []byte {
 	return append(binary.BigEndian.AppendUint16(nil, uint16(2+len(payload))), payload...)

@@ -26,7 +26,6 @@ type item struct {
 	cbor    bool
 	done    bool
 	under   bool          // under way
-	chained bool          // sent behind the one before it, not by what its topic's last is
 	tries   uint32        // times sent
 	next    uint64        // the next of its topic, 0 = none
 	sent    time.Duration // when, by the monotonic clock

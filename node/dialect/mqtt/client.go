@@ -141,8 +141,6 @@ type subs struct {
 	byName map[string]int // places in only, nil while they are few
 }
 
-func (s *subs) len() int { return len(s.list) + len(s.only) }
-
 // all yields every subscription.
 func (s *subs) all(yield func(*sub) bool) {
 	for i := range s.list {
