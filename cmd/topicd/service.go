@@ -36,10 +36,14 @@ type service struct {
 
 func services() []service {
 	return []service{
-		{"systemd", "/run/systemd/system", map[string]string{"/etc/systemd/system/topicd.service": systemdUnit, "/etc/systemd/system/topicd.socket": systemdSocket},
-			"systemctl daemon-reload && systemctl enable --now topicd"},
-		{"procd", "/etc/openwrt_release", map[string]string{"/etc/init.d/topicd": procdScript}, "/etc/init.d/topicd enable && /etc/init.d/topicd start"},
-		{"openrc", "/sbin/openrc-run", map[string]string{"/etc/init.d/topicd": openrcScript}, "rc-update add topicd && rc-service topicd start"},
+		{"systemd", "/run/systemd/system", map[string]string{
+			"/etc/systemd/system/topicd.service": systemdUnit, "/etc/systemd/system/topicd.socket": systemdSocket,
+			"/etc/sysusers.d/topicd.conf": "u topicd - \"hub for sensor readings\" /var/lib/topicd\n",
+		}, "systemd-sysusers && systemctl daemon-reload && systemctl enable --now topicd"},
+		{"procd", "/etc/openwrt_release", map[string]string{"/etc/init.d/topicd": procdScript},
+			"echo topicd:x:5222:5222::/var/run:/bin/false >>/etc/passwd; echo topicd:x:5222: >>/etc/group; /etc/init.d/topicd enable && /etc/init.d/topicd start"},
+		{"openrc", "/sbin/openrc-run", map[string]string{"/etc/init.d/topicd": openrcScript},
+			"addgroup -S topicd; adduser -S -D -H -h /var/lib/topicd -G topicd topicd; rc-update add topicd && rc-service topicd start"},
 	}
 }
 
@@ -53,9 +57,9 @@ type serviceJob struct {
 func (a *app) service() *command {
 	j := &serviceJob{app: a}
 	c := newCommand("service", "install|show", "Have the hub started at boot on a board without packages, or show what that writes")
-	c.long = `install writes what the board's service manager needs to run the hub, and makes
-the user topicd and a copy of this program in /usr/local/bin; show prints the
-files. The memory that the service may take is the worst case of the settings in
+	c.long = `install writes what the board's service manager needs to run the hub, copies this
+program to /usr/local/bin and says which line makes the user topicd and starts it;
+show prints the files. The memory that the service may take is the worst case of the settings in
 the environment and in --config.`
 	c.example = "  sudo topicd service install\n  topicd service show --manager openrc"
 	c.min, c.max, c.words = 1, 1, []string{"install", "show"}
@@ -129,9 +133,6 @@ func (j *serviceJob) install(s service) error {
 		if err := j.copySelf(); err != nil {
 			return err
 		}
-		if err := j.makeUser(); err != nil {
-			return err
-		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.files)) {
 		mode := os.FileMode(0o644)
@@ -181,25 +182,4 @@ func (j *serviceJob) copySelf() error {
 	}
 	fmt.Fprintln(j.app.out, "copied", self, "to", j.binary)
 	return nil
-}
-
-// makeUser makes the user topicd with whatever program the board has for it.
-func (j *serviceJob) makeUser() error {
-	if text, err := os.ReadFile("/etc/passwd"); err == nil && strings.Contains("\n"+string(text), "\ntopicd:") {
-		return nil
-	}
-	for _, argv := range [][]string{
-		{"/usr/sbin/useradd", "--system", "--user-group", "--no-create-home", "--home-dir", "/var/lib/topicd", "--shell", "/usr/sbin/nologin", "topicd"},
-		{"/usr/sbin/adduser", "-S", "-D", "-H", "-h", "/var/lib/topicd", "-s", "/sbin/nologin", "topicd"}, // busybox
-	} {
-		p, err := os.StartProcess(argv[0], argv, &os.ProcAttr{Files: []*os.File{nil, os.Stdout, os.Stderr}})
-		if err != nil {
-			continue
-		}
-		if st, err := p.Wait(); err == nil && st.Success() {
-			fmt.Fprintln(j.app.out, "made the user topicd")
-			return nil
-		}
-	}
-	return fail(exitFailed, "make a user and a group topicd with what this board has for it, then try again", "the user topicd cannot be made")
 }

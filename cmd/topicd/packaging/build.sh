@@ -55,3 +55,6 @@ for arch in "$@"; do
   sed -e "s|@ARCH@|${arch/armv/arm}|; s|@VERSION@|$PKG_VERSION|; s|@TIME@|$PKG_TIME|; s|@BINARY@|dist/topicd-linux-$arch|" $here/nfpm.yaml >$out/nfpm.yaml
   "$nfpm" package --config $out/nfpm.yaml --packager "$packager" --target dist/
 done
+if [ "$packager" = deb ] && command -v lintian >/dev/null; then
+  lintian --allow-root --fail-on error dist/topicd_"$PKG_VERSION"_*.deb
+fi
