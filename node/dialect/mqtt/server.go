@@ -59,9 +59,10 @@ type Server struct {
 	wills bound.Bytes
 	boxes bound.Bytes // what shares have handed out and nobody has taken
 
-	telling sync.Mutex  // before mu
-	told    int64       // when the figures were, by the hub's clock; guarded by telling
-	watched atomic.Bool // somebody subscribed to the figures
+	telling sync.Mutex    // before mu
+	told    int64         // when the figures were, by the hub's clock; guarded by telling
+	watched atomic.Bool   // somebody subscribed to the figures
+	kick    chan struct{} // there is something to keep the time of
 }
 
 // Plug is the dialect for the hub's endpoints.
@@ -87,7 +88,7 @@ func Plug(cfg Config) dialect.Plug {
 
 func newServer(cfg Config) *Server {
 	cfg = cfg.withDefaults()
-	s := &Server{cfg: cfg, hub: cfg.Hub, clients: make(map[string]*client), shares: make(map[string]*share)}
+	s := &Server{cfg: cfg, hub: cfg.Hub, clients: make(map[string]*client), shares: make(map[string]*share), kick: make(chan struct{}, 1)}
 	s.held.Most, s.boxes.Most = 1<<20, max(4<<20, 2*int64(cfg.MaxPacket))
 	s.wills.Most, s.wills.Few = maxWills, smallWill
 	return s
@@ -278,22 +279,43 @@ func (s *Server) crowdedLocked(ends []func(*node.Turn)) []func(*node.Turn) {
 	return ends
 }
 
-// run keeps the time of wills, of clients that are away, and the figures.
+// run keeps the time of wills, of clients that are away, and the figures. Without
+// any of them it sleeps: a hub with nothing to do lets its board do so too.
 func (s *Server) run(ctx context.Context) {
-	tick := time.NewTicker(500 * time.Millisecond)
+	const every = 500 * time.Millisecond
+	tick := time.NewTimer(every)
 	defer tick.Stop()
 	turn := s.hub.Turn()
 	for {
 		select {
 		case <-ctx.Done():
 			return
+		case <-s.kick:
 		case <-tick.C:
 		}
 		s.hub.Tick(turn)
 		s.sweep(turn)
 		s.figures(turn)
 		turn.Wake()
+		if s.waits() {
+			tick.Reset(every)
+		}
 	}
+}
+
+// wake has run look now.
+func (s *Server) wake() {
+	select {
+	case s.kick <- struct{}{}:
+	default:
+	}
+}
+
+// waits tells whether there is anything that time changes.
+func (s *Server) waits() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.away > 0 || s.watched.Load()
 }
 
 func (s *Server) sweep(turn *node.Turn) {

@@ -101,6 +101,7 @@ func (c *conn) add(s *node.Session, w *wanted, turn *node.Turn) *codec.Error {
 	if codec.IsReserved([]byte(w.filter)) {
 		if !c.srv.watched.Swap(true) {
 			c.srv.figures(turn)
+			c.srv.wake()
 		}
 	}
 	kept := w.handling == 0 || w.handling == 1 && isNew
