@@ -107,9 +107,15 @@ func (h *Hub) Recall(dev string, last []Sent) {
 // Restore makes the topics that a disk holds: at start, before anybody comes.
 func (h *Hub) Restore(names []string) {
 	h.mu.Lock()
-	defer h.mu.Unlock()
+	var ts []*Topic
 	for _, name := range names {
-		_, _ = h.topicLocked(name) // beyond the limit on topics: it stays on disk, and comes with its next reading
+		if t, err := h.topicLocked(name); err == nil { // beyond the limit on topics: it stays on disk, and comes with its next reading
+			ts = append(ts, t)
+		}
+	}
+	h.mu.Unlock()
+	for _, t := range ts {
+		h.recallKept(t)
 	}
 }
 

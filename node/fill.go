@@ -325,7 +325,10 @@ func (v *visit) one(dst []byte, seq uint64, rec *arena.Record, f Framer, sc *Scr
 	text := r.Text
 	out, ok := v.view.format.Append(f.Begin(dst), r)
 	if !ok {
-		v.s.hub.Stats.Add(DropFormless, 1)
+		if !r.Unwanted {
+			v.s.hub.Stats.Add(DropFormless, 1)
+		}
+		r.Unwanted = false
 		return out[:at], false
 	}
 	dst = f.End(out, at, r.Text)

@@ -34,6 +34,45 @@ func (h *Hub) keepLocked(t *Topic, r *arena.Record) {
 	x.copy.Append(h.arena, &rec, MaxCap, 0) // without room it is there until it leaves the log
 }
 
+// recallKept finds on disk what newcomers by MQTT get of a topic: the newest reading
+// that was published with RETAIN among the last keptAmong. Called at start, when
+// there is nothing of the topic in memory.
+func (h *Hub) recallKept(t *Topic) {
+	if t.rare == nil || t.rare.tape == nil {
+		return
+	}
+	newest, _ := t.rare.tape.Newest()
+	if newest == 0 {
+		return
+	}
+	var kept arena.Record
+	var at uint64
+	for from, to := max(t.rare.tape.First(), newest-min(newest, keptAmong)+1), newest+1; from < to; {
+		page, next, err := t.rare.tape.Read(nil, from, to, pageQuota)
+		if err != nil || next <= from {
+			break
+		}
+		for from = next; len(page) > 0; {
+			var seq uint64
+			var rec arena.Record
+			if seq, rec, page = parsePaged(page); rec.Flags&arena.Passing == 0 {
+				kept, at = rec, seq
+			}
+		}
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	x := t.rare
+	x.passing, x.kept = true, at
+	if at > 0 {
+		kept.Era = h.eraNow()
+		x.copy.Begin(at)
+		x.copy.Append(h.arena, &kept, MaxCap, 0)
+	}
+}
+
+const keptAmong = 1000
+
 // keptLocked is the number of the reading that newcomers by MQTT get, the log's
 // next where there is none. The caller holds t.mu.
 func (t *Topic) keptLocked() uint64 {

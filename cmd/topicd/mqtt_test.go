@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -122,6 +123,39 @@ func TestMQTTAndTheOthers(t *testing.T) {
 	for topic, want := range map[string]string{"shed/native": "21.5", "shed/word": "on"} {
 		if got := tool(t, "", "mosquitto_sub", "-p", port, "-t", topic, "-C", "1", "-W", "5"); got[0] != want {
 			t.Errorf("%s came as %q, want %s", topic, got, want)
+		}
+	}
+}
+
+// What is retained of durable topics outlives the hub, with its properties; what
+// was ended stays ended.
+func TestMQTTRetainedOutlivesTheHub(t *testing.T) {
+	processes(t)
+	need(t, "/usr/bin/mosquitto_pub", mosquittoTools)
+	state := t.TempDir()
+	serve := func() (port string, stop func()) {
+		addr := freePort(t)
+		_, port, _ = net.SplitHostPort(addr)
+		_, stop = serveUntil(t, "--state", state, "--mqtt-listen", addr, "--durable", "z/#")
+		return port, stop
+	}
+	port, stop := serve()
+	pub := func(args ...string) {
+		tool(t, "", "mosquitto_pub", append([]string{"-p", port, "-q", "1"}, args...)...)
+	}
+	pub("-t", "z/a", "-m", "kept", "-r")
+	pub("-t", "z/a", "-m", "passing")
+	pub("-t", "z/b", "-m", `{"x":1}`, "-r", "-V", "5", "-D", "publish", "user-property", "k", "v")
+	pub("-t", "z/c", "-m", "ended", "-r")
+	pub("-t", "z/c", "-n", "-r")
+	pub("-t", "z/d", "-m", "passing")
+	stop()
+	port, _ = serve()
+	pub("-t", "z/end", "-m", "end", "-r")
+	got := tool(t, "", "mosquitto_sub", "-p", port, "-t", "z/#", "-q", "1", "-V", "5", "-C", "3", "-W", "5", "-F", "%t %p %r %P")
+	for _, want := range []string{"z/a kept 1 ", `z/b {"x":1} 1 k:v`, "z/end end 1 "} {
+		if !slices.Contains(got, want) && !slices.Contains(got, strings.TrimSpace(want)) {
+			t.Errorf("no %q in %q", want, got)
 		}
 	}
 }

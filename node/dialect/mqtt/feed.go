@@ -59,7 +59,8 @@ func (c *client) Append(dst []byte, r *node.Reading) ([]byte, bool) {
 	defer c.mu.Unlock()
 	o := &c.out
 	w := o.wants(r.Topic)
-	if !w.some || w.noLocal && r.Origin == c.sess.ID() {
+	if !w.some || w.noLocal && r.Origin == c.sess.ID() || r.Stored && isEmpty(r) {
+		r.Unwanted = true
 		return dst, false
 	}
 	return o.send(dst, r, w.qos, w.asPublished && !r.Passing, w.ids)
@@ -189,6 +190,7 @@ func (o *feed) write(dst []byte, r *node.Reading, m *message, ids []uint32) ([]b
 	x := parseExt(r.Ext)
 	p, ok := x.hand(p, m.v, r.Age)
 	if !ok {
+		r.Unwanted = true // 3.3.2-5
 		return dst, false
 	}
 	topic := r.Topic
@@ -256,7 +258,8 @@ var plain4, plain5 = &plainFormat{packet.V4}, &plainFormat{packet.V5}
 func (f *plainFormat) Append(dst []byte, r *node.Reading) ([]byte, bool) {
 	x := parseExt(r.Ext)
 	p, ok := x.hand(nil, f.v, r.Age)
-	if !ok {
+	if !ok || r.Stored && isEmpty(r) {
+		r.Unwanted = true
 		return dst, false
 	}
 	return appendReading(dst, r, &message{v: f.v, retain: r.Stored}, r.Topic, p, x.raw)
@@ -325,6 +328,16 @@ func (x *ext) hand(p packet.Props, v packet.Version, age int64) (packet.Props, b
 		p = append(p, x.props...)
 	}
 	return p, true
+}
+
+// isEmpty: an empty message that was retained ended what was retained before it
+// (3.3.1-6); newcomers get neither.
+func isEmpty(r *node.Reading) bool {
+	if r.CBOR {
+		b, ok := payloadIn(r, false)
+		return ok && len(b) == 0
+	}
+	return string(r.Data) == `""` && !parseExt(r.Ext).raw
 }
 
 // payloadIn is the payload of a reading where it lies in it in one piece.

@@ -23,7 +23,7 @@ func publish(s *node.Session, topic []byte, q *packet.Publish, turn *node.Turn) 
 	}()
 	out, enc, inPlace := bodyOf(w.data[:0], q.Payload)
 	w.data = out
-	b := node.Body{Enc: enc, Data: out, Passing: !q.Retain || len(q.Payload) == 0, QoS: q.QoS + 1}
+	b := node.Body{Enc: enc, Data: out, Passing: !q.Retain, QoS: q.QoS + 1}
 	if inPlace {
 		b.Data = q.Payload
 	}
@@ -31,11 +31,7 @@ func publish(s *node.Session, topic []byte, q *packet.Publish, turn *node.Turn) 
 		w.ext = appendExt(w.ext[:0], raw, q.Props, q.Has)
 		b.Ext = w.ext
 	}
-	p, err := s.Publish(topic, b, 0, turn)
-	if err == nil && q.Retain && len(q.Payload) == 0 {
-		err = s.Unkeep(topic) // 3.3.1-6
-	}
-	return p, err
+	return s.Publish(topic, b, 0, turn)
 }
 
 // Limits of what a client may have under way; CONNACK says them.
