@@ -1,13 +1,11 @@
 package homeassistant
 
 import (
-	"encoding/json"
 	"slices"
 	"strconv"
 	"strings"
 
 	"topicd/codec"
-	"topicd/node"
 )
 
 // origin is what Home Assistant logs as the source of a configuration.
@@ -25,8 +23,7 @@ func (s *Service) config(g *group, before []string) (form []byte, values []strin
 	}
 	b = append(b, '}')
 	if g.client != "" {
-		b = str(append(b, `,"avty":[{"t":`...), presence+g.client)
-		b = append(b, `,"val_tpl":"{{ 'online' if value_json.state == 'online' else 'offline' }}"}]`...)
+		b = str(append(b, `,"avty_t":`...), s.stateOf(g.id))
 	}
 	b = append(b, `,"cmps":{`...)
 	for _, sn := range g.seen {
@@ -121,80 +118,3 @@ func name(sn *sight, p *part) string {
 }
 
 func str(b []byte, text string) []byte { return codec.AppendString(b, codec.JSON, text) }
-
-const presence = "$sys/presence/"
-
-// presences looks who of those that publish is there.
-func (s *Service) presences() {
-	there := make(map[string]uint64)
-	for _, sn := range s.seen {
-		if sn.from == "" {
-			continue
-		}
-		if _, known := there[sn.from]; known {
-			continue
-		}
-		there[sn.from] = s.online(sn.from)
-	}
-	for from, seq := range there {
-		a := s.there[from]
-		if a == nil {
-			a = &attendance{}
-			s.there[from] = a
-		}
-		if a.seq != seq {
-			a.seq, a.since = seq, s.turn.Mono
-		}
-		if !a.steady && seq > 0 && s.turn.Mono-a.since >= steady {
-			a.steady, s.dirty = true, true
-		}
-	}
-	for from := range s.there {
-		if _, known := there[from]; !known {
-			delete(s.there, from)
-		}
-	}
-}
-
-// attendance is how long somebody has been there without a break.
-type attendance struct {
-	seq    uint64 // of what was said of it: it is online; 0 = it is not
-	since  int64
-	steady bool // it was, for long enough
-}
-
-// online is the number of the reading that says that the client is there, 0 = none
-// does.
-func (s *Service) online(client string) (seq uint64) {
-	t := s.hub.Find([]byte(presence + client))
-	if t == nil {
-		return 0
-	}
-	from, to := s.hub.SpanHeld(t, 1, false, 0, s.turn.Mono)
-	s.hub.Read(t, from, to, &s.raw, func(r *node.Reading) bool {
-		var said struct{ State string }
-		if json.Unmarshal(r.Data, &said) == nil && said.State == "online" {
-			seq = r.Seq
-		}
-		return false
-	})
-	return seq
-}
-
-// availability is the client whose presence tells whether the device is there: all
-// of its values come from it, and it was there for a minute. Who comes, says one
-// thing and sleeps again would be away most of the time; and a topic that may become
-// stale tells by that.
-func (s *Service) availability(g *group) string {
-	client := g.seen[0].from
-	a := s.there[client]
-	if a == nil || !a.steady {
-		return ""
-	}
-	for _, sn := range g.seen {
-		if sn.from != client || sn.stale > 0 {
-			return ""
-		}
-	}
-	return client
-}

@@ -17,6 +17,8 @@ type device struct {
 	id     string
 	sum    uint64   // of its configuration
 	values []string // the ids of its values
+	client string   // whose presence is its availability, "" = none's
+	state  string   // what was said of that
 }
 
 // group is a device as it is to be told.
@@ -80,6 +82,10 @@ func (s *Service) tell() {
 		if d == nil {
 			d = &device{id: id}
 		}
+		if d.client != g.client {
+			d.client, d.state = g.client, ""
+		}
+		s.state(d)
 		form, values := s.config(g, d.values)
 		h := fnv.New64a()
 		_, _ = h.Write(form)
@@ -120,6 +126,7 @@ func (s *Service) leave() {
 		if s.turn.Mono >= due {
 			delete(s.going, id)
 			_ = s.hub.Delete([]byte(s.topicOf(id)), s.sess, s.turn)
+			_ = s.hub.Delete([]byte(s.stateOf(id)), s.sess, s.turn)
 		}
 	}
 	for id, heard := range s.old {

@@ -15,10 +15,9 @@ import (
 // Nothing of its code is here: real Home Assistant is not reachable from the tests.
 
 var (
-	deviceKeys = map[string]string{"dev": "device", "o": "origin", "avty": "availability", "cmps": "components"}
+	deviceKeys = map[string]string{"dev": "device", "o": "origin", "avty_t": "availability_topic", "cmps": "components"}
 	devKeys    = map[string]string{"ids": "identifiers", "name": "name", "mf": "manufacturer", "mdl": "model", "sw": "sw_version"}
 	originKeys = map[string]string{"name": "name", "sw": "sw_version", "url": "support_url"}
-	avtyKeys   = map[string]string{"t": "topic", "val_tpl": "value_template", "pl_avail": "payload_available", "pl_not_avail": "payload_not_available"}
 	sensorKeys = map[string]string{
 		"p": "platform", "uniq_id": "unique_id", "name": "name", "stat_t": "state_topic", "val_tpl": "value_template", "dev_cla": "device_class",
 		"unit_of_meas": "unit_of_measurement", "stat_cla": "state_class", "exp_aft": "expire_after",
@@ -69,17 +68,6 @@ func checkConfig(prefix, topic string, payload []byte) error {
 		var part map[string]json.RawMessage
 		_ = json.Unmarshal(doc[key], &part)
 		if err := known(part, keys); err != nil {
-			return err
-		}
-	}
-	var avty []map[string]json.RawMessage
-	if doc["avty"] != nil {
-		if err := json.Unmarshal(doc["avty"], &avty); err != nil {
-			return err
-		}
-	}
-	for _, a := range avty {
-		if err := known(a, avtyKeys, "t"); err != nil {
 			return err
 		}
 	}

@@ -66,12 +66,13 @@ type Service struct {
 	there  map[string]*attendance
 	going  map[string]int64 // empty configurations, and when their topics may go
 
-	version uint64 // of the list of topics at the last round
-	next    int64  // the next round at the latest
-	soonest int64
-	again   int64 // when everything is sent again, 0 = not
-	live    bool  // what was retained below Prefix has been read
-	warned  bool
+	version  uint64 // of the list of topics at the last round
+	next     int64  // the next round at the latest
+	soonest  int64
+	nextLook int64 // who is there
+	again    int64 // when everything is sent again, 0 = not
+	live     bool  // what was retained below Prefix has been read
+	warned   bool
 }
 
 // New makes a Service. It does nothing before Run.
@@ -151,7 +152,7 @@ func (s *Service) open() (err *codec.Error) {
 	s.seen, s.sent = make(map[string]*sight), make(map[string]*device)
 	s.old, s.going = make(map[string]int64), make(map[string]int64)
 	s.there, s.others = make(map[string]*attendance), others{}
-	s.bytes, s.version, s.next, s.again, s.live = 0, 0, 0, 0, false
+	s.bytes, s.version, s.next, s.nextLook, s.again, s.live = 0, 0, 0, 0, 0, false
 	_ = s.sess.Name(from, s.turn)
 	s.sess.Describe("homeassistant", "json", s.turn)
 	o := node.SubOptions{Last: 1, NotOwn: true, Format: (*ear)(s)}
@@ -221,6 +222,7 @@ func (s *Service) step() {
 		s.dirty = false
 		s.tell()
 	}
+	s.states()
 	s.leave()
 }
 

@@ -79,11 +79,6 @@ values = {s["name"]: float(render(s["val_tpl"], payload)) for s in pack}
 assert values == {"Pack Air": 20.5, "Pack Soil": 12.0}, values
 assert render(pack[0]["val_tpl"], '[{"n":"other","v":1}]') == ""
 
-subscribe("$sys/presence/#")
-there = states.get(timeout=10)
-template = "{{ 'online' if value_json.state == 'online' else 'offline' }}"
-assert render(template, there.payload.decode()) in ("online", "offline"), there.payload
-
 urllib.request.urlopen(urllib.request.Request(hub + "/api/topics/greenhouse/1/temp", method="DELETE"))
 while config("topicd_greenhouse_1").payload:
     pass
