@@ -44,7 +44,7 @@ reached, 4 not allowed, 5 --timeout passed first, 130 interrupted.`
 
 func (a *app) commands() []*command {
 	return append([]*command{
-		a.serve(), a.pub(), a.sub(), a.get(), a.list(), a.token(), a.join(), a.discover(), a.bench(), a.sense(), a.importTopics(),
+		a.serve(), a.pub(), a.sub(), a.get(), a.list(), a.token(), a.join(), a.discover(), a.bench(), a.sense(), a.importTopics(), a.importMosquitto(),
 		a.record(), a.replay(), a.top(), a.doctor(), a.status(), a.logStore(), a.backup(), a.restore(), a.configuration(), a.service(), a.health(),
 		a.version(), a.completion(), a.help(),
 	}, a.extra()...)
@@ -139,7 +139,7 @@ func (a *app) usage(name string) error {
 	if name == "" {
 		b.WriteString(program + "\n\nCommands:\n")
 		for _, c := range a.commands() {
-			fmt.Fprintf(&b, "  %-11s %s\n", c.name, c.short)
+			fmt.Fprintf(&b, "  %-16s %s\n", c.name, c.short)
 		}
 		b.WriteString("\ntopicd help COMMAND says more.\n\n" + exitCodes + "\n")
 		_, err := fmt.Fprint(a.out, b.String())

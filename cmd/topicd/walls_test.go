@@ -39,6 +39,7 @@ var walls = map[string]struct{ may, never string }{
 	"node/uplink":                {"codec node node/store node/uplink/wire", "net/http"},
 	"node/uplink/wire":           {"", "net/http log/slog"},
 	"node/homeassistant":         {"codec node", "net net/http os"},
+	"node/mosquitto":             {"codec", "net/http time log/slog"},
 	"node/uplink/natstest":       {"", ""}, // of tests only
 	"node/web":                   {"codec node node/access node/dialect node/front node/store node/web/answer", "github.com/gorilla/websocket"},
 	"node/web/answer":            {"codec node node/bound", "github.com/gorilla/websocket"},
