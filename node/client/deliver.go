@@ -96,12 +96,16 @@ func (c *Client) hearLocked(s *Subscription, m *codec.Message, topic string) {
 	old := s.last[topic]
 	if old == nil {
 		if len(s.last) >= c.opt.Remember {
+			s.knewAll = false
 			for forgotten := range s.last {
 				delete(s.last, forgotten)
 				break
 			}
 		}
 		old = &mark{seq: m.Seq, conn: c.conns}
+		if s.knewAll && c.conns != s.begunConn && c.welcome.Ep == s.begunEp {
+			h.drop = m.Seq - 1 // it was born in an outage
+		}
 		s.last[topic] = old
 	} else {
 		if c.replaying > 0 && m.Seq <= old.seq && m.TS <= old.ts {

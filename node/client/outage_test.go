@@ -394,6 +394,35 @@ func TestOutageClock(t *testing.T) {
 	}
 }
 
+// What a topic that was born in an outage lost before the network came back is told.
+func TestOutageBirth(t *testing.T) {
+	h := startHub(t, "", node.Options{TopicCap: 1024, Rate: -1})
+	p := startProxy(t, h.addr)
+	pub := dial(t, Options{URL: h.url()})
+	sub := dial(t, Options{URL: p.url()})
+	var got heard
+	if _, err := pub.Publish(t.Context(), "room/quiet", 1); err != nil {
+		t.Fatal(err)
+	}
+	s, err := sub.Subscribe(t.Context(), "room/#", SubOptions{}, got.add)
+	if err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the first reading", func() bool { return got.count() == 1 })
+	p.cut(true)
+	const n = 300
+	for i := range n {
+		if _, err := pub.Publish(t.Context(), "room/new", i); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p.cut(false)
+	eventually(t, "all of them, or that they are lost", func() bool { return uint64(got.count())+s.Lost() == 1+n })
+	if s.Lost() == 0 || got.all()[1].Drop != s.Lost() {
+		t.Errorf("%d lost, %+v", s.Lost(), got.all()[1])
+	}
+}
+
 // A computer that slept was away for longer than its own clock knows; one whose
 // clock was set by years asks for a week.
 func TestAway(t *testing.T) {

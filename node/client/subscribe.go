@@ -70,14 +70,18 @@ type Subscription struct {
 	replay   bool   // its stored readings are on their way
 	live     bool   // the stored readings of this connection are through
 	begun    bool   // those of some connection have been
-	again    time.Time
-	after    int64            // patterns: all that came to the hub before this time of its own clock has been delivered
-	afterEp  uint64           // the hub's epoch, of after
-	start    time.Time        // patterns: when the hub was last heard
-	behind   time.Duration    // the same, if the hub has restarted: so long before start
-	ep       uint64           // exact names: the epoch of their numbers
-	last     map[string]*mark // the newest reading of each topic
-	acks     *acks            // of a durable subscription
+	knewAll  bool   // patterns: every topic that there was when it began is in last
+
+	begunConn uint32 // where it began
+	begunEp   uint64
+	again     time.Time
+	after     int64            // patterns: all that came to the hub before this time of its own clock has been delivered
+	afterEp   uint64           // the hub's epoch, of after
+	start     time.Time        // patterns: when the hub was last heard
+	behind    time.Duration    // the same, if the hub has restarted: so long before start
+	ep        uint64           // exact names: the epoch of their numbers
+	last      map[string]*mark // the newest reading of each topic
+	acks      *acks            // of a durable subscription
 }
 
 // Subscribe has fn called with each reading of the topics that fit the pattern,
@@ -319,6 +323,10 @@ func (c *Client) live(m *codec.Message) {
 	s := c.subs[string(m.Topic)]
 	if s == nil || m.Has.Has(codec.KeyID) && m.ID != s.id {
 		return
+	}
+	if !s.begun { // each topic that had a reading has sent one
+		s.knewAll = !s.exact && s.opt.Last >= 0 && s.opt.Since == 0 && !s.opt.NotOwn && s.opt.Name == ""
+		s.begunConn, s.begunEp = c.conns, c.welcome.Ep
 	}
 	s.live, s.begun = true, true
 	c.replayedLocked(s)
