@@ -122,7 +122,10 @@ func TestBadNetwork(t *testing.T) {
 		out, _ := exec.Command("nsenter", "--net="+gateway.ns, "curl", "-sS", "-m", "5", "-H", bearer+testAdmin, "http://"+hub+path).CombinedOutput()
 		return string(out)
 	}
-	until(t, 15*time.Second, "both hear", func() bool { return strings.Count(at("/api/clients"), `"subs":`) >= 2 && !strings.Contains(at("/api/clients"), `"subs":0`) })
+	until(t, 15*time.Second, "both hear", func() bool {
+		l := at("/api/clients")
+		return strings.Contains(l, `"subs":2`) && strings.Contains(l, `"subs":1`)
+	})
 
 	const n = 120
 	var pubs [4]*exec.Cmd
