@@ -90,3 +90,9 @@ func appendJSONString[T string | []byte](dst []byte, s T) []byte {
 	dst = append(dst, s[from:]...)
 	return append(dst, '"')
 }
+
+// MeantJSON tells whether what is no JSON was meant to be an object, an array or a
+// string: then a mistake in it is told, and not taken for text.
+func MeantJSON(data []byte) bool {
+	return len(data) > 0 && (data[0] == '{' || data[0] == '[' || data[0] == '"')
+}

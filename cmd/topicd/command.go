@@ -77,7 +77,7 @@ func (a *app) execute(ctx context.Context, args []string) error {
 	case errors.Is(err, pflag.ErrHelp):
 		return a.usage(c.name)
 	case err != nil:
-		return fail(exitUsage, "topicd "+c.name+" --help lists the flags", "%w", err)
+		return fail(exitUsage, "topicd "+c.name+" --help lists the flags", "%s", plainly(err))
 	}
 	rest = c.flags.Args()
 	for i, arg := range rest {
@@ -89,6 +89,26 @@ func (a *app) execute(ctx context.Context, args []string) error {
 	return c.run(ctx, rest)
 }
 
+// plainly says of a value what it is not, where the flags' own package shows the
+// error of Go's parser.
+func plainly(err error) string {
+	text := err.Error()
+	at := strings.Index(text, "strconv.Parse")
+	if at < 0 {
+		return text
+	}
+	what := "a whole number"
+	if strings.HasPrefix(text[at:], "strconv.ParseFloat") {
+		what = "a number"
+	} else if strings.HasPrefix(text[at:], "strconv.ParseBool") {
+		what = "true or false"
+	}
+	if strings.HasSuffix(text, strconv.ErrRange.Error()) {
+		what += " of a size that fits"
+	}
+	return text[:at] + "that is not " + what
+}
+
 // find is the command of that name. A near miss is told.
 func (a *app) find(name string) (*command, error) {
 	near := ""
@@ -96,7 +116,7 @@ func (a *app) find(name string) (*command, error) {
 		if c.name == name {
 			return c, nil
 		}
-		if distance(c.name, name) <= 2 {
+		if d := distance(c.name, name); d == 1 || d == 2 && name != "" && c.name[0] == name[0] {
 			near = c.name
 		}
 	}

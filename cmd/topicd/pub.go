@@ -6,6 +6,7 @@ import (
 	"os"
 	"time"
 
+	"topicd/codec"
 	"topicd/node/client"
 	"topicd/node/client/show"
 )
@@ -19,7 +20,8 @@ func (a *app) pub() *command {
 	c := newCommand("pub", "TOPIC [DATA...]", "Publish readings")
 	c.long = `Publish readings to a topic: each argument, each line of --file, or each line of
 standard input when there is neither, or for an argument "-". What is valid JSON
-is sent as that value, anything else as a string. It ends when the hub has all of
+is sent as that value, anything else as a string; an argument that begins as JSON
+does and is none is refused. It ends when the hub has all of
 them; with --no-ack it does not wait for each answer and may lose some when the
 connection goes, and says so.`
 	c.example = "  topicd pub greenhouse/1/temp 21.5\n  topicd pub greenhouse/1/temp '{\"u\":\"Cel\",\"v\":21.5}'\n  sensor | topicd pub greenhouse/1/temp"
@@ -64,7 +66,7 @@ func (a *app) publish(ctx context.Context, r *remote, j *pubJob, args, files []s
 		for _, arg := range args {
 			if arg == "-" {
 				err = j.feed.Lines(ctx, "standard input", a.in)
-			} else {
+			} else if err = typed(arg); err == nil {
 				err = j.feed.One(ctx, []byte(arg))
 			}
 			if err != nil {
@@ -85,6 +87,17 @@ func (a *app) publish(ctx context.Context, r *remote, j *pubJob, args, files []s
 	}
 	j.progress(true)
 	return err
+}
+
+// typed refuses what was meant to be JSON, as the hub does over HTTP: {'v':1}, or
+// quotes that a word processor has made.
+func typed(arg string) error {
+	data := codec.Strip(codec.JSON, []byte(arg))
+	bad := codec.Validate(codec.JSON, data)
+	if bad == nil || !codec.MeantJSON(data) {
+		return nil
+	}
+	return fail(exitUsage, `JSON has double quotes, and a shell wants single ones around it: '{"u":"Cel","v":21.5}'`, "%s is not JSON: %s", arg, codec.AsError(bad).Msg)
 }
 
 func (j *pubJob) file(ctx context.Context, name string) error {

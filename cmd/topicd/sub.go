@@ -26,6 +26,9 @@ func (s *stored) addFlags(fs *pflag.FlagSet) {
 
 // parse returns --since in the protocol's form: a seq, or negative seconds.
 func (s *stored) parse() (since int64, err error) {
+	if s.last < 0 {
+		return 0, usage("--last is a number of readings, 0 or more")
+	}
 	if s.since == "" {
 		return 0, nil
 	}
@@ -72,6 +75,9 @@ pattern goes on behind them, whatever was restarted meanwhile. --forget ends it.
 	c.run = func(ctx context.Context, patterns []string) error {
 		if forget && name == "" {
 			return usage("--forget needs the --name of a durable subscription")
+		}
+		if rate < 0 || count < 0 || timeout < 0 {
+			return usage("--rate, --count and --timeout are 0 or more")
 		}
 		o := client.SubOptions{Last: s.last, Rate: rate, Latest: latest, Name: name}
 		var err error

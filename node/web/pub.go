@@ -128,7 +128,7 @@ func bodyOf(k answer.Kind, data []byte) (node.Body, *codec.Error) {
 		if err == nil {
 			return node.Body{Enc: enc, Data: data}, nil
 		}
-		if k != answer.Guess || looksJSON(data) {
+		if k != answer.Guess || codec.MeantJSON(data) {
 			return node.Body{}, codec.AsError(err)
 		}
 	}
@@ -145,9 +145,3 @@ var (
 	errUTF8  = &codec.Error{Code: codec.CodeMalformed, Msg: "the text is not UTF-8; CBOR needs its Content-Type: application/cbor"}
 	errEmpty = &codec.Error{Code: codec.CodeMalformed, Msg: "the body is empty"}
 )
-
-// looksJSON: it was meant to be an object, an array or a string, so a mistake in
-// it is told and not stored as text.
-func looksJSON(data []byte) bool {
-	return len(data) > 0 && (data[0] == '{' || data[0] == '[' || data[0] == '"')
-}
