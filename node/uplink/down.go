@@ -23,9 +23,14 @@ type downs struct {
 	mu      sync.Mutex
 	sub     *wire.Sub
 	dropped int64 // of sub, as counted
+	large   int64
 }
 
-const maxDowns = 256 // messages that wait; each at most what the server lets pass
+const (
+	maxDowns     = 256     // messages that wait
+	maxDownBytes = 4 << 20 // and their bytes: a server may let 64 MiB pass in one
+	downHead     = 4 << 10 // of headers beside a reading
+)
 
 func newDowns(u *Uplink) (*downs, error) {
 	d := &downs{u: u, prefix: "sites." + u.opt.Site + ".down.", in: make(chan *wire.Msg, maxDowns)}
@@ -54,9 +59,10 @@ func open(h *node.Hub, name string) (*node.Session, *node.Turn, error) {
 
 // listen takes what comes on a new connection.
 func (d *downs) listen(nc *wire.Conn) error {
-	sub, err := nc.Subscribe(d.prefix+">", d.in)
+	b := wire.Bound{Message: d.u.opt.Hub.Options().MaxBody + downHead, All: maxDownBytes}
+	sub, err := nc.SubscribeWithin(b, d.prefix+">", d.in)
 	d.mu.Lock()
-	d.sub, d.dropped = sub, 0
+	d.sub, d.dropped, d.large = sub, 0, 0
 	d.mu.Unlock()
 	return err
 }
@@ -76,9 +82,10 @@ func (d *downs) overruns() {
 	if d.sub == nil {
 		return
 	}
-	n := d.sub.Dropped()
+	n, large := d.sub.Dropped(), d.sub.Large()
 	d.u.count.refused[refusedOverrun].Add(n - d.dropped)
-	d.dropped = n
+	d.u.count.refused[refusedLarge].Add(large - d.large)
+	d.dropped, d.large = n, large
 }
 
 func (d *downs) loop(ctx context.Context) {
@@ -92,6 +99,7 @@ func (d *downs) loop(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case m := <-d.in:
+			m.Taken()
 			h.Tick(d.turn)
 			d.sess.Heard(d.turn.Mono)
 			if why := d.publish(m); why >= 0 {

@@ -62,11 +62,40 @@ type Conn struct {
 // counted when that is full.
 type Sub struct {
 	ch      chan<- *Msg
+	bound   Bound
+	held    atomic.Int64 // bytes that wait in ch
 	dropped atomic.Int64
+	large   atomic.Int64
 }
 
-// Dropped is how many messages found the channel full.
+// Bound is what a subscription keeps of what the server sends: what is beyond it is
+// not even read into memory. The zero value is no bound but the server's.
+type Bound struct {
+	Message int   // bytes of one message
+	All     int64 // bytes of all that wait, until Msg.Taken says they do not
+}
+
+// Dropped is how many messages found the channel full, or as many bytes in it as
+// may wait.
 func (s *Sub) Dropped() int64 { return s.dropped.Load() }
+
+// Large is how many messages were larger than one may be.
+func (s *Sub) Large() int64 { return s.large.Load() }
+
+// takes tells whether a message of n bytes is to be read.
+func (s *Sub) takes(n int) bool {
+	switch {
+	case s == nil:
+		return false
+	case s.bound.Message > 0 && n > s.bound.Message:
+		s.large.Add(1)
+		return false
+	case s.bound.All > 0 && s.held.Load()+int64(n) > s.bound.All:
+		s.dropped.Add(1)
+		return false
+	}
+	return true
+}
 
 // begin starts the goroutines.
 func (c *Conn) begin() {
@@ -178,7 +207,12 @@ func (c *Conn) Publish(subject, reply string, head, data []byte) error {
 
 // Subscribe has what comes for a subject put into ch.
 func (c *Conn) Subscribe(subject string, ch chan<- *Msg) (*Sub, error) {
-	s := &Sub{ch: ch}
+	return c.SubscribeWithin(Bound{}, subject, ch)
+}
+
+// SubscribeWithin is Subscribe for what a stranger decides the size of.
+func (c *Conn) SubscribeWithin(b Bound, subject string, ch chan<- *Msg) (*Sub, error) {
+	s := &Sub{ch: ch, bound: b}
 	c.mu.Lock()
 	c.nextSub++
 	id := c.nextSub
@@ -348,6 +382,15 @@ func (c *Conn) message(line string) error {
 	if errors.Join(err, err2, err3) != nil || head < 0 || size < head || size > maxBody {
 		return errMalformed
 	}
+	c.mu.Lock()
+	s := c.subs[id]
+	c.mu.Unlock()
+	if !s.takes(size) {
+		if _, err := c.r.Discard(size + 2); err != nil {
+			return fmt.Errorf("in a message: %w", err)
+		}
+		return nil
+	}
 	b := make([]byte, size+2)
 	if _, err := io.ReadFull(c.r, b); err != nil {
 		return fmt.Errorf("in a message: %w", err)
@@ -355,15 +398,12 @@ func (c *Conn) message(line string) error {
 	if m.Data = b[head:size:size]; head > 0 {
 		m.Head = b[:head:head]
 	}
-	c.mu.Lock()
-	s := c.subs[id]
-	c.mu.Unlock()
-	if s == nil {
-		return nil
-	}
+	m.sub = s
+	s.held.Add(int64(size))
 	select {
 	case s.ch <- m:
 	default:
+		m.Taken()
 		s.dropped.Add(1)
 	}
 	return nil

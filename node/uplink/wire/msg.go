@@ -10,6 +10,16 @@ type Msg struct {
 	Subject, Reply string
 	Head           []byte // headers as they are on the wire, "NATS/1.0" first; nil = none
 	Data           []byte
+
+	sub *Sub // that it waits for
+}
+
+// Taken says that the message waits no longer: see Bound. To be called once.
+func (m *Msg) Taken() {
+	if m.sub != nil {
+		m.sub.held.Add(-int64(len(m.Head) + len(m.Data)))
+		m.sub = nil
+	}
 }
 
 // headLine begins all headers.
