@@ -60,7 +60,7 @@ func (s *Session) Fill(dst []byte, limit int, now int64, f Framer, sc *Scratch) 
 // there was something, and s.mu was given back.
 func (s *Session) sayUnlock(dst []byte, limit int, now int64, f Framer, sc *Scratch, waits **task) (out []byte, some bool) {
 	if s.ext != nil && s.ext.later.n.Load() > 0 {
-		if dst, some = s.answerLocked(dst, f); some {
+		if dst, some = s.answerLocked(dst, limit, f); some {
 			s.mu.Unlock()
 			return dst, true
 		}

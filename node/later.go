@@ -30,9 +30,9 @@ const (
 	// maxLater is how many answers of a session may wait for the disk. More come
 	// only when it is much slower than its peer, who is told to slow down.
 	maxLater = 4096
-	// maxLaters is how many of all sessions together may, some 4 MiB; a few of each
+	// maxLaters is how many of all sessions together may, some 2 MiB; a few of each
 	// always. While the disk hangs every session's 4,096 would be 400 MiB.
-	maxLaters = 32 << 10
+	maxLaters = 16 << 10
 	fewLaters = 16
 )
 
@@ -70,10 +70,11 @@ func (s *Session) Waits() bool {
 	return s.ext != nil && s.ext.later.n.Load() > 0
 }
 
-// answerLocked appends the answers whose time has come; false when none has.
-func (s *Session) answerLocked(dst []byte, f Framer) (out []byte, some bool) {
+// answerLocked appends the answers whose time has come, up to limit bytes; false when
+// none has.
+func (s *Session) answerLocked(dst []byte, limit int, f Framer) (out []byte, some bool) {
 	l := &s.ext.later
-	for l.n.Load() > 0 {
+	for l.n.Load() > 0 && len(dst) < limit {
 		w := l.first
 		var why *codec.Error
 		if w.commit != 0 {

@@ -92,6 +92,13 @@ func TestAttack(t *testing.T) {
 	s.besiege(t, append(attacks[:len(attacks)-1:len(attacks)-1], append(mqttAttacks, attacks[len(attacks)-1])...))
 }
 
+// TestAttackDurable: the same hub with topics on disk.
+func TestAttackDurable(t *testing.T) {
+	processes(t)
+	s := newSiege(t, nil, "--durable", "log/#", "--store-bytes", "16MiB")
+	s.besiege(t, durableAttacks)
+}
+
 // Over TLS another reader is behind the frames, with a goroutine for each
 // connection; what is before them is the same.
 func TestAttackTLS(t *testing.T) {

@@ -50,13 +50,15 @@ func (n *native) stored(p node.Peer, enc codec.Encoding, req, a *codec.Message, 
 	}
 	a.Op, a.ID = codec.OpOK, req.ID
 	a.Has |= req.Has & codec.Fields(0).With(codec.KeyID)
-	return p.Session().Later(c, &stored{enc: enc, m: *a}, turn)
+	return p.Session().Later(c, &stored{enc: enc, has: a.Has, id: a.ID, seq: a.Seq, alias: a.Alias}, turn)
 }
 
-// stored is an ok that waits for the disk.
+// stored is an ok that waits for the disk: a flood has thousands of them wait, so it
+// is not a whole message.
 type stored struct {
-	enc codec.Encoding
-	m   codec.Message
+	enc            codec.Encoding
+	has            codec.Fields
+	id, seq, alias uint64
 }
 
 // Append implements node.Answer.
@@ -64,9 +66,9 @@ func (s *stored) Append(dst []byte, f node.Framer, why *codec.Error) []byte {
 	at := len(dst)
 	dst = f.Begin(dst)
 	if why != nil {
-		dst = codec.AppendErr(dst, s.enc, s.m.ID, s.m.Has.Has(codec.KeyID), why)
+		dst = codec.AppendErr(dst, s.enc, s.id, s.has.Has(codec.KeyID), why)
 	} else {
-		dst = codec.Append(dst, s.enc, &s.m)
+		dst = codec.Append(dst, s.enc, &codec.Message{Op: codec.OpOK, Has: s.has, ID: s.id, Seq: s.seq, Alias: s.alias, IsAlias: s.alias > 0})
 	}
 	return f.End(dst, at, s.enc == codec.JSON)
 }
