@@ -26,7 +26,7 @@ LDFLAGS     := -s -w -X main.version=$(VERSION)
 COLD        := crypto/x509 crypto/tls encoding/asn1 net/http encoding/json net net/url math/big fmt reflect log/slog \
   text/tabwriter runtime/pprof compress/flate github.com/miekg/dns github.com/grandcat/zeroconf \
   github.com/BurntSushi/toml github.com/spf13/pflag github.com/fxamacker/cbor/v2 \
-  topicd/node/client/bench topicd/node/client/replay topicd/node/client/show encoding/csv topicd/node/supervisor topicd/node/sense topicd/discovery/... topicd/cmd/topicd
+  topicd/node/client/bench topicd/node/client/replay topicd/node/client/show encoding/csv topicd/node/supervisor topicd/node/sense topicd/node/homeassistant topicd/node/mosquitto topicd/discovery/... topicd/cmd/topicd
 BUILD       := CGO_ENABLED=0 $(GO) build -trimpath -tags $(TAGS) -ldflags '$(LDFLAGS)' $(COLD:%=-gcflags=%=-l)
 STATICCHECK := v0.8.2
 NFPM        := v2.43.1
