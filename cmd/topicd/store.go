@@ -6,6 +6,7 @@ import (
 	"topicd/node"
 	"topicd/node/durable"
 	"topicd/node/store"
+	"topicd/node/uplink"
 )
 
 // openDisk opens the store of durable topics, below the state directory. A directory
@@ -68,7 +69,11 @@ func (s *settings) storeWorst(topics int) int64 {
 	if !s.wantsDurable() {
 		topics = min(topics, 100)
 	}
-	return store.Worst(s.storeOptions(topics), topics)
+	n := store.Worst(s.storeOptions(topics), topics)
+	if len(s.uplink.url) > 0 {
+		n += uplink.Worst
+	}
+	return n
 }
 
 // topicLimit is how many topics there may be: one per KiB of --memory unless said.

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/spf13/pflag"
+
 	"topicd/node/uplink/natstest"
 	"topicd/node/web"
 )
@@ -32,6 +34,26 @@ func TestUplinkSettings(t *testing.T) {
 	if fmt.Sprintln(o.URLs, o.Site, o.Up, o.Down, o.Creds, o.CA, o.Stream, o.AsIs, s.center.url, s.center.stream, s.durables(), s.reserved()) !=
 		"[nats://a:4222 tls://b] farm8 [plant/#] [set/#] /x /y SITES true [nats://c] ALL [plant/#] [uplink center]\n" {
 		t.Errorf("%+v %+v %v", o, s.center, s.reserved())
+	}
+}
+
+// Passwords and tokens are not shown again.
+func TestUplinkSecrets(t *testing.T) {
+	s := newSettings()
+	fs := pflag.NewFlagSet("", pflag.ContinueOnError)
+	s.flags(fs)
+	for _, f := range []string{"uplink", "from-nats"} {
+		_ = fs.Set(f, "nats://farm7:geheim@hub:4222")
+		_ = fs.Set(f, "nats://geheim@hub:4222")
+		_ = fs.Set(f+"-token", "geheim")
+		for _, name := range []string{f, f + "-token"} {
+			if v := fs.Lookup(name).Value.String(); v == "" || strings.Contains(v, "geheim") {
+				t.Errorf("--%s shows %q", name, v)
+			}
+		}
+	}
+	if s.uplink.token != "geheim" || s.uplink.url[0] != "nats://farm7:geheim@hub:4222" {
+		t.Errorf("%+v", s.uplink)
 	}
 }
 

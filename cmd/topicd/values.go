@@ -173,6 +173,7 @@ func (c count) String() string { return strconv.Itoa(*c.v) }
 type list struct {
 	v     *[]string
 	check func(string) error
+	shown func(string) string // without what is secret; nil: all of it
 	used  bool
 }
 
@@ -189,5 +190,27 @@ func (l *list) Set(text string) error {
 	return nil
 }
 
-func (l *list) Type() string   { return "TEXT" }
-func (l *list) String() string { return strings.Join(*l.v, ",") }
+func (l *list) Type() string { return "TEXT" }
+
+func (l *list) String() string {
+	if l.shown == nil {
+		return strings.Join(*l.v, ",")
+	}
+	var out []string
+	for _, v := range *l.v {
+		out = append(out, l.shown(v))
+	}
+	return strings.Join(out, ",")
+}
+
+// secret is a text that is never shown again.
+type secret struct{ v *string }
+
+func (s secret) Set(text string) error { *s.v = text; return nil }
+func (s secret) Type() string          { return "TEXT" }
+func (s secret) String() string {
+	if *s.v == "" {
+		return ""
+	}
+	return "(set)"
+}

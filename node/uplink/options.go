@@ -24,6 +24,11 @@ const (
 	Center = "center"
 )
 
+// Worst is the memory that an uplink takes at most, however much waits on disk: the
+// window with its buffers 2 MiB, topics that are remembered 1.5, answers that have come
+// 1.5, the connection's buffers and messages of the centre that wait.
+const Worst = 6 << 20
+
 // Options say where readings go. The zero value of a field means its default.
 type Options struct {
 	URLs   []string // nats://, tls://, ws://, wss://; any of them
@@ -114,11 +119,23 @@ func CheckURL(text string) error {
 	case err != nil:
 		return errors.New("a server's URL that cannot be read")
 	case u.Scheme != "nats" && u.Scheme != "tls" && u.Scheme != "ws" && u.Scheme != "wss":
-		return fmt.Errorf("%s: a server's URL begins with nats://, tls://, ws:// or wss://", u.Redacted())
+		return fmt.Errorf("%s: a server's URL begins with nats://, tls://, ws:// or wss://", ShownURL(text))
 	case u.Hostname() == "":
-		return fmt.Errorf("%s: a server's URL names a host", u.Redacted())
+		return fmt.Errorf("%s: a server's URL names a host", ShownURL(text))
 	}
 	return nil
+}
+
+// ShownURL is a server's URL without what is secret.
+func ShownURL(text string) string {
+	u, err := url.Parse(text)
+	if err != nil {
+		return "(a URL that cannot be read)"
+	}
+	if _, ok := u.User.Password(); !ok && u.User != nil {
+		u.User = url.User("xxxxx") // a token
+	}
+	return u.Redacted()
 }
 
 // hosts are the servers without what is secret.

@@ -12,7 +12,7 @@ const (
 	windowBytes = 512 << 10 // of readings in the window, what an item costs beside included
 	windowItems = 4096      // and their number; a power of two
 	itemCost    = 128
-	maxTopics   = 8192 // topics whose last message is remembered; others are asked for again
+	maxTopics   = 4096 // topics whose last message is remembered; others are asked for again
 )
 
 // item is a reading in the window.
@@ -100,7 +100,7 @@ func (w *window) rewind(p store.Place) {
 // release gives back a buffer that one large reading made large.
 func (it *item) release() {
 	it.t = nil
-	if cap(it.data) > 1024 {
+	if cap(it.data) > 256 {
 		it.data = nil
 	}
 }
