@@ -48,7 +48,10 @@ func soakHub(dir string) int {
 			text, _ := os.ReadFile(filepath.Join(dir, "skew"))
 			ms, _ := strconv.ParseInt(string(text), 10, 64)
 			skew.Store(ms)
-			_ = os.WriteFile(filepath.Join(dir, "goroutines.new"), strconv.AppendInt(nil, int64(runtime.NumGoroutine()), 10), 0o600)
+			var m runtime.MemStats
+			runtime.ReadMemStats(&m)
+			_ = os.WriteFile(filepath.Join(dir, "goroutines.new"), fmt.Appendf(nil, "%d heap %.1f MiB live, %.1f held, stacks %.1f", runtime.NumGoroutine(),
+				float64(m.HeapAlloc)/(1<<20), float64(m.HeapSys-m.HeapReleased)/(1<<20), float64(m.StackSys)/(1<<20)), 0o600)
 			_ = os.Rename(filepath.Join(dir, "goroutines.new"), filepath.Join(dir, "goroutines"))
 		}
 	}()
@@ -91,9 +94,15 @@ func startSoak(t *testing.T) *soak {
 }
 
 func (s *soak) goroutines() int {
-	text, _ := os.ReadFile(filepath.Join(s.dir, "goroutines"))
-	n, _ := strconv.Atoi(string(text))
+	count, _, _ := strings.Cut(s.inside(), " ")
+	n, _ := strconv.Atoi(count)
 	return n
+}
+
+// inside is what the hub's runtime says of itself.
+func (s *soak) inside() string {
+	text, _ := os.ReadFile(filepath.Join(s.dir, "goroutines"))
+	return string(text)
 }
 
 func (s *soak) descriptors() int {
@@ -342,8 +351,8 @@ func (s *soak) sample(t *testing.T, length time.Duration) (rss []int64) {
 		}
 		now, _ := s.rss(t)
 		rss = append(rss, now-arena)
-		if i%60 == 59 {
-			t.Logf("%v: RSS %.1f MiB, of it the arena %.1f; %d goroutines, %d descriptors", time.Since(began).Round(time.Second), float64(now)/(1<<20), float64(arena)/(1<<20), s.goroutines(), s.descriptors())
+		if i%30 == 29 {
+			t.Logf("%v: RSS %.1f MiB, of it the arena %.1f; goroutines %s; %d descriptors", time.Since(began).Round(time.Second), float64(now)/(1<<20), float64(arena)/(1<<20), s.inside(), s.descriptors())
 		}
 		select {
 		case err := <-s.end:
