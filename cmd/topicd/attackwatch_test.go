@@ -35,9 +35,9 @@ func (s *siege) watch(t *testing.T) (stop func()) {
 // of which there are up to 500.
 func (s *siege) mostRSS() int64 {
 	if s.tls {
-		return 44 << 20
+		return 40 << 20
 	}
-	return 36 << 20
+	return 32 << 20
 }
 
 // mostSilence is 250 ms where the processors are free. In make test other tests
