@@ -37,6 +37,7 @@ type siege struct {
 	late atomic.Int64 // nanoseconds that this process waited for a processor at most
 	fds  int          // descriptors before
 	tls  bool
+	disk bool // it has durable topics
 }
 
 // lasts is how long an attack goes on.
@@ -96,6 +97,7 @@ func TestAttack(t *testing.T) {
 func TestAttackDurable(t *testing.T) {
 	processes(t)
 	s := newSiege(t, nil, "--durable", "log/#", "--store-bytes", "16MiB")
+	s.disk = true
 	s.besiege(t, durableAttacks)
 }
 

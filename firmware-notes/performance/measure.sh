@@ -21,7 +21,8 @@ reps=${REPS:-3} slow=${SLOW:-${REPS:-3}} count=${COUNT:-5} port=${PORT:-22345}
 works=${WORKS:-w1sat w1fix w2sat w2fix w3 w4a w4b w5 w6}
 targets=${TARGETS:-mosq-ws mosq-tcp nats-ws lim-go-raw lim-go-b64}
 tmp=$(mktemp -d)
-trap 'rm -rf "$tmp"' EXIT
+tunnel=
+trap '[ -z "$tunnel" ] || kill "$tunnel"; rm -rf "$tmp"' EXIT
 
 make -s build
 go run ./firmware-notes/performance -machine >"$here/machine.txt"
@@ -46,6 +47,16 @@ pass() {
   [ -s "$tmp/rows" ] || return 0
   if [ -n "$name" ]; then sed "s/\"Target\":\"hub-[a-z]*\"/\"Target\":\"$name\"/" "$tmp/rows"; else cat "$tmp/rows"; fi >>"$out"
 }
+# over_tls WORK: the hub's row over TLS, called hub-json-tls. At fixed rates only:
+# saturated, the tunnel on the generator's core would be what is measured.
+over_tls() {
+  taskset -c 1 "$tmp/untls" "127.0.0.1:$((port + 1))" "127.0.0.1:$port" &
+  tunnel=$!
+  pass "$tmp/pinned" hub-json-tls "$1" "--tls=auto" hub-tls
+  kill "$tunnel"
+  wait "$tunnel" 2>/dev/null || true
+  tunnel=
+}
 # only WANTED...: those of them that are to be measured.
 only() { for w in "$@"; do case " $these " in *" $w "*) echo -n "$w " ;; esac; done; }
 
@@ -57,6 +68,9 @@ if [ -x "$peers/run.sh" ]; then
   peers=$tmp/peers
   sed 1,2d "$here/mixed.go" >"$peers/src/gen/mixed.go"
   sed -i 's|^    hub-cbor).*|&\n    hub-mixed) PROTO=hubmixed ADDR=${HUB_ADDR:-127.0.0.1:22345} CMD="$HUB_CMD" ;;|' "$peers/targets.sh"
+  # And one that the generator reaches through TLS.
+  sed -i "s|^    hub-cbor).*|&\n    hub-tls) PROTO=hubjson ADDR=127.0.0.1:$((port + 1)) CMD=\"\$HUB_CMD\" ;;|" "$peers/targets.sh"
+  CGO_ENABLED=0 go build -o "$tmp/untls" "$here/untls.go"
   [ -x "$workdir/bin/limit-go" ] || (cd "$peers" && WORKDIR=$workdir ./run.sh build)
   (cd "$peers/src/gen" && CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o "$workdir/bin/gen" .)
   # The same work without a core of one's own: a taskset that does nothing.
@@ -78,7 +92,9 @@ if [ -x "$peers/run.sh" ]; then
         w3)
           pass "$tmp/pinned" "" "$w" "" hub-mixed
           pass "$tmp/pinned" hub-json-pace0 w3 "--pace 0" hub-json
+          over_tls w3
           ;;
+        w1fix | w2fix) over_tls "$w" ;;
         w4b) TOPICD_READER=goroutine pass "$tmp/pinned" hub-portable w4b "" hub-json ;;
       esac
     done

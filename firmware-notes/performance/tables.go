@@ -11,7 +11,7 @@ import (
 
 // order is how targets stand in the tables; others follow by name.
 var order = []string{
-	"hub-json", "hub-cbor", "hub-json-pace0", "hub-mixed", "hub-portable",
+	"hub-json", "hub-cbor", "hub-json-pace0", "hub-json-tls", "hub-mixed", "hub-portable",
 	"mosq-ws", "mosq-tcp", "nats-ws", "nats-tcp", "mochi-ws", "mochi-tcp", "centrifuge", "naive",
 	"lim-go-raw", "lim-go-b64",
 }
