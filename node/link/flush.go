@@ -231,6 +231,13 @@ func (w *worker) wroteLocked(c *conn, rest []byte, err error) bool {
 		c.sock.shut()
 		return false
 	}
+	if n := len(rest) - batchLimit; n > 0 && w.srv.unread.Held()+int64(n) > maxPressed*w.srv.opt.Unread {
+		c.life = lost
+		c.mu.Unlock()
+		w.srv.hub.Stats.Add(node.CutSlow, 1)
+		c.sock.shut()
+		return false
+	}
 	c.pending = append([]byte(nil), rest...)
 	c.countLocked()
 	c.writer, c.blockedAt = blocked, w.mono/int64(time.Millisecond)
@@ -238,6 +245,11 @@ func (w *worker) wroteLocked(c *conn, rest []byte, err error) bool {
 	c.sock.waitWritable(c)
 	return false
 }
+
+// maxPressed times Options.Unread is what all together may leave unread for the
+// second that they have then (pressedStall): a large reading for many who do not
+// read would be a MiB each. Who is beyond it is cut at once.
+const maxPressed = 2
 
 // settleLocked decides what comes after a complete write. true: the right to
 // write and c.mu were given up; false: both are held still, go on.

@@ -20,7 +20,7 @@ type Options struct {
 	Dead     time.Duration // without a sign of life; default DefaultDead
 	Stall    time.Duration // a full socket may take nothing for so long; default 30 s
 	Partials int64         // bytes of unfinished messages of all connections; default 4 MiB
-	Unread   int64         // bytes of answers that all connections together may leave unread; default 8 MiB; beyond it a full socket has a second
+	Unread   int64         // bytes of answers that all connections together may leave unread; default 4 MiB; beyond it a full socket has a second, and twice as much is never kept
 	Greet    time.Duration // until a bare connection's first message; default 10 s
 	Reader   string        // "poll" or "goroutine"; default the best that fits
 	Pings    int           // pings and pongs of a connection per second; 0 = no limit
@@ -57,7 +57,7 @@ func (o Options) withDefaults() Options {
 		o.Partials = max(4<<20, 4*int64(o.MaxFrame))
 	}
 	if o.Unread == 0 {
-		o.Unread = max(8<<20, 4*int64(o.MaxFrame))
+		o.Unread = max(4<<20, 4*int64(o.MaxFrame))
 	}
 	if o.start.IsZero() {
 		o.start = time.Now()
@@ -79,7 +79,7 @@ const PerSession = batchLimit + fewAnswers + 1<<10
 // Worst is the most memory that sessions connections may take here, in bytes.
 func (o Options) Worst(sessions int) int64 {
 	o = o.withDefaults()
-	return int64(sessions)*PerSession + o.Partials + o.Unread
+	return int64(sessions)*PerSession + o.Partials + maxPressed*o.Unread
 }
 
 // Server carries the sessions of connections.
