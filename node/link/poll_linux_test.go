@@ -37,7 +37,7 @@ func (mute) Close(node.Peer, *node.Turn)               {}
 func TestFullBeforeItHasAPlaceInItsLoop(t *testing.T) {
 	h := node.New(node.Options{})
 	defer h.Close()
-	s, err := New(h, Options{Reader: readPoll})
+	s, err := New(h, Options{Reader: readPoll, Unread: 64 << 20})
 	if err != nil {
 		t.Fatal(err)
 	}
