@@ -119,7 +119,7 @@ var oneRequest = &speech{dialect: "http"}
 // showLocked publishes that the session is there.
 func (h *Hub) showLocked(s *Session, turn *Turn) {
 	s.mu.Lock()
-	client, state, closed := s.clientLocked(), s.stateLocked(), s.closed
+	client, state, closed := s.clientLocked(), s.stateLocked(), s.closed || s.away
 	s.shown = s.shown || !closed
 	s.mu.Unlock()
 	if !closed {
@@ -174,6 +174,30 @@ func (h *Hub) offlineLocked(s *Session, turn *Turn) {
 	if shown && h.named[client] == 0 {
 		h.presenceLocked(s, client, "offline", turn)
 	}
+}
+
+// Away says that the session's peer has gone and may come back: presence says that it
+// is offline, lists too, and it has no name until somebody gives it one again, which
+// Back comes before.
+func (s *Session) Away(turn *Turn) {
+	h := s.hub
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.offlineLocked(s, turn)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.away, s.shown = true, false
+	if s.ext != nil {
+		s.ext.client, s.ext.window = "", nil // from stays: of a will that waits
+	}
+}
+
+// Back says that the peer of a session that was away is there again.
+func (s *Session) Back(turn *Turn) {
+	s.mu.Lock()
+	s.away, s.stale = false, false
+	s.mu.Unlock()
+	s.heard.Store(turn.Mono)
 }
 
 func (h *Hub) presenceLocked(s *Session, client, state string, turn *Turn) {

@@ -71,6 +71,7 @@ type Session struct {
 	queued  bool // on a turn's list, or being filled: nobody else needs to wake it
 	shown   bool // its presence is known to the hub
 	stale   bool
+	away    bool  // its peer has gone and may come back
 	newcome bool  // kept readings are to be read first: ext.newcomer is there
 	nheld   int32 // subscriptions with cursors held back: by a rate, a window, the disk
 	ready   fan.List
@@ -207,7 +208,10 @@ func (s *Session) Info() Info {
 }
 
 func (s *Session) stateLocked() string {
-	if s.stale {
+	switch {
+	case s.away:
+		return "offline"
+	case s.stale:
 		return "stale"
 	}
 	return "online"

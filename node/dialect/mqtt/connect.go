@@ -175,17 +175,17 @@ func (c *conn) start(q *claim, client *client, present bool, turn *node.Turn) {
 	if client.sess != p.Session() {
 		c.own = p.Session()
 		rights, name := c.own.Rights(), c.own.Info()
-		c.own.Close(turn)
-		p.Adopt(client.sess)
+		client.sess.Back(turn)
 		client.sess.SetRights(rights)
 		if present {
 			client.judge(turn)
 		}
 		client.sess.Describe("mqtt", "", turn)
-		if name.Named {
+		if name.Named { // before its own session goes: the client does not
 			_ = client.sess.Name(name.Client, turn)
 		}
-		client.sess.Heard(turn.Mono)
+		c.own.Close(turn)
+		p.Adopt(client.sess)
 	}
 	client.attend(turn)
 	client.sess.Resume(turn)

@@ -193,6 +193,7 @@ func (s *Server) leave(cn *conn, turn *node.Turn) {
 		c.since, c.owner = turn.Mono, s.hub.Options().Owner(cn.own.Info().Addr)
 		s.away++
 		s.unread += c.sess.Unread()
+		c.sess.Away(turn)
 	}
 	s.mu.Unlock()
 	if w != nil {
