@@ -145,6 +145,16 @@ func (h *Hub) checkSessions(bad func(string, ...any)) {
 				cursor(e.Topic(), e.Slot(), e.From())
 			}
 		}
+		if s.ext != nil {
+			ready += s.ext.parked.Bytes()
+			for i := range s.ext.parked.Len() {
+				e := *s.ext.parked.At(i)
+				cursor(e.Topic(), e.Slot(), e.From())
+			}
+			if s.ext.parked.Len() > 0 && s.ext.fetching == nil && !s.queued {
+				bad("session %d: cursors wait for the disk, and nothing is fetched", s.id)
+			}
+		}
 		nheld := int32(0)
 		for _, b := range s.subs {
 			if b == nil || b.ended {

@@ -73,6 +73,12 @@ func (h *Hub) endSubLocked(b *Subscription, told bool, turn *Turn) {
 		s.nheld--
 		b.held = nil
 	}
+	s.sieveParkedLocked(func(e fan.Entry) bool {
+		if e.Slot() == b.slot {
+			s.appendLocked(e)
+		}
+		return e.Slot() != b.slot
+	})
 	if !s.closed {
 		s.pushLocked(fan.NewEntry(fan.EndMark, b.slot, 0), turn)
 	}
@@ -243,7 +249,7 @@ func (s *Session) forget(ended map[uint32]dying) {
 		return
 	}
 	s.unwelcomeLocked(func(e fan.Entry) bool { return ended[e.Topic()].t != nil })
-	if s.nheld == 0 && !s.readsLocked(ended) {
+	if s.nheld == 0 && (s.ext == nil || s.ext.parked.Len() == 0) && !s.readsLocked(ended) {
 		return
 	}
 	keep := int32(0)
@@ -259,6 +265,15 @@ func (s *Session) forget(ended map[uint32]dying) {
 		keep++
 	}
 	s.hub.readyBytes.Add(-int64(s.ready.Truncate(keep)))
+	s.sieveParkedLocked(func(e fan.Entry) bool {
+		d, gone := ended[e.Topic()]
+		if gone {
+			b := s.subs[e.Slot()]
+			b.setMarkLocked(d.t, false)
+			b.lost(uint64(uint32(d.next) - e.From()))
+		}
+		return !gone
+	})
 	for _, b := range s.subs {
 		if b == nil {
 			continue

@@ -26,6 +26,9 @@ func (s *Session) Fill(dst []byte, limit int, now int64, f Framer, sc *Scratch) 
 			}
 		}
 		due := s.dueLocked(now)
+		if x := s.ext; s.ready.Len() == 0 && x != nil && x.parked.Len() > 0 && x.fetching == nil {
+			s.unparkNextLocked() // the one before had no need of the disk any more
+		}
 		if s.ready.Len() == 0 {
 			s.queued = false
 			s.mu.Unlock()
@@ -99,6 +102,12 @@ func (s *Session) markUnlock(dst []byte, e fan.Entry, b *Subscription, f Framer)
 	s.popLocked()
 	if b.waitsForDisk() {
 		b.markWaits = true
+		s.mu.Unlock()
+		return dst
+	}
+	if b.markAgain {
+		b.markAgain = false
+		s.appendLocked(e)
 		s.mu.Unlock()
 		return dst
 	}

@@ -140,6 +140,7 @@ func (s *Session) Close(turn *Turn) {
 	}
 	s.closed = true // nothing is marked any more
 	h.readyBytes.Add(-int64(s.ready.Truncate(0)))
+	s.sieveParkedLocked(func(fan.Entry) bool { return false })
 	s.leaveOffLocked()
 	s.tasks = nil
 	if x := s.ext; x != nil {

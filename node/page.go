@@ -35,8 +35,10 @@ func (v *visit) awaitUnlock(t *Topic, from uint64) {
 	s.mu.Lock()
 	if !s.closed && s.ready.Len() > 0 && *s.ready.At(0) == v.e && s.hub.topics.at(t.idx) == t {
 		s.popLocked()
-		s.holdLocked(v.b, held{t.idx, uint32(from), onDisk})
-		if x := s.extraLocked(); x.fetching == nil {
+		if x := s.extraLocked(); x.fetching != nil {
+			s.parkLocked(v.b, fan.NewEntry(t.idx, v.b.slot, from))
+		} else {
+			s.holdLocked(v.b, held{t.idx, uint32(from), onDisk})
 			p = &page{s: s, t: t, b: v.b, from: from, at: from, view: v.view}
 			if v.live {
 				p.view = view{}
@@ -194,7 +196,7 @@ func (s *Session) pageUnlock(dst []byte, now int64, f Framer, sc *Scratch) []byt
 				b.stored += n
 			}
 			b.unholdLocked(p.t.idx)
-			s.appendLocked(fan.NewEntry(p.t.idx, b.slot, at))
+			s.appendStoredLocked(b, fan.NewEntry(p.t.idx, b.slot, at))
 		}
 		s.unparkNextLocked()
 	}
@@ -208,7 +210,7 @@ func (s *Session) unparkLocked(b *Subscription, topic uint32) {
 	for _, w := range b.held.waiting() {
 		if w.topic == topic && w.due == onDisk {
 			b.unholdLocked(topic)
-			s.appendLocked(fan.NewEntry(topic, b.slot, uint64(w.from)))
+			s.appendStoredLocked(b, fan.NewEntry(topic, b.slot, uint64(w.from)))
 			break
 		}
 	}
@@ -218,18 +220,12 @@ func (s *Session) unparkLocked(b *Subscription, topic uint32) {
 // unparkNextLocked lets one more cursor look whether it must wait for the disk, and
 // the marks behind stored readings go on where none does any more.
 func (s *Session) unparkNextLocked() {
-	found := false
+	if s.ext.parked.Len() > 0 {
+		s.unparkFirstLocked()
+	}
 	for _, b := range s.subs {
 		if b == nil {
 			continue
-		}
-		for _, w := range b.held.waiting() {
-			if w.due == onDisk && !found {
-				found = true
-				b.unholdLocked(w.topic)
-				s.appendLocked(fan.NewEntry(w.topic, b.slot, uint64(w.from)))
-				break
-			}
 		}
 		if b.markWaits && !b.waitsForDisk() {
 			b.markWaits = false
@@ -240,6 +236,9 @@ func (s *Session) unparkNextLocked() {
 
 // waitsForDisk: some of the subscription's cursors do.
 func (b *Subscription) waitsForDisk() bool {
+	if b.nparked > 0 {
+		return true
+	}
 	for _, w := range b.held.waiting() {
 		if w.due == onDisk {
 			return true

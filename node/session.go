@@ -125,9 +125,10 @@ type extra struct {
 
 	newcomer *newcomer // kept readings that it is to be given
 
-	fetching *page // what a parked cursor waits for
-	page     *page // the same, once it has come
-	later    later // answers that wait for the disk
+	fetching *page    // what a parked cursor waits for
+	page     *page    // the same, once it has come
+	later    later    // answers that wait for the disk
+	parked   fan.List // cursors that wait for their turn to have a page fetched
 }
 
 // extraLocked is s.ext, made when it is first needed.
@@ -247,7 +248,9 @@ type Subscription struct {
 	told   bool   // and that is told, when what was left has been read
 	ended  bool   // which it has: its slot is free
 
+	nparked   int32 // of its cursors, those in ext.parked
 	markWaits bool  // the live marker waits for cursors that wait for the disk
+	markAgain bool  // a cursor with stored readings went behind the live marker: so must the marker
 	began     int64 // when it was made, by the hub's clock: older readings are stored ones
 	held      *heldList
 

@@ -241,7 +241,8 @@ func (b *Subscription) unholdLocked(topic uint32) bool {
 			return true
 		}
 	}
-	return false
+	_, ok := b.unparkTopicLocked(topic)
+	return ok
 }
 
 // subscriptionLocked finds or makes the subscription of s to the pattern.

@@ -199,6 +199,9 @@ func (s *Session) moveMark(from, to *Subscription, t *Topic) {
 			return
 		}
 	}
+	if at, ok := from.unparkTopicLocked(t.idx); ok {
+		s.appendLocked(fan.NewEntry(t.idx, to.slot, uint64(at)))
+	}
 }
 
 // purgeLocked takes the entries of b off the list, or gives them to the
@@ -237,4 +240,10 @@ func (s *Session) purgeLocked(b *Subscription) {
 		s.nheld--
 		b.held = nil
 	}
+	s.sieveParkedLocked(func(e fan.Entry) bool {
+		if e.Slot() == b.slot {
+			b.setMarkLocked(s.hub.topics.at(e.Topic()), false)
+		}
+		return e.Slot() != b.slot
+	})
 }
