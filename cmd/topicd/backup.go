@@ -1,7 +1,6 @@
 package main
 
 import (
-	"archive/tar"
 	"context"
 	"errors"
 	"io"
@@ -13,6 +12,7 @@ import (
 	"topicd/node/client/show"
 	"topicd/node/state"
 	"topicd/node/store"
+	"topicd/node/ustar"
 )
 
 func (a *app) backup() *command {
@@ -77,7 +77,7 @@ func wholeTar(name string) error {
 		return err
 	}
 	defer f.Close()
-	for t := tar.NewReader(f); ; {
+	for t := ustar.NewReader(f); ; {
 		if _, err := t.Next(); err == io.EOF {
 			return nil
 		} else if err != nil {

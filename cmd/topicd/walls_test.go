@@ -34,7 +34,8 @@ var walls = map[string]struct{ may, never string }{
 	"node/dialect/mws":           {"codec node node/access node/dialect node/once node/web/answer", "github.com/gorilla/websocket"},
 	"node/dialect/dialecttest":   {"codec node node/dialect node/link node/link/ws node/web", ""}, // of tests only
 	"node/dialect/mqtt/packet":   {"codec", "net net/http time"},
-	"node/store":                 {"codec", "net net/http"},
+	"node/store":                 {"codec node/ustar", "net net/http"},
+	"node/ustar":                 {"", "net os"},
 	"node/durable":               {"codec node node/arena node/store", "net net/http os log/slog"},
 	"node/uplink":                {"codec node node/store node/uplink/wire", "net/http"},
 	"node/uplink/wire":           {"", "net/http log/slog"},

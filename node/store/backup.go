@@ -1,13 +1,14 @@
 package store
 
 import (
-	"archive/tar"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"time"
+
+	"topicd/node/ustar"
 )
 
 // Backup writes the store as a tar file: all that was synced when it ends, from
@@ -17,7 +18,7 @@ func (s *Store) Backup(w io.Writer) error {
 	if err := s.Sync(); err != nil {
 		return err
 	}
-	tw := tar.NewWriter(w)
+	tw := ustar.NewWriter(w)
 	for last := uint64(0); ; {
 		g, end, head := s.after(last)
 		if g == nil {
@@ -47,7 +48,7 @@ func (s *Store) after(no uint64) (g *segment, end int, head bool) {
 	return nil, 0, false
 }
 
-func (s *Store) backupSeg(tw *tar.Writer, g *segment, end int) error {
+func (s *Store) backupSeg(tw *ustar.Writer, g *segment, end int) error {
 	if end == 0 {
 		return nil // nothing of it is synced
 	}
@@ -63,7 +64,7 @@ func (s *Store) backupSeg(tw *tar.Writer, g *segment, end int) error {
 	if n, err := f.ReadAt(b, 0); n < end {
 		return fmt.Errorf("store: read %s: %w", segName(g.no), err)
 	}
-	err = tw.WriteHeader(&tar.Header{Name: segName(g.no), Mode: int64(fileMode), Size: int64(end), ModTime: time.UnixMilli(s.opt.Wall())})
+	err = tw.WriteHeader(&ustar.Header{Name: segName(g.no), Mode: int64(fileMode), Size: int64(end), ModTime: time.UnixMilli(s.opt.Wall())})
 	if err != nil {
 		return err
 	}
@@ -104,7 +105,7 @@ func Restore(dir string, r io.Reader) (err error) {
 // unpack writes the segments of a tar file; other members are skipped.
 func (s *Store) unpack(r io.Reader) (made []string, err error) {
 	sound := false
-	tr := tar.NewReader(r)
+	tr := ustar.NewReader(r)
 	for {
 		h, err := tr.Next()
 		if errors.Is(err, io.EOF) {
@@ -117,7 +118,7 @@ func (s *Store) unpack(r io.Reader) (made []string, err error) {
 			return made, err
 		}
 		no, ok := parseSegName(filepath.Base(h.Name))
-		if !ok || h.Typeflag != tar.TypeReg {
+		if !ok || !h.Plain {
 			continue
 		}
 		if h.Size > maxSegment {
