@@ -204,7 +204,7 @@ func TestFirstStart(t *testing.T) {
 			t.Errorf("%s is not in the file", f)
 		}
 	}
-	for _, f := range []string{"listen", "sense", "mdns", "iface", "memory", "topic-cap", "max-frame", "pace", "log-format", "log-level", "pprof", "access", "lan", "host", "origin", "admin-token-file", "tls", "tls-listen"} {
+	for _, f := range []string{"listen", "sense", "mdns", "iface", "memory", "topic-cap", "max-frame", "pace", "log-format", "log-level", "access", "lan", "host", "origin", "admin-token-file", "tls", "tls-listen"} {
 		if !strings.Contains(uncommented, "\n"+f+" = ") {
 			t.Errorf("%s is not in the file", f)
 		}
