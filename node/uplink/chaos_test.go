@@ -102,6 +102,8 @@ type chaos struct {
 	dir  string
 	urls string
 
+	within []string // a command that the hub runs under
+
 	mu    sync.Mutex
 	acked map[string]map[string][]uint64 // topic, epoch: numbers on disk
 	n     int
@@ -111,7 +113,8 @@ type chaos struct {
 }
 
 func (c *chaos) start() {
-	c.cmd = exec.Command(os.Args[0])
+	args := append(c.within[:len(c.within):len(c.within)], os.Args[0])
+	c.cmd = exec.Command(args[0], args[1:]...)
 	c.cmd.Env = append(os.Environ(), "TOPICD_UPLINK_CHILD=1", "TOPICD_URLS="+c.urls, "TOPICD_DIR="+c.dir)
 	c.cmd.Stderr = os.Stderr
 	c.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}

@@ -4,6 +4,7 @@
 package natstest
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"syscall"
 	"testing"
 	"time"
@@ -65,6 +67,7 @@ type Server struct {
 	Dir  string // of JetStream
 
 	t      testing.TB
+	host   string // "" = 127.0.0.1
 	config string
 	cmd    *exec.Cmd
 }
@@ -76,6 +79,17 @@ func Start(t testing.TB, extra string) *Server {
 	s := &Server{t: t, Port: FreePort(t), Dir: t.TempDir()}
 	s.URL = fmt.Sprintf("nats://127.0.0.1:%d", s.Port)
 	s.configure(fmt.Sprintf("server_name: s%d\nlisten: 127.0.0.1:%d\njetstream { store_dir: %q, max_file: 4GB, max_mem: 64MB }\n%s\n", s.Port, s.Port, s.Dir, extra))
+	s.Up()
+	t.Cleanup(s.Kill)
+	return s
+}
+
+// StartAt starts a server with JetStream that listens on an address of this machine.
+func StartAt(t testing.TB, host string) *Server {
+	t.Helper()
+	s := &Server{t: t, Port: FreePort(t), Dir: t.TempDir(), host: host}
+	s.URL = fmt.Sprintf("nats://%s:%d", host, s.Port)
+	s.configure(fmt.Sprintf("listen: \"%s:%d\"\njetstream { store_dir: %q }\n", host, s.Port, s.Dir))
 	s.Up()
 	t.Cleanup(s.Kill)
 	return s
@@ -162,7 +176,7 @@ func (s *Server) launch() {
 
 func (s *Server) await() {
 	for range 400 {
-		c, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", s.Port))
+		c, err := net.Dial("tcp", net.JoinHostPort(cmp.Or(s.host, "127.0.0.1"), strconv.Itoa(s.Port)))
 		if err == nil {
 			c.Close()
 			return
