@@ -13,8 +13,7 @@ import (
 // conn is one connection: from CONNECT on it speaks for a client.
 type conn struct {
 	// static after construction
-	srv     *Server
-	arrival node.Arrival
+	srv *Server
 
 	said atomic.Int32 // the version, 0 = no CONNECT yet; Bye asks from anywhere
 

@@ -19,11 +19,23 @@ type feed struct {
 	lastID    uint16
 	box       box
 
-	// what the subscriptions want of the topic that was asked for last
+	memo *memo // nil until the client is sent what is not everybody's
+}
+
+// memo is what the subscriptions want of the topic that was asked for last, and
+// scratch.
+type memo struct {
 	topic string
 	wish  wish
+	props packet.Props
+}
 
-	props packet.Props // scratch
+// known is the memo, made when it is first needed.
+func (o *feed) known() *memo {
+	if o.memo == nil {
+		o.memo = new(memo)
+	}
+	return o.memo
 }
 
 // Window is how many messages a client may leave unacknowledged: it may say
@@ -104,15 +116,18 @@ func publishedQoS(r *node.Reading) byte {
 
 // wants is what the subscriptions want of a topic. Readings come in runs.
 func (o *feed) wants(topic string) *wish {
-	if o.topic != topic || topic == "" {
-		o.topic, o.wish = topic, o.subs.of(topic, o.wish.ids[:0])
+	m := o.known()
+	if m.topic != topic || topic == "" {
+		m.topic, m.wish = topic, o.subs.of(topic, m.wish.ids[:0])
 	}
-	return &o.wish
+	return &m.wish
 }
 
 // changed is to be called when subs have.
 func (o *feed) changed() {
-	o.topic = ""
+	if o.memo != nil {
+		o.memo.topic = ""
+	}
 }
 
 // as says how a subscription is to be read beside the others.
@@ -181,7 +196,8 @@ type message struct {
 // write appends a reading as a PUBLISH; false when it has expired, has no form,
 // or is larger than the client takes (3.1.2-25).
 func (o *feed) write(dst []byte, r *node.Reading, m *message, ids []uint32) ([]byte, bool) {
-	p := o.props[:0]
+	scratch := o.known()
+	p := scratch.props[:0]
 	if m.v == packet.V5 {
 		for _, id := range ids {
 			p = p.AppendNum(packet.SubscriptionID, id)
@@ -204,7 +220,7 @@ func (o *feed) write(dst []byte, r *node.Reading, m *message, ids []uint32) ([]b
 	if fresh {
 		p = p.AppendNum(packet.TopicAlias, uint32(len(o.aliases)+1))
 	}
-	o.props = p
+	scratch.props = p
 	start := len(dst)
 	out, ok := appendReading(dst, r, m, topic, p, x.raw)
 	if ok && o.maxPacket > 0 && len(out)-start > o.maxPacket {

@@ -25,7 +25,7 @@ func strict(t *testing.T, o node.Options) (*dialecttest.Hub, *Server, func(may s
 	h := dialecttest.Start(t, dialecttest.Options{Hub: o, MaxFrame: 1 << 20, Plugs: func(h *node.Hub) []dialect.Plug {
 		p := Plug(Config{Hub: h})
 		s = newServer(Config{Hub: h})
-		p.Open = func(a node.Arrival) node.Dialect { return &conn{srv: s, arrival: a} }
+		p.Open = func(node.Arrival) node.Dialect { return &conn{srv: s} }
 		p.Run, p.Close = s.run, s.close
 		return []dialect.Plug{p}
 	}})

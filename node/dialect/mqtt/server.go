@@ -76,7 +76,7 @@ func Plug(cfg Config) dialect.Plug {
 	return dialect.Plug{
 		Name: "mqtt", Title: "MQTT",
 		Paths: []string{"/mqtt"}, Protos: []string{"mqtt", "mqttv3.1"}, Bare: true,
-		Open: func(a node.Arrival) node.Dialect { return &conn{srv: server(), arrival: a} },
+		Open: func(node.Arrival) node.Dialect { return &conn{srv: server()} },
 		Run:  func(ctx context.Context) { server().run(ctx) },
 		Close: func() {
 			if s != nil {
