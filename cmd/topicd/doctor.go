@@ -175,7 +175,7 @@ func (j *doctorJob) ports(p *runningProcess) {
 			} else {
 				j.ok("port", "%s is free", addr)
 			}
-		case errors.Is(err, syscall.EADDRINUSE) && p != nil:
+		case errors.Is(err, syscall.EADDRINUSE) && p != nil && p.listens(addr):
 			j.ok("port", "%s is taken, by the hub that runs as process %d", addr, p.pid)
 		case errors.Is(err, syscall.EADDRINUSE):
 			j.bad("port", "`ss -ltnp` shows by whom; choose another with --listen", "%s is taken by another program", addr)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -102,4 +103,27 @@ func procKB(file, name string) int64 {
 		}
 	}
 	return 0
+}
+
+// listens tells whether it is the one that has the port. Whose sockets cannot be seen is
+// believed to.
+func (p *runningProcess) listens(addr string) bool {
+	_, text, _ := net.SplitHostPort(addr)
+	port, _ := strconv.Atoi(text)
+	listening := map[string]bool{} // sockets at the port, as /proc/PID/fd has them
+	for _, table := range []string{"net/tcp", "net/tcp6"} {
+		text, _ := os.ReadFile(p.file(table))
+		for _, line := range strings.Split(string(text), "\n") {
+			if f := strings.Fields(line); len(f) > 9 && f[3] == "0A" && strings.HasSuffix(f[1], fmt.Sprintf(":%04X", port)) {
+				listening["socket:["+f[9]+"]"] = true
+			}
+		}
+	}
+	links, _ := filepath.Glob(p.file("fd/*"))
+	for _, l := range links {
+		if to, err := os.Readlink(l); err != nil || listening[to] {
+			return true
+		}
+	}
+	return len(links) == 0
 }
