@@ -112,7 +112,7 @@ staticcheck: .build/bin/staticcheck-$(STATICCHECK)
 	@mv .build/bin/staticcheck $@
 
 walls:
-	$(GO) test -run 'TestWalls|TestLinked' ./cmd/topicd
+	$(GO) test -run 'TestWalls|TestLinked|TestLengths' ./cmd/topicd
 
 size: pack
 	@mkdir -p .build

@@ -3,6 +3,7 @@ package node
 import (
 	"errors"
 	"fmt"
+	"topicd/node/fan"
 )
 
 // Check proves the hub's invariants and returns every breach. Nothing may use
@@ -117,43 +118,8 @@ func (h *Hub) checkSessions(bad func(string, ...any)) {
 		} else if s.newcome {
 			ready += s.ext.newcomer.list.Bytes()
 		}
-		cursors := make(map[uint32]bool)
-		cursor := func(topic uint32, slot uint16, from uint32) {
-			if cursors[topic] {
-				bad("session %d has two cursors on topic %d", s.id, topic)
-			}
-			cursors[topic] = true
-			t := h.topics.at(topic)
-			if t == nil {
-				bad("session %d has a cursor on a topic that is gone", s.id)
-				return
-			}
-			if t.dead {
-				return
-			}
-			if b := serving(t.aud, s); b == nil {
-				bad("session %d has a cursor on %q and does not listen", s.id, t.name)
-			} else if !b.marked(t) {
-				bad("session %d: cursor on %q without a mark", s.id, t.name)
-			}
-			if uint32(t.log.Next())-from > 1<<31 {
-				bad("session %d: cursor on %q is ahead of it", s.id, t.name)
-			}
-		}
-		for i := range s.ready.Len() {
-			if e := *s.ready.At(i); !e.IsMark() {
-				cursor(e.Topic(), e.Slot(), e.From())
-			}
-		}
 		if s.ext != nil {
 			ready += s.ext.parked.Bytes()
-			for i := range s.ext.parked.Len() {
-				e := *s.ext.parked.At(i)
-				cursor(e.Topic(), e.Slot(), e.From())
-			}
-			if s.ext.parked.Len() > 0 && s.ext.fetching == nil && !s.queued {
-				bad("session %d: cursors wait for the disk, and nothing is fetched", s.id)
-			}
 		}
 		nheld := int32(0)
 		for _, b := range s.subs {
@@ -166,18 +132,11 @@ func (h *Hub) checkSessions(bad func(string, ...any)) {
 			if len(b.held.waiting()) > 0 {
 				nheld++
 			}
-			for _, e := range b.held.waiting() {
-				cursor(e.topic, b.slot, e.from)
-			}
 		}
 		if nheld != s.nheld {
 			bad("session %d: %d subscriptions hold cursors back, %d counted", s.id, nheld, s.nheld)
 		}
-		for t := range h.topics.all {
-			if b := serving(t.aud, s); b != nil && b.marked(t) && !cursors[t.idx] {
-				bad("session %d: mark on %q without a cursor", s.id, t.name)
-			}
-		}
+		h.checkCursors(s, bad)
 		if (s.ready.Len() > 0 || s.tasks != nil) && !s.queued {
 			bad("session %d has something to read and nobody knows", s.id)
 		}
@@ -187,5 +146,58 @@ func (h *Hub) checkSessions(bad func(string, ...any)) {
 	}
 	if subs != h.nsubs {
 		bad("%d subscriptions, %d counted", subs, h.nsubs)
+	}
+}
+
+// checkCursors: each topic that a session has not read has one cursor and one mark.
+func (h *Hub) checkCursors(s *Session, bad func(string, ...any)) {
+	cursors := make(map[uint32]bool)
+	cursor := func(topic uint32, from uint32) {
+		if cursors[topic] {
+			bad("session %d has two cursors on topic %d", s.id, topic)
+		}
+		cursors[topic] = true
+		t := h.topics.at(topic)
+		if t == nil {
+			bad("session %d has a cursor on a topic that is gone", s.id)
+			return
+		}
+		if t.dead {
+			return
+		}
+		if b := serving(t.aud, s); b == nil {
+			bad("session %d has a cursor on %q and does not listen", s.id, t.name)
+		} else if !b.marked(t) {
+			bad("session %d: cursor on %q without a mark", s.id, t.name)
+		}
+		if uint32(t.log.Next())-from > 1<<31 {
+			bad("session %d: cursor on %q is ahead of it", s.id, t.name)
+		}
+	}
+	list := func(l *fan.List) {
+		for i := range l.Len() {
+			if e := *l.At(i); !e.IsMark() {
+				cursor(e.Topic(), e.From())
+			}
+		}
+	}
+	list(&s.ready)
+	if s.ext != nil {
+		list(&s.ext.parked)
+		if s.ext.parked.Len() > 0 && s.ext.fetching == nil && !s.queued {
+			bad("session %d: cursors wait for the disk, and nothing is fetched", s.id)
+		}
+	}
+	for _, b := range s.subs {
+		if b != nil && !b.ended {
+			for _, e := range b.held.waiting() {
+				cursor(e.topic, e.from)
+			}
+		}
+	}
+	for t := range h.topics.all {
+		if b := serving(t.aud, s); b != nil && b.marked(t) && !cursors[t.idx] {
+			bad("session %d: mark on %q without a cursor", s.id, t.name)
+		}
 	}
 }

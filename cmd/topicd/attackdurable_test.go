@@ -82,7 +82,7 @@ func (s *siege) durableHistory() {
 		if t, plain := c.(*net.TCPConn); plain {
 			_ = t.SetReadBuffer(4096)
 		}
-		_, _ = io.WriteString(c, string(frame(0x81, `{"op":"sub","topic":"log/#","opts":{"last":1000000}}`)))
+		_, _ = c.Write(frame(0x81, `{"op":"sub","topic":"log/#","opts":{"last":1000000}}`))
 	}
 	time.Sleep(s.lasts())
 	// Who reads gets all of it meanwhile.
@@ -90,7 +90,7 @@ func (s *siege) durableHistory() {
 	if c == nil {
 		s.Fatal(status)
 	}
-	_, _ = io.WriteString(c, string(frame(0x81, `{"op":"sub","topic":"log/1","opts":{"last":1000000}}`)))
+	_, _ = c.Write(frame(0x81, `{"op":"sub","topic":"log/1","opts":{"last":1000000}}`))
 	n := 0
 	for b := make([]byte, 32<<10); n < 900; {
 		k, err := r.Read(b)

@@ -145,13 +145,7 @@ func (f *Feed) session(ctx context.Context) error {
 	defer end()
 	f.done.Go(func() { <-ending.Done(); nc.Close() })
 	p := &pull{f: f, nc: nc, inbox: fmt.Sprintf("_INBOX.%s.%08x.", f.opt.Site, rand.Uint32()), heard: time.Now()}
-	var made struct{}
-	if err := call(ctx, nc, p.inbox, "CONSUMER.DURABLE.CREATE."+f.opt.Stream+"."+f.consumer(), map[string]any{
-		"stream_name": f.opt.Stream, "config": map[string]any{
-			"durable_name": f.consumer(), "deliver_policy": "all", "ack_policy": "all", "ack_wait": 30 * time.Second,
-			"max_ack_pending": 8 * batch, "filter_subject": "sites.*.up.>", "replay_policy": "instant",
-		},
-	}, &made); err != nil {
+	if err := p.make(ctx); err != nil {
 		return said("stream "+f.opt.Stream, err)
 	}
 	in := make(chan *wire.Msg, 4*batch)
@@ -177,18 +171,7 @@ func (f *Feed) session(ctx context.Context) error {
 			p.heard = time.Now()
 			f.opt.Hub.Tick(f.turn)
 			f.sess.Heard(f.turn.Mono)
-			for n := 0; m != nil; n++ {
-				p.take(m)
-				select {
-				case m = <-in:
-					if n < batch {
-						continue
-					}
-					p.take(m)
-				default:
-				}
-				m = nil
-			}
+			p.takeAll(m, in)
 			f.turn.Wake()
 			if p.commit == 0 {
 				p.settle()
@@ -198,6 +181,33 @@ func (f *Feed) session(ctx context.Context) error {
 			if time.Since(p.heard) > 5*alive/2 {
 				return wire.ErrSilent
 			}
+		}
+	}
+}
+
+// make makes the durable consumer, or finds it made.
+func (p *pull) make(ctx context.Context) error {
+	f := p.f
+	var made struct{}
+	return call(ctx, p.nc, p.inbox, "CONSUMER.DURABLE.CREATE."+f.opt.Stream+"."+f.consumer(), map[string]any{
+		"stream_name": f.opt.Stream, "config": map[string]any{
+			"durable_name": f.consumer(), "deliver_policy": "all", "ack_policy": "all", "ack_wait": 30 * time.Second,
+			"max_ack_pending": 8 * batch, "filter_subject": "sites.*.up.>", "replay_policy": "instant",
+		},
+	}, &made)
+}
+
+// takeAll takes a message and what has come behind it, a batch and a few at most.
+func (p *pull) takeAll(m *wire.Msg, in <-chan *wire.Msg) {
+	for n := 0; ; n++ {
+		p.take(m)
+		if n > batch {
+			return
+		}
+		select {
+		case m = <-in:
+		default:
+			return
 		}
 	}
 }
