@@ -1,0 +1,90 @@
+package main
+
+import (
+	"fmt"
+	"net"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"topicd/node/dialect/mqtt/packet"
+)
+
+// A message of QoS 1 to a durable topic is acknowledged when it is on disk: after
+// kill -9 each that was acknowledged is there, once.
+func TestMQTTKillNine(t *testing.T) {
+	processes(t)
+	state := filepath.Join(t.TempDir(), "state")
+	next, acked := 0, map[int]bool{}
+	for range 3 {
+		addr := freePort(t)
+		h := serveProcess(t, nil, binary(t, "amd64"), "--sense=off", "--state", state, "--durable", "z/#", "--mqtt-listen", addr)
+		c, err := net.Dial("tcp", addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		_ = c.SetDeadline(time.Now().Add(30 * time.Second))
+		_, _ = c.Write((&packet.Connect{Version: packet.V5, CleanStart: true, ClientID: []byte("k")}).Append(nil))
+		first := next
+		go func() {
+			for i := first; i < first+60_000; i++ {
+				q := packet.Publish{Topic: []byte("z/a"), Payload: strconv.AppendInt(nil, int64(i), 10), QoS: 1, ID: uint16(i%60_000 + 1)}
+				if _, err := c.Write(q.Append(nil, packet.V5)); err != nil {
+					return
+				}
+				if i%50 == 49 {
+					time.Sleep(time.Millisecond)
+				}
+			}
+		}()
+		n := 0
+		for buf, b := make([]byte, 4096), []byte(nil); n < 400; {
+			k, err := c.Read(buf)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for b = append(b, buf[:k]...); ; {
+				pkt, rest, bad := packet.Split(b, 1<<20)
+				if b = rest; pkt == nil || bad != nil {
+					break
+				}
+				var a packet.Ack
+				if packet.TypeOf(pkt) == packet.PUBACK && a.Decode(pkt, packet.V5) == nil && !a.Reason.Failed() {
+					acked[first/60_000*60_000+int(a.ID)-1] = true
+					n++
+				}
+			}
+		}
+		_ = h.cmd.Process.Signal(syscall.SIGKILL)
+		<-h.end
+		h.end <- nil
+		next += 60_000
+	}
+	h := serveProcess(t, nil, binary(t, "amd64"), "--sense=off", "--state", state, "--durable", "z/#")
+	var out strings.Builder
+	a := &app{in: strings.NewReader(""), out: &out, err: &out, getenv: func(string) string { return "" }}
+	if code := a.run(t.Context(), []string{"get", "z/a", "--last", "1000000", "--raw", "--hub", h.url}); code != 0 {
+		t.Fatal(code, out.String())
+	}
+	times := map[string]int{}
+	for _, l := range strings.Fields(out.String()) {
+		times[l]++
+	}
+	lost, twice := 0, 0
+	for i := range acked {
+		switch n := times[fmt.Sprint(i)]; {
+		case n == 0:
+			lost++
+		case n > 1:
+			twice++
+		}
+	}
+	t.Logf("%d acknowledged, %d on disk", len(acked), len(times))
+	if lost > 0 || twice > 0 || len(acked) < 1000 {
+		t.Errorf("%d lost, %d twice of %d", lost, twice, len(acked))
+	}
+}
