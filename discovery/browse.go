@@ -183,18 +183,9 @@ func (b *browser) wait(ctx context.Context, done func(), d time.Duration) bool {
 }
 
 func (b *browser) recvLoop(read func([]byte) (datagram, error)) {
-	buf := make([]byte, maxPacket)
-	for {
-		d, err := read(buf)
-		if errors.Is(err, net.ErrClosed) {
-			return
-		}
-		if err != nil {
-			time.Sleep(readPause)
-			continue
-		}
+	receive(read, func(d datagram) {
 		if d.src == nil || d.src.Port != mdns.Port {
-			continue // RFC 6762 section 6.7: replies come from 5353
+			return // RFC 6762 section 6.7: replies come from 5353
 		}
 		zone := zoneOf(d)
 		b.mu.Lock()
@@ -203,6 +194,22 @@ func (b *browser) recvLoop(read func([]byte) (datagram, error)) {
 		}
 		b.mu.Unlock()
 		b.tell()
+	})
+}
+
+// receive takes packets until the socket is closed.
+func receive(read func([]byte) (datagram, error), take func(datagram)) {
+	buf := make([]byte, maxPacket+1)
+	for {
+		d, err := read(buf)
+		switch {
+		case errors.Is(err, net.ErrClosed):
+			return
+		case err != nil:
+			time.Sleep(readPause)
+		default:
+			take(d)
+		}
 	}
 }
 

@@ -2,7 +2,6 @@ package discovery
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"math/rand/v2"
 	"net"
@@ -293,20 +292,10 @@ func (l *link) poke() {
 	}
 }
 
-// recvLoop takes packets until the socket is closed.
 func (l *link) recvLoop(socks *sockets, read func([]byte) (datagram, error)) {
-	buf := make([]byte, maxPacket+1)
-	for {
-		d, err := read(buf)
-		if errors.Is(err, net.ErrClosed) {
-			return
-		}
-		if err != nil {
-			time.Sleep(readPause)
-			continue
-		}
+	receive(read, func(d datagram) {
 		if d.ifIndex != 0 && d.ifIndex != l.ifi.Index {
-			continue
+			return
 		}
 		l.mu.Lock()
 		var reply []byte
@@ -322,7 +311,7 @@ func (l *link) recvLoop(socks *sockets, read func([]byte) (datagram, error)) {
 		if news {
 			l.poke()
 		}
-	}
+	})
 }
 
 // failed notes why the link is not up, and logs it when it is news.

@@ -70,28 +70,14 @@ func (b *Board) startLister() *lister {
 // listed waits until l is done and takes over what it found. It is also true
 // when the round should go on without.
 func (b *Board) listed(ctx context.Context, l *lister, wait time.Duration) bool {
-	b.timer.Reset(wait)
-	defer b.timer.Stop()
-	for {
+	return b.await(ctx, wait, func() bool {
 		b.mu.Lock()
-		done := l.done
-		if done {
+		defer b.mu.Unlock()
+		if l.done {
 			b.adopt(l)
 		}
-		b.mu.Unlock()
-		if done {
-			return true
-		}
-		select {
-		case <-b.wake:
-		case <-b.timer.C:
-			return false
-		case <-ctx.Done():
-			return true
-		case <-b.quit:
-			return true
-		}
-	}
+		return l.done
+	})
 }
 
 // giveUp replaces a lister that hangs in a directory; it returns the one to wait for.

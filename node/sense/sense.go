@@ -167,12 +167,15 @@ func (b *Board) Close() {
 // gather hands on readings until every device of this round is done (true) or
 // the time is over.
 func (b *Board) gather(ctx context.Context, wait time.Duration, emit func(Reading), s *Summary) bool {
+	return b.await(ctx, wait, func() bool { return b.deliver(emit, s) })
+}
+
+// await looks, and again whenever a reader has something, until that is it. false:
+// the time is over.
+func (b *Board) await(ctx context.Context, wait time.Duration, look func() bool) bool {
 	b.timer.Reset(wait)
 	defer b.timer.Stop()
-	for {
-		if b.deliver(emit, s) {
-			return true
-		}
+	for !look() {
 		select {
 		case <-b.wake:
 		case <-b.timer.C:
@@ -183,6 +186,7 @@ func (b *Board) gather(ctx context.Context, wait time.Duration, emit func(Readin
 			return true
 		}
 	}
+	return true
 }
 
 // deliver hands on what the readers have brought and reports whether they are

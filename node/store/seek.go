@@ -5,9 +5,14 @@ import "errors"
 // Last is the number of the n-th last stored reading of a topic: from there Read
 // yields the last n. It is the oldest number when fewer are stored, 0 when none is.
 func (s *Store) Last(name string, n int) (uint64, error) {
+	return again(func(v *topicView) (uint64, error) { return s.last(name, n, v) })
+}
+
+// again looks once more where a segment went meanwhile.
+func again(look func(*topicView) (uint64, error)) (uint64, error) {
 	var v topicView
 	for try := 0; ; try++ {
-		seq, err := s.last(name, n, &v)
+		seq, err := look(&v)
 		if !errors.Is(err, errGone) || try == 8 {
 			return seq, err
 		}
@@ -83,13 +88,7 @@ func (s *Store) nth(v *topicView, g *segment, e entry, i int) (uint64, error) {
 // later, in the order of numbers: wall times need not rise. When there is none
 // it is the number behind the newest; 0 when nothing is stored.
 func (s *Store) Since(name string, ts int64) (uint64, error) {
-	var v topicView
-	for try := 0; ; try++ {
-		seq, err := s.firstSince(name, ts, &v)
-		if !errors.Is(err, errGone) || try == 8 {
-			return seq, err
-		}
-	}
+	return again(func(v *topicView) (uint64, error) { return s.firstSince(name, ts, v) })
 }
 
 func (s *Store) firstSince(name string, ts int64, v *topicView) (uint64, error) {
