@@ -14,8 +14,8 @@
 //
 // # Who does what
 //
-// github.com/grandcat/zeroconf registers: it announces _topicd._tcp and
-// _http._tcp with their addresses, twice, and withdraws them with a goodbye.
+// github.com/grandcat/zeroconf registers: it announces _topicd._tcp,
+// _http._tcp and _mqtt._tcp with their addresses, twice, and withdraws them with a goodbye.
 // It browses too, over IPv4.
 //
 // Our responder (internal/mdns), on the same port, does all that zeroconf does

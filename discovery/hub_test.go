@@ -161,7 +161,7 @@ func TestTXT(t *testing.T) {
 		return out
 	}
 	for want, s := range map[string]Service{
-		"_topicd._tcp _http._tcp": {}, "_topicd._tcp _https._tcp": {TLS: true}, "_topicd._tcp": {NoHTTP: true},
+		"_topicd._tcp _http._tcp": {}, "_topicd._tcp _https._tcp": {TLS: true}, "_topicd._tcp": {NoHTTP: true}, "_topicd._tcp _http._tcp _mqtt._tcp": {MQTT: 1883},
 	} {
 		if got := strings.Join(types(s), " "); got != want {
 			t.Errorf("got %s, want %s", got, want)

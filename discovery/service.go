@@ -17,6 +17,7 @@ const (
 	ServiceType = "_topicd._tcp"
 	httpType    = "_http._tcp"
 	httpsType   = "_https._tcp"
+	mqttType    = "_mqtt._tcp"
 )
 
 // Service is what a hub says about itself. Port must be set; every other field
@@ -38,6 +39,7 @@ type Service struct {
 	// ("eth*"). Empty: all that are up, can multicast, have an address and do not
 	// belong to containers, virtual machines or tunnels.
 	Ifaces []string
+	MQTT   int  // port of MQTT without TLS, listed as _mqtt._tcp; 0 = none
 	NoHTTP bool // do not list the dashboard as _http._tcp (_https._tcp with TLS)
 
 	// Poll is how often interfaces and addresses are looked at; default 500 ms
@@ -80,6 +82,9 @@ func (s Service) identity(instance, host string) mdns.Identity {
 			typ = httpsType
 		}
 		id.Services = append(id.Services, mdns.Service{Type: typ, Port: uint16(s.Port), TXT: []string{"path=/"}})
+	}
+	if s.MQTT > 0 {
+		id.Services = append(id.Services, mdns.Service{Type: mqttType, Port: uint16(s.MQTT), TXT: []string{"txtvers=1"}})
 	}
 	return id
 }

@@ -42,7 +42,7 @@ func (s *server) startSide() {
 	slog.SetDefault(s.log) // zeroconf writes to the standard logger
 	s.adv = discovery.Advertise(ctx, discovery.Service{
 		TLS: encrypted, Fingerprint: s.cert.Fingerprint(),
-		Port: port, Version: version, Ifaces: s.set.iface, Auth: s.gate.Mode(), ID: state.HubID(s.state.File("id"), s.log),
+		Port: port, MQTT: s.front.BarePort("mqtt"), Version: version, Ifaces: s.set.iface, Auth: s.gate.Mode(), ID: state.HubID(s.state.File("id"), s.log),
 	}, s.log)
 }
 

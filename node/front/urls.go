@@ -54,6 +54,19 @@ func (f *Front) PublicPort() (port int, encrypted bool) {
 	return 0, false
 }
 
+// BarePort is the port of the first endpoint without TLS that is given to a dialect
+// and that others can reach; 0 = none.
+func (f *Front) BarePort(dialect string) int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, e := range f.bound {
+		if a, ok := e.Addr().(*net.TCPAddr); ok && e.dialect == dialect && !e.tls && !a.IP.IsLoopback() {
+			return a.Port
+		}
+	}
+	return 0
+}
+
 // Dashboard is the page as other machines reach it, "" if they do not. Where
 // there is an IPv4 address that is the one: people can read it out.
 func (f *Front) Dashboard() string { return networkDashboard(f.URLs()) }
