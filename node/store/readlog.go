@@ -65,6 +65,7 @@ type logRun struct {
 	room   int
 	each   func(*Reading) bool
 	any    bool
+	at     logHint // the end of the segment that was read last
 }
 
 // ReadLog calls each for the synced readings of all topics from place from on,
@@ -87,6 +88,9 @@ func (s *Store) ReadLog(from Place, maxBytes int, each func(*Reading) bool) (nex
 		} else if more && err == nil {
 			run.keptBelow(v.synced + 1)
 			run.skipTo(v.synced + 1)
+			if run.at.seg != 0 { // the next page begins with what is written from now on
+				run.remember(run.at.seg, run.at.off)
+			}
 		}
 		return max(run.expect, from), run.lost, err
 	}
@@ -125,14 +129,20 @@ func (l *logRun) segment(g *segment, off int) (more bool, err error) {
 			continue
 		}
 		if kind == kindReading && !l.take(r, payload, off) {
-			l.s.mu.Lock()
-			l.s.hint = logHint{l.expect, g.no, off}
-			l.s.mu.Unlock()
+			l.remember(g.no, off)
 			return false, nil
 		}
 		off += size
 	}
+	l.at = logHint{seg: g.no, off: off}
 	return true, nil
+}
+
+// remember notes where the next page begins.
+func (l *logRun) remember(seg uint64, off int) {
+	l.s.mu.Lock()
+	l.s.hint = logHint{l.expect, seg, off}
+	l.s.mu.Unlock()
 }
 
 // behind is where the next record behind damage is, 0 = nowhere.
