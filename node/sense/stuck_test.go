@@ -206,12 +206,12 @@ func TestStuckListing(t *testing.T) {
 // A bus of slow sensors is read in turn, round after round, and nothing is lost.
 func TestSlowBus(t *testing.T) {
 	tr := newTree(t, map[string]string{"proc/uptime": "5 5"})
-	const n = 6
+	const n = 12
 	file := func(i int) string { return fmt.Sprintf("sys/bus/w1/devices/28-%02d/temperature", i) }
 	for i := range n {
 		tr.fifo(file(i))
 	}
-	b, _ := tr.board(Options{Timeout: short})
+	b, _ := tr.board(Options{Timeout: 3 * short}) // a conversion and what others may take of the processors
 	stop := make(chan struct{})
 	done := make(chan struct{})
 	go func() { // the bus: 60 ms a conversion, one at a time
