@@ -26,11 +26,8 @@
 //     topic's last message. It names epoch and number, so it is known whether the
 //     reading is there.
 //
-// A topic that has more to send than one reading per round trip, as after an outage,
-// may send further ones under another condition: the last message of the whole stream
-// is the one sent just before (Nats-Expected-Last-Msg-Id). That holds only while no
-// other site writes to the stream; when it fails nothing is stored, and one at a time
-// is the rule again for a while.
+// A topic that has more to send than one reading per round trip waits; the window is
+// shared by all topics.
 //
 // # Where to go on
 //

@@ -164,9 +164,7 @@ func (l *link) fill() {
 			return
 		}
 		if from >= u.lostTo {
-			for i, n := range lost {
-				u.count.lost[i].Add(int64(n))
-			}
+			u.lose(lost)
 		}
 		if w.next = next; next <= from {
 			return

@@ -61,3 +61,42 @@ func TestTheGatewaysStoreIsAnother(t *testing.T) {
 		})
 	}
 }
+
+// What the store had no room for before it was sent is counted, no more and no less,
+// also when no server was ever there.
+func TestWhatTheStoreHadNoRoomForIsCounted(t *testing.T) {
+	for _, first := range []bool{true, false} {
+		t.Run(fmt.Sprint("the first connection=", first), func(t *testing.T) {
+			s := natstest.Start(t, "")
+			natstest.Stream(t, s.Dial(), "SITES", nil)
+			if first {
+				s.Kill()
+			}
+			g := newGateway(t, t.TempDir(), Options{URLs: []string{s.URL}, Site: "farm7"}, store.Options{Bytes: store.MinBytes})
+			n := int64(0)
+			pubs := func(k int) {
+				for range k {
+					g.pub(fmt.Sprint("t/", n%5), fmt.Sprintf(`{"n":%d,"pad":"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"}`, n))
+					if n++; n%500 == 0 {
+						if err := g.disk.Store.Sync(); err != nil {
+							t.Fatal(err)
+						}
+					}
+				}
+			}
+			pubs(100)
+			if !first {
+				g.drained(10 * time.Second)
+				s.Kill()
+				await(t, 10*time.Second, "it is noticed", func() bool { return g.up.Status().State == Connecting })
+			}
+			pubs(10_000)
+			s.Up()
+			g.drained(40 * time.Second)
+			there := int64(len(natstest.Read(t, s.Dial(), "SITES", "sites.>")))
+			if lost := g.up.Status().Lost; there+lost[store.ByBytes] != n || lost[store.ByBytes] == 0 || lost[store.ByAge]+lost[store.ByDamage] != 0 {
+				t.Errorf("%d published, %d in the stream, %v lost", n, there, lost)
+			}
+		})
+	}
+}

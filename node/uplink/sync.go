@@ -44,7 +44,7 @@ func (l *link) sync(ctx context.Context) error {
 		from = u.w.low()
 	}
 	if !known && u.lostTo == 0 && !ours {
-		u.lostTo = u.opt.Store.Synced() // what went before there was an uplink is no loss of it
+		u.lostTo = u.sinceStart()
 	}
 	u.lostTo = max(u.lostTo, cursor)
 	same := ours && !back && last.seq == u.lastSeq && last.pos == u.lastPos
@@ -63,6 +63,20 @@ func (l *link) sync(ctx context.Context) error {
 	u.stand.server, u.stand.stream = l.nc.URL, l.stream
 	u.stand.mu.Unlock()
 	return nil
+}
+
+// sinceStart counts what went since this uplink was started and before it was ever up.
+// What went before is no loss of it. It returns where counting goes on.
+func (u *Uplink) sinceStart() store.Place {
+	next, lost, _ := u.opt.Store.ReadLog(u.start, 1, func(*store.Reading) bool { return false })
+	u.lose(lost)
+	return next
+}
+
+func (u *Uplink) lose(lost store.Lost) {
+	for i, n := range lost {
+		u.count.lost[i].Add(int64(n))
+	}
 }
 
 // wrote: the message is a reading of this store's log as it is now. A store that was

@@ -28,8 +28,9 @@ type Uplink struct {
 	// static after construction
 	opt   Options
 	began time.Time
-	id    string // the store's
-	bad   error  // of the options
+	id    string      // the store's
+	bad   error       // of the options
+	start store.Place // readings from here on are of this run
 	more  chan struct{}
 	down  *downs
 
@@ -55,7 +56,7 @@ type Uplink struct {
 // an error and what Status says; Start then does nothing.
 func New(o Options) (*Uplink, error) {
 	o, err := o.WithDefaults()
-	u := &Uplink{opt: o, bad: err, began: time.Now(), id: o.Store.ID(), more: make(chan struct{}, 1)}
+	u := &Uplink{opt: o, bad: err, began: time.Now(), id: o.Store.ID(), start: o.Store.Synced() + 1, more: make(chan struct{}, 1)}
 	centre := o.Hub != nil && slices.Contains(o.Hub.Options().Reserved, Center) // else it is any client's name
 	u.w = window{
 		head: 1, tail: 1, ring: make([]item, windowItems), topics: map[string]*topic{}, plain: o.Plain, asis: o.AsIs, prefix: "sites." + o.Site + ".up.",
