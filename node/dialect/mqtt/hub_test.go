@@ -36,6 +36,9 @@ func TestTheTableOverTCP(t *testing.T) {
 // TestTheTableOverWebSocket: the same in binary messages of seven bytes, so that
 // packets begin and end anywhere (6.0.0-1).
 func TestTheTableOverWebSocket(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the same over TCP")
+	}
 	h := start(t)
 	t.Run("cases", func(t *testing.T) {
 		conform(t, &broker{"topicd", func() (net.Conn, error) {
