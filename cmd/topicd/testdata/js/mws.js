@@ -147,8 +147,10 @@ async function messages() {
   await until("the last message", () => sa.heard.length >= 9 && sb.heard.length >= 7 && hub.heard.length >= 11);
   assert.deepStrictEqual(sa.heard, ["Hello", "red", "all of a's", "21.5", '{"json": ["as it is"]}', '{"text":1}', '{"object":1}', "by topic", '{"v":1}']);
   assert.deepStrictEqual(sb.heard, ["Hello", "to b", ...both.slice(1)]);
-  assert.deepStrictEqual(hub.heard.slice(0, 3).map(([t, d, from]) => [t.slice(8), d, from]),
-    [["red", "red", "mws"], ["red", "all of a's", "mws"], ["round", "all of a's", "mws"]]);
+  // Across topics no order is promised: each is looked at by itself.
+  const of = (tag) => hub.heard.filter(([t]) => t === "mws/tag/" + tag).map(([, d, from]) => [d, from]);
+  assert.deepStrictEqual(of("red").slice(0, 2), [["red", "mws"], ["all of a's", "mws"]]);
+  assert.deepStrictEqual(of("round")[0], ["all of a's", "mws"]);
 
   await good("admin", "rest", "DELETE", "/sockets/" + a.id);
   assert.strictEqual(await sa.closed, 1000);
