@@ -126,12 +126,16 @@ func hostile() map[string]struct {
 // A whole second means that something has become quadratic in the frame.
 func TestHostile(t *testing.T) {
 	for name, b := range hostile() {
-		start := time.Now()
-		if err := Validate(b.enc, b.data); err != nil {
-			t.Errorf("%s: %v", name, err)
+		took := time.Hour
+		for try := 0; try < 3 && took > time.Second; try++ { // others may have the processors
+			start := time.Now()
+			if err := Validate(b.enc, b.data); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+			took = min(took, time.Since(start))
 		}
-		if d := time.Since(start); d > time.Second {
-			t.Errorf("%s: %d bytes take %v", name, len(b.data), d)
+		if took > time.Second {
+			t.Errorf("%s: %d bytes take %v", name, len(b.data), took)
 		}
 	}
 }
