@@ -65,10 +65,10 @@ func TestOneSubscribeOfAllThereIs(t *testing.T) {
 	p.write(q.Append(nil, p.v))
 	honest := as("").connect("honest")
 	honest.pub(1, "a", "1")
-	if took := time.Since(began); took > 3*time.Second {
+	if took := time.Since(began); took > 10*time.Second {
 		t.Errorf("another client waits for %v", took)
 	}
-	if p.read(); time.Since(began) > 5*time.Second {
+	if p.read(); time.Since(began) > 20*time.Second { // the fault took minutes; the race detector on a busy machine takes 7 s
 		t.Errorf("the hub was busy with it for %v", time.Since(began))
 	}
 }
