@@ -17,6 +17,7 @@ import (
 
 	"topicd/codec"
 	"topicd/node"
+	"topicd/node/store"
 	"topicd/node/access"
 	"topicd/node/front"
 )
@@ -177,7 +178,13 @@ func plainValue(v any) any {
 func TestOpenAPI(t *testing.T) {
 	processes(t)
 	needNode(t, "ajv")
-	h := start(t, node.Options{}, everything())
+	c := everything()
+	var err error
+	if c.Store, err = store.Open(store.Options{Dir: t.TempDir()}); err != nil {
+		t.Fatal(err)
+	}
+	defer c.Store.Close()
+	h := start(t, node.Options{}, c)
 	out := tool(t, "", "node", "testdata/js/openapi.js", h.url)
 	if !regexp.MustCompile(`^[1-9]\d+ calls of [1-9]\d operations, 0 failed\n$`).MatchString(out) {
 		t.Error(out)
