@@ -17,9 +17,9 @@ import (
 
 	"topicd/codec"
 	"topicd/node"
-	"topicd/node/store"
 	"topicd/node/access"
 	"topicd/node/front"
+	"topicd/node/store"
 )
 
 // fakes are what cmd brings, so that every path is there.
