@@ -82,7 +82,7 @@ func TestDoctorOfAFullMachine(t *testing.T) {
 		}
 	}()
 	file := filepath.Join(t.TempDir(), "topicd.toml")
-	text := "listen = [\"" + l.Addr().String() + "\"]\nmemory = \"200GiB\"\ndurable = [\"#\"]\n[store]\nbytes = \"1000GiB\"\n[limits]\nsessions = 2000000\n"
+	text := "listen = [\"" + l.Addr().String() + "\"]\nmemory = \"1GiB\"\ndurable = [\"#\"]\n[store]\nbytes = \"1000GiB\"\n[limits]\nsessions = 2000000\n"
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
