@@ -161,21 +161,11 @@ func (n *native) send(p node.Peer, enc codec.Encoding, m *codec.Message, turn *n
 
 // say sends a message behind the answers that wait for the disk.
 func (n *native) say(p node.Peer, enc codec.Encoding, b []byte, turn *node.Turn) {
-	if !p.Session().Waits() || p.Session().Later(0, said{enc, b}, turn) != nil {
+	if !p.Session().Waits() {
 		p.Send(enc == codec.JSON, b, turn)
+		return
 	}
-}
-
-// said is a message that only keeps its place among the answers.
-type said struct {
-	enc codec.Encoding
-	b   []byte
-}
-
-// Append implements node.Answer.
-func (s said) Append(dst []byte, f node.Framer, _ *codec.Error) []byte {
-	at := len(dst)
-	return f.End(append(f.Begin(dst), s.b...), at, s.enc == codec.JSON)
+	dialect.Reply(p, enc == codec.JSON, b, 0, func(*codec.Error) []byte { return b }, turn)
 }
 
 // ok answers a request; m brings what the answer says beyond that.
