@@ -9,19 +9,19 @@ import (
 	"testing"
 )
 
-// A program outside this module uses the client as the README says.
+// A program outside this module uses the client as clients.md says.
 func TestUsedFromOutside(t *testing.T) {
 	root, err := filepath.Abs("../..")
 	if err != nil {
 		t.Fatal(err)
 	}
-	readme, err := os.ReadFile(root + "/README.md")
+	page, err := os.ReadFile(root + "/firmware-notes/clients.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	line := regexp.MustCompile(`(?m)^    \$ (go mod init .*)$`).FindSubmatch(readme)
+	line := regexp.MustCompile(`(?m)^    \$ (go mod init .*)$`).FindSubmatch(page)
 	if line == nil {
-		t.Fatal("README.md does not say how")
+		t.Fatal("clients.md does not say how")
 	}
 	dir := t.TempDir()
 	program := `package main

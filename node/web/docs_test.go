@@ -12,11 +12,11 @@ import (
 	"topicd/node/store"
 )
 
-// The recipes in the README do what they say: each is run as it stands there.
+// The recipes in http.md do what they say: each is run as it stands there.
 func TestCurlRecipes(t *testing.T) {
 	processes(t)
 	need(t, "/usr/bin/curl", "curl: apt-get install curl")
-	page, err := os.ReadFile("../../README.md")
+	page, err := os.ReadFile("../../firmware-notes/http.md")
 	if err != nil {
 		t.Fatal(err)
 	}
