@@ -186,6 +186,6 @@ const (
 	renameCharge = 50
 )
 
-// patternCost is how many topics a pattern is compared with, and joined to, for
+// PatternCost is how many topics a pattern is compared with, and joined to, for
 // the price of one request: 0.2 µs each, a publish takes 1.5.
-const patternCost = 8
+const PatternCost = 8

@@ -79,7 +79,7 @@ func (s *Session) Subscribe(pattern []byte, opt SubOptions, turn *Turn) (Subscri
 		r.res.Topic = t
 		r.topic(t)
 	} else {
-		s.Charge(h.byName.n / patternCost)
+		s.Charge(h.byName.n / PatternCost)
 		h.showAllLocked(b.pattern, turn)
 		for t := range h.topics.all {
 			if codec.Match(b.pattern, t.name) {

@@ -11,6 +11,7 @@ import (
 type box struct {
 	b      []byte
 	shared int // bytes of it that shares have put there, counted by the server
+	said   int // and answers
 	inLine bool
 	more   bool // somebody asked for it while it was being emptied
 	again  int  // flights that are to be sent again, from the first on
@@ -22,12 +23,21 @@ const maxBox = 64 << 10
 // say puts a packet into the box. false: its peer does not read.
 func (c *client) say(pkt []byte, turn *node.Turn) bool {
 	c.mu.Lock()
-	ok := len(c.out.box.b)+len(pkt) <= maxBox
+	ok := len(c.out.box.b)+len(pkt) <= maxBox && c.srv.said.Take(len(pkt))
 	if ok {
 		c.out.box.b = append(c.out.box.b, pkt...)
+		c.out.box.said += len(pkt)
 	}
 	c.mu.Unlock()
 	return c.attend(turn) && ok
+}
+
+// forgetLocked: what was counted of the box is not there any more.
+func (c *client) forgetLocked() {
+	b := &c.out.box
+	c.srv.boxes.Give(b.shared)
+	c.srv.said.Give(b.said)
+	b.shared, b.said = 0, 0
 }
 
 // attend has the box emptied soon.
@@ -53,8 +63,7 @@ func (o *outbox) Step(dst []byte, limit int, f node.Framer) (out []byte, done bo
 			at := len(dst)
 			dst = f.End(append(f.Begin(dst), b.b...), at, false)
 			b.b = nil
-			c.srv.boxes.Give(b.shared)
-			b.shared = 0
+			c.forgetLocked()
 		}
 		c.mu.Unlock()
 		for len(dst) < limit {

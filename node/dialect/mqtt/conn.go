@@ -26,7 +26,7 @@ type conn struct {
 	claim   *claim // waits for the connection that has its client still
 	held    []byte // what came meanwhile
 	will    *will
-	aliases []string // that the client gave
+	aliases []given // that the client gave
 	over    bool
 }
 
@@ -210,6 +210,10 @@ func (c *conn) Close(p node.Peer, turn *node.Turn) {
 	defer c.mu.Unlock()
 	c.srv.held.Give(len(c.held))
 	c.over, c.held = true, nil
+	for i := range c.aliases {
+		c.srv.names.Give(c.aliases[i].own)
+	}
+	c.aliases = nil
 	if c.claim != nil {
 		c.srv.withdraw(c)
 		c.claim = nil

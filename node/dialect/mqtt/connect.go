@@ -1,8 +1,6 @@
 package mqtt
 
 import (
-	"bytes"
-
 	"topicd/codec"
 	"topicd/node"
 	"topicd/node/dialect/mqtt/packet"
@@ -53,7 +51,7 @@ func (c *conn) connect(p node.Peer, pkt []byte, turn *node.Turn) {
 		return
 	}
 	c.peer = speaker{p}
-	cl := &claim{conn: c, peer: p, id: id, v: q.Version, clean: q.CleanStart, expiry: c.expiry(&q), props: bytes.Clone(q.Props), token: token}
+	cl := &claim{conn: c, peer: p, id: id, v: q.Version, clean: q.CleanStart, expiry: c.expiry(&q), props: needed(q.Props), token: token}
 	cl.keepAlive, cl.assigned = q.KeepAlive, len(q.ClientID) == 0
 	c.said.Store(int32(c.v))
 	client, present := c.srv.enter(cl, turn)
@@ -62,6 +60,12 @@ func (c *conn) connect(p node.Peer, pkt []byte, turn *node.Turn) {
 		return
 	}
 	c.start(cl, client, present, turn)
+}
+
+// needed are the properties of a CONNECT that are asked for later. The others may be
+// a MiB, for each connection that waits for its client.
+func needed(p packet.Props) packet.Props {
+	return packet.Props(nil).AppendOnly(p, 1<<packet.SessionExpiry|1<<packet.ReceiveMaximum|1<<packet.MaximumPacketSize|1<<packet.TopicAliasMaximum)
 }
 
 // unfit says what of a CONNECT is refused whoever sends it.
@@ -160,7 +164,7 @@ func (c *conn) start(q *claim, client *client, present bool, turn *node.Turn) {
 	o.limit = int(min(q.props.Num(packet.ReceiveMaximum, maxWindow), maxWindow))
 	o.maxPacket = int(q.props.Num(packet.MaximumPacketSize, 0))
 	o.gives, o.aliases = int(min(q.props.Num(packet.TopicAliasMaximum, 0), takenAliases)), nil
-	c.srv.boxes.Give(o.box.shared)
+	client.forgetLocked()
 	o.box = box{b: c.connack(q, present).Append(nil, c.v), again: len(o.flights)}
 	if q.token != "" && c.v != packet.V5 { // MQTT 5 has it in CONNACK
 		t := packet.Publish{Topic: []byte("$topicd/token"), Payload: []byte(q.token)}

@@ -30,6 +30,9 @@ type memo struct {
 	props packet.Props
 }
 
+// maxScratch is what a client keeps for properties.
+const maxScratch = 1 << 10
+
 // known is the memo, made when it is first needed.
 func (o *feed) known() *memo {
 	if o.memo == nil {
@@ -220,7 +223,9 @@ func (o *feed) write(dst []byte, r *node.Reading, m *message, ids []uint32) ([]b
 	if fresh {
 		p = p.AppendNum(packet.TopicAlias, uint32(len(o.aliases)+1))
 	}
-	scratch.props = p
+	if scratch.props = p; cap(p) > maxScratch {
+		scratch.props = nil // each reader of one message with 64 KB of them kept as much
+	}
 	start := len(dst)
 	out, ok := appendReading(dst, r, m, topic, p, x.raw)
 	if ok && o.maxPacket > 0 && len(out)-start > o.maxPacket {

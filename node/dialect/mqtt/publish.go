@@ -45,6 +45,7 @@ var (
 	errAlias    = &packet.Error{Reason: packet.BadAlias, Clause: "3.3.2-9", Msg: "a topic alias above the maximum"}
 	errNoAlias  = &packet.Error{Reason: packet.ProtocolError, Clause: "3.3.2.3.4", Msg: "a topic alias that was never given"}
 	errTooMany  = &packet.Error{Reason: packet.TooManyInFlight, Clause: "3.3.4-9", Msg: "more QoS 2 messages than the receive maximum"}
+	errNames    = &packet.Error{Reason: packet.QuotaExceeded, Clause: "4.13.2", Msg: "too many aliases for what is no topic"}
 	errNoRoomAt = &packet.Error{Reason: packet.QuotaExceeded, Clause: "4.13.2", Msg: "the hub has no room for it; before MQTT 5 only the end of the connection says so"}
 )
 
@@ -62,10 +63,10 @@ func (c *conn) published(p node.Peer, pkt []byte, turn *node.Turn) *packet.Error
 		return errAlias
 	}
 	if q.Alias > 0 && len(topic) == 0 {
-		if int(q.Alias) > len(c.aliases) || c.aliases[q.Alias-1] == "" {
+		if int(q.Alias) > len(c.aliases) || c.aliases[q.Alias-1].name == "" {
 			return errNoAlias
 		}
-		topic = []byte(c.aliases[q.Alias-1])
+		topic = []byte(c.aliases[q.Alias-1].name)
 	}
 	if q.QoS == 2 {
 		if c.client.received.has(q.ID) {
@@ -81,7 +82,9 @@ func (c *conn) published(p node.Peer, pkt []byte, turn *node.Turn) *packet.Error
 	}
 	res, err := publish(p.Session(), topic, &q, turn)
 	if q.Alias > 0 && len(q.Topic) > 0 {
-		c.alias(q.Alias, &res, q.Topic)
+		if !c.alias(q.Alias, &res, q.Topic) {
+			return errNames
+		}
 	}
 	if err != nil {
 		return c.refused(p, &q, reasonOf(err, packet.PUBACK), turn)
@@ -98,20 +101,31 @@ func (c *conn) published(p node.Peer, pkt []byte, turn *node.Turn) *packet.Error
 	return nil
 }
 
-// alias notes what an alias stands for. The topic's own name is kept where it was
-// published to, so that it costs no copy.
-func (c *conn) alias(n uint16, res *node.Published, topic []byte) {
+// given is a name that a client's number stands for.
+type given struct {
+	name string
+	own  int // bytes of it that are counted, because it is not a topic's
+}
+
+// alias notes what an alias stands for; false: there is no room for it. The topic's
+// own name is kept where it was published to, so that it costs no copy.
+func (c *conn) alias(n uint16, res *node.Published, topic []byte) bool {
 	for len(c.aliases) < int(n) {
-		c.aliases = append(c.aliases, "")
+		c.aliases = append(c.aliases, given{})
 	}
+	a := &c.aliases[n-1]
+	c.srv.names.Give(a.own)
+	*a = given{}
 	switch {
 	case res.Topic != nil:
-		c.aliases[n-1] = res.Topic.Name()
+		a.name = res.Topic.Name()
 	case len(topic) > codec.MaxTopic: // it never is one
-		c.aliases[n-1] = ""
+	case !c.srv.names.Take(len(topic)):
+		return false
 	default:
-		c.aliases[n-1] = string(topic)
+		*a = given{string(topic), len(topic)}
 	}
+	return true
 }
 
 // refused answers a message that is not stored. MQTT 5 tells why; before it who

@@ -58,6 +58,8 @@ type Server struct {
 	held  bound.Bytes // what connections said that wait for their client
 	wills bound.Bytes
 	boxes bound.Bytes // what shares have handed out and nobody has taken
+	said  bound.Bytes // answers in boxes
+	names bound.Bytes // that aliases stand for, of what is no topic
 
 	telling sync.Mutex    // before mu
 	told    int64         // when the figures were, by the hub's clock; guarded by telling
@@ -91,6 +93,8 @@ func newServer(cfg Config) *Server {
 	s := &Server{cfg: cfg, hub: cfg.Hub, clients: make(map[string]*client), shares: make(map[string]*share), kick: make(chan struct{}, 1)}
 	s.held.Most, s.boxes.Most = 1<<20, max(4<<20, 2*int64(cfg.MaxPacket))
 	s.wills.Most, s.wills.Few = maxWills, smallWill
+	s.said.Most, s.said.Few = 1<<20, 512
+	s.names.Most = 1 << 20
 	return s
 }
 
@@ -180,7 +184,7 @@ func (s *Server) leave(cn *conn, turn *node.Turn) {
 	c.peer.Store(nil)
 	c.conn = nil
 	c.mu.Lock()
-	s.boxes.Give(c.out.box.shared)
+	c.forgetLocked()
 	c.out.box = box{}
 	c.mu.Unlock()
 	keep := c.kept && !c.gone && c.expiry > 0 && !c.over.Load()

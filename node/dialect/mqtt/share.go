@@ -37,11 +37,26 @@ type member struct {
 	sub sub
 }
 
-// join makes a client a member of a share, or changes how it is one.
-func (s *Server) join(c *client, w sub, turn *node.Turn) *codec.Error {
+const (
+	// maxShareName: the standard allows 65,535 bytes.
+	maxShareName = 256
+	// maxMemberships are what one client may have: those of shares that are there
+	// already take no session, but a hundred bytes each.
+	maxMemberships = 32
+)
+
+// join makes a client a member of a share, or changes how it is one. by pays for it.
+func (s *Server) join(c *client, w sub, by *node.Session, turn *node.Turn) *codec.Error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	g := s.shares[w.filter]
+	c.mu.Lock()
+	many := len(c.shares) >= maxMemberships && !slices.Contains(c.shares, g)
+	c.mu.Unlock()
+	if many {
+		s.hub.Stats.Add(node.RefusedSubs, 1)
+		return errShares
+	}
 	if g == nil {
 		owner := s.ownerOf(c)
 		if !s.mayShareLocked(owner) {
@@ -55,6 +70,7 @@ func (s *Server) join(c *client, w sub, turn *node.Turn) *codec.Error {
 		}
 		g.sess = sess
 		sess.Describe("mqtt", "", turn)
+		by.Charge(1 + s.hub.Counts().Topics/node.PatternCost)
 		_, filter := packet.Share([]byte(w.filter))
 		if _, err := sess.Subscribe(filter, node.SubOptions{Format: g}, turn); err != nil {
 			sess.Close(turn)
@@ -62,6 +78,7 @@ func (s *Server) join(c *client, w sub, turn *node.Turn) *codec.Error {
 		}
 		s.shares[w.filter] = g
 	}
+	w.filter = g.key
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if m := g.memberLocked(c); m != nil {

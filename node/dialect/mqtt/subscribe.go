@@ -23,7 +23,7 @@ func (c *conn) subscribe(p node.Peer, pkt []byte, turn *node.Turn) *packet.Error
 		}
 		w := wanted{sub: sub{filter: string(f.Filter), id: id, qos: f.QoS, noLocal: f.NoLocal, asPublished: f.AsPublished}, handling: f.RetainHandling}
 		code := packet.Reason(f.QoS)
-		if err := packet.CheckFilter(f.Filter); err != nil {
+		if packet.CheckFilter(f.Filter) != nil || longShare(f.Filter) {
 			code = packet.BadFilter
 		} else if err := c.mayHear(p.Session(), f.Filter); err != nil {
 			code = reasonOf(err, packet.SUBACK)
@@ -73,10 +73,18 @@ func (c *conn) mayHear(s *node.Session, filter []byte) *codec.Error {
 	return s.MaySubscribe(filter)
 }
 
+func longShare(filter []byte) bool {
+	if !packet.IsShared(filter) {
+		return false
+	}
+	name, _ := packet.Share(filter)
+	return len(name) > maxShareName
+}
+
 // add makes a subscription or changes it.
 func (c *conn) add(s *node.Session, w *wanted, turn *node.Turn) *codec.Error {
 	if packet.IsShared([]byte(w.filter)) {
-		return c.srv.join(c.client, w.sub, turn)
+		return c.srv.join(c.client, w.sub, s, turn)
 	}
 	cl := c.client
 	cl.mu.Lock()
@@ -123,6 +131,7 @@ func (c *conn) unsubscribe(p node.Peer, pkt []byte, turn *node.Turn) *packet.Err
 	}
 	a := packet.SubAck{Type: packet.UNSUBACK, ID: q.ID}
 	for f := range q.Filters.All {
+		p.Session().Charge(1)
 		code := packet.Success
 		switch {
 		case packet.CheckFilter(f) != nil:

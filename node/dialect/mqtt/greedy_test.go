@@ -1,0 +1,193 @@
+package mqtt
+
+import (
+	"fmt"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"topicd/node"
+	"topicd/node/dialect/mqtt/packet"
+)
+
+// What a peer may have the hub keep for a few bytes of its own.
+
+// clientOf is the server's client of that identifier.
+func clientOf(t *testing.T, s *Server, id string) *client {
+	t.Helper()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c := s.clients[id]
+	if c == nil {
+		t.Fatal("there is no client ", id)
+	}
+	return c
+}
+
+// TestNamesOfShares: a share's name may be 65,535 bytes by the standard, and each
+// member had a copy of it.
+func TestNamesOfShares(t *testing.T) {
+	_, s, as := strict(t, node.Options{Rate: -1})
+	p := as("").connect("greedy")
+	p.sub(1, "$share/"+strings.Repeat("n", maxShareName)+"/a")
+	q := packet.Subscribe{ID: 7}
+	q.Filters = q.Filters.Append(packet.Filter{Filter: []byte("$share/" + strings.Repeat("n", maxShareName+1) + "/a")})
+	p.write(q.Append(nil, p.v))
+	p.want(fmt.Sprintf("SUBACK 7 %02x", byte(packet.BadFilter)))
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.shares) != 1 {
+		t.Errorf("%d shares", len(s.shares))
+	}
+}
+
+// TestMembershipsOfOneClient: being a member of what others share costs no session,
+// but it does cost memory.
+func TestMembershipsOfOneClient(t *testing.T) {
+	_, s, as := strict(t, node.Options{Sessions: 4096, Rate: -1})
+	p := as("").connect("greedy")
+	q := packet.Subscribe{ID: 7}
+	for i := range 200 {
+		q.Filters = q.Filters.Append(packet.Filter{Filter: fmt.Appendf(nil, "$share/g%d/a", i)})
+	}
+	p.write(q.Append(nil, p.v))
+	p.read()
+	if n := len(clientOf(t, s, "greedy").shares); n != maxMemberships {
+		t.Errorf("%d memberships of one client", n)
+	}
+}
+
+// TestSharesAreCharged: a share that is made and left asks all topics each time, as
+// a pattern of the client's own does, and was free.
+func TestSharesAreCharged(t *testing.T) {
+	h, _, as := strict(t, node.Options{Topics: 8192, Memory: 8 << 20})
+	turn := h.Hub.Turn()
+	for i := range 8000 {
+		h.Hub.PublishOwn(fmt.Sprintf("many/%d", i), []byte("1"), turn)
+	}
+	p := as("").connect("greedy")
+	q, u := packet.Subscribe{ID: 7}, packet.Unsubscribe{ID: 8}
+	for i := range 30 {
+		f := fmt.Appendf(nil, "$share/g%d/#", i)
+		q.Filters, u.Filters = q.Filters.Append(packet.Filter{Filter: f}), u.Filters.Append(f)
+	}
+	both := u.Append(q.Append(nil, p.v), p.v)
+	n := 0
+	for began := time.Now(); time.Since(began) < time.Second; n++ {
+		p.write(both)
+		if p.read(); p.read() == nil {
+			break
+		}
+	}
+	// 10,000 a second, and as much again that it may owe: thirty times 1,000.
+	if n > 3 {
+		t.Errorf("%d times 30 shares of 8,000 topics in a second", n)
+	}
+}
+
+// TestUnsubscribesAreCharged: 260,000 names fit into one packet.
+func TestUnsubscribesAreCharged(t *testing.T) {
+	_, s, as := strict(t, node.Options{})
+	p := as("").connect("greedy")
+	u := packet.Unsubscribe{ID: 8}
+	for range 60_000 {
+		u.Filters = u.Filters.Append([]byte("a"))
+	}
+	p.write(u.Append(nil, p.v))
+	p.read()
+	c := clientOf(t, s, "greedy")
+	if debt := c.sess.Debt(); debt == 0 {
+		t.Error("60,000 names for the price of one packet")
+	}
+}
+
+// TestUserPropertiesAreNotKept: neither those of a message by each of its readers,
+// nor those of a CONNECT that waits.
+func TestUserPropertiesAreNotKept(t *testing.T) {
+	_, s, as := strict(t, node.Options{})
+	big := packet.Props(nil).AppendUser("k", strings.Repeat("x", 60_000))
+	p := as("").connect("reader")
+	p.sub(1, "a")
+	as("").connect("writer").pub(1, "a", "1", with(big))
+	p.take("q1 a 1 k:" + strings.Repeat("x", 60_000))
+	p.quiet()
+	c := clientOf(t, s, "reader")
+	c.mu.Lock()
+	if n := cap(c.out.memo.props); n > 4096 {
+		t.Errorf("%d bytes are kept with a reader", n)
+	}
+	c.mu.Unlock()
+	said := (&packet.Connect{Props: big.AppendNum(packet.SessionExpiry, 7).AppendNum(packet.ReceiveMaximum, 8)}).Props
+	if kept := needed(said); len(kept) > 20 || kept.Num(packet.ReceiveMaximum, 0) != 8 {
+		t.Errorf("%d bytes of a CONNECT are kept", len(kept))
+	}
+}
+
+// TestAliasesOfRefusedNames: they are counted, all connections' together.
+func TestAliasesOfRefusedNames(t *testing.T) {
+	_, s, as := strict(t, node.Options{})
+	s.names.Most = 4 << 10
+	name := func(i int) []byte { return append([]byte("$x/"), strings.Repeat(string(rune('a'+i)), 1000)...) }
+	give := func(p *peer, i int) {
+		q := packet.Publish{Topic: name(i), Payload: []byte("1"), QoS: 1, ID: 1, Props: packet.Props(nil).AppendNum(packet.TopicAlias, uint32(i+1))}
+		p.write(q.Append(nil, p.v))
+	}
+	p := as("").connect("greedy")
+	for i := range 4 {
+		give(p, i)
+		p.want("PUBACK 1 not authorized")
+		give(p, i) // again: it takes the place of the one before
+		p.want("PUBACK 1 not authorized")
+	}
+	give(p, 4)
+	p.closed(packet.QuotaExceeded)
+	for end := time.Now().Add(5 * time.Second); s.names.Held() != 0; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("%d bytes are counted still", s.names.Held())
+		}
+	}
+}
+
+// TestSubacksThatNobodyReads: 60,000 bytes for each connection, for 240,000 sent once.
+func TestSubacksThatNobodyReads(t *testing.T) {
+	h, s, as := strict(t, node.Options{})
+	addr := h.Bare(t, "mqtt")
+	q := packet.Subscribe{ID: 7}
+	for range 60_000 {
+		q.Filters = q.Filters.Append(packet.Filter{Filter: []byte("a")})
+	}
+	b := q.Append(nil, packet.V5)
+	for i := range 40 {
+		c, err := net.Dial("tcp", addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		_ = c.(*net.TCPConn).SetReadBuffer(2048)
+		_, _ = c.Write((&packet.Connect{Version: packet.V5, CleanStart: true, KeepAlive: 60, ClientID: fmt.Append(nil, "deaf", i)}).Append(nil))
+		go func() {
+			for range 8 {
+				if _, err := c.Write(b); err != nil {
+					return
+				}
+			}
+		}()
+	}
+	honest := as("").connect("honest")
+	for end := time.Now().Add(time.Second); time.Now().Before(end); time.Sleep(time.Millisecond) {
+		s.mu.Lock()
+		held := 0
+		for _, c := range s.clients {
+			c.mu.Lock()
+			held += len(c.out.box.b)
+			c.mu.Unlock()
+		}
+		s.mu.Unlock()
+		if held > 1<<20+100<<10 {
+			t.Fatalf("%d bytes wait in boxes", held)
+		}
+	}
+	honest.sub(1, "b", "c", "d")
+	honest.quiet()
+}
