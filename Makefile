@@ -1,4 +1,3 @@
-# make plot      uPlot for the dashboard, by npm; build, run, test and release do it too
 # make run       build and start the hub with this board's sensors
 # make test      everything that CI runs; installs what it needs when it may
 # make check     gofmt, vet, staticcheck, import walls, size budget
@@ -44,7 +43,7 @@ BENCHCOUNT  ?= 6
 BENCHTIME   ?= 200ms
 TARGETS     := linux-armv6 linux-armv7 linux-arm64 linux-amd64 linux-riscv64
 
-.PHONY: build binary plot pack run test attack check fmt vet staticcheck walls size release fuzz bench perf perf-page tools clean
+.PHONY: build binary pack run test attack check fmt vet staticcheck walls size release fuzz bench perf perf-page tools clean
 
 build: pack
 	$(BUILD) -o bin/topicd ./cmd/topicd
@@ -53,28 +52,16 @@ build: pack
 binary: pack
 	$(BUILD) -o $(OUT) ./cmd/topicd
 
-# The dashboard's plots: uPlot by npm, embedded. Without npm or network the
-# page draws them itself, more plainly.
-PLOT := node/web/plot
-plot: $(PLOT)/dist/uPlot.js
-
-$(PLOT)/dist/uPlot.js: $(PLOT)/package-lock.json
-	@if command -v npm >/dev/null && (cd $(PLOT) && npm ci --no-audit --no-fund --loglevel=error >/dev/null); then \
-	  cd $(PLOT) && cp node_modules/uplot/LICENSE dist/LICENSE && cp node_modules/uplot/dist/uPlot.min.css dist/uPlot.css && \
-	  cp node_modules/uplot/dist/uPlot.iife.min.js dist/uPlot.js; \
-	else echo "npm could not bring uPlot: the page draws its plots itself"; fi
-
 # The dashboard and the documents, gzipped for the build.
 PACKED := node/web/packed
-pack: plot
-	@rm -rf $(PACKED)/*; mkdir -p $(PACKED)/static $(PACKED)/plot $(PACKED)/specs
-	@cd node/web && for f in static/* specs/*; do gzip -9nc $$f > packed/$$f.gz; done; \
-	  for f in plot/dist/*; do if [ -f "$$f" ]; then gzip -9nc "$$f" > packed/plot/$$(basename "$$f").gz; fi; done
+pack:
+	@rm -rf $(PACKED)/*; mkdir -p $(PACKED)/static $(PACKED)/specs
+	@cd node/web && for f in static/* specs/*; do gzip -9nc $$f > packed/$$f.gz; done
 
 run: build
 	bin/topicd serve
 
-test: plot tools check
+test: tools check
 	@echo "== go test -race"
 	$(GO) test -race -timeout 10m ./...
 	@echo "== go test, as boards have it"
@@ -158,8 +145,8 @@ bench: .build/bin/benchstat
 	@GOBIN=$(CURDIR)/.build/bin $(GO) install golang.org/x/perf/cmd/benchstat@$(BENCHSTAT)
 
 clean:
-	rm -rf bin dist .build cmd/topicd/testdata/js/node_modules node/web/testdata/js/node_modules node/web/testdata/browser/node_modules node/web/plot/node_modules
-	find node/web/plot/dist node/web/packed -type f ! -name .keep -delete
+	rm -rf bin dist .build cmd/topicd/testdata/js/node_modules node/web/testdata/js/node_modules node/web/testdata/browser/node_modules
+	find node/web/packed -type f ! -name .keep -delete
 
 perf:
 	firmware-notes/performance/measure.sh

@@ -26,7 +26,6 @@ func TestDashboard(t *testing.T) {
 	need(t, chromium, "Chromium: apt-get install chromium")
 	need(t, "/usr/bin/node", "Node.js with npm")
 	need(t, filepath.Join(browserDir, "node_modules/playwright-core"), "npm's playwright-core: npm ci in node/web/testdata/browser")
-	need(t, "../../node/web/plot/dist/uPlot.js", "uPlot: make plot")
 	screens, err := filepath.Abs("../../.build/screens")
 	if err != nil {
 		t.Fatal(err)

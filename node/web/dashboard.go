@@ -14,8 +14,7 @@ import (
 	"topicd/node/web/answer"
 )
 
-// The dashboard: a page of ours, embedded. uPlot draws its plots; make brings
-// it with npm into plot/dist, and without it the page draws them itself.
+// The dashboard: a page of ours, embedded.
 
 // assets are the files of the dashboard by path below /static/.
 type assets map[string]asset
@@ -54,28 +53,18 @@ var kinds = map[string]string{
 	".css":  "text/css; charset=utf-8",
 	".js":   "text/javascript; charset=utf-8",
 	".svg":  "image/svg+xml",
-	"":      "text/plain; charset=utf-8", // LICENSE
 }
 
 func newAssets() assets {
 	a := assets{}
-	a.add("static", "")
-	a.add("plot", "plot/")
-	return a
-}
-
-func (a assets) add(dir, prefix string) {
-	for name, f := range files(dir) {
-		kind := kinds[path.Ext(name)]
-		if kind == "" {
-			continue // the placeholder of a folder that make fills
-		}
+	for name, f := range files("static") {
 		tag := sync.OnceValue(func() string {
 			sum := sha256.Sum256([]byte(f.text))
 			return hex.EncodeToString(sum[:12])
 		})
-		a[prefix+name] = asset{f, kind, tag}
+		a[name] = asset{f, kinds[path.Ext(name)], tag}
 	}
+	return a
 }
 
 // dashboard registers the page at / and what it needs below /static/.

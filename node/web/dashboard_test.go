@@ -52,7 +52,7 @@ func TestPage(t *testing.T) {
 	if text := getPage(t, "/", "h", "*/*"); !strings.HasPrefix(text.Body.String(), "topicd test\n") || text.Header().Get("Content-Type") != "text/plain; charset=utf-8" {
 		t.Errorf("curl gets %s %q", text.Header(), text.Body)
 	}
-	for _, path := range []string{"/static/", "/static/nothing.js", "/static/.keep", "/static/plot/.keep", "/static/plot/", "/static/..%2fdashboard.go"} {
+	for _, path := range []string{"/static/", "/static/nothing.js", "/static/.keep", "/static/..%2fdashboard.go"} {
 		if w := getPage(t, path, "h", "*/*"); w.Code == 200 {
 			t.Errorf("%s: %d", path, w.Code)
 		}

@@ -8,14 +8,10 @@ import (
 )
 
 //go:embed static specs
-//go:embed all:plot/dist
 var embedded embed.FS
 
-// files are those of a folder, by name: static, plot or specs.
+// files are those of a folder, by name: static or specs.
 func files(dir string) map[string]file {
-	if dir == "plot" {
-		dir = "plot/dist"
-	}
 	list, _ := fs.ReadDir(embedded, dir) // embedded: it cannot fail
 	named := make(map[string]file, len(list))
 	for _, e := range list {

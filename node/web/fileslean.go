@@ -13,7 +13,7 @@ import (
 //go:embed all:packed
 var embedded embed.FS
 
-// files are those of a folder, by name: static, plot or specs.
+// files are those of a folder, by name: static or specs.
 func files(dir string) map[string]file {
 	list, _ := fs.ReadDir(embedded, "packed/"+dir) // embedded: it cannot fail
 	named := make(map[string]file, len(list))

@@ -285,7 +285,6 @@ export class Actions {
         "p",
         { class: "dim" },
         "With a mouse: drag pans, the wheel zooms, a double click follows again; shift-click adds a topic.",
-        window.uPlot && [" Plots by uPlot, MIT licence: ", el("a", { href: "static/plot/LICENSE" }, "its text"), "."],
       ),
     );
   }

@@ -1,11 +1,12 @@
 // The pane beside the tree: a plot of the chosen topics, their figures, and the topic itself.
 
 import { button, el, fill, heads, icon, put } from "./dom.js";
-import { load, Plot } from "./plot.js";
+import { Plot } from "./plot.js";
 import { bytes, measure, plain, pretty, rate, sign, span, stamp } from "./reading.js";
 import { Series, Words } from "./series.js";
 import { keep, recall } from "./layout.js";
 import { save, saveText } from "./api.js";
+import { colourOf, look } from "./look.js";
 
 const spans = [
   [60, "1 min"],
@@ -16,10 +17,6 @@ const spans = [
   [86400, "24 h"],
 ];
 const dashes = [undefined, [8, 5], [2, 4], [10, 4, 2, 4]]; // of a topic's further fields, beside other topics
-const palettes = {
-  dark: ["#4fd1b0", "#7cb7ff", "#f2b45c", "#f08aa8", "#b59cff", "#9bd86f", "#5cc9e6", "#e8976d"],
-  light: ["#0b7560", "#1d5fb8", "#a35f00", "#b3345c", "#6a45c4", "#3f7a1d", "#0a7489", "#a24a22"],
-};
 
 const most = 8; // topics at a time
 const nothing = new Words();
@@ -29,8 +26,6 @@ export class Pane {
   names = [];
   #series = new Map(); // name → {lines: Map(field → Series), asked, colour}
   #hover = null;
-  #loaded = false; // what draws plots
-  #drawn = "";
   #detail = "";
 
   constructor(page) {
@@ -81,7 +76,7 @@ export class Pane {
   }
 
   colour(i) {
-    return palettes[this.page.dark() ? "dark" : "light"][i % 8];
+    return colourOf(i, this.page.dark());
   }
 
   /** open shows a topic, alone or with the others. */
@@ -106,7 +101,7 @@ export class Pane {
   }
 
   /** set shows these topics, whether they are there or not: the address says so. */
-  async set(names, span) {
+  set(names, span) {
     if (span && span !== this.plot.span) this.plot.move(span, 0);
     if (names.join("\n") === this.names.join("\n")) return;
     for (const n of this.names) if (!names.includes(n)) this.#drop(n);
@@ -114,11 +109,6 @@ export class Pane {
     this.names = names.slice(0, most);
     for (const n of fresh) this.#want(n);
     this.#changed();
-    if (names.length && !this.#loaded) {
-      await load();
-      this.#loaded = true;
-      this.page.dirty();
-    }
   }
 
   #absent() {
@@ -159,7 +149,6 @@ export class Pane {
     keep("plots", this.names);
     this.page.plotted(this.names);
     fill(this.title, this.names.length === 1 ? el("bdi", null, this.names[0]) : this.names.length + " topics");
-    this.#drawn = "";
     this.#detail = "";
     this.#ranged();
   }
@@ -219,24 +208,12 @@ export class Pane {
   paint() {
     if (this.root.hidden) return;
     const lines = this.#lines(),
-      dark = this.page.dark(),
       missing = this.#absent();
     this.#texts(lines);
-    const change = lines.map((l) => l.change).join();
-    if (this.#loaded) {
-      if (lines.length) {
-        this.plot.paint(
-          lines,
-          { name: dark, ink: dark ? "#9aa4ae" : "#51605b", grid: dark ? "#232a32" : "#e6eae8", colour: (l) => l.colour },
-          change !== this.#drawn,
-        );
-        this.#drawn = change;
-        this.box.setAttribute(
-          "aria-label",
-          "Plot of " + lines.map((l) => l.label).join(", ") + ", the last " + span(this.plot.span),
-        );
-      } else this.plot.destroy();
-    }
+    if (lines.length) {
+      this.plot.paint(lines, look(this.page.dark()));
+      this.box.setAttribute("aria-label", "Plot of " + lines.map((l) => l.label).join(", ") + ", the last " + span(this.plot.span));
+    } else this.plot.clear();
     this.box.hidden = missing || (!lines.length && !this.texts.hidden);
     const to = this.plot.end,
       from = to - this.plot.span;

@@ -1,6 +1,7 @@
 // What a reading says: SenML (RFC 8428), a number, or anything else as text.
 
 import { write } from "./json.js";
+import { digitsOf, shown } from "./units.js";
 
 // SenML's units as people write them.
 const signs = {
@@ -166,14 +167,29 @@ function group(s) {
   return out.startsWith("-,") ? "-" + out.slice(2) : out;
 }
 
-/** measure is a value and its unit, as two texts: bytes and seconds in their larger units. */
+/** measure is a value and its unit, as two texts: in the unit that was chosen, bytes and seconds in their larger ones. */
 export function measure(v, unit, digits) {
   if (typeof v === "bigint" && ["B", "B/s", "s"].includes(unit)) v = Number(v);
   if (unit === "B") return scaled(v, 1024, ["B", "KiB", "MiB", "GiB", "TiB"]);
   if (unit === "B/s") return scaled(v, 1024, ["B/s", "KiB/s", "MiB/s", "GiB/s"]);
   if (unit === "s" && Math.abs(v) >= 180) return [span(v), ""];
+  const to = shown(sign(unit));
+  if (to.by !== 1 || to.plus) return [number(Number(v) * to.by + to.plus, digitsOf(digits, to.by)), to.unit];
   if (unit === "Pa" && v > 50000 && v < 120000) return [group((v / 100).toFixed(1)), "hPa"];
-  return [number(v, digits), sign(unit)];
+  return [number(v, digits), to.unit];
+}
+
+/** axisLabels are the labels of an axis, all in one unit and with the same digits; at is in the unit that is shown. */
+export function axisLabels(at, unit) {
+  if (!at.length) return at;
+  if (unit === "B" || unit === "B/s" || unit === "s") return at.map((v) => measure(v, unit).join(" ").trim());
+  const to = shown(sign(unit)).unit,
+    scale = to === "Pa" && Math.abs(at[0]) > 50000 ? 100 : 1,
+    step = at.length > 1 ? Math.abs(at[1] - at[0]) / scale : 1;
+  let digits = 0;
+  while (digits < 6 && Math.abs(step * 10 ** digits - Math.round(step * 10 ** digits)) > 1e-6 * 10 ** digits * step) digits++;
+  const name = scale > 1 ? "hPa" : to;
+  return at.map((v) => group((v / scale).toFixed(digits)) + (name ? " " + name : ""));
 }
 
 function scaled(v, by, names) {
@@ -215,6 +231,11 @@ export function clock(ms, milli) {
   const d = new Date(ms),
     s = two(d.getHours()) + ":" + two(d.getMinutes()) + ":" + two(d.getSeconds());
   return milli ? s + "." + String(d.getMilliseconds()).padStart(3, "0") : s;
+}
+
+/** day is the date of milliseconds since 1970, short. */
+export function day(ms) {
+  return new Date(ms).toLocaleDateString(undefined, { day: "numeric", month: "short" });
 }
 
 /** stamp is clock with the day, where that is not today. */

@@ -15,20 +15,6 @@ function place(list, x, from = 0, to = list.length) {
   return from;
 }
 
-/** together is the tables of several lines over all their times; a gap stays one, whatever others have in it. */
-export function together(join, tables) {
-  const data = join(tables);
-  for (const ys of data.slice(1)) {
-    let gap = false;
-    for (let i = 0; i < ys.length; i++) {
-      if (ys[i] === null) gap = true;
-      else if (ys[i] !== undefined) gap = false;
-      else if (gap) ys[i] = null;
-    }
-  }
-  return data;
-}
-
 /**
  * Series is one line. Between points a gap is a hole in the numbers, or in time.
  * Where the time goes back, because the hub's clock was set, a new piece of line
@@ -44,7 +30,7 @@ export class Series {
     this.field = field; // "" = the reading's only one
     this.unit = unit;
     this.label = field ? name + " " + field : name;
-    this.t = []; // seconds since 1970, as uPlot wants them
+    this.t = []; // seconds since 1970
     this.v = []; // numbers, and BigInts that no number can hold
     this.seq = []; // their numbers; where one is missing is a gap
     this.base = 0; // added to the hub's numbers, which a restart lets begin again
@@ -96,13 +82,16 @@ export class Series {
     return this.#cuts;
   }
 
-  /** tables are [times, values] of each piece, the newest first, with a null in each gap. */
-  tables() {
-    const pause = this.#pause();
-    return this.#pieces()
-      .slice(-pieces)
-      .reverse()
-      .map(([from, to]) => this.#table(from, to, pause));
+  /** tables are [times, values] of each piece between two times, the newest first, with a null in each gap. */
+  tables(from = -Infinity, to = Infinity) {
+    const pause = this.#pause(),
+      list = [];
+    for (const [begin, end] of this.#pieces().slice(-pieces).reverse()) {
+      const a = Math.max(begin, place(this.t, from, begin, end) - 1),
+        b = Math.min(end, place(this.t, to, begin, end) + 1);
+      if (a < b) list.push(this.#table(a, b, pause));
+    }
+    return list;
   }
 
   #table(from, to, pause) {

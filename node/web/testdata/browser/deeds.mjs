@@ -214,10 +214,10 @@ export async function shapes({ browser, hub, peer }) {
   assert((await page.locator(".swatch.dashed").count()) === 1, "and its own line");
   await row(page, "shapes/tank").click(at);
   await row(page, "shapes/well").click({ ...at, modifiers: ["Shift"] });
-  const axes = () => page.locator(".u-axis").count();
-  await until("one axis a unit, however it is written", async () => (await figures()).length === 2 && (await axes()) === 2);
+  const axes = async () => Number(await page.locator(".plot").getAttribute("data-axes"));
+  await until("one axis a unit, however it is written", async () => (await figures()).length === 2 && (await axes()) === 1);
   await row(page, "shapes/air").click({ ...at, modifiers: ["Shift"] });
-  await until("another for another unit", async () => (await axes()) === 3);
+  await until("another for another unit", async () => (await axes()) === 2);
   await row(page, "shapes/door").click({ ...at, modifiers: ["Shift"] });
   await page.waitForSelector("text=shapes/door has no numbers to plot.");
   await close(page);
@@ -253,7 +253,7 @@ export async function touch({ browser, hub }) {
   const page = await open(browser, hub, { width: 390, height: 844, phone: true, kept: { span: 60 } });
   await filter(page, "greenhouse");
   await row(page, "greenhouse/1/temp").tap();
-  const box = await page.locator(".plot .u-over").boundingBox(),
+  const box = await page.locator(".plot .over").boundingBox(),
     cdp = await page.context().newCDPSession(page),
     y = box.y + 100,
     x = box.x + box.width / 2;

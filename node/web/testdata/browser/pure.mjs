@@ -51,7 +51,7 @@ export async function pure() {
   for (const no of ["+ a/b", "a/+ a", "# $sys/stats", "+/x $sys/x", "a/b a", "a a/b", "b/# a/b"])
     assert.ok(!fits(...no.split(" ")), no);
 
-  const { Series, together } = await from("series");
+  const { Series } = await from("series");
   const s = new Series("t", "", "");
   for (const [seq, ts] of [
     [9, 9000],
@@ -79,18 +79,15 @@ export async function pure() {
   assert.deepEqual(s.tables()[0][1].slice(-3), [100, null, 7], "and so is a topic that was made anew");
   s.add(1, 12000, 7, true);
   assert.equal(s.v.length, 7, "which is known when it comes again");
-  const _ = undefined;
-  assert.deepEqual(
-    together(
-      () => [[1, 2, 2.5, 3, 4, 5], [1, _, null, _, _, 5], [1, 2, _, 3, 4, _]],
-      [],
-    ).slice(1),
-    [
-      [1, _, null, null, null, 5],
-      [1, 2, _, 3, 4, _],
-    ],
-    "a gap is one beside others that have none",
-  );
+  const { nice, runs } = await from("drawn");
+  assert.deepEqual(nice(0, 1, 4), [0, 0.25, 0.5, 0.75, 1]);
+  assert.deepEqual(nice(3, 5, 8, 1), [3, 4, 5], "whole things have whole marks");
+  const as = (v) => v;
+  assert.deepEqual(runs([1, 2, 3, 4], [5, null, 7, 8], 0, 4, as, as, false, false), [[1, 5], [3, 7, 4, 8]], "a gap ends a run");
+  assert.deepEqual(runs([1, 2], [0, 1], 0, 2, as, as, true, false), [[1, 0, 2, 0, 2, 1]], "on or off has steps");
+  const spike = runs([1, 1.1, 1.2, 1.3, 2.4], [5, 9, 1, 4, 6], 0, 5, as, as, false, true);
+  assert.deepEqual(spike, [[1.5, 5, 1.5, 1, 1.5, 9, 1.5, 4, 2.5, 6, 2.5, 6, 2.5, 6, 2.5, 6]], "a column has its first, lowest, highest and last");
+
   const quiet = new Series("t", "", "");
   for (let i = 1; i <= 20; i++) quiet.add(i, i < 15 ? i * 1000 : i * 1000 + 60000, i);
   assert.equal(quiet.tables()[0][1].filter((v) => v === null).length, 1, "a pause is a gap");

@@ -18,6 +18,8 @@ const flags = [
   "--js-flags=--expose-gc",
 ];
 
+if (process.env.STATIC) flags.push("--disable-features=LocalNetworkAccessChecks"); // such a page seems to come from elsewhere
+
 export const launch = () => chromium.launch({ executablePath: "/usr/bin/chromium", args: flags });
 
 const running = new Set();
@@ -95,6 +97,7 @@ export async function open(
     },
     { kept, token },
   );
+  if (process.env.STATIC) await fresh(context, hub, process.env.STATIC);
   const page = await context.newPage();
   page.setDefaultTimeout(20000); // two cores, and all other tests
   page.faults = [];
@@ -111,6 +114,22 @@ export async function open(
   if (waits) await live(page);
   return page;
 }
+
+// STATIC=FOLDER: the page as it stands there, without building the hub anew.
+const fresh = (context, hub, folder) =>
+  context.route(
+    (u) => u.origin === new URL(hub.url).origin && /\/(static\/[^/]+)?$/.test(u.pathname),
+    async (r) => {
+      const name = path.basename(new URL(r.request().url()).pathname) || "index.html";
+      const kinds = { html: "text/html", js: "text/javascript", css: "text/css", svg: "image/svg+xml", png: "image/png" };
+      const response = await r.fetch().catch(() => null);
+      if (!response) return r.abort();
+      const headers = { ...response.headers(), "content-type": kinds[name.split(".").at(-1)] || "application/manifest+json" };
+      delete headers["content-length"];
+      if (!headers["content-security-policy"]) headers["content-security-policy"] = "default-src 'self'";
+      await r.fulfill({ status: 200, headers, body: fs.readFileSync(path.join(folder, name)) });
+    },
+  );
 
 export const live = (page) => page.waitForSelector("#state.live");
 
