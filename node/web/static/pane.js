@@ -3,7 +3,8 @@
 import { button, el, fill, heads, icon, put } from "./dom.js";
 import { Plot } from "./plot.js";
 import { bytes, measure, plain, pretty, rate, sign, span, stamp } from "./reading.js";
-import { Series, Words } from "./series.js";
+import { Lines, most } from "./lines.js";
+import { Words } from "./series.js";
 import { keep, recall } from "./layout.js";
 import { save, saveText } from "./api.js";
 import { colourOf, look } from "./look.js";
@@ -16,20 +17,16 @@ const spans = [
   [21600, "6 h"],
   [86400, "24 h"],
 ];
-const dashes = [undefined, [8, 5], [2, 4], [10, 4, 2, 4]]; // of a topic's further fields, beside other topics
-
-const most = 8; // topics at a time
 const nothing = new Words();
 
 /** Pane holds at most eight topics. page = {link, topics, table, actions, dirty, say}. */
 export class Pane {
-  names = [];
-  #series = new Map(); // name → {lines: Map(field → Series), asked, colour}
   #hover = null;
   #detail = "";
 
   constructor(page) {
     this.page = page;
+    this.lines = new Lines(page, "plot", (text) => page.say(text));
     this.box = el("div", { class: "plot", tabindex: "0", role: "img", "aria-label": "Plot" });
     this.missing = el("div", { class: "noplot", hidden: true });
     this.plot = new Plot(this.box, page.link.clock, {
@@ -75,6 +72,10 @@ export class Pane {
     );
   }
 
+  get names() {
+    return this.lines.names;
+  }
+
   colour(i) {
     return colourOf(i, this.page.dark());
   }
@@ -104,10 +105,7 @@ export class Pane {
   set(names, span) {
     if (span && span !== this.plot.span) this.plot.move(span, 0);
     if (names.join("\n") === this.names.join("\n")) return;
-    for (const n of this.names) if (!names.includes(n)) this.#drop(n);
-    const fresh = names.filter((n) => !this.names.includes(n));
-    this.names = names.slice(0, most);
-    for (const n of fresh) this.#want(n);
+    this.lines.set(names, this.plot.span);
     this.#changed();
   }
 
@@ -117,28 +115,6 @@ export class Pane {
     if (this.missing.textContent !== text) fill(this.missing, text);
     this.missing.hidden = !text;
     return Boolean(text);
-  }
-
-  #drop(name) {
-    this.page.link.drop(name, "plot");
-    this.#series.delete(name);
-  }
-
-  #want(name) {
-    const far = Math.max(900, this.plot.span);
-    this.#series.set(name, { lines: new Map(), words: new Words(), far });
-    this.page.link.want(
-      name,
-      "plot",
-      { since: -far },
-      {
-        ok: (m, anew) => {
-          if (anew) this.#anew(this.#series.get(name));
-          if (m.data.gap) this.page.say(m.data.gap + " readings of " + name + " are no longer stored.");
-        },
-        refused: (e) => this.page.say(name + ": " + e.msg),
-      },
-    );
   }
 
   #changed() {
@@ -159,55 +135,22 @@ export class Pane {
     this.told = setTimeout(() => this.page.plotted(this.names), 300);
     for (const b of this.spans.children) b.setAttribute("aria-pressed", Math.abs(b.dataset.span - this.plot.span) < 1);
     this.follow.setAttribute("aria-pressed", this.plot.to === 0);
-    const start = this.plot.now() - (this.plot.end - this.plot.span);
-    for (const [name, s] of this.#series) {
-      if (start < s.far * 1.02) continue;
-      s.far = Math.ceil(start * 1.5); // asked for again, from further back
-      this.page.link.want(name, "plot", { since: -s.far });
-    }
+    this.lines.reach(this.plot.now() - (this.plot.end - this.plot.span));
     this.page.dirty();
   }
 
-  /** take adds a reading of a topic that is plotted. */
-  take(m, topicFields) {
-    const s = this.#series.get(m.topic);
-    if (!s) return;
-    const all = topicFields(m.data);
-    for (const f of all) {
-      let line = s.lines.get(f.name);
-      if (!line) s.lines.set(f.name, (line = new Series(m.topic, all.length > 1 ? f.name : "", f.unit)));
-      line.steps ||= Boolean(f.word);
-      line.add(m.seq, m.ts, f.value, m.live);
-    }
-    if (!all.length) s.words.add(m);
+  take(m) {
+    this.lines.take(m);
   }
 
   restart() {
-    for (const s of this.#series.values()) this.#anew(s);
-  }
-
-  #anew(s) {
-    for (const line of s?.lines.values() || []) line.restart();
-    s?.words.restart();
-  }
-
-  #lines() {
-    const list = [];
-    this.names.forEach((n, i) => {
-      let k = 0;
-      for (const line of this.#series.get(n)?.lines.values() || []) {
-        line.colour = this.colour(i + (this.names.length === 1 ? k : 0));
-        line.dash = this.names.length === 1 ? undefined : dashes[k];
-        if (k++ < 4) list.push(line);
-      }
-    });
-    return list;
+    this.lines.restart();
   }
 
   /** paint is called once a frame at most. */
   paint() {
     if (this.root.hidden) return;
-    const lines = this.#lines(),
+    const lines = this.lines.list(this.page.dark()),
       missing = this.#absent();
     this.#texts(lines);
     if (lines.length) {
@@ -227,7 +170,7 @@ export class Pane {
 
   // A topic without numbers: what it said, newest first.
   #texts(lines) {
-    const w = (!lines.length && this.#series.get(this.names[0])?.words) || nothing;
+    const w = (!lines.length && this.lines.words(this.names[0])) || nothing;
     this.texts.hidden = !w.list.length;
     this.table.hidden = this.bar.hidden = !this.texts.hidden;
     if (this.texts.seen === w && this.texts.change === w.change) return;
@@ -349,7 +292,7 @@ export class Pane {
       }
     }
     const rows = ["time,topic,value,unit"];
-    for (const l of this.#lines())
+    for (const l of this.lines.list(this.page.dark()))
       l.t.forEach((x, i) => {
         if (x >= this.plot.end - this.plot.span && x <= this.plot.end)
           rows.push([new Date(x * 1000).toISOString(), quote(l.label), l.v[i], quote(sign(l.unit))].join(","));

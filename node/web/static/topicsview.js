@@ -140,7 +140,7 @@ export class TopicsView {
   }
 
   take(m, fresh) {
-    this.pane.take(m, this.page.fields);
+    this.pane.take(m);
     if (fresh && m.topic.startsWith("$sys/presence/") && m.data) {
       const { client, state } = m.data,
         set = this.page.topics.offline;
