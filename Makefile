@@ -4,6 +4,7 @@
 # make release   static binaries for linux in dist/, with SHA256SUMS
 # make deb       Debian packages in dist/ for armhf (armv6), arm64, amd64, riscv64
 # make apk ipk   the same for Alpine, and OpenWrt
+# make firmware  the Arduino library and the ESPHome component as folders in dist/
 # make board     boot Debian under qemu with the package and cut its power, ~10 min
 # make fuzz      each fuzz target for FUZZTIME (default 20s)
 # make attack    the attack suite in full, ~5 min; make test has a short form
@@ -125,7 +126,11 @@ deb apk ipk: .build/bin/nfpm-$(NFPM) $(PACKAGES:%=dist/topicd-linux-%)
 	GOBIN=$(CURDIR)/.build/bin $(GO) install github.com/goreleaser/nfpm/v2/cmd/nfpm@$(NFPM)
 	@mv .build/bin/nfpm $@
 
-.PHONY: .always deb apk ipk board soak
+# For boards: what their tools want in folders of their own.
+firmware:
+	firmware-notes/assemble.sh dist
+
+.PHONY: .always deb apk ipk firmware board soak
 .always:
 
 # go test -fuzz takes one target of one package at a time.

@@ -13,7 +13,7 @@ func TestArduinoSketch(t *testing.T) {
 	t.Parallel()
 	for _, chip := range []string{"ESP32", "ESP8266"} {
 		t.Run(chip, func(t *testing.T) {
-			bin, h := sketch(t, chip), startHub(t, time.Second)
+			bin, h := sketch(t, chip, "TopicdSensor/TopicdSensor.ino"), startHub(t, time.Second)
 			s := newScriptEnv(t, []string{"HUB_PORT=" + h.port()}, bin)
 			s.says("saved")
 			readings(t, h, "greenhouse/1/temp", "greenhouse-1")
@@ -31,16 +31,16 @@ func TestArduinoSketch(t *testing.T) {
 	}
 }
 
-// sketch is the Arduino sketch as a program of this machine.
-func sketch(t *testing.T, chip string) string {
+// sketch is an Arduino sketch, with the library, as a program of this machine.
+func sketch(t *testing.T, chip, file string) string {
 	t.Helper()
 	need(t, "g++", "gcc")
 	flags := []string{"-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"}
 	a, b, bin := temp(t, "a.o"), temp(t, "b.o"), temp(t, "sketch")
 	run(t, "gcc", append(flags, "-c", "-o", a, "c/topicd.c")...)
 	run(t, "gcc", append(flags, "-c", "-o", b, "c/topicd_dnssd.c")...)
-	run(t, "g++", append(flags, "-std=c++17", "-Wall", "-Wextra", "-Werror",
-		"-D"+chip, "-Itestdata/arduino", "-Ic", "-Iarduino/TopicdSensor", "-o", bin, "testdata/arduino/main.cpp", a, b)...)
+	run(t, "g++", append(flags, "-std=c++17", "-Wall", "-Wextra", "-Werror", "-D"+chip, "-DSKETCH=\"arduino/"+file+"\"",
+		"-I.", "-Itestdata/arduino", "-Ic", "-Iarduino/src", "-o", bin, "testdata/arduino/main.cpp", "arduino/src/TopicdSession.cpp", a, b)...)
 	return bin
 }
 

@@ -114,8 +114,9 @@ func TestDevicesJoin(t *testing.T) {
 		name, topic, dev string
 		build            func(t *testing.T) string
 	}{
-		{"ESP32", "greenhouse/1/temp", "greenhouse-1", func(t *testing.T) string { return sketch(t, "ESP32") }},
-		{"ESP8266", "greenhouse/1/temp", "greenhouse-1", func(t *testing.T) string { return sketch(t, "ESP8266") }},
+		{"ESP32", "greenhouse/1/temp", "greenhouse-1", func(t *testing.T) string { return sketch(t, "ESP32", "TopicdSensor/TopicdSensor.ino") }},
+		{"ESP8266", "greenhouse/1/temp", "greenhouse-1", func(t *testing.T) string { return sketch(t, "ESP8266", "TopicdSensor/TopicdSensor.ino") }},
+		{"class Topicd", "greenhouse/1/temp", "greenhouse-1", func(t *testing.T) string { return sketch(t, "ESP32", "examples/Command/Command.ino") }},
 		{"ESP-IDF", "greenhouse/2/temp", "greenhouse-2", idf},
 	} {
 		t.Run(c.name, func(t *testing.T) {

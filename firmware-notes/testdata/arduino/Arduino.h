@@ -1,4 +1,4 @@
-// Stand-ins for the parts of the Arduino core that TopicdSensor.ino uses, over Linux: for the
+// Stand-ins for the parts of the Arduino core that the sketches use, over Linux: for the
 // tests only. They prove that the sketch is C++ and speaks to the hub, not that a core takes it.
 #pragma once
 #include <arpa/inet.h>
@@ -26,16 +26,22 @@ static inline uint32_t esp_random() {
   if (getrandom(&v, sizeof v, 0) != sizeof v) abort();
   return v;
 }
-#ifdef ESP8266
-struct { uint32_t random() { return esp_random(); } } ESP;
-#endif
-struct {
-  void begin(int) { setvbuf(stdout, NULL, _IOLBF, 0); }
+struct EspClass {
+  uint32_t random() { return esp_random(); }
+  uint32_t getChipId() { return 0xc0ffee; }
+  uint64_t getEfuseMac() { return 0xc0ffee010203; }
+};
+inline EspClass ESP;
+struct Print {
   void println(const char *s) { puts(s); }
   void print(unsigned n) { printf("%u", n); }
   void print(char c) { putchar(c); }
   void write(const uint8_t *p, size_t n) { fwrite(p, 1, n, stdout); }
-} Serial;
+};
+struct SerialClass : Print {
+  void begin(int) { setvbuf(stdout, NULL, _IOLBF, 0); }
+};
+inline SerialClass Serial;
 
 struct IPAddress {
   uint8_t b[4];
@@ -72,6 +78,7 @@ class WiFiClient {
     return 0;
   }
   void setNoDelay(bool) {}
+  void setTimeout(unsigned long) {}
   int available() {
     pollfd p = {fd, POLLIN, 0};
     char c;

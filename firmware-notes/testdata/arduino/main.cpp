@@ -1,5 +1,5 @@
 #include "Arduino.h"
-#include "TopicdSensor.ino"
+#include SKETCH
 int main() {
   setup();
   for (;;) loop();
