@@ -3,6 +3,7 @@ package node
 import (
 	"errors"
 	"fmt"
+	"topicd/node/arena"
 	"topicd/node/fan"
 )
 
@@ -14,7 +15,7 @@ func (h *Hub) Check() error {
 	var errs []error
 	bad := func(format string, a ...any) { errs = append(errs, fmt.Errorf(format, a...)) }
 	chunks := make(map[uint32]bool)
-	var bytes int64
+	var bytes, large int64
 	refs := make(map[*audience]int32)
 	topics, own := 0, 0
 	for t := range h.topics.all {
@@ -29,6 +30,7 @@ func (h *Hub) Check() error {
 			bad("topic %q has another's number", t.name)
 		}
 		bytes += h.checkLog(t, chunks, bad)
+		large += h.largeOf(t)
 		if t.aud != nil {
 			refs[t.aud]++
 		}
@@ -39,6 +41,10 @@ func (h *Hub) Check() error {
 			bad("topic %q has ended and is not on its way out", d.t.name)
 		}
 		bytes += h.checkLog(d.t, chunks, bad)
+		large += h.largeOf(d.t)
+	}
+	if large != h.large.Held() {
+		bad("newest readings are %d bytes beyond their topics' share, counted %d", large, h.large.Held())
 	}
 	if own != h.own {
 		bad("%d topics of the hub's own, counted %d", own, h.own)
@@ -66,6 +72,21 @@ func (h *Hub) Check() error {
 	}
 	h.checkSessions(bad)
 	return errors.Join(errs...)
+}
+
+// largeOf is what a topic's newest reading, and the copy of what is retained, are
+// beyond its share.
+func (h *Hub) largeOf(t *Topic) int64 {
+	n := 0
+	if t.log.Count() > 0 {
+		raw, _ := t.log.Read(h.arena, t.log.Next()-1, nil, 1)
+		rec, _ := arena.Parse(raw)
+		n = int(h.excess(rec.Size()))
+	}
+	if t.rare != nil {
+		n += int(h.excess(int(t.rare.copy.Bytes())))
+	}
+	return int64(n) * largeUnit
 }
 
 // checkLog returns the bytes of the arena that the topic holds.

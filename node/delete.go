@@ -180,7 +180,7 @@ func (h *Hub) killLocked(t *Topic, now int64, keep bool) {
 	t.mu.Lock()
 	t.dead = true
 	if !keep {
-		t.clearLocked(h.arena)
+		h.clearLocked(t)
 		now -= farewell
 	}
 	h.setAudience(t, nil)
@@ -234,7 +234,7 @@ func (h *Hub) reap(now int64, least int) {
 	defer h.mu.Unlock()
 	for idx, d := range ended {
 		d.t.mu.Lock()
-		d.t.clearLocked(h.arena)
+		h.clearLocked(d.t)
 		d.t.mu.Unlock()
 		h.topics.remove(idx)
 	}

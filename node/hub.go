@@ -19,6 +19,7 @@ type Hub struct {
 	// static after construction
 	opt      Options
 	epoch    uint64
+	share    int // bytes that each topic has room for, whatever others hold
 	arena    *arena.Arena
 	calendar arena.Calendar
 	Stats    Stats
@@ -35,6 +36,7 @@ type Hub struct {
 	readyLimit int64
 	nsessions  atomic.Int64
 	fair       atomic.Uint32 // bytes that each topic may always hold
+	large      bound.Bytes   // that newest readings are beyond their topics' share
 
 	// guarded by mu. Lock order: hub → topic → session → arena.
 	mu           sync.RWMutex
@@ -81,6 +83,8 @@ func New(opt Options) *Hub {
 		declared:   make(chan struct{}, 1),
 		makers:     makers{byHost: make(map[string]*bound.Allowance)},
 	}
+	h.large.Most = opt.mostLarge()
+	h.share = max(smallReading, int(opt.Memory*7/8)/opt.Topics)
 	turn := h.Turn()
 	h.began = turn.Mono
 	h.calendar.Begin(turn.Wall, turn.Mono)

@@ -15,7 +15,7 @@ func (h *Hub) keepLocked(t *Topic, r *arena.Record) {
 	if r.Flags&arena.Passing == 0 {
 		if t.rare != nil && t.rare.passing {
 			t.rare.passing = false
-			t.rare.copy.Clear(h.arena)
+			h.uncopyLocked(t)
 		}
 		return
 	}
@@ -30,8 +30,7 @@ func (h *Hub) keepLocked(t *Topic, r *arena.Record) {
 	x.kept = t.log.Next() - 1
 	raw, _ := t.log.Read(h.arena, x.kept, nil, 1)
 	rec, _ := arena.Parse(raw)
-	x.copy.Begin(x.kept)
-	x.copy.Append(h.arena, &rec, MaxCap, 0) // without room it is there until it leaves the log
+	h.copyLocked(t, x.kept, &rec)
 }
 
 // recallKept finds on disk what newcomers by MQTT get of a topic: the newest reading
@@ -66,8 +65,7 @@ func (h *Hub) recallKept(t *Topic) {
 	x.passing, x.kept = true, at
 	if at > 0 {
 		kept.Era = h.eraNow()
-		x.copy.Begin(at)
-		x.copy.Append(h.arena, &kept, MaxCap, 0)
+		h.copyLocked(t, at, &kept)
 	}
 }
 
@@ -92,14 +90,6 @@ func (t *Topic) keepsCopy(seq uint64) bool {
 	return t.rare != nil && t.rare.passing && t.rare.kept == seq && t.rare.copy.Count() > 0
 }
 
-// clearLocked gives all memory of the topic's readings back.
-func (t *Topic) clearLocked(a *arena.Arena) {
-	t.log.Clear(a)
-	if t.rare != nil {
-		t.rare.copy.Clear(a)
-	}
-}
-
 // Unkeep ends what newcomers by MQTT get of a topic: somebody published an empty
 // payload with RETAIN. Readings stay, for everybody else.
 func (s *Session) Unkeep(name []byte) *codec.Error {
@@ -112,6 +102,6 @@ func (s *Session) Unkeep(name []byte) *codec.Error {
 	defer t.mu.Unlock()
 	x := t.rareLocked()
 	x.passing, x.kept = true, 0
-	x.copy.Clear(h.arena)
+	h.uncopyLocked(t)
 	return nil
 }

@@ -191,16 +191,24 @@ func (h *Hub) store(t *Topic, r *arena.Record, by *Session, own uint64, turn *Tu
 		if limit == 0 {
 			limit = uint32(h.opt.TopicCap)
 		}
+		over := h.excess(need)
+		if !h.admitLocked(t, over) {
+			t.mu.Unlock()
+			h.Stats.Add(RefusedRoom, 1)
+			return Published{}, errLarge
+		}
 		if r.Flags&arena.Passing != 0 || t.rare != nil {
 			h.keepLocked(t, r)
 		}
 		seq := t.log.Next()
 		if t.rare != nil && t.rare.tape != nil && seq&(limitEvery-1) == 0 && seq+limitEvery >= t.rare.tape.Limit() {
+			h.settleLocked(t, over, false)
 			t.mu.Unlock()
 			return Published{}, errLimit
 		}
 		evicted, ok := t.log.Append(h.arena, r, limit, fair)
 		if ok {
+			h.settleLocked(t, over, true)
 			p := Published{Topic: t, Seq: seq}
 			if t.rare != nil && t.rare.tape != nil {
 				p.Commit, p.Unkept = t.rare.keep(seq, r, own)
@@ -213,6 +221,7 @@ func (h *Hub) store(t *Topic, r *arena.Record, by *Session, own uint64, turn *Tu
 			}
 			return p, nil
 		}
+		h.settleLocked(t, over, false)
 		t.mu.Unlock()
 		switch {
 		case try < maxTries && h.makeRoom(need, fair, turn.Mono):

@@ -23,6 +23,7 @@ type Topic struct {
 	idle uint32    // seconds of the hub's clock when it was last seen unused, 0 = in use
 	by   [2]uint32 // the sessions that published last: while they are connected it is in use
 	dead bool      // deleted; nothing is stored or marked any more
+	over uint16    // what its newest reading is beyond its share, in largeUnits
 }
 
 // declaration is what Make said of a topic.
