@@ -1,14 +1,19 @@
 package main
 
 import (
-	"errors"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"math/rand/v2"
 	"net"
-	"os"
+	"net/http"
+	"net/url"
+	"slices"
 	"strings"
+	"testing"
 	"time"
+
+	"github.com/gorilla/websocket"
 
 	"topicd/node/dialect/mqtt/packet"
 )
@@ -23,19 +28,70 @@ var mqttAttacks = []attack{
 	{"MQTT: clients that are to be kept", (*siege).mqttAway},
 	{"MQTT: identifiers of QoS 2", (*siege).mqttIdentifiers},
 	{"MQTT: readers of QoS 2 that stop", (*siege).mqttStopped},
+	{"MQTT: slow CONNECT", (*siege).mqttSlow},
+	{"MQTT: messages that are to be retained", (*siege).mqttRetained},
+	{"MQTT: a message that is kept", (*siege).mqttKept},
+	{"MQTT: wills", (*siege).mqttWills},
+	{"MQTT: one identifier for all", (*siege).mqttTakeOver},
+	{"MQTT: shares that come and go", (*siege).mqttShares},
+	{"MQTT: answers that nobody reads", (*siege).mqttUnread},
+	{"MQTT: many filters for one message", (*siege).mqttFilters},
+	{"MQTT: sixteen aliases", (*siege).mqttAliases},
 	{"MQTT: noise", (*siege).mqttNoise},
 }
 
-// mqtt is a connection to the port of MQTT, and in when v is not 0.
+// TestAttackMQTTOverTLS and TestAttackMQTTOverWebSocket: other readers, other
+// framing and other doors stand before the same packets.
+func TestAttackMQTTOverTLS(t *testing.T) {
+	processes(t)
+	mqtt := freePort(t)
+	s := newSiege(t, nil, "--tls=auto", "--mqtt-tls-listen", mqtt)
+	s.h.mqtt = mqtt
+	s.besiege(t, s.someOf(mqttAttacks, "MQTT: most of a packet on many connections", "MQTT: readers of QoS 2 that stop", "MQTT: slow CONNECT"))
+}
+
+func TestAttackMQTTOverWebSocket(t *testing.T) {
+	processes(t)
+	s := newSiege(t, nil)
+	s.besiege(t, s.someOf(mqttAttacks, "MQTT: packets that are none", "MQTT: most of a packet on many connections", "MQTT: a message that is kept"))
+}
+
+// someOf are all attacks in the full form, these in the short one.
+func (s *siege) someOf(all []attack, names ...string) (some []attack) {
+	for _, a := range all {
+		if s.full || slices.Contains(names, a.name) {
+			some = append(some, a)
+		}
+	}
+	return some
+}
+
+// mqtt is a connection to the port of MQTT, by WebSocket where it has none, and in
+// when v is not 0.
 func (s *siege) mqtt(ip, id string, v packet.Version, o ...func(*packet.Connect)) net.Conn {
 	s.Helper()
+	at := s.h.mqtt
+	if at == "" {
+		at = s.h.addr
+	}
 	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(ip)}, Timeout: 5 * time.Second}
-	c, err := d.Dial("tcp", s.h.mqtt)
+	c, err := d.Dial("tcp", at)
 	if err != nil {
 		s.Fatal(err)
 	}
 	s.Cleanup(func() { _ = c.Close() })
 	_ = c.SetDeadline(time.Now().Add(30 * time.Second))
+	switch {
+	case s.h.mqtt == "":
+		u, _ := url.Parse("ws://" + at + "/mqtt")
+		ws, _, err := websocket.NewClient(c, u, http.Header{"Sec-WebSocket-Protocol": {"mqtt"}}, 0, 0)
+		if err != nil {
+			s.Fatal(err)
+		}
+		c = &wsStream{Conn: c, ws: ws}
+	case s.tls:
+		c = tls.Client(c, &tls.Config{InsecureSkipVerify: true})
+	}
 	if v == 0 {
 		return c
 	}
@@ -48,6 +104,48 @@ func (s *siege) mqtt(ip, id string, v packet.Version, o ...func(*packet.Connect)
 		s.Fatalf("not let in: %x", pkt)
 	}
 	return c
+}
+
+// wsStream are the bytes of binary messages.
+type wsStream struct {
+	net.Conn
+	ws *websocket.Conn
+	r  io.Reader
+}
+
+func (w *wsStream) Write(b []byte) (int, error) {
+	return len(b), w.ws.WriteMessage(websocket.BinaryMessage, b)
+}
+
+func (w *wsStream) Read(b []byte) (int, error) {
+	for {
+		if w.r == nil {
+			_, r, err := w.ws.NextReader()
+			if err != nil {
+				return 0, err
+			}
+			w.r = r
+		}
+		n, err := w.r.Read(b)
+		if err != io.EOF {
+			return n, err
+		}
+		if w.r = nil; n > 0 {
+			return n, nil
+		}
+	}
+}
+
+// narrow has the connection take little that is not read.
+func narrow(c net.Conn) {
+	switch x := c.(type) {
+	case *net.TCPConn:
+		_ = x.SetReadBuffer(4096)
+	case *tls.Conn:
+		narrow(x.NetConn())
+	case *wsStream:
+		narrow(x.Conn)
+	}
 }
 
 // packet is the next packet, nil at the end.
@@ -67,7 +165,7 @@ func (s *siege) packet(c net.Conn) []byte {
 // ends waits until the hub has closed the connection.
 func (s *siege) ends(what string, c net.Conn) {
 	s.Helper()
-	if _, err := io.Copy(io.Discard, c); errors.Is(err, os.ErrDeadlineExceeded) {
+	if _, err := io.Copy(io.Discard, c); isTimeout(err) {
 		s.Error(what, "is not ended")
 	}
 	_ = c.Close()
@@ -201,7 +299,7 @@ func (s *siege) mqttIdentifiers() {
 func (s *siege) mqttStopped() {
 	for i := range 30 {
 		c := s.mqtt(fmt.Sprintf("127.0.8.%d", i/15+1), fmt.Sprint("stopped", i), packet.V5)
-		_ = c.(*net.TCPConn).SetReadBuffer(4096)
+		narrow(c)
 		q := packet.Subscribe{ID: 1, Filters: packet.Filters(nil).Append(packet.Filter{Filter: []byte("load/#"), QoS: 2})}
 		_, _ = c.Write(q.Append(nil, packet.V5))
 	}
