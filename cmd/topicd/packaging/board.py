@@ -76,6 +76,7 @@ def disk():
           "[Service]\nExecStart=\nExecStart=-/sbin/agetty --autologin root --noclear 115200 %I dumb\n")
     write("etc/systemd/system/topicd.service.d/durable.conf", "[Service]\nEnvironment=TOPICD_DURABLE=plant/#\n")
     shutil.copy(DEB, f"{root}/root/topicd.deb")
+    following(f"{root}/root/next.deb")
     for name in ("vmlinuz", "initrd.img"):
         shutil.copy(glob.glob(f"{root}/boot/{name}-*")[0], f"{WORK}/{name}-{ARCH}")
     image = f"{WORK}/disk-{ARCH}.img"
@@ -84,6 +85,21 @@ def disk():
     sh("mke2fs", "-q", "-t", "ext4", "-d", root, image, "1300M", stdout=subprocess.DEVNULL)
     shutil.rmtree(root)
     return image
+
+
+def following(to):
+    """The package as a later version would have it: its conffile is another one."""
+    tree = f"{WORK}/next-{ARCH}"
+    shutil.rmtree(tree, ignore_errors=True)
+    sh("dpkg-deb", "-R", DEB, tree)
+    with open(f"{tree}/DEBIAN/control") as f:
+        control = re.sub(r"(?m)^(Version: .*)$", r"\1+next", f.read())
+    with open(f"{tree}/DEBIAN/control", "w") as f:
+        f.write(control)
+    with open(f"{tree}/etc/topicd/topicd.toml", "a") as f:
+        f.write("# the next version's line\n")
+    sh("dpkg-deb", "--root-owner-group", "-Zgzip", "-b", tree, to, stdout=subprocess.DEVNULL)
+    shutil.rmtree(tree)
 
 
 class Board:
@@ -242,11 +258,26 @@ def second(image):
     quote(b.run("systemctl status topicd --no-pager -n 0")[0])
     pid = "$(systemctl show -P MainPID topicd)"
     quote(b.run(f"grep -E 'VmRSS|RssAnon|Threads' /proc/{pid}/status; echo MemoryCurrent $(systemctl show -P MemoryCurrent topicd) of MemoryMax $(systemctl show -P MemoryMax topicd); uname -r; topicd config check")[0])
+    watchdog(b)
     acked = load(b)
     say(f"{WRITERS} connections publish to durable topics for {LOAD} s, each the next reading when the one before was answered, then qemu is killed:")
     say(f"{sum(acked)} readings were acknowledged, of {sum(n > 0 for n in acked)} topics.")
     say()
     return acked
+
+
+def watchdog(b):
+    """Stops the hub as a hang would, and waits until systemd has another one."""
+    began = time.monotonic()
+    text, code = b.run("old=$(systemctl show -P MainPID topicd); kill -STOP $old; for i in $(seq 90); do sleep 1; new=$(systemctl show -P MainPID topicd);"
+                       " [ $new != 0 ] && [ $new != $old ] && systemctl -q is-active topicd && break; done; systemctl show -P NRestarts topicd;"
+                       " journalctl -u topicd -b -o cat --no-pager | grep -iE 'watchdog|killing|scheduled restart' | tail -5")
+    say(f"SIGSTOP stops the hub as a hang would. {time.monotonic() - began:.0f} s later systemd has started another one:")
+    say()
+    quote(text)
+    b.first_reading()
+    if text.split()[0] == "0":
+        raise SystemExit("the watchdog restarted nothing")
 
 
 def third(image, acked):
@@ -266,6 +297,7 @@ def third(image, acked):
     b.shell()
     quote(b.run("journalctl -u topicd -b -o cat --no-pager | grep -v '^ ' | tail -8")[0])
     upgrade(b)
+    conffile(b)
     b.off()
     return lost
 
@@ -295,6 +327,17 @@ def upgrade(b):
     t.join()
     say(f"With topicd.socket the package is installed over itself while somebody asks: {asked} requests, {refused} without an answer, the longest waited {longest:.1f} s.")
     say()
+
+
+def conffile(b):
+    """An upgrade keeps what the administrator wrote, a purge nothing."""
+    b.run("echo '# mine' >>/etc/topicd/topicd.toml; dpkg --force-confold -i next.deb >/tmp/upgrade 2>&1")
+    text, _ = b.run("dpkg-query -W topicd; systemctl is-active topicd; tail -n 1 /etc/topicd/topicd.toml /etc/topicd/topicd.toml.dpkg-dist")
+    say("A later version whose topicd.toml is another one, over a topicd.toml with the administrator's line (`dpkg --force-confold`):")
+    say()
+    quote(text)
+    if "# mine" not in text or "active" not in text or "+next" not in text:
+        raise SystemExit("the upgrade did not keep the conffile")
     text, _ = b.run("dpkg -P topicd 2>&1 | tail -2; ls -d /var/lib/topicd /etc/topicd /usr/share/doc/topicd; grep -c topicd /etc/passwd")
     say("Purged:")
     say()
