@@ -94,7 +94,12 @@ func (h *Hub) checkLog(t *Topic, chunks map[uint32]bool, bad func(string, ...any
 	if err := t.log.Check(h.arena, chunks); err != nil {
 		bad("topic %q: %v", t.name, err)
 	}
-	n := int64(t.log.Bytes())
+	n := int64(t.heldLocked())
+	if t.past != nil {
+		if err := t.past.Check(h.arena, chunks); err != nil {
+			bad("topic %q, its minutes: %v", t.name, err)
+		}
+	}
 	if t.rare != nil {
 		if err := t.rare.copy.Check(h.arena, chunks); err != nil {
 			bad("topic %q, the copy of what is retained: %v", t.name, err)

@@ -47,6 +47,7 @@
 //	dialect/native/pub.go     pub: publish, answer
 //	publish.go                rights, topic, dedupe; stored under the topic's lock
 //	arena/log.go              the record goes behind the last one, the oldest make room
+//	history.go                … and leave min, mean and max behind (minutes)
 //	session.go                who had read all gets a cursor on the list
 //	link/flush.go             the worker's turn ends: each session is written, or paced
 //	fill.go                   what a cursor may read is copied out, and encoded without a lock
@@ -65,6 +66,11 @@
 //
 // A rate holds a cursor back with its mark set: a publish meanwhile costs one
 // load, and the newest is taken when it is due.
+//
+// What leaves a log for newer readings and says numbers is counted a minute, in a second
+// log of the topic in the same arena (minutes): a quarter of its cap, a day and more of a
+// value a second. The publish that needs the room does it, no timer: a reading is looked
+// at once, when it leaves, so that readings and minutes never overlap.
 //
 // When the arena is full, room is taken from topics that hold more than an
 // equal share of it, oldest readings first; every topic keeps its newest

@@ -37,6 +37,7 @@ type Hub struct {
 	nsessions  atomic.Int64
 	fair       atomic.Uint32 // bytes that each topic may always hold
 	large      bound.Bytes   // that newest readings are beyond their topics' share
+	history    atomic.Int64  // bytes of heap that topics' minutes take
 
 	// guarded by mu. Lock order: hub → topic → session → arena.
 	mu           sync.RWMutex
@@ -58,6 +59,7 @@ type Hub struct {
 	swept        uint32   // where the next sweep goes on
 	brief        bool     // some topic may live shorter than briefKeep
 	victim       uint32   // where the next search for room goes on
+	leaves       leaver   // for it
 	dry          [2]int64 // when a search for room found none: among topics above their share, among all
 	gaveBack     int      // times that long work let others have mu
 	watched      int      // subscriptions that may want to hear of everybody's presence

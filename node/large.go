@@ -63,6 +63,7 @@ func (h *Hub) uncopyLocked(t *Topic) {
 // clearLocked gives all memory of the topic's readings back.
 func (h *Hub) clearLocked(t *Topic) {
 	t.log.Clear(h.arena)
+	h.forgetPastLocked(t)
 	h.settleLocked(t, 0, true)
 	if t.rare != nil {
 		h.uncopyLocked(t)

@@ -115,7 +115,7 @@ func (o Options) Worst() Worst {
 	subs := int64(o.Sessions) * int64(min(o.Subs, 16)) // more than 16 each only for some
 	return Worst{
 		Arena:         o.Memory,
-		Topics:        int64(o.Topics) * (topicCost + nameShare),
+		Topics:        int64(o.Topics)*(topicCost+nameShare) + o.historyHeap(),
 		Sessions:      int64(o.Sessions) * sessionCost,
 		Subscriptions: subs * subCost,
 		Ready:         o.Ready,

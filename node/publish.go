@@ -187,10 +187,7 @@ func (h *Hub) store(t *Topic, r *arena.Record, by *Session, own uint64, turn *Tu
 			}
 			continue
 		}
-		limit := t.declared().cap
-		if limit == 0 {
-			limit = uint32(h.opt.TopicCap)
-		}
+		limit, mine := turn.leaves.limitsLocked(h, t, fair)
 		over := h.excess(need)
 		if !h.admitLocked(t, over) {
 			t.mu.Unlock()
@@ -206,12 +203,15 @@ func (h *Hub) store(t *Topic, r *arena.Record, by *Session, own uint64, turn *Tu
 			t.mu.Unlock()
 			return Published{}, errLimit
 		}
-		evicted, ok := t.log.Append(h.arena, r, limit, fair)
+		evicted, ok := t.log.AppendTelling(h.arena, r, limit, mine, &turn.leaves)
 		if ok {
 			h.settleLocked(t, over, true)
 			p := Published{Topic: t, Seq: seq}
 			if t.rare != nil && t.rare.tape != nil {
 				p.Commit, p.Unkept = t.rare.keep(seq, r, own)
+			}
+			if evicted > 0 && t.past != nil {
+				evicted += turn.leaves.trimLocked()
 			}
 			h.tell(t, seq, by, turn)
 			t.mu.Unlock()
@@ -294,14 +294,13 @@ func (h *Hub) makeRoomLocked(n int, fair uint32, now int64) bool {
 			continue
 		}
 		t.mu.Lock()
-		before := t.log.Bytes()
-		for t.log.Count() > 1 && t.log.Bytes() > fair && need > 0 {
-			at := t.log.Bytes()
-			t.log.Evict(h.arena)
-			h.Stats.Add(Evicted, 1)
-			need -= int64(at - t.log.Bytes())
+		for more := true; more && need > 0; {
+			var n, evicted int64
+			n, evicted, more = h.shedLocked(t, fair)
+			h.Stats.Add(Evicted, evicted)
+			need -= n
+			freed = freed || n > 0
 		}
-		freed = freed || t.log.Bytes() < before
 		t.mu.Unlock()
 		if need <= 0 {
 			return true

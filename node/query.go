@@ -19,6 +19,7 @@ type TopicInfo struct {
 	TS          int64  // its time, milliseconds since 1970
 	Readings    int
 	Bytes       int64 // of the arena
+	Past        int64 // of Bytes: minutes of readings that are no longer stored
 	Cap         int64
 	Subscribers int
 	Stale       bool
@@ -136,7 +137,7 @@ func (h *Hub) Info(t *Topic, mono int64) TopicInfo {
 	d := t.declared()
 	i := TopicInfo{
 		Topic: t.name, Static: d.static, Seq: t.log.Next() - 1, Readings: int(t.log.Count()),
-		Bytes: int64(t.log.Bytes()), Cap: int64(d.cap), Epoch: h.epochOf(t),
+		Bytes: int64(t.heldLocked()), Past: int64(t.heldLocked() - t.log.Bytes()), Cap: int64(d.cap), Epoch: h.epochOf(t),
 	}
 	i.Durable = t.rare != nil && t.rare.tape != nil
 	if d.cap == 0 {
@@ -222,7 +223,7 @@ func (h *Hub) Full() bool {
 	defer h.mu.RUnlock()
 	for t := range h.topics.all {
 		t.mu.Lock()
-		more := t.log.Count() > 1
+		more := t.log.Count() > 1 || t.heldLocked() > t.log.Bytes()
 		t.mu.Unlock()
 		if more {
 			return false

@@ -43,6 +43,7 @@ const (
 	CutFlood     // ended: fragments without an end
 
 	FailedReads // pages that the disk could not read
+	LostMinutes // minutes of history that there was no room for
 
 	Opened  // sessions begun
 	Closed  // sessions ended
@@ -56,7 +57,7 @@ var counterNames = [numCounters]string{
 	"drop_overrun", "drop_conflated", "drop_formless",
 	"refused_sessions", "refused_topics", "refused_subscriptions", "refused_tasks", "refused_rate", "refused_large", "refused_room", "refused_malformed", "refused_forbidden", "refused_no_token", "refused_guesses", "refused_host", "refused_origin", "refused_address", "refused_later", "refused_windows",
 	"cut_behind", "cut_slow", "cut_dead", "cut_malformed", "cut_protocol", "cut_replies", "cut_ended", "cut_pings", "cut_flood",
-	"failed_reads",
+	"failed_reads", "lost_minutes",
 	"sessions_opened", "sessions_closed", "topics_expired",
 }
 
@@ -86,7 +87,7 @@ type Memory struct {
 	Readings      int64 // chunks that hold readings; the sum of all topics' bytes
 	Arena         int64 // slabs ever touched: what is resident for readings
 	Budget        int64 // of the arena
-	Topics        int64 // topics and their names
+	Topics        int64 // topics, their names and the heads of their minutes
 	Sessions      int64
 	Subscriptions int64
 	Ready         int64 // lists of what subscribers have not read
@@ -102,7 +103,7 @@ func (h *Hub) Memory() Memory {
 func (h *Hub) memoryLocked() Memory {
 	var m Memory
 	m.Readings, m.Budget, m.Arena = h.arena.Usage()
-	m.Topics = int64(h.byName.n)*topicCost + h.names
+	m.Topics = int64(h.byName.n)*topicCost + h.names + h.history.Load()
 	m.Sessions = int64(len(h.sessions)) * sessionCost
 	m.Subscriptions = int64(h.nsubs) * subCost
 	m.Ready = h.readyBytes.Load()

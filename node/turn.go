@@ -4,10 +4,11 @@ package node
 // clocks, and the sessions that it made ready. Publishing only collects them, so that a worker
 // that has read many frames writes each session once.
 type Turn struct {
-	Wall  int64 // milliseconds since 1970: the ts of what is published, and nothing else
-	Mono  int64 // milliseconds of the hub's own clock, which only goes forward
-	ready []*Session
-	taken []*Session // what Take returned last: the two lists swap
+	Wall   int64 // milliseconds since 1970: the ts of what is published, and nothing else
+	Mono   int64 // milliseconds of the hub's own clock, which only goes forward
+	ready  []*Session
+	taken  []*Session // what Take returned last: the two lists swap
+	leaves leaver     // what makes room for what is published
 }
 
 // Take returns the sessions made ready so far and forgets them. The slice is

@@ -18,8 +18,9 @@ import (
 // stands here by its own name: one that does not is a mistake.
 var walls = map[string]struct{ may, never string }{
 	"codec":                      {"", "net os log log/slog"},
-	"node":                       {"codec node/arena node/bound node/fan node/internal/prefetch", "net net/http log/slog"},
+	"node":                       {"codec node/arena node/bound node/fan node/internal/prefetch node/minutes", "net net/http log/slog"},
 	"node/arena":                 {"", "net os time log/slog"},
+	"node/minutes":               {"codec node/arena", "net os time log/slog"},
 	"node/fan":                   {"codec", "net os time log/slog"},
 	"node/internal/prefetch":     {"", ""},
 	"node/bound":                 {"", "net os time log/slog"},

@@ -54,23 +54,31 @@ func setFirst(b []byte, seq uint64, off int) {
 // was stored. If not, the arena has no room, and the caller must make some
 // elsewhere or come again with fair 0.
 func (l *Log) Append(a *Arena, r *Record, limit, fair uint32) (evicted int, ok bool) {
+	return l.AppendTelling(a, r, limit, fair, nil)
+}
+
+// Leaver is told that the oldest record of a log is about to go (Log.Oldest).
+type Leaver interface{ Leaves(a *Arena, l *Log) }
+
+// AppendTelling is Append that tells out of each record that goes, unless it is nil.
+func (l *Log) AppendTelling(a *Arena, r *Record, limit, fair uint32, out Leaver) (evicted int, ok bool) {
 	need := r.Size()
 	if l.fits(a, r, need) {
 		return 0, true
 	}
 	top := topClass(min(limit, max(fair, unit)))
 	for l.count > 1 && l.bytes+l.growth(a, need, top) > limit {
-		l.Evict(a)
+		l.EvictTelling(a, out)
 		evicted++
 	}
 	chain, ok := l.reserve(a, need, top)
 	for !ok && l.count > 1 && l.bytes > fair {
-		l.Evict(a)
+		l.EvictTelling(a, out)
 		evicted++
 		chain, ok = l.reserve(a, need, top)
 	}
 	if !ok && fair == 0 && l.count == 1 {
-		if chain = l.reuse(a, need); chain != 0 {
+		if chain = l.reuse(a, need, out); chain != 0 {
 			evicted++
 			ok = true
 		}
@@ -80,7 +88,7 @@ func (l *Log) Append(a *Arena, r *Record, limit, fair uint32) (evicted int, ok b
 	}
 	l.write(a, chain, r)
 	for l.count > 1 && l.bytes > limit {
-		l.Evict(a)
+		l.EvictTelling(a, out)
 		evicted++
 	}
 	return evicted, true
@@ -117,13 +125,16 @@ func (l *Log) fits(a *Arena, r *Record, need int) bool {
 
 // reuse empties the log and returns its chunks as a chain for need bytes, 0
 // and nothing changed when they are too few.
-func (l *Log) reuse(a *Arena, need int) chunk {
+func (l *Log) reuse(a *Arena, need int, out Leaver) chunk {
 	room := 0
 	for c := l.headChunk; c != 0; c = nextChunk(a.bytes(c)) {
 		room += a.size(c) - chunkHead
 	}
 	if room < need {
 		return 0
+	}
+	if out != nil {
+		out.Leaves(a, l)
 	}
 	chain := l.headChunk
 	for c := chain; c != 0; c = nextChunk(a.bytes(c)) {
@@ -263,6 +274,14 @@ func (l *Log) put(a *Arena, p []byte) {
 		l.tailOff += uint16(n)
 		p = p[n:]
 	}
+}
+
+// EvictTelling is Evict that tells out, unless it is nil.
+func (l *Log) EvictTelling(a *Arena, out Leaver) {
+	if out != nil {
+		out.Leaves(a, l)
+	}
+	l.Evict(a)
 }
 
 // Evict drops the oldest record.

@@ -103,7 +103,7 @@ func (s *Service) look(t *node.Topic, sn *sight) *sight {
 	switch {
 	case i.Seq == 0: // it was made anew, for who is subscribed to it
 		return nil
-	case sn != nil && sn.seq == i.Seq && sn.ep == i.Epoch, i.Readings == 0, i.Bytes/int64(i.Readings) > maxBody:
+	case sn != nil && sn.seq == i.Seq && sn.ep == i.Epoch, i.Readings == 0, (i.Bytes-i.Past)/int64(i.Readings) > maxBody:
 		return sn
 	}
 	from, to := s.hub.SpanHeld(t, 1, false, 0, s.turn.Mono)
