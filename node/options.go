@@ -101,12 +101,12 @@ const (
 // Worst is the most that a hub may take, by part, in bytes: all limits reached
 // at once. What a transport needs per session comes on top.
 type Worst struct {
-	Arena, Topics, Sessions, Subscriptions, Ready int64
+	Arena, Topics, Minutes, Sessions, Subscriptions, Ready int64
 }
 
 // Total is the sum.
 func (w Worst) Total() int64 {
-	return w.Arena + w.Topics + w.Sessions + w.Subscriptions + w.Ready
+	return w.Arena + w.Topics + w.Minutes + w.Sessions + w.Subscriptions + w.Ready
 }
 
 // Worst computes the memory bound from the limits.
@@ -115,7 +115,8 @@ func (o Options) Worst() Worst {
 	subs := int64(o.Sessions) * int64(min(o.Subs, 16)) // more than 16 each only for some
 	return Worst{
 		Arena:         o.Memory,
-		Topics:        int64(o.Topics)*(topicCost+nameShare) + o.historyHeap(),
+		Topics:        int64(o.Topics) * (topicCost + nameShare),
+		Minutes:       o.historyHeap(),
 		Sessions:      int64(o.Sessions) * sessionCost,
 		Subscriptions: subs * subCost,
 		Ready:         o.Ready,

@@ -125,6 +125,7 @@ func TestMemoryFormula(t *testing.T) {
 	}{
 		{"--memory ", w.Arena},
 		{"+ topics × ", w.Topics},
+		{"+ memory / 8 ", w.Minutes},
 		{"+ connections × 21 KiB", w.Sessions + w.connections},
 		{"+ connections × 16 subscriptions", w.Subscriptions},
 		{"+ memory / 2 ", w.Ready},
