@@ -1,6 +1,8 @@
 package mqtt
 
 import (
+	"sync"
+
 	"topicd/node"
 	"topicd/node/dialect/mqtt/packet"
 )
@@ -12,9 +14,6 @@ type box struct {
 	b      []byte
 	shared int // bytes of it that shares have put there, counted by the server
 	said   int // and answers
-	inLine bool
-	more   bool // somebody asked for it while it was being emptied
-	again  int  // flights that are to be sent again, from the first on
 }
 
 // maxBox is how much may wait for a peer that asks and does not read.
@@ -23,28 +22,55 @@ const maxBox = 64 << 10
 // say puts a packet into the box. false: its peer does not read.
 func (c *client) say(pkt []byte, turn *node.Turn) bool {
 	c.mu.Lock()
-	ok := len(c.out.box.b)+len(pkt) <= maxBox && c.srv.said.Take(len(pkt))
+	ok := c.out.boxed()+len(pkt) <= maxBox && c.srv.said.Take(len(pkt))
 	if ok {
-		c.out.box.b = append(c.out.box.b, pkt...)
+		c.out.put(pkt)
 		c.out.box.said += len(pkt)
 	}
 	c.mu.Unlock()
 	return c.attend(turn) && ok
 }
 
-// forgetLocked: what was counted of the box is not there any more.
-func (c *client) forgetLocked() {
-	b := &c.out.box
+// boxed is how much is in the box.
+func (o *feed) boxed() int {
+	if o.box == nil {
+		return 0
+	}
+	return len(o.box.b)
+}
+
+func (o *feed) put(pkts []byte) {
+	if o.box == nil {
+		o.box = boxes.Get().(*box)
+	}
+	o.box.b = append(o.box.b, pkts...)
+}
+
+// boxes are lent while there is something in them.
+var boxes = sync.Pool{New: func() any { return new(box) }}
+
+// emptyLocked appends what is in the box to dst.
+func (c *client) emptyLocked(dst []byte) []byte {
+	b := c.out.box
+	if b == nil {
+		return dst
+	}
+	c.out.box = nil
+	dst = append(dst, b.b...)
 	c.srv.boxes.Give(b.shared)
 	c.srv.said.Give(b.said)
-	b.shared, b.said = 0, 0
+	if cap(b.b) <= 4096 {
+		*b = box{b: b.b[:0]}
+		boxes.Put(b)
+	}
+	return dst
 }
 
 // attend has the box emptied soon.
 func (c *client) attend(turn *node.Turn) bool {
 	c.mu.Lock()
-	in := c.out.box.inLine
-	c.out.box.inLine, c.out.box.more = true, true
+	in := c.out.inLine
+	c.out.inLine, c.out.asked = true, true
 	c.mu.Unlock()
 	return in || c.sess.Enqueue((*outbox)(c), turn) == nil
 }
@@ -57,13 +83,10 @@ func (o *outbox) Step(dst []byte, limit int, f node.Framer) (out []byte, done bo
 	c := (*client)(o)
 	for {
 		c.mu.Lock()
-		b := &c.out.box
-		b.more = false
-		if len(b.b) > 0 {
+		c.out.asked = false
+		if c.out.box != nil {
 			at := len(dst)
-			dst = f.End(append(f.Begin(dst), b.b...), at, false)
-			b.b = nil
-			c.forgetLocked()
+			dst = f.End(c.emptyLocked(f.Begin(dst)), at, false)
 		}
 		c.mu.Unlock()
 		for len(dst) < limit {
@@ -74,8 +97,8 @@ func (o *outbox) Step(dst []byte, limit int, f node.Framer) (out []byte, done bo
 		}
 		c.roomier()
 		c.mu.Lock()
-		if !b.more && b.again == 0 { // nothing came up meanwhile
-			b.inLine = false
+		if !c.out.asked && c.out.again == 0 { // nothing came up meanwhile
+			c.out.inLine = false
 			c.mu.Unlock()
 			return dst, true
 		}
@@ -91,21 +114,23 @@ func (o *outbox) Step(dst []byte, limit int, f node.Framer) (out []byte, done bo
 func (c *client) resend(dst []byte, f node.Framer) (out []byte, more bool) {
 	c.mu.Lock()
 	o := &c.out
-	if o.box.again == 0 {
+	if o.again == 0 {
 		c.mu.Unlock()
 		return dst, false
 	}
-	i := len(o.flights) - o.box.again
+	flights := o.unacked()
+	i := len(flights) - int(o.again)
 	if i < 0 {
-		i, o.box.again = 0, len(o.flights)
+		i, o.again = 0, uint8(len(flights))
 	}
-	o.box.again--
-	if i >= len(o.flights) {
+	if i >= len(flights) {
+		o.again = 0
 		c.mu.Unlock()
 		return dst, false
 	}
-	x := o.flights[i]
-	more = o.box.again > 0
+	o.again--
+	x := flights[i]
+	more = o.again > 0
 	v := o.v
 	c.mu.Unlock()
 	at := len(dst)

@@ -18,45 +18,69 @@ type client struct {
 	id   string
 	srv  *Server
 	sess *node.Session
-	kept bool // sess outlives connections: it is not a connection's own
 
-	peer atomic.Pointer[speaker] // nil while it is away
-	over atomic.Bool             // cut while it was away
+	conn atomic.Pointer[conn] // nil while it is away; written under the server's mu
+	over atomic.Bool          // cut while it was away
+	kept bool                 // sess outlives connections: it is not a connection's own; static after construction
 
 	// guarded by the server's mu
-	conn   *conn  // nil while it is away
-	next   *conn  // waits until conn has gone, to take over
 	gone   bool   // another session has its name, or its time is over
 	expiry uint32 // seconds that it is kept without a connection, forever = no end
-	since  int64  // when it went away, by the hub's clock
-	owner  string // whom it is counted for while it is away
-	will   *will  // that waits for its delay
+	absent *absence
 
-	// owned by the connection's reader
-	received idSet // QoS 2, not released yet
-
-	mu     sync.Mutex // for the reader and who fills; after the hub's locks
-	out    feed
-	shares []*share
+	mu  sync.Mutex // for the reader and who fills; after the hub's locks
+	out feed
 }
 
-// speaker is the peer of a connection.
-type speaker struct{ node.Peer }
+// absence is what is known of a client that is away, or is about to be taken over:
+// nil for most.
+type absence struct {
+	next  *conn  // waits until the client's connection has gone, to take over
+	since int64  // when it went away, by the hub's clock
+	owner string // whom it is counted for meanwhile
+	will  *will  // that waits for its delay
+}
+
+// more is what only some clients have. It is guarded by the client's mu, received
+// owned by the connection's reader.
+type more struct {
+	flights  []flight
+	aliases  []string // that the client knows: alias n is aliases[n-1]
+	shares   []*share
+	memo     memo
+	received idSet // QoS 2, not released yet
+}
+
+// rest is o.more, made when it is first needed.
+func (o *feed) rest() *more {
+	if o.more == nil {
+		o.more = new(more)
+	}
+	return o.more
+}
+
+// unacked are the messages that the client has not acknowledged.
+func (o *feed) unacked() []flight {
+	if o.more == nil {
+		return nil
+	}
+	return o.more.flights
+}
 
 // forever is an expiry without end (3.1.2.11.2).
 const forever = 1<<32 - 1
 
 // Wake implements node.Sink for sessions that outlive connections.
 func (c *client) Wake() {
-	if p := c.peer.Load(); p != nil {
-		p.Peer.(node.Sink).Wake()
+	if cn := c.conn.Load(); cn != nil {
+		cn.peer.(node.Sink).Wake()
 	}
 }
 
 // Cut implements node.Sink.
 func (c *client) Cut(why *codec.Error) {
-	if p := c.peer.Load(); p != nil {
-		p.Peer.(node.Sink).Cut(why)
+	if cn := c.conn.Load(); cn != nil {
+		cn.peer.(node.Sink).Cut(why)
 		return
 	}
 	c.over.Store(true)
@@ -71,7 +95,11 @@ func (c *client) judge(turn *node.Turn) {
 	for x := range c.out.subs.all {
 		mine = append(mine, x.filter)
 	}
-	flights, shares := slices.Clone(c.out.flights), slices.Clone(c.shares)
+	var flights []flight
+	var shares []*share
+	if m := c.out.more; m != nil {
+		flights, shares = slices.Clone(m.flights), slices.Clone(m.shares)
+	}
 	c.mu.Unlock()
 	mine = slices.DeleteFunc(mine, func(f string) bool { return s.MaySubscribe([]byte(f)) == nil })
 	flights = slices.DeleteFunc(flights, func(x flight) bool { return !s.MayRead(x.topic) })
@@ -80,7 +108,10 @@ func (c *client) judge(turn *node.Turn) {
 		c.out.subs.remove(f)
 	}
 	c.out.changed()
-	c.out.flights, c.out.box.again = flights, len(flights)
+	if len(flights) > 0 || c.out.more != nil {
+		c.out.rest().flights = flights
+	}
+	c.out.again = uint8(len(flights))
 	c.mu.Unlock()
 	for _, f := range mine {
 		_ = s.Unsubscribe([]byte(f), turn)
@@ -95,14 +126,16 @@ func (c *client) judge(turn *node.Turn) {
 // idSet are packet identifiers; most often there are none, and never many.
 type idSet []uint16
 
-func (s idSet) has(id uint16) bool {
-	for _, x := range s {
-		if x == id {
-			return true
-		}
-	}
-	return false
+// unreleased are the QoS 2 messages of the client. For the connection's reader.
+func (c *client) unreleased() *idSet {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return &c.out.rest().received
 }
+
+func (s *idSet) has(id uint16) bool { return slices.Contains(*s, id) }
+
+func (s *idSet) add(id uint16) { *s = append(*s, id) }
 
 func (s *idSet) remove(id uint16) bool {
 	for i, x := range *s {
@@ -133,12 +166,12 @@ const (
 	asWindow           // as the client's, with its window
 )
 
-// subs are a client's subscriptions. Exact names are found by a map once there
-// are some: Home Assistant subscribes to hundreds.
+// subs are a client's subscriptions: those with wildcards first, then exact names,
+// which are found by a map once there are some: Home Assistant subscribes to hundreds.
 type subs struct {
-	list   []sub          // with wildcards
-	only   []sub          // exact names
-	byName map[string]int // places in only, nil while they are few
+	list   []sub
+	byName map[string]int // places in list of exact names, nil while they are few
+	wild   int32          // how many have wildcards
 }
 
 // all yields every subscription.
@@ -148,26 +181,20 @@ func (s *subs) all(yield func(*sub) bool) {
 			return
 		}
 	}
-	for i := range s.only {
-		if !yield(&s.only[i]) {
-			return
-		}
-	}
 }
 
 func (s *subs) find(filter string) *sub {
-	if codec.HasWildcard(filter) {
-		for i := range s.list {
-			if s.list[i].filter == filter {
-				return &s.list[i]
-			}
-		}
-		return nil
-	}
-	if i := s.exact(filter); i >= 0 {
-		return &s.only[i]
+	if i := s.place(filter); i >= 0 {
+		return &s.list[i]
 	}
 	return nil
+}
+
+func (s *subs) place(filter string) int {
+	if !codec.HasWildcard(filter) {
+		return s.exact(filter)
+	}
+	return slices.IndexFunc(s.list[:s.wild], func(x sub) bool { return x.filter == filter })
 }
 
 // fewSubs are looked through faster than found in a map.
@@ -180,12 +207,20 @@ func (s *subs) exact(name string) int {
 		}
 		return -1
 	}
-	for i := range s.only {
-		if s.only[i].filter == name {
+	for i := int(s.wild); i < len(s.list); i++ {
+		if s.list[i].filter == name {
 			return i
 		}
 	}
 	return -1
+}
+
+// set puts a subscription into a place.
+func (s *subs) set(i int, n sub) {
+	s.list[i] = n
+	if s.byName != nil && i >= int(s.wild) {
+		s.byName[n.filter] = i
+	}
 }
 
 // put adds a subscription or replaces the one with its filter.
@@ -194,42 +229,42 @@ func (s *subs) put(n sub) {
 		*old = n
 		return
 	}
+	last := len(s.list)
+	s.list = append(s.list, n)
 	if codec.HasWildcard(n.filter) {
-		s.list = append(s.list, n)
+		first := int(s.wild)
+		s.wild++
+		s.set(last, s.list[first]) // the first exact name, if there is one, makes room
+		s.set(first, n)
 		return
 	}
-	s.only = append(s.only, n)
-	if s.byName != nil {
-		s.byName[n.filter] = len(s.only) - 1
-	} else if len(s.only) > fewSubs {
+	s.set(last, n)
+	if s.byName == nil && last-int(s.wild) >= fewSubs {
 		s.byName = make(map[string]int, 2*fewSubs)
-		for i := range s.only {
-			s.byName[s.only[i].filter] = i
+		for i := int(s.wild); i <= last; i++ {
+			s.byName[s.list[i].filter] = i
 		}
 	}
 }
 
 func (s *subs) remove(filter string) bool {
-	if codec.HasWildcard(filter) {
-		for i := range s.list {
-			if s.list[i].filter == filter {
-				s.list = append(s.list[:i], s.list[i+1:]...)
-				return true
-			}
-		}
-		return false
-	}
-	i := s.exact(filter)
+	i := s.place(filter)
 	if i < 0 {
 		return false
 	}
-	last := len(s.only) - 1
-	s.only[i] = s.only[last]
-	if s.byName != nil {
-		s.byName[s.only[i].filter] = i
+	last := len(s.list) - 1
+	if i < int(s.wild) { // the last one with wildcards takes its place, and the last of all that one's
+		s.wild--
+		s.list[i] = s.list[s.wild]
+		i = int(s.wild)
+	} else {
 		delete(s.byName, filter)
 	}
-	s.only = s.only[:last]
+	if i < last {
+		s.set(i, s.list[last])
+	}
+	s.list[last] = sub{}
+	s.list = s.list[:last]
 	return true
 }
 
@@ -247,9 +282,9 @@ type wish struct {
 func (s *subs) of(topic string, ids []uint32) (w wish) {
 	w.ids, w.noLocal = ids, true
 	if i := s.exact(topic); i >= 0 {
-		w.add(&s.only[i])
+		w.add(&s.list[i])
 	}
-	for i := range s.list {
+	for i := range s.list[:s.wild] {
 		if codec.Match(s.list[i].filter, topic) {
 			w.add(&s.list[i])
 		}

@@ -18,16 +18,29 @@ type conn struct {
 	said atomic.Int32 // the version, 0 = no CONNECT yet; Bye asks from anywhere
 
 	// mu: the reader's, and of who goes when this connection takes over
-	mu      sync.Mutex
-	v       packet.Version
-	peer    speaker
+	mu     sync.Mutex
+	v      packet.Version
+	over   bool
+	peer   node.Peer // from CONNECT on
+	client *client
+	will   *will
+	past   *past
+}
+
+// past is what only some connections have: nil for most.
+type past struct {
 	own     *node.Session // the transport's session, where the client's is another
-	client  *client
-	claim   *claim // waits for the connection that has its client still
-	held    []byte // what came meanwhile
-	will    *will
-	aliases []given // that the client gave
-	over    bool
+	claim   *claim        // waits for the connection that has its client still
+	held    []byte        // what came meanwhile
+	aliases []given       // that the client gave
+}
+
+// extra is c.past, made when it is first needed.
+func (c *conn) extra() *past {
+	if c.past == nil {
+		c.past = new(past)
+	}
+	return c.past
 }
 
 // Open implements node.Dialect.
@@ -60,9 +73,9 @@ func (c *conn) Frame(p node.Peer, _ bool, pkt []byte, turn *node.Turn) {
 		c.end(p, packet.RateTooHigh, "more packets than a client may send", turn)
 		return
 	}
-	if c.claim != nil {
-		if len(c.held)+len(pkt) <= maxHeld && c.srv.held.Take(len(pkt)) {
-			c.held = append(c.held, pkt...)
+	if x := c.past; x != nil && x.claim != nil {
+		if len(x.held)+len(pkt) <= maxHeld && c.srv.held.Take(len(pkt)) {
+			x.held = append(x.held, pkt...)
 		} else {
 			c.end(p, packet.QuotaExceeded, "too much before the CONNACK", turn)
 		}
@@ -208,23 +221,26 @@ func (c *conn) Bye(p node.Peer, why *codec.Error, turn *node.Turn) {
 func (c *conn) Close(p node.Peer, turn *node.Turn) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.srv.held.Give(len(c.held))
-	c.over, c.held = true, nil
-	for i := range c.aliases {
-		c.srv.names.Give(c.aliases[i].own)
-	}
-	c.aliases = nil
-	if c.claim != nil {
-		c.srv.withdraw(c)
-		c.claim = nil
+	c.over = true
+	x := c.past
+	if x != nil {
+		for i := range x.aliases {
+			c.srv.names.Give(x.aliases[i].own)
+		}
+		x.aliases = nil
+		if x.claim != nil {
+			c.srv.held.Give(len(x.held))
+			c.srv.withdraw(c)
+			x.claim, x.held = nil, nil
+		}
 	}
 	if c.client == nil {
 		c.srv.forget(c.will) // it never was in
 		c.will = nil
 		return
 	}
-	if c.own != nil {
-		p.Adopt(c.own)
+	if x != nil && x.own != nil {
+		p.Adopt(x.own)
 	}
 	c.srv.leave(c, turn)
 }
@@ -233,8 +249,8 @@ func (c *conn) Close(p node.Peer, turn *node.Turn) {
 func (s *Server) withdraw(cn *conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if c := s.clients[cn.claim.id]; c != nil && c.next == cn {
-		c.next = nil
+	if c := s.clients[cn.past.claim.id]; c != nil && c.absent != nil && c.absent.next == cn {
+		c.absent.next = nil
 	}
 }
 

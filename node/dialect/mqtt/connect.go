@@ -50,13 +50,13 @@ func (c *conn) connect(p node.Peer, pkt []byte, turn *node.Turn) {
 		c.refuse(p, packet.QuotaExceeded, "the hub has no room for a will of that size", turn)
 		return
 	}
-	c.peer = speaker{p}
+	c.peer = p
 	cl := &claim{conn: c, peer: p, id: id, v: q.Version, clean: q.CleanStart, expiry: c.expiry(&q), props: needed(q.Props), token: token}
 	cl.keepAlive, cl.assigned = q.KeepAlive, len(q.ClientID) == 0
 	c.said.Store(int32(c.v))
 	client, present := c.srv.enter(cl, turn)
 	if client == nil {
-		c.claim = cl
+		c.extra().claim = cl
 		return
 	}
 	c.start(cl, client, present, turn)
@@ -130,18 +130,19 @@ func (c *conn) expiry(q *packet.Connect) uint32 {
 func (c *conn) resume(turn *node.Turn) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	q := c.claim
-	if q == nil || c.over {
+	x := c.past
+	if c.over || x == nil || x.claim == nil {
 		return
 	}
+	q := x.claim
 	client, present := c.srv.enter(q, turn)
 	if client == nil {
 		return // somebody was faster, and goes for it
 	}
-	c.claim = nil
+	x.claim = nil
 	c.start(q, client, present, turn)
-	held := c.held
-	c.held = nil
+	held := x.held
+	x.held = nil
 	c.srv.held.Give(len(held))
 	for len(held) > 0 && !c.over {
 		pkt, rest, _ := packet.Split(held, c.srv.cfg.MaxPacket)
@@ -161,14 +162,19 @@ func (c *conn) start(q *claim, client *client, present bool, turn *node.Turn) {
 	client.mu.Lock()
 	o := &client.out
 	o.v = c.v
-	o.limit = int(min(q.props.Num(packet.ReceiveMaximum, maxWindow), maxWindow))
-	o.maxPacket = int(q.props.Num(packet.MaximumPacketSize, 0))
-	o.gives, o.aliases = int(min(q.props.Num(packet.TopicAliasMaximum, 0), takenAliases)), nil
-	client.forgetLocked()
-	o.box = box{b: c.connack(q, present).Append(nil, c.v), again: len(o.flights)}
+	o.limit = uint8(min(q.props.Num(packet.ReceiveMaximum, maxWindow), maxWindow))
+	o.maxPacket = q.props.Num(packet.MaximumPacketSize, 0)
+	o.gives = uint8(min(q.props.Num(packet.TopicAliasMaximum, 0), takenAliases))
+	client.emptyLocked(nil)
+	o.inLine, o.asked, o.again = false, false, uint8(len(o.unacked()))
+	var b [64]byte
+	o.put(c.connack(q, present).Append(b[:0], c.v))
+	if o.more != nil {
+		o.more.aliases = nil
+	}
 	if q.token != "" && c.v != packet.V5 { // MQTT 5 has it in CONNACK
 		t := packet.Publish{Topic: []byte("$topicd/token"), Payload: []byte(q.token)}
-		o.box.b = t.Append(o.box.b, c.v)
+		o.put(t.Append(nil, c.v))
 	}
 	client.mu.Unlock()
 	if q.keepAlive > 0 {
@@ -177,8 +183,9 @@ func (c *conn) start(q *claim, client *client, present bool, turn *node.Turn) {
 		p.SetSilence(-1)
 	}
 	if client.sess != p.Session() {
-		c.own = p.Session()
-		rights, name := c.own.Rights(), c.own.Info()
+		own := p.Session()
+		c.extra().own = own
+		rights, name := own.Rights(), own.Info()
 		client.sess.Back(turn)
 		client.sess.SetRights(rights)
 		if present {
@@ -188,7 +195,7 @@ func (c *conn) start(q *claim, client *client, present bool, turn *node.Turn) {
 		if name.Named { // before its own session goes: the client does not
 			_ = client.sess.Name(name.Client, turn)
 		}
-		c.own.Close(turn)
+		own.Close(turn)
 		p.Adopt(client.sess)
 	}
 	client.attend(turn)

@@ -1,6 +1,8 @@
 package mqtt
 
 import (
+	"slices"
+
 	"topicd/codec"
 	"topicd/node"
 	"topicd/node/dialect/mqtt/packet"
@@ -10,16 +12,16 @@ import (
 // are not plain. All of it is guarded by the client's mu.
 type feed struct {
 	v         packet.Version
-	limit     int      // of flights: the client's receive maximum, at most maxWindow
-	maxPacket int      // the client's maximum packet size, 0 = none
-	gives     int      // topic aliases that the client takes
-	aliases   []string // alias n is aliases[n-1]
-	subs      subs
-	flights   []flight
+	limit     uint8 // of flights: the client's receive maximum, at most maxWindow
+	gives     uint8 // topic aliases that the client takes
+	again     uint8 // flights that are to be sent again, from the first on
 	lastID    uint16
-	box       box
-
-	memo *memo // nil until the client is sent what is not everybody's
+	inLine    bool   // the box is a task of the session
+	asked     bool   // somebody asked for the box while it was being emptied
+	maxPacket uint32 // the client's maximum packet size, 0 = none
+	subs      subs
+	box       *box  // nil = empty
+	more      *more // nil until the client is sent what is not everybody's
 }
 
 // memo is what the subscriptions want of the topic that was asked for last, and
@@ -32,14 +34,6 @@ type memo struct {
 
 // maxScratch is what a client keeps for properties.
 const maxScratch = 1 << 10
-
-// known is the memo, made when it is first needed.
-func (o *feed) known() *memo {
-	if o.memo == nil {
-		o.memo = new(memo)
-	}
-	return o.memo
-}
 
 // Window is how many messages a client may leave unacknowledged: it may say
 // less. Each is a place of 48 bytes and not the message.
@@ -65,8 +59,10 @@ func (c *client) Text() bool { return false }
 func (c *client) Room() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.out.limit - len(c.out.flights)
+	return c.out.room()
 }
+
+func (o *feed) room() int { return int(o.limit) - len(o.unacked()) }
 
 // Append implements node.Format.
 func (c *client) Append(dst []byte, r *node.Reading) ([]byte, bool) {
@@ -103,7 +99,8 @@ func (o *feed) send(dst []byte, r *node.Reading, qos byte, retain bool, ids []ui
 	out, ok := o.write(dst, r, &m, ids)
 	if ok && m.qos > 0 {
 		o.lastID = m.id
-		o.flights = append(o.flights, flight{id: m.id, qos: m.qos, retain: m.retain, topic: r.Topic, ep: r.Ep, seq: r.Seq})
+		x := o.rest()
+		x.flights = append(x.flights, flight{id: m.id, qos: m.qos, retain: m.retain, topic: r.Topic, ep: r.Ep, seq: r.Seq})
 	}
 	return out, ok
 }
@@ -119,7 +116,7 @@ func publishedQoS(r *node.Reading) byte {
 
 // wants is what the subscriptions want of a topic. Readings come in runs.
 func (o *feed) wants(topic string) *wish {
-	m := o.known()
+	m := &o.rest().memo
 	if m.topic != topic || topic == "" {
 		m.topic, m.wish = topic, o.subs.of(topic, m.wish.ids[:0])
 	}
@@ -128,8 +125,8 @@ func (o *feed) wants(topic string) *wish {
 
 // changed is to be called when subs have.
 func (o *feed) changed() {
-	if o.memo != nil {
-		o.memo.topic = ""
+	if o.more != nil {
+		o.more.memo.topic = ""
 	}
 }
 
@@ -178,15 +175,10 @@ func (o *feed) nextID() uint16 {
 }
 
 func (o *feed) flight(id uint16) int {
-	for i := range o.flights {
-		if o.flights[i].id == id {
-			return i
-		}
-	}
-	return -1
+	return slices.IndexFunc(o.unacked(), func(f flight) bool { return f.id == id })
 }
 
-func (o *feed) land(i int) { o.flights = append(o.flights[:i], o.flights[i+1:]...) }
+func (o *feed) land(i int) { o.more.flights = slices.Delete(o.more.flights, i, i+1) }
 
 // message is what of a PUBLISH is not the reading's.
 type message struct {
@@ -199,8 +191,8 @@ type message struct {
 // write appends a reading as a PUBLISH; false when it has expired, has no form,
 // or is larger than the client takes (3.1.2-25).
 func (o *feed) write(dst []byte, r *node.Reading, m *message, ids []uint32) ([]byte, bool) {
-	scratch := o.known()
-	p := scratch.props[:0]
+	mine := o.rest()
+	p := mine.memo.props[:0]
 	if m.v == packet.V5 {
 		for _, id := range ids {
 			p = p.AppendNum(packet.SubscriptionID, id)
@@ -219,32 +211,27 @@ func (o *feed) write(dst []byte, r *node.Reading, m *message, ids []uint32) ([]b
 		p = p.AppendNum(packet.TopicAlias, uint32(n))
 		topic = ""
 	}
-	fresh := topic != "" && aliased && len(o.aliases) < o.gives
+	fresh := topic != "" && aliased && len(mine.aliases) < int(o.gives)
 	if fresh {
-		p = p.AppendNum(packet.TopicAlias, uint32(len(o.aliases)+1))
+		p = p.AppendNum(packet.TopicAlias, uint32(len(mine.aliases)+1))
 	}
-	if scratch.props = p; cap(p) > maxScratch {
-		scratch.props = nil // each reader of one message with 64 KB of them kept as much
+	if mine.memo.props = p; cap(p) > maxScratch {
+		mine.memo.props = nil // each reader of one message with 64 KB of them kept as much
 	}
 	start := len(dst)
 	out, ok := appendReading(dst, r, m, topic, p, x.raw)
-	if ok && o.maxPacket > 0 && len(out)-start > o.maxPacket {
+	if ok && o.maxPacket > 0 && len(out)-start > int(o.maxPacket) {
 		return out[:start], false
 	}
 	if ok && fresh {
-		o.aliases = append(o.aliases, r.Topic)
+		mine.aliases = append(mine.aliases, r.Topic)
 	}
 	return out, ok
 }
 
 // alias is the alias that the client knows a topic by, 0 = none.
 func (o *feed) alias(topic string) int {
-	for i, a := range o.aliases {
-		if a == topic {
-			return i + 1
-		}
-	}
-	return 0
+	return slices.Index(o.more.aliases, topic) + 1
 }
 
 // appendReading appends the PUBLISH of a reading.

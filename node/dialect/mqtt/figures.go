@@ -27,7 +27,7 @@ func (s *Server) figures(turn *node.Turn) {
 	s.mu.Lock()
 	connected, away, shared := 0, 0, len(s.shares)
 	for _, c := range s.clients {
-		if c.conn != nil {
+		if c.conn.Load() != nil {
 			connected++
 		} else {
 			away++

@@ -53,7 +53,7 @@ func TestMembershipsOfOneClient(t *testing.T) {
 	}
 	p.write(q.Append(nil, p.v))
 	p.read()
-	if n := len(clientOf(t, s, "greedy").shares); n != maxMemberships {
+	if n := len(clientOf(t, s, "greedy").out.more.shares); n != maxMemberships {
 		t.Errorf("%d memberships of one client", n)
 	}
 }
@@ -114,7 +114,7 @@ func TestUserPropertiesAreNotKept(t *testing.T) {
 	p.quiet()
 	c := clientOf(t, s, "reader")
 	c.mu.Lock()
-	if n := cap(c.out.memo.props); n > 4096 {
+	if n := cap(c.out.more.memo.props); n > 4096 {
 		t.Errorf("%d bytes are kept with a reader", n)
 	}
 	c.mu.Unlock()
@@ -180,7 +180,7 @@ func TestSubacksThatNobodyReads(t *testing.T) {
 		held := 0
 		for _, c := range s.clients {
 			c.mu.Lock()
-			held += len(c.out.box.b)
+			held += c.out.boxed()
 			c.mu.Unlock()
 		}
 		s.mu.Unlock()

@@ -63,17 +63,21 @@ func (c *conn) published(p node.Peer, pkt []byte, turn *node.Turn) *packet.Error
 		return errAlias
 	}
 	if q.Alias > 0 && len(topic) == 0 {
-		if int(q.Alias) > len(c.aliases) || c.aliases[q.Alias-1].name == "" {
+		var known []given
+		if c.past != nil {
+			known = c.past.aliases
+		}
+		if int(q.Alias) > len(known) || known[q.Alias-1].name == "" {
 			return errNoAlias
 		}
-		topic = []byte(c.aliases[q.Alias-1].name)
+		topic = []byte(known[q.Alias-1].name)
 	}
 	if q.QoS == 2 {
-		if c.client.received.has(q.ID) {
+		if c.client.unreleased().has(q.ID) {
 			c.ack(p, packet.PUBREC, q.ID, packet.Success, turn)
 			return nil
 		}
-		if len(c.client.received) >= receiveMaximum {
+		if len(*c.client.unreleased()) >= receiveMaximum {
 			return errTooMany
 		}
 	}
@@ -94,7 +98,7 @@ func (c *conn) published(p node.Peer, pkt []byte, turn *node.Turn) *packet.Error
 		c.stored(p, packet.PUBACK, q.ID, &res, turn)
 	case 2:
 		if res.Unkept == nil || c.v != packet.V5 { // else PUBREC says that it is over
-			c.client.received = append(c.client.received, q.ID)
+			c.client.unreleased().add(q.ID)
 		}
 		c.stored(p, packet.PUBREC, q.ID, &res, turn)
 	}
@@ -110,10 +114,11 @@ type given struct {
 // alias notes what an alias stands for; false: there is no room for it. The topic's
 // own name is kept where it was published to, so that it costs no copy.
 func (c *conn) alias(n uint16, res *node.Published, topic []byte) bool {
-	for len(c.aliases) < int(n) {
-		c.aliases = append(c.aliases, given{})
+	x := c.extra()
+	for len(x.aliases) < int(n) {
+		x.aliases = append(x.aliases, given{})
 	}
-	a := &c.aliases[n-1]
+	a := &x.aliases[n-1]
 	c.srv.names.Give(a.own)
 	*a = given{}
 	switch {
@@ -141,7 +146,7 @@ func (c *conn) refused(p node.Peer, q *packet.Publish, why packet.Reason, turn *
 	default:
 		c.ack(p, packet.PUBREC, q.ID, why, turn)
 		if c.v != packet.V5 {
-			c.client.received = append(c.client.received, q.ID)
+			c.client.unreleased().add(q.ID)
 		}
 	}
 	return nil
@@ -207,7 +212,7 @@ func (c *conn) acked(p node.Peer, pkt []byte, turn *node.Turn) *packet.Error {
 	}
 	if a.Type == packet.PUBREL { // of what the client sends
 		why := packet.Success
-		if !c.client.received.remove(a.ID) {
+		if !c.client.unreleased().remove(a.ID) {
 			why = packet.IDNotFound
 		}
 		c.ack(p, packet.PUBCOMP, a.ID, why, turn)
@@ -234,17 +239,17 @@ func (c *client) acked(a *packet.Ack) (landed bool, release *packet.Ack) {
 	i := o.flight(a.ID)
 	switch a.Type {
 	case packet.PUBACK:
-		landed = i >= 0 && o.flights[i].qos == 1
+		landed = i >= 0 && o.more.flights[i].qos == 1
 	case packet.PUBCOMP:
-		landed = i >= 0 && o.flights[i].qos == 2
+		landed = i >= 0 && o.more.flights[i].qos == 2
 	case packet.PUBREC:
 		switch {
-		case i < 0 || o.flights[i].qos != 2:
+		case i < 0 || o.more.flights[i].qos != 2:
 			return false, &packet.Ack{Type: packet.PUBREL, ID: a.ID, Reason: packet.IDNotFound}
 		case a.Reason.Failed(): // 4.3.3: the message is over
 			landed = true
 		default:
-			o.flights[i].released = true
+			o.more.flights[i].released = true
 			return false, &packet.Ack{Type: packet.PUBREL, ID: a.ID}
 		}
 	}

@@ -118,14 +118,17 @@ type claim struct {
 func (s *Server) enter(q *claim, turn *node.Turn) (cl *client, present bool) {
 	s.mu.Lock()
 	old := s.clients[q.id]
-	if old != nil && old.conn != nil {
+	if old != nil && old.conn.Load() != nil {
 		keeps := old.kept && old.expiry > 0 && !q.clean
 		if keeps {
-			waiting := old.next
-			old.next = q.conn
+			if old.absent == nil {
+				old.absent = new(absence)
+			}
+			waiting := old.absent.next
+			old.absent.next = q.conn
 			s.mu.Unlock()
 			if waiting != nil {
-				waiting.peer.Peer.(node.Sink).Cut(errTakenOver)
+				waiting.peer.(node.Sink).Cut(errTakenOver)
 			}
 			old.Cut(errTakenOver)
 			return nil, false
@@ -142,8 +145,6 @@ func (s *Server) enter(q *claim, turn *node.Turn) (cl *client, present bool) {
 	}
 	if old != nil {
 		s.away--
-		s.forget(old.will) // 3.1.3-9
-		old.will = nil
 		s.attachLocked(old, q)
 		s.mu.Unlock()
 		return old, true
@@ -172,47 +173,60 @@ func (s *Server) makeLocked(q *claim, turn *node.Turn) *client {
 }
 
 func (s *Server) attachLocked(c *client, q *claim) {
-	s.forget(c.will)
-	c.conn, c.expiry, c.will = q.conn, q.expiry, nil
-	c.peer.Store(&speaker{q.peer})
+	s.forget(c.takeWillLocked()) // 3.1.3-9
+	if a := c.absent; a != nil {
+		c.absent = nil
+		if a.next != nil {
+			c.absent = &absence{next: a.next}
+		}
+	}
+	c.expiry = q.expiry
+	c.conn.Store(q.conn)
+}
+
+// takeWillLocked is the will that waits for its delay, and waits no longer.
+func (c *client) takeWillLocked() (w *will) {
+	if c.absent != nil {
+		w, c.absent.will = c.absent.will, nil
+	}
+	return w
 }
 
 // leave ends a connection's part in its client.
 func (s *Server) leave(cn *conn, turn *node.Turn) {
 	c := cn.client
 	s.mu.Lock()
-	c.peer.Store(nil)
-	c.conn = nil
+	c.conn.Store(nil)
 	c.mu.Lock()
-	c.forgetLocked()
-	c.out.box = box{}
+	c.emptyLocked(nil)
+	c.out.inLine, c.out.asked, c.out.again = false, false, 0
 	c.mu.Unlock()
 	keep := c.kept && !c.gone && c.expiry > 0 && !c.over.Load()
 	w := cn.will
-	if keep && w != nil && w.delay > 0 {
-		c.will, w = w, nil
-		c.will.due = turn.Mono + int64(min(c.will.delay, c.expiry))*1000
+	var next *conn
+	if a := c.absent; a != nil {
+		next, a.next = a.next, nil
 	}
+	var ends []func(*node.Turn)
 	if keep {
-		c.since, c.owner = turn.Mono, s.hub.Options().Owner(cn.own.Info().Addr)
+		c.absent = &absence{since: turn.Mono, owner: s.hub.Options().Owner(cn.past.own.Info().Addr)}
+		if w != nil && w.delay > 0 {
+			w.due = turn.Mono + int64(min(w.delay, c.expiry))*1000
+			c.absent.will, w = w, nil
+		}
 		s.away++
 		s.unread += c.sess.Unread()
 		c.sess.Away(turn)
+		if next == nil {
+			ends = s.crowdedLocked(ends)
+		}
+	} else {
+		ends = append(ends, s.takeLocked(c))
 	}
 	s.mu.Unlock()
 	if w != nil {
 		s.publishWill(c, w, turn)
 	}
-	var ends []func(*node.Turn)
-	s.mu.Lock()
-	next := c.next
-	c.next = nil
-	if !keep {
-		ends = append(ends, s.takeLocked(c))
-	} else if next == nil {
-		ends = s.crowdedLocked(ends)
-	}
-	s.mu.Unlock()
 	for _, end := range ends {
 		end(turn)
 	}
@@ -228,16 +242,17 @@ func (s *Server) leave(cn *conn, turn *node.Turn) {
 func (s *Server) takeLocked(c *client) (end func(*node.Turn)) {
 	if s.clients[c.id] == c {
 		delete(s.clients, c.id)
-		if c.kept && c.conn == nil && c.since > 0 {
+		if c.kept && c.conn.Load() == nil && c.absent != nil && c.absent.since > 0 {
 			s.away--
 		}
 	}
-	w := c.will
-	c.will = nil
+	w := c.takeWillLocked()
 	return func(turn *node.Turn) {
 		c.mu.Lock()
-		shares := c.shares
-		c.shares = nil
+		var shares []*share
+		if m := c.out.more; m != nil {
+			shares, m.shares = m.shares, nil
+		}
 		c.mu.Unlock()
 		for _, g := range shares {
 			s.mu.Lock()
@@ -262,21 +277,22 @@ func (s *Server) crowdedLocked(ends []func(*node.Turn)) []func(*node.Turn) {
 	}
 	n := make(map[string]int)
 	for _, c := range s.clients {
-		if c.conn == nil {
-			n[c.owner]++
+		if c.conn.Load() == nil {
+			n[c.absent.owner]++
 		}
 	}
 	for s.away > s.cfg.Away || s.unread > s.cfg.Unread {
 		var oldest *client
 		for _, c := range s.clients {
-			if c.conn == nil && (oldest == nil || n[c.owner] > n[oldest.owner] || n[c.owner] == n[oldest.owner] && c.since < oldest.since) {
+			if c.conn.Load() == nil && (oldest == nil || n[c.absent.owner] > n[oldest.absent.owner] ||
+				n[c.absent.owner] == n[oldest.absent.owner] && c.absent.since < oldest.absent.since) {
 				oldest = c
 			}
 		}
 		if oldest == nil {
 			break
 		}
-		n[oldest.owner]--
+		n[oldest.absent.owner]--
 		s.unread -= oldest.sess.Unread()
 		s.hub.Stats.Add(node.CutBehind, 1)
 		ends = append(ends, s.takeLocked(oldest))
@@ -336,15 +352,15 @@ func (s *Server) due(turn *node.Turn) (todo []func(*node.Turn)) {
 	defer s.mu.Unlock()
 	s.unread = 0
 	for _, c := range s.clients {
-		if c.conn != nil {
+		if c.conn.Load() != nil {
 			continue
 		}
 		s.unread += c.sess.Unread()
-		if w := c.will; w != nil && turn.Mono >= w.due {
-			c.will = nil
+		if w := c.absent.will; w != nil && turn.Mono >= w.due {
+			c.absent.will = nil
 			todo = append(todo, func(turn *node.Turn) { s.publishWill(c, w, turn) })
 		}
-		if c.over.Load() || turn.Mono-c.since >= s.span(c.expiry) {
+		if c.over.Load() || turn.Mono-c.absent.since >= s.span(c.expiry) {
 			todo = append(todo, s.takeLocked(c))
 		}
 	}
@@ -377,8 +393,7 @@ func (s *Server) close() {
 	s.mu.Lock()
 	var ends []func(*node.Turn)
 	for _, c := range s.clients {
-		s.forget(c.will)
-		c.will = nil
+		s.forget(c.takeWillLocked())
 		ends = append(ends, s.takeLocked(c))
 	}
 	s.mu.Unlock()

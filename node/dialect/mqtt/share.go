@@ -51,7 +51,8 @@ func (s *Server) join(c *client, w sub, by *node.Session, turn *node.Turn) *code
 	defer s.mu.Unlock()
 	g := s.shares[w.filter]
 	c.mu.Lock()
-	many := len(c.shares) >= maxMemberships && !slices.Contains(c.shares, g)
+	x := c.out.rest()
+	many := len(x.shares) >= maxMemberships && !slices.Contains(x.shares, g)
 	c.mu.Unlock()
 	if many {
 		s.hub.Stats.Add(node.RefusedSubs, 1)
@@ -87,7 +88,7 @@ func (s *Server) join(c *client, w sub, by *node.Session, turn *node.Turn) *code
 	}
 	g.members = append(g.members, &member{c, w})
 	c.mu.Lock()
-	c.shares = append(c.shares, g)
+	x.shares = append(x.shares, g)
 	c.mu.Unlock()
 	return nil
 }
@@ -133,7 +134,9 @@ func (s *Server) part(c *client, key string, turn *node.Turn) bool {
 		return false
 	}
 	c.mu.Lock()
-	c.shares = slices.DeleteFunc(c.shares, func(x *share) bool { return x == g })
+	if m := c.out.more; m != nil {
+		m.shares = slices.DeleteFunc(m.shares, func(x *share) bool { return x == g })
+	}
 	c.mu.Unlock()
 	return g.leaveLocked(c, turn)
 }
@@ -197,7 +200,7 @@ func (g *share) one(turn *node.Turn) bool {
 	g.taking = nil
 	if len(out) > 0 {
 		m.client.mu.Lock()
-		m.client.out.box.b = append(m.client.out.box.b, out...)
+		m.client.out.put(out)
 		m.client.out.box.shared += len(out)
 		m.client.mu.Unlock()
 		g.srv.boxes.Move(0, len(out))
@@ -226,7 +229,7 @@ func (unframed) End(dst []byte, _ int, _ bool) []byte { return dst }
 func (g *share) pickLocked() *member {
 	for i := range g.members {
 		at := (g.next + i) % len(g.members)
-		if m := g.members[at]; m.client.peer.Load() != nil && m.room() > 0 {
+		if m := g.members[at]; m.client.conn.Load() != nil && m.room() > 0 {
 			g.next = at
 			return m
 		}
@@ -240,12 +243,12 @@ func (m *member) room() int {
 	defer m.client.mu.Unlock()
 	o := &m.client.out
 	switch {
-	case len(o.box.b) >= maxBox/2 || m.srv.boxes.Full():
+	case o.boxed() >= maxBox/2 || m.srv.boxes.Full():
 		return 0
 	case m.sub.qos == 0:
 		return 1
 	}
-	return o.limit - len(o.flights)
+	return o.room()
 }
 
 // Room implements node.Windowed: one message, then it is another's turn.
@@ -282,7 +285,10 @@ func (g *share) Text() bool { return false }
 // roomier: the client may take more of its shares.
 func (c *client) roomier() {
 	c.mu.Lock()
-	shares := slices.Clone(c.shares)
+	var shares []*share
+	if m := c.out.more; m != nil {
+		shares = slices.Clone(m.shares)
+	}
 	c.mu.Unlock()
 	for _, g := range shares {
 		g.handOut()
