@@ -3,6 +3,7 @@
 import { button, el, fill } from "./dom.js";
 import { keep, recall } from "./layout.js";
 import { parse } from "./json.js";
+import { tr } from "./lang.js";
 import { refusal } from "./me.js";
 import { token } from "./layout.js";
 import { states } from "./table.js";
@@ -211,9 +212,23 @@ export class Actions {
     );
   }
 
-  /** phone shows this page's address as a code to scan. */
-  phone() {
-    const here = this.page.me.address(),
+  /** pin asks for a topic, and puts it on the wall. */
+  pin(pins) {
+    const name = el("input", { required: true, maxlength: "128", list: "names", autocomplete: "off", spellcheck: "false" }),
+      kind = el("select", null, el("option", { value: "tile" }, tr("a tile")), el("option", { value: "plot" }, tr("a plot")));
+    this.#ask(tr("Add to the wall"), [this.names(), field(tr("Topic"), name), field(tr("as"), kind)], tr("Add"), async (d) => {
+      const item = [kind.value, name.value.trim()];
+      if (!this.page.topics.all.has(item[1])) throw new Error(tr("There is no such topic."));
+      if (!pins.own) pins.set(pins.items);
+      if (pins.at(item) < 0 && !pins.toggle(item)) throw new Error(tr("The wall is full."));
+      d.close();
+    });
+    name.focus();
+  }
+
+  /** phone shows this page's address as a code to scan, or that of something in it. */
+  phone(hash = "") {
+    const here = this.page.me.address() + hash,
       loop = /^https?:..(localhost|127\.|\[::1\])/.test(here);
     const text = el("input", { value: here, "aria-label": "Address", spellcheck: "false", oninput: () => draw() });
     const box = el("div", { class: "qr" });

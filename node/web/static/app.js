@@ -11,6 +11,10 @@ import { ChatView } from "./chat.js";
 import { ClientsView } from "./clients.js";
 import { MemoryView } from "./memory.js";
 import { HubView } from "./hubview.js";
+import { WallView } from "./wallview.js";
+import { Focus } from "./focus.js";
+import { Past } from "./past.js";
+import { Pins } from "./pins.js";
 import { Actions } from "./actions.js";
 import { Me } from "./me.js";
 import { Outage } from "./outage.js";
@@ -110,12 +114,23 @@ const page = {
   go: (id) => route.go(place(id)),
   /** plotted tells what the topics' view shows now: where Back leads, and the tab. */
   plotted: (names, step) => {
-    const to = { id: "topics", plots: names, span: recall("span", 300) };
+    const { plot } = views[0].pane,
+      to = { id: "topics", plots: names, span: recall("span", 300), to: plot.to * 1000 };
     for (const a of $("tabs").children) if (a.dataset.view === "topics") a.href = format(to);
     if (view?.id === "topics") step ? route.go(to) : route.put(to);
     else if (step) views[0].pane.set(names);
     entitle();
   },
+};
+page.focus = new Focus(link);
+page.past = new Past(page);
+page.pins = new Pins(topics, () => {
+  if (view?.id === "wall") page.hung(document.body.classList.contains("kiosk"));
+  soon();
+});
+/** hung writes where one is when the wall is another, or all that is seen. */
+page.hung = (kiosk) => {
+  if (view?.id === "wall") route.put({ id: "wall", rest: page.pins.query(kiosk) });
 };
 const outage = new Outage(page, $("notice"));
 page.outage = outage;
@@ -126,7 +141,7 @@ page.pace = () => {
   pace();
 };
 page.actions = new Actions(page);
-const views = [TopicsView, LogView, ChatView, ClientsView, MemoryView, HubView].map((V) => new V(page));
+const views = [TopicsView, WallView, LogView, ChatView, ClientsView, MemoryView, HubView].map((V) => new V(page));
 page.views = Object.fromEntries(views.map((v) => [v.id, v]));
 
 function tabs() {
@@ -163,7 +178,9 @@ const route = new Route(show);
 
 // A view where it was left: the tree with its plot.
 function place(id) {
-  return id === "topics" ? { id, plots: views[0].pane.names, span: recall("span", 300) } : { id };
+  const { plot, names } = views[0].pane;
+  if (id === "wall") return { id, rest: page.pins.query() };
+  return id === "topics" ? { id, plots: names, span: recall("span", 300), to: plot.to * 1000 } : { id };
 }
 
 function entitle() {
@@ -174,8 +191,7 @@ function entitle() {
 function show() {
   const to = route.at,
     next = page.views[to.id] || view || views[0];
-  if (next.id === "topics") next.went(to);
-  if (next === view) return;
+  if (next === view) return next.went?.(to);
   view?.hide?.();
   view = next;
   document.body.dataset.view = view.id;
@@ -184,6 +200,7 @@ function show() {
   keep("view", view.id);
   entitle();
   fill($("main"), view.root);
+  view.went?.(to);
   view.show?.();
   soon();
 }
@@ -295,7 +312,7 @@ function pace() {
 
 function keys(e) {
   if (e.ctrlKey || e.metaKey || e.altKey || e.target.closest("input,textarea,select,dialog")) return;
-  const n = "123456".indexOf(e.key);
+  const n = "1234567".indexOf(e.key);
   if (n >= 0) page.go(views[n].id);
   else if (e.key === "?") page.actions.help(views);
   else if (e.key === "t") switchTheme();
@@ -328,6 +345,6 @@ page.me.begin().then(() => {
 // Where one was when the page was left. A phone begins with the list.
 function last() {
   const id = recall("view", "topics");
-  if (id !== "topics") return { id };
+  if (id !== "topics") return place(id);
   return { id, plots: matchMedia("(max-width: 860px)").matches ? [] : recall("plots", []), span: recall("span", 300) };
 }

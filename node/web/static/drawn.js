@@ -169,7 +169,8 @@ export class Drawn {
       tall = this.height - room.top - room.bottom;
     const list = this.#what.axes.map((axis, k) => {
       const [low, high] = this.#range(axis, k);
-      const at = axis.at || nice(low, high, tall / 34, axis.whole ? 1 : 0),
+      const part = axis.by1024 ? 1024 ** Math.max(0, Math.floor(Math.log2(Math.max(1, high)) / 10)) : 1,
+        at = axis.at || nice(low / part, high / part, tall / 34, axis.whole ? 1 : 0).map((v) => v * part),
         names = axis.labels(at),
         side = k % 2 ? "right" : "left",
         wide = 18 + Math.max(22, ...names.map((n) => g.measureText(n).width));

@@ -9,13 +9,22 @@ try {
   /* a browser that keeps nothing */
 }
 
+const lent = {}; // what an address says instead, for as long as the page is open
+
+/** lend has recall say this until something else is kept. */
+export function lend(name, value) {
+  lent[name] = value;
+}
+
 /** recall is what was kept under a name. */
 export function recall(name, otherwise) {
+  if (Object.hasOwn(lent, name)) return lent[name];
   return Object.hasOwn(kept, name) ? kept[name] : otherwise;
 }
 
 /** keep notes it for the next time. */
 export function keep(name, value) {
+  delete lent[name];
   kept[name] = value;
   try {
     localStorage.setItem(key, JSON.stringify(kept));

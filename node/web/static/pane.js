@@ -6,6 +6,7 @@ import { bytes, measure, plain, pretty, rate, sign, span, stamp } from "./readin
 import { Lines, most } from "./lines.js";
 import { Words } from "./series.js";
 import { keep, recall } from "./layout.js";
+import { tr } from "./lang.js";
 import { save, saveText } from "./api.js";
 import { colourOf, look } from "./look.js";
 
@@ -51,6 +52,8 @@ export class Pane {
     this.figures = el("tbody");
     this.bar = el("div", { class: "bar" }, this.spans, this.follow, this.when);
     this.table = el("table", { class: "figures" }, heads("Topic", "Value", "Min", "Mean", "Max", "-Remove"), this.figures);
+    this.tile = button(tr("Pin as a tile"), () => this.#pin(["tile", this.names[0]]), { icon: "pin" });
+    this.pin = button(tr("Put this plot on the wall"), () => this.#pin(["plot", ...this.names]), { icon: "wall" });
     this.detail = el("section", { class: "detail", "aria-label": "Topic" });
     this.root = el(
       "section",
@@ -59,6 +62,8 @@ export class Pane {
         "header",
         null,
         this.title,
+        this.tile,
+        this.pin,
         button("Add a topic to the plot", () => page.actions.plot((t) => this.open(t, true)), { icon: "plus" }),
         button("Save as CSV", () => this.#csv(), { icon: "down" }),
         button("Close the plot", () => this.close(), { icon: "close" }),
@@ -102,11 +107,27 @@ export class Pane {
   }
 
   /** set shows these topics, whether they are there or not: the address says so. */
-  set(names, span) {
-    if (span && span !== this.plot.span) this.plot.move(span, 0);
+  set(names, span, to) {
+    if ((span && span !== this.plot.span) || (to && Math.abs(to - this.plot.to) > 1)) this.plot.move(span || this.plot.span, to);
     if (names.join("\n") === this.names.join("\n")) return;
     this.lines.set(names, this.plot.span);
     this.#changed();
+  }
+
+  #pin(item) {
+    const { page } = this,
+      there = page.pins.own && page.pins.at(item) >= 0;
+    if (!page.pins.toggle(item)) return page.say(tr("The wall is full."));
+    page.say(there ? tr("{0} is off the wall.", item.slice(1).join(", ")) : tr("{0} is on the wall.", item.slice(1).join(", ")));
+    this.#pinned();
+  }
+
+  #pinned() {
+    const { pins } = this.page,
+      on = (item) => Boolean(pins.own) && pins.at(item) >= 0;
+    this.tile.hidden = this.names.length !== 1;
+    this.tile.setAttribute("aria-pressed", on(["tile", this.names[0]]));
+    this.pin.setAttribute("aria-pressed", on(["plot", ...this.names]));
   }
 
   #absent() {
@@ -126,6 +147,7 @@ export class Pane {
     this.page.plotted(this.names);
     fill(this.title, this.names.length === 1 ? el("bdi", null, this.names[0]) : this.names.length + " topics");
     this.#detail = "";
+    this.#pinned();
     this.#ranged();
   }
 

@@ -53,7 +53,8 @@ export class Plot {
         const mine = series.filter((s) => axisOf(s) === key);
         return {
           key,
-          whole: mine.every((s) => s.digits === 0 && shown(sign(s.unit)).by === 1),
+          by1024: /^B(\/s)?$/.test(key),
+          whole: key[0] !== "B" && mine.every((s) => s.digits === 0 && shown(sign(s.unit)).by === 1),
           labels: (at) => axisLabels(at, mine[0].unit),
         };
       }),

@@ -4,8 +4,8 @@ import { ringSize } from "./topics.js";
 
 const youngest = 16; // values that a line is as wide as at least
 
-/** draw paints a topic's ring on a canvas of w×h CSS pixels. */
-export function draw(canvas, t, w, h, colour) {
+/** draw paints a topic's ring on a canvas of w×h CSS pixels, filled below where that is wanted. */
+export function draw(canvas, t, w, h, colour, filled) {
   const scale = Math.min(2, devicePixelRatio || 1);
   if (canvas.width !== w * scale || canvas.height !== h * scale) {
     canvas.width = w * scale;
@@ -42,6 +42,15 @@ export function draw(canvas, t, w, h, colour) {
   g.lineJoin = "round";
   g.strokeStyle = colour;
   g.stroke();
+  if (filled) {
+    g.lineTo(x - step, h);
+    g.lineTo(left, h);
+    const fade = g.createLinearGradient(0, 0, 0, h);
+    fade.addColorStop(0, colour + "40");
+    fade.addColorStop(1, colour + "00");
+    g.fillStyle = fade;
+    g.fill();
+  }
   g.beginPath();
   g.arc(x - step, last, 1.75, 0, 7);
   g.fillStyle = colour;

@@ -72,7 +72,7 @@ export class Table {
     this.tall = parseFloat(getComputedStyle(this.body).getPropertyValue("--row")) || 32;
     this.view = this.body.clientHeight;
     const w = this.body.clientWidth;
-    this.sparkWidth = w < 640 ? 64 : w < 900 ? 96 : Math.min(600, Math.max(180, w - 880)); // names rarely need more
+    this.sparkWidth = w < 640 ? 64 : w < 900 ? 96 : Math.min(900, Math.max(180, w - 800)); // names rarely need more
     this.root.style.setProperty("--spark", this.sparkWidth + "px");
     this.#first = -1;
     this.space.style.height = this.#rows.length * this.tall + "px";

@@ -2,9 +2,10 @@
 
 import { button, el, fill } from "./dom.js";
 import { keep, recall } from "./layout.js";
-import { Focus } from "./focus.js";
+import { tr } from "./lang.js";
 import { Pane } from "./pane.js";
 import { empty, Table } from "./table.js";
+import { Tiles } from "./tile.js";
 import { rowsOf } from "./tree.js";
 
 export class TopicsView {
@@ -12,11 +13,10 @@ export class TopicsView {
   title = "Topics";
   #births = -1;
   #rowsAt = 0;
-  #asked = 0; // histories on their way
 
   constructor(page) {
     this.page = page;
-    this.focus = new Focus(page.link);
+    this.tiles = new Tiles(page, tr("Pinned topics"));
     this.closed = new Set(recall("closed", []));
     this.table = page.table = new Table({
       open: (t, add) => this.pane.open(t, add),
@@ -41,6 +41,7 @@ export class TopicsView {
       title: "Only topics that are stale, quiet or whose sender is offline",
     });
     this.system = button("$sys", () => this.#toggle("system"), { kind: "toggle", title: "The hub's own topics too" });
+    this.pinned = button(tr("Tiles"), () => this.#toggle("tiles", true), { kind: "toggle tiles-too", title: tr("Pinned topics as tiles") });
     this.count = el("span", { class: "count" });
     this.none = el("div", { class: "none", hidden: true });
     this.root = el(
@@ -50,6 +51,7 @@ export class TopicsView {
       el(
         "section",
         { class: "tree", "aria-label": "All topics" },
+        this.tiles.root,
         el(
           "div",
           { class: "bar" },
@@ -57,6 +59,7 @@ export class TopicsView {
           this.flat,
           this.late,
           this.system,
+          this.pinned,
           this.count,
           button("New topic", () => page.actions.make(), { icon: "plus" }),
           button("Publish", () => page.actions.publish(this.pane.names[0]), { icon: "send", kind: "primary", text: true }),
@@ -71,6 +74,7 @@ export class TopicsView {
   }
 
   themed() {
+    this.tiles.again();
     this.table.colours = { line: this.page.dark() ? "#7f8c98" : "#7a8782" };
     this.table.picked = new Map(this.pane.names.map((n, i) => [n, this.pane.colour(i)]));
     this.rows();
@@ -80,14 +84,15 @@ export class TopicsView {
     this.rows();
   }
 
-  #toggle(what) {
-    keep(what, !recall(what, false));
+  #toggle(what, otherwise = false) {
+    keep(what, !recall(what, otherwise));
     this.#pressed();
     this.rows();
   }
 
   #pressed() {
     for (const what of ["flat", "late", "system"]) this[what].setAttribute("aria-pressed", recall(what, false));
+    this.pinned.setAttribute("aria-pressed", recall("tiles", true));
   }
 
   #fold(path, open) {
@@ -161,7 +166,7 @@ export class TopicsView {
 
   /** went shows what the address says. */
   went(to) {
-    this.pane.set(to.plots, to.span);
+    this.pane.set(to.plots, to.span, to.to / 1000);
   }
 
   restart() {
@@ -173,44 +178,21 @@ export class TopicsView {
   }
 
   paint() {
-    const { topics } = this.page;
+    const { topics, pins } = this.page;
     if (this.#births !== topics.births && performance.now() - this.#rowsAt > Math.min(2000, 150 + topics.all.size / 8)) this.rows();
     this.table.paint(topics.offline);
+    pins.look();
+    this.tiles.show(recall("tiles", true) ? pins.tiles : []);
+    this.tiles.paint();
     this.pane.paint();
   }
 
   // A sparkline begins with what the hub has stored: asked once for what is on the screen.
   #seen(list) {
-    const { link, topics } = this.page;
+    const { link, topics, pins, past, focus } = this.page;
     if (link.state !== "live") return;
-    this.focus.see(list, topics.all, this.page.rate());
-    for (const t of list) {
-      if (t.filled || this.#asked >= 4 || t.seq < 2) continue;
-      t.filled = true;
-      this.#asked++;
-      link
-        .request({ op: "get", topic: t.name, opts: { last: 64 } })
-        .then(
-          (a) => {
-            const values = [];
-            for (const r of a.data || []) {
-              const f = this.page.fields(r.data);
-              if (f.length) values.push(Number(f[0].value));
-            }
-            if (values.length > t.at) {
-              t.ring = null;
-              t.at = 0;
-              for (const v of values) t.push(v);
-              t.change++;
-            }
-          },
-          () => {},
-        )
-        .finally(() => {
-          this.#asked--;
-          this.table.again();
-        });
-    }
+    focus.see([...list, ...pins.tiles.map((n) => topics.all.get(n)).filter(Boolean)], topics.all, this.page.rate());
+    past.ask(list, () => this.table.again());
   }
 
   // From the filter on to what it found.

@@ -407,7 +407,7 @@ export async function keyboard({ browser, hub, peer }) {
   await until("it is sent", async () => (await page.locator(".outcome").innerText()).startsWith("Sent"));
   await press("Escape");
   await until("and there", async () => (await text(page, "keys/c", ".v")) === "3.25");
-  await press("2");
+  await press("3");
   await page.waitForSelector(".view.log");
   await press("1", "t");
   assert((await page.evaluate(() => document.documentElement.dataset.theme)) === "light", "t switches");

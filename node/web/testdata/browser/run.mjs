@@ -9,6 +9,7 @@ import * as reasons from "./reasons.mjs";
 import { shoot } from "./screens.mjs";
 import { Hub, launch, Peer } from "./stage.mjs";
 import * as stream from "./stream.mjs";
+import * as walls from "./walls.mjs";
 
 const [binary, folder, seconds = "20"] = process.argv.slice(2);
 const browser = await launch();
@@ -35,7 +36,7 @@ async function check(name, f) {
   }
 }
 
-const checks = { ...browserChecks, ...deeds, ...stream, ...reasons, pure };
+const checks = { ...browserChecks, ...deeds, ...stream, ...reasons, ...walls, pure };
 const only = process.env.CHECK ? process.env.CHECK.split(",") : null;
 const named = (...names) => names.filter((n) => !only || only.includes(n));
 const series = async (...names) => {
@@ -50,6 +51,7 @@ await Promise.all([
   series("values", "plot", "dense", "keyboard", "topics", "shapes", "log", "admin", "people", "inert"),
   series("pure", "phones", "touch", "accessible", "heals", "resumes", "tokens", "invites"),
   series("events", "eventsOfMany", "wrongToken", "history", "rights", "looking", "clockSteps", "proxies"),
+  series("pins", "wall"),
   pictures(),
 ]);
 await series("busy"); // alone: it measures
