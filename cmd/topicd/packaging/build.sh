@@ -26,7 +26,7 @@ cp $root/etc/systemd/system/topicd.{service,socket} $out/
 
 # The notes as they are in this commit.
 rm -rf $out/notes && mkdir -p $out/notes
-git ls-files firmware-notes | grep -v /testdata/ | grep -E '\.(md|h|c|cpp|py|ino|json|properties)$|keywords.txt|assemble.sh' | while read -r f; do
+git ls-files firmware-notes | grep -v /testdata/ | grep -E '\.(md|h|c|cpp|py|ino|json|properties|svg|png)$|keywords.txt|assemble.sh' | while read -r f; do
   install -D -m 644 "$f" "$out/notes/${f#firmware-notes/}"
 done
 
