@@ -6,6 +6,7 @@ import (
 
 	"topicd/codec"
 	"topicd/node/arena"
+	"topicd/node/fan"
 )
 
 // A durable topic is a log with a longer past: its newest readings lie in the
@@ -217,3 +218,29 @@ const (
 	never  = math.MaxInt64     // when a cursor is due that waits for room in its window
 	onDisk = math.MaxInt64 - 1 // and one that waits for a page
 )
+
+// Fleeting is how many readings the session has not read that end with this process:
+// those of topics that are not durable.
+func (s *Session) Fleeting() (n uint64) {
+	h := s.hub
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	s.mu.Lock()
+	list := make([]fan.Entry, 0, s.ready.Len())
+	for i := range s.ready.Len() {
+		if e := *s.ready.At(i); !e.IsMark() {
+			list = append(list, e)
+		}
+	}
+	s.mu.Unlock()
+	for _, e := range list {
+		if t := h.topics.at(e.Topic()); t != nil {
+			t.mu.Lock()
+			if !t.dead && !t.tapedLocked() {
+				n += uint64(uint32(t.log.Next()) - e.From())
+			}
+			t.mu.Unlock()
+		}
+	}
+	return n
+}

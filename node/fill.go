@@ -202,6 +202,7 @@ type visit struct {
 	drop               uint64 // both
 
 	ep     uint64 // the topic's
+	lasts  bool   // the topic is durable
 	shared bool   // others hear the topic too: its frames are worth keeping
 	room   int    // readings that fit into its window
 }
@@ -216,7 +217,7 @@ func (v *visit) read(dst []byte, limit int, f Framer, sc *Scratch) []byte {
 		v.awaitUnlock(t, from)
 		return dst
 	}
-	v.ep = s.hub.epochOf(t)
+	v.ep, v.lasts = s.hub.epochOf(t), t.tapedLocked()
 	end := t.log.Next()
 	to := from
 	var cached *batch
@@ -317,7 +318,7 @@ func (v *visit) encode(dst []byte, from, to uint64, f Framer, sc *Scratch) ([]by
 
 // begin sets what all readings of a batch have in common.
 func (v *visit) begin(sc *Scratch) {
-	sc.reading = Reading{Topic: v.t.name, Ep: v.ep, Drop: v.drop, Text: v.view.format.Text()}
+	sc.reading = Reading{Topic: v.t.name, Ep: v.ep, Drop: v.drop, Durable: v.lasts, Text: v.view.format.Text()}
 }
 
 // one appends one reading; false when the reader does not get it.

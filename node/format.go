@@ -25,6 +25,8 @@ type Reading struct {
 	Ext     []byte // the publisher's dialect's own
 	Age     int64  // milliseconds since it arrived
 	Stored  bool   // the kept reading that SubOptions.Kept brings
+	Durable bool   // its topic is kept on disk
+	Past    bool   // it is of an earlier run of the hub
 
 	// Unwanted is set by a Format that has no message of a reading because its peer
 	// does not want it: that is no loss to be counted.

@@ -72,3 +72,31 @@ func (r *replay) unwanted(t *Topic, start uint64) uint64 {
 	}
 	return start - 1
 }
+
+// Archive is a Keeper that also keeps what a dialect knows of its clients, over
+// restarts.
+type Archive interface {
+	// Remembered yields those of a kind that are known from before: their names and
+	// notes.
+	Remembered(kind string, yield func(name string, note []byte))
+	// Remember finds a client of that kind, or begins one.
+	Remember(kind, name string) (Record, *codec.Error)
+}
+
+// Acked is the number up to which a topic is done with.
+type Acked struct {
+	Topic string
+	Seq   uint64
+}
+
+// Record is what an Archive keeps of one client: how far it is with durable topics,
+// and a note.
+type Record interface {
+	Kept
+	// Note has the note replaced, and numbers acknowledged with it, both or neither of
+	// them. It is on disk with the next sync, before a reading that is published after
+	// it is acknowledged.
+	Note(note []byte, acks []Acked) *codec.Error
+	// End forgets the client.
+	End()
+}

@@ -61,7 +61,7 @@ func (s *Session) welcomeUnlock(dst []byte, now int64, f Framer, sc *Scratch) ([
 	if t.keepsCopy(seq) {
 		log = &t.rare.copy
 	}
-	v.ep = h.epochOf(t)
+	v.ep, v.lasts = h.epochOf(t), t.tapedLocked()
 	sc.raw, _ = log.Read(h.arena, seq, sc.raw[:0], 1)
 	t.mu.Unlock()
 	rec, _ := arena.Parse(sc.raw)

@@ -261,7 +261,8 @@ func (b *Subscription) holds(topic, from uint32) bool {
 // and how many readings those were.
 func (v *visit) paged(dst []byte, p *page, f Framer, sc *Scratch) ([]byte, uint64, uint32) {
 	v.t.mu.Lock()
-	v.ep = v.s.hub.epochOf(v.t)
+	v.ep, v.lasts = v.s.hub.epochOf(v.t), true
+	began := v.t.rare.holeEnd // where this run's numbers do
 	v.t.mu.Unlock()
 	v.begin(sc)
 	at, n := p.at, int64(0)
@@ -274,6 +275,7 @@ func (v *visit) paged(dst []byte, p *page, f Framer, sc *Scratch) ([]byte, uint6
 			sc.reading.Drop += lost
 		}
 		at = seq + 1
+		sc.reading.Past = seq < began
 		var ok bool
 		if dst, ok = v.one(dst, seq, &rec, f, sc); ok {
 			n++

@@ -192,11 +192,13 @@ func (s *Session) Away(turn *Turn) {
 	}
 }
 
-// Back says that the peer of a session that was away is there again.
+// Back says that the peer of a session that was away is there again. Called by the
+// peer's reader.
 func (s *Session) Back(turn *Turn) {
 	s.mu.Lock()
 	s.away, s.stale = false, false
 	s.mu.Unlock()
+	s.budget.fill(&s.hub.opt, turn.Mono) // as any newcomer's: what a restart has asked in its name is nobody's debt
 	s.heard.Store(turn.Mono)
 }
 

@@ -30,6 +30,7 @@ const (
 	RefusedOrigin    // requests of pages of another origin
 	RefusedAddress   // connections beyond those of one address
 	RefusedLater     // publishes whose answers would wait for the disk behind too many others
+	RefusedKept      // sessions of MQTT that end with the process: no room for what would have to be kept
 	RefusedWindows   // devices whose repeated readings are not recognised: too many devices
 
 	CutBehind    // ended: no room for the list of unread topics
@@ -55,7 +56,7 @@ const (
 var counterNames = [numCounters]string{
 	"published", "delivered", "evicted", "duplicates",
 	"drop_overrun", "drop_conflated", "drop_formless",
-	"refused_sessions", "refused_topics", "refused_subscriptions", "refused_tasks", "refused_rate", "refused_large", "refused_room", "refused_malformed", "refused_forbidden", "refused_no_token", "refused_guesses", "refused_host", "refused_origin", "refused_address", "refused_later", "refused_windows",
+	"refused_sessions", "refused_topics", "refused_subscriptions", "refused_tasks", "refused_rate", "refused_large", "refused_room", "refused_malformed", "refused_forbidden", "refused_no_token", "refused_guesses", "refused_host", "refused_origin", "refused_address", "refused_later", "refused_kept", "refused_windows",
 	"cut_behind", "cut_slow", "cut_dead", "cut_malformed", "cut_protocol", "cut_replies", "cut_ended", "cut_pings", "cut_flood",
 	"failed_reads", "lost_minutes",
 	"sessions_opened", "sessions_closed", "topics_expired",

@@ -71,6 +71,16 @@ func (t *Topic) durableLocked() bool {
 	return t.rare != nil && t.rare.tape != nil && (t.rare.durable || t.rare.tape.First() < t.log.Next())
 }
 
+// tapedLocked: what is published to the topic goes to disk.
+func (t *Topic) tapedLocked() bool { return t.rare != nil && t.rare.tape != nil }
+
+// Durable tells whether what is published to the topic goes to disk.
+func (t *Topic) Durable() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.tapedLocked()
+}
+
 // epochOf changes whenever the topic's numbers restart. The caller holds t.mu.
 func (h *Hub) epochOf(t *Topic) uint64 {
 	if t.rare != nil && t.rare.ep != 0 {

@@ -29,7 +29,7 @@ func (s *server) plugs() []dialect.Plug {
 		native.Plug(s.native()),
 		scd.Plug(s.hub),
 		webchannel.Plug(s.hub),
-		mqtt.Plug(mqtt.Config{Hub: s.hub, Door: s.gate, Version: version, MaxPacket: int(s.set.maxFrame)}),
+		mqtt.Plug(s.mqtt()),
 		echo.Plug(),
 		relay.Plug(s.hub),
 		mws.Plug(mws.Config{Hub: s.hub, Access: m.access, URL: m.url, EDS: m.eds, Admin: s.gate.IsAdmin}),
@@ -40,6 +40,14 @@ func (s *server) native() native.Config {
 	c := native.Config{Hub: s.hub, Version: version, Ping: link.DefaultPing, MaxFrame: int(s.set.maxFrame), Door: s.gate}
 	if s.disk != nil { // an interface with a nil in it is not nil
 		c.Keeper = s.disk
+	}
+	return c
+}
+
+func (s *server) mqtt() mqtt.Config {
+	c := mqtt.Config{Hub: s.hub, Door: s.gate, Version: version, MaxPacket: int(s.set.maxFrame)}
+	if s.disk != nil {
+		c.Archive = s.disk
 	}
 	return c
 }

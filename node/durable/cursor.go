@@ -25,6 +25,10 @@ func cursorKey(who, name string) string { return who + "\x00" + name }
 // Subscribe finds the durable subscription of that name, or begins one. It does not
 // end for want of use until Leave.
 func (d *Disk) Subscribe(who, name, pattern string) (node.Kept, *codec.Error) {
+	return d.hold(who, name, pattern)
+}
+
+func (d *Disk) hold(who, name, pattern string) (node.Record, *codec.Error) {
 	s := &Subscription{d: d, key: cursorKey(who, name), pattern: pattern}
 	_, known := d.Store.AckedOf(s.key, pattern, "")
 	s.began = !known
@@ -62,6 +66,35 @@ func (s *Subscription) Leave() {
 	if !s.over {
 		s.over = true
 		s.d.Store.Release(s.key, s.pattern)
+	}
+}
+
+// Note implements node.Record.
+func (s *Subscription) Note(note []byte, acks []node.Acked) *codec.Error {
+	list := make([]store.Acked, len(acks))
+	for i, a := range acks {
+		list[i] = store.Acked(a)
+	}
+	return s.d.Store.Note(s.key, s.pattern, note, list)
+}
+
+// End implements node.Record.
+func (s *Subscription) End() {
+	s.over = true
+	s.d.Store.EndCursor(s.key, s.pattern)
+}
+
+// Remember implements node.Archive: a client is a cursor over all topics.
+func (d *Disk) Remember(kind, name string) (node.Record, *codec.Error) {
+	return d.hold(kind, name, "")
+}
+
+// Remembered implements node.Archive.
+func (d *Disk) Remembered(kind string, yield func(name string, note []byte)) {
+	for _, c := range d.Store.Cursors() {
+		if who, name := CursorName(c.Client); who == kind && len(c.Note) > 0 {
+			yield(name, c.Note)
+		}
 	}
 }
 

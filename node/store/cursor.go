@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"io/fs"
@@ -21,6 +22,10 @@ type cursor struct {
 	dirty   bool
 	ended   bool
 	held    int // by subscribers who are here: it does not end meanwhile
+
+	note      []byte // what its client has it remember; replaced, never changed
+	noteSeg   uint64 // the newest segment that says so
+	noteDirty bool
 }
 
 type cursorKey struct{ client, pattern string }
@@ -81,9 +86,16 @@ func (s *Store) Ack(client, pattern, topic string, seq uint64) *codec.Error {
 	defer s.poke()
 	defer s.mu.Unlock()
 	c, err := s.useLocked(client, pattern)
-	t := s.byName[topic]
-	if err != nil || t == nil {
+	if err != nil {
 		return err
+	}
+	return s.ackLocked(c, topic, seq)
+}
+
+func (s *Store) ackLocked(c *cursor, topic string, seq uint64) *codec.Error {
+	t := s.byName[topic]
+	if t == nil {
+		return nil
 	}
 	a, known := c.acks[t.num]
 	if !known {
@@ -157,7 +169,8 @@ func (s *Store) EndCursor(client, pattern string) (ok bool) {
 func (s *Store) endLocked(c *cursor) {
 	c.ended, c.dirty = true, true
 	s.acks -= len(c.acks)
-	c.acks = nil
+	s.notes -= len(c.note)
+	c.acks, c.note, c.noteDirty = nil, nil, false
 	s.movedLocked()
 }
 
@@ -167,6 +180,7 @@ type CursorInfo struct {
 	Idle            time.Duration // since it was last used
 	Topics          int           // with an acked number
 	Place           Place
+	Note            []byte
 }
 
 // Cursors lists the durable cursors, in the order of their names.
@@ -176,7 +190,7 @@ func (s *Store) Cursors() []CursorInfo {
 	var list []CursorInfo
 	for k, c := range s.cursors {
 		if !c.ended {
-			list = append(list, CursorInfo{k.client, k.pattern, now - c.used, len(c.acks), c.place})
+			list = append(list, CursorInfo{k.client, k.pattern, now - c.used, len(c.acks), c.place, c.note})
 		}
 	}
 	s.mu.Unlock()
@@ -204,6 +218,7 @@ type cursorRec struct {
 	used            int64 // wall time of the last use, 0 = the clock was not set
 	place           Place
 	acks            []cursorAck
+	note            []byte // nil: the one before holds
 }
 
 type cursorAck struct {
@@ -228,6 +243,9 @@ func (c *cursorRec) put(b []byte) []byte {
 		b = binary.AppendUvarint(b, a.ep)
 		b = binary.AppendUvarint(b, a.seq)
 	}
+	if c.note != nil { // stores of before know none
+		b = append(binary.AppendUvarint(b, uint64(len(c.note))), c.note...)
+	}
 	return b
 }
 
@@ -239,6 +257,11 @@ func parseCursor(b []byte) (c cursorRec, ok bool) {
 	c.place = Place(f.uint())
 	for n := f.uint(); n > 0 && !f.bad; n-- {
 		c.acks = append(c.acks, cursorAck{topic: string(f.bytes()), ep: f.uint(), seq: f.uint()})
+	}
+	if len(f.b) > 0 {
+		if n := f.bytes(); len(n) > 0 {
+			c.note = bytes.Clone(n)
+		}
 	}
 	return c, !f.bad
 }

@@ -214,6 +214,9 @@ func (s *Store) adoptReading(h *head, st *stream, r *rec, rd *Reading, at span) 
 func (s *Store) applyCursor(l *loader, g *segment, rec *cursorRec) {
 	k := cursorKey{rec.client, rec.pattern}
 	if rec.ended {
+		if c := s.cursors[k]; c != nil {
+			s.notes -= len(c.note)
+		}
 		delete(s.cursors, k)
 		delete(l.acks, k)
 		return
@@ -233,6 +236,10 @@ func (s *Store) applyCursor(l *loader, g *segment, rec *cursorRec) {
 		c.used -= time.Duration(w-rec.used) * time.Millisecond
 	}
 	c.written = c.used
+	if rec.note != nil {
+		s.notes += len(rec.note) - len(c.note)
+		c.note, c.noteSeg = rec.note, g.no
+	}
 	for _, a := range rec.acks {
 		a.seg = g.no
 		l.acks[k][a.topic] = a

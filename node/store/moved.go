@@ -2,8 +2,12 @@ package store
 
 import "encoding/binary"
 
-// acksPerRecord keeps a cursor's record below a block or two.
-const acksPerRecord = 64
+// Bounds of the numbers in one record of a cursor: with a note it fits into the
+// smallest segment.
+const (
+	acksPerRecord = 64
+	ackBytes      = 4 << 10 // and a name
+)
 
 // putMoved writes what has changed of cursors since the last turn.
 func (s *Store) putMoved(pos int) error {
@@ -17,7 +21,7 @@ func (s *Store) putMoved(pos int) error {
 		}
 		return nil
 	}
-	err := s.putCursors(func(c *cursor) bool { return c.dirty }, func(a ack) bool { return a.dirty }, pos)
+	err := s.putCursors(func(c *cursor) bool { return c.dirty }, func(c *cursor) bool { return c.noteDirty }, func(a ack) bool { return a.dirty }, pos)
 	if err == nil {
 		err = s.putAgain(pos)
 	}
@@ -53,6 +57,9 @@ func (s *Store) unwroteLocked(no uint64) {
 		if c.seg == no {
 			c.dirty, s.moved = true, true
 		}
+		if c.noteSeg == no {
+			c.noteDirty, s.moved = len(c.note) > 0, true
+		}
 		for num, a := range c.acks {
 			if a.seg == no {
 				a.dirty, s.moved = true, true
@@ -85,7 +92,7 @@ func (s *Store) putOf(no uint64, pos int) error {
 	s.mu.Lock()
 	any := false
 	for _, c := range s.cursors {
-		any = any || c.seg == no
+		any = any || c.seg == no || c.noteSeg == no
 		for _, a := range c.acks {
 			any = any || a.seg == no
 		}
@@ -98,7 +105,7 @@ func (s *Store) putOf(no uint64, pos int) error {
 	}
 	s.mu.Unlock()
 	if any {
-		if err := s.putCursors(func(c *cursor) bool { return c.seg == no }, func(a ack) bool { return a.seg == no }, pos); err != nil {
+		if err := s.putCursors(func(c *cursor) bool { return c.seg == no }, func(c *cursor) bool { return c.noteSeg == no }, func(a ack) bool { return a.seg == no }, pos); err != nil {
 			return err
 		}
 	}
@@ -110,10 +117,10 @@ func (s *Store) putOf(no uint64, pos int) error {
 	return nil
 }
 
-// putCursors writes the cursors and numbers that fit. What it has put counts as
+// putCursors writes the cursors, notes and numbers that fit. What it has put counts as
 // written at once: should the segment fail, abandon makes it dirty again.
-func (s *Store) putCursors(fitC func(*cursor) bool, fitA func(ack) bool, pos int) error {
-	for _, rec := range s.cursorRecs(fitC, fitA) {
+func (s *Store) putCursors(fitC, fitN func(*cursor) bool, fitA func(ack) bool, pos int) error {
+	for _, rec := range s.cursorRecs(fitC, fitN, fitA) {
 		payload := rec.put(nil)
 		if err := s.room(len(payload), pos); err != nil {
 			return err
@@ -125,7 +132,7 @@ func (s *Store) putCursors(fitC func(*cursor) bool, fitA func(ack) bool, pos int
 }
 
 // cursorRecs makes the records of what fits.
-func (s *Store) cursorRecs(fitC func(*cursor) bool, fitA func(ack) bool) (list []cursorRec) {
+func (s *Store) cursorRecs(fitC, fitN func(*cursor) bool, fitA func(ack) bool) (list []cursorRec) {
 	now, wall := s.opt.Mono(), s.opt.Wall()
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -134,16 +141,20 @@ func (s *Store) cursorRecs(fitC func(*cursor) bool, fitA func(ack) bool) (list [
 		if wall >= sane {
 			rec.used = wall - (now - c.used).Milliseconds()
 		}
-		whole := fitC(c)
+		whole, size := fitC(c), 0
+		if fitN(c) && len(c.note) > 0 { // in one record with numbers
+			rec.note, whole = c.note, true
+		}
 		for num, a := range c.acks {
 			if !fitA(a) {
 				continue
 			}
 			t := s.table[num]
 			rec.acks = append(rec.acks, cursorAck{topic: t.name, ep: t.ep, seq: a.seq, num: num})
-			if len(rec.acks) == acksPerRecord {
+			if size += len(t.name) + 16; len(rec.acks) == acksPerRecord || size > ackBytes {
+				size = 0
 				list = append(list, rec)
-				rec.acks, whole = nil, false
+				rec.acks, rec.note, whole = nil, nil, false
 			}
 		}
 		if whole || len(rec.acks) > 0 {
@@ -164,6 +175,10 @@ func (s *Store) wrote(rec *cursorRec) {
 		return
 	}
 	c.seg = no
+	if rec.note != nil {
+		c.noteSeg = no
+		c.noteDirty = len(c.note) > 0 && &c.note[0] != &rec.note[0]
+	}
 	if c.place == rec.place && c.ended == rec.ended {
 		c.dirty = false
 		s.ending = s.ending || c.ended

@@ -29,7 +29,7 @@ func (s *Store) Stats() Stats {
 //	         3 × segment          what the head has not written, a segment read whole
 //	         segment/24 × 48      the head's index: a reading takes 24 bytes or more
 //	         segment/64 × 120     its streams
-//	         Acks × 64
+//	         Acks × 64, and a MiB of notes
 //
 // A Read takes 64 KiB more for as long as it runs, and a segment where damage
 // is in the way.
@@ -38,6 +38,6 @@ func Worst(o Options, topics int) int64 {
 	n, seg := int64(min(topics, o.Topics)), int64(o.segmentSize())
 	segs := o.segmentBytes()/seg + 1
 	opening := int64(o.Devices)*5/4*(PerDevice*32+120) + seg
-	running := 2*int64(o.Pending) + 3*seg + seg/24*48 + min(n, seg/64)*120 + int64(o.Acks)*64
+	running := 2*int64(o.Pending) + 3*seg + seg/24*48 + min(n, seg/64)*120 + int64(o.Acks)*64 + int64(o.noteBytes())
 	return n*320 + segs*(160+n/8) + max(opening, running)
 }

@@ -48,6 +48,7 @@ type Store struct {
 	stats    Stats
 	cursors  map[cursorKey]*cursor
 	acks     int
+	notes    int  // bytes of all cursors' notes
 	moved    bool // a cursor has changed
 	ending   bool // the end of a cursor was put
 	closing  bool

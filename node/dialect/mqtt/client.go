@@ -22,6 +22,7 @@ type client struct {
 	conn atomic.Pointer[conn] // nil while it is away; written under the server's mu
 	over atomic.Bool          // cut while it was away
 	kept bool                 // sess outlives connections: it is not a connection's own; static after construction
+	keep *keep                // of a kept one: what outlives the process; static after construction
 
 	// guarded by the server's mu
 	gone   bool   // another session has its name, or its time is over
@@ -41,8 +42,8 @@ type absence struct {
 	will  *will  // that waits for its delay
 }
 
-// more is what only some clients have. It is guarded by the client's mu, received
-// owned by the connection's reader.
+// more is what only some clients have. It is guarded by the client's mu; received is
+// changed by the connection's reader only.
 type more struct {
 	flights  []flight
 	aliases  []string // that the client knows: alias n is aliases[n-1]
@@ -123,8 +124,15 @@ func (c *client) judge(turn *node.Turn) {
 	}
 }
 
+// incoming is a message of QoS 2 that its client has not released.
+type incoming struct {
+	id  uint16
+	old bool   // of an earlier run of the hub: its id may be another message's since
+	sum uint32 // of a client that is kept: what the message said
+}
+
 // idSet are packet identifiers; most often there are none, and never many.
-type idSet []uint16
+type idSet []incoming
 
 // unreleased are the QoS 2 messages of the client. For the connection's reader.
 func (c *client) unreleased() *idSet {
@@ -133,13 +141,20 @@ func (c *client) unreleased() *idSet {
 	return &c.out.rest().received
 }
 
-func (s *idSet) has(id uint16) bool { return slices.Contains(*s, id) }
-
-func (s *idSet) add(id uint16) { *s = append(*s, id) }
+// has reports whether a message of that identifier has come, and is not another one
+// than before a restart.
+func (s *idSet) has(id uint16, sum uint32) bool {
+	for _, x := range *s {
+		if x.id == id {
+			return !x.old || x.sum == sum
+		}
+	}
+	return false
+}
 
 func (s *idSet) remove(id uint16) bool {
 	for i, x := range *s {
-		if x == id {
+		if x.id == id {
 			*s = append((*s)[:i], (*s)[i+1:]...)
 			return true
 		}

@@ -200,6 +200,7 @@ func (c *conn) start(q *claim, client *client, present bool, turn *node.Turn) {
 	}
 	client.attend(turn)
 	client.sess.Resume(turn)
+	client.touch()
 	client.roomier()
 	p.(node.Sink).Wake()
 }

@@ -18,6 +18,7 @@ type feed struct {
 	lastID    uint16
 	inLine    bool   // the box is a task of the session
 	asked     bool   // somebody asked for the box while it was being emptied
+	old       bool   // readings of before this run may have been sent
 	maxPacket uint32 // the client's maximum packet size, 0 = none
 	subs      subs
 	box       *box  // nil = empty
@@ -45,6 +46,7 @@ type flight struct {
 	qos      byte
 	released bool // PUBREC has come: PUBREL is to be answered (4.3.3)
 	retain   bool
+	durable  bool // what it says is on disk
 	topic    string
 	ep, seq  uint64
 }
@@ -70,6 +72,9 @@ func (c *client) Append(dst []byte, r *node.Reading) ([]byte, bool) {
 	defer c.mu.Unlock()
 	o := &c.out
 	w := o.wants(r.Topic)
+	if w.qos > 0 {
+		c.keepSent(r)
+	}
 	if !w.some || w.noLocal && r.Origin == c.sess.ID() || r.Stored && isEmpty(r) {
 		r.Unwanted = true
 		return dst, false
@@ -94,13 +99,14 @@ func (f flat) Text() bool { return false }
 func (o *feed) send(dst []byte, r *node.Reading, qos byte, retain bool, ids []uint32) ([]byte, bool) {
 	m := message{v: o.v, qos: min(qos, publishedQoS(r)), retain: r.Stored || retain}
 	if m.qos > 0 {
+		m.dup = o.old && r.Past
 		m.id = o.nextID()
 	}
 	out, ok := o.write(dst, r, &m, ids)
 	if ok && m.qos > 0 {
 		o.lastID = m.id
 		x := o.rest()
-		x.flights = append(x.flights, flight{id: m.id, qos: m.qos, retain: m.retain, topic: r.Topic, ep: r.Ep, seq: r.Seq})
+		x.flights = append(x.flights, flight{id: m.id, qos: m.qos, retain: m.retain, durable: r.Durable, topic: r.Topic, ep: r.Ep, seq: r.Seq})
 	}
 	return out, ok
 }

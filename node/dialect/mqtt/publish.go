@@ -1,6 +1,7 @@
 package mqtt
 
 import (
+	"hash/crc32"
 	"sync"
 
 	"topicd/codec"
@@ -73,13 +74,15 @@ func (c *conn) published(p node.Peer, pkt []byte, turn *node.Turn) *packet.Error
 		topic = []byte(known[q.Alias-1].name)
 	}
 	if q.QoS == 2 {
-		if c.client.unreleased().has(q.ID) {
+		in := incoming{id: q.ID, sum: c.client.sum(topic, q.Payload)}
+		if c.client.unreleased().has(in.id, in.sum) {
 			c.ack(p, packet.PUBREC, q.ID, packet.Success, turn)
 			return nil
 		}
 		if len(*c.client.unreleased()) >= receiveMaximum {
 			return errTooMany
 		}
+		c.receive(topic, in, turn)
 	}
 	if q.Has.Has(packet.PayloadFormat) && q.Props.Num(packet.PayloadFormat, 0) == 1 && !packet.ValidUTF8(q.Payload) {
 		return c.refused(p, &q, packet.BadPayload, turn)
@@ -97,8 +100,8 @@ func (c *conn) published(p node.Peer, pkt []byte, turn *node.Turn) *packet.Error
 	case 1:
 		c.stored(p, packet.PUBACK, q.ID, &res, turn)
 	case 2:
-		if res.Unkept == nil || c.v != packet.V5 { // else PUBREC says that it is over
-			c.client.unreleased().add(q.ID)
+		if res.Unkept != nil && c.v == packet.V5 { // PUBREC says that it is over
+			c.client.release(q.ID)
 		}
 		c.stored(p, packet.PUBREC, q.ID, &res, turn)
 	}
@@ -137,17 +140,18 @@ func (c *conn) alias(n uint16, res *node.Published, topic []byte) bool {
 // has no right is acknowledged all the same (3.1.1: 3.3.5-2), and what there is no
 // room for ends the connection, so that it is sent again.
 func (c *conn) refused(p node.Peer, q *packet.Publish, why packet.Reason, turn *node.Turn) *packet.Error {
+	ends := c.v != packet.V5 && why != packet.NotAuthorized && why != packet.BadTopic
+	if q.QoS == 2 && (ends || c.v == packet.V5) {
+		c.client.release(q.ID)
+	}
 	switch {
 	case q.QoS == 0:
-	case c.v != packet.V5 && why != packet.NotAuthorized && why != packet.BadTopic:
+	case ends:
 		return errNoRoomAt
 	case q.QoS == 1:
 		c.ack(p, packet.PUBACK, q.ID, why, turn)
 	default:
 		c.ack(p, packet.PUBREC, q.ID, why, turn)
-		if c.v != packet.V5 {
-			c.client.unreleased().add(q.ID)
-		}
 	}
 	return nil
 }
@@ -212,7 +216,7 @@ func (c *conn) acked(p node.Peer, pkt []byte, turn *node.Turn) *packet.Error {
 	}
 	if a.Type == packet.PUBREL { // of what the client sends
 		why := packet.Success
-		if !c.client.unreleased().remove(a.ID) {
+		if !c.client.release(a.ID) {
 			why = packet.IDNotFound
 		}
 		c.ack(p, packet.PUBCOMP, a.ID, why, turn)
@@ -250,11 +254,47 @@ func (c *client) acked(a *packet.Ack) (landed bool, release *packet.Ack) {
 			landed = true
 		default:
 			o.more.flights[i].released = true
+			c.touch()
 			return false, &packet.Ack{Type: packet.PUBREL, ID: a.ID}
 		}
 	}
 	if landed {
 		o.land(i)
 	}
+	c.touch()
 	return landed, nil
+}
+
+// sum tells two messages apart that have one identifier, one before and one after a
+// restart.
+func (c *client) sum(topic, payload []byte) uint32 {
+	if c.keep == nil {
+		return 0
+	}
+	return crc32.Update(crc32.ChecksumIEEE(topic), crc32.IEEETable, payload)
+}
+
+// receive notes that a message of QoS 2 has come. Where it is kept on disk the note is
+// there before it: sent once more after a restart it is not stored again.
+func (c *conn) receive(topic []byte, in incoming, turn *node.Turn) {
+	cl := c.client
+	got := cl.unreleased()
+	cl.mu.Lock()
+	got.remove(in.id) // an old one
+	*got = append(*got, in)
+	cl.mu.Unlock()
+	if cl.keep != nil {
+		if t := c.srv.hub.Find(topic); t == nil || t.Durable() {
+			c.srv.save(cl, turn)
+		}
+	}
+}
+
+// release: a message of QoS 2 is over.
+func (c *client) release(id uint16) bool {
+	got := c.unreleased()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.touch()
+	return got.remove(id)
 }

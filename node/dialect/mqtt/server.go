@@ -2,7 +2,6 @@ package mqtt
 
 import (
 	"context"
-	"math"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -24,6 +23,7 @@ type Config struct {
 	Away      int           // clients that are kept without a connection; default a quarter of the hub's sessions
 	Unread    int           // topics that they have not read, all together; default an eighth of what the hub's lists may hold
 	Expiry    time.Duration // how long at most; default 7 days
+	Archive   node.Archive  // what keeps clients over a restart; nil: nothing does
 }
 
 func (c Config) withDefaults() Config {
@@ -61,6 +61,8 @@ type Server struct {
 	said  bound.Bytes // answers in boxes
 	names bound.Bytes // that aliases stand for, of what is no topic
 
+	unsaved atomic.Bool // notes are to be written
+
 	telling sync.Mutex    // before mu
 	told    int64         // when the figures were, by the hub's clock; guarded by telling
 	watched atomic.Bool   // somebody subscribed to the figures
@@ -74,6 +76,9 @@ func Plug(cfg Config) dialect.Plug {
 	server := func() *Server {
 		once.Do(func() { s = newServer(cfg) })
 		return s
+	}
+	if cfg.Hub != nil && cfg.Archive != nil {
+		server() // who is away is there before anybody comes
 	}
 	return dialect.Plug{
 		Name: "mqtt", Title: "MQTT",
@@ -95,6 +100,11 @@ func newServer(cfg Config) *Server {
 	s.wills.Most, s.wills.Few = maxWills, smallWill
 	s.said.Most, s.said.Few = 1<<20, 512
 	s.names.Most = 1 << 20
+	if cfg.Archive != nil {
+		turn := s.hub.Turn()
+		s.restore(turn)
+		turn.Wake()
+	}
 	return s
 }
 
@@ -163,6 +173,9 @@ func (s *Server) makeLocked(q *claim, turn *node.Turn) *client {
 		sess, err := s.hub.Open(c, i.Addr, i.URL, turn)
 		if err == nil {
 			c.sess, c.kept = sess, true
+			if s.cfg.Archive != nil {
+				c.keep = new(keep)
+			}
 		} else {
 			q.expiry = 0
 		}
@@ -224,6 +237,10 @@ func (s *Server) leave(cn *conn, turn *node.Turn) {
 		ends = append(ends, s.takeLocked(c))
 	}
 	s.mu.Unlock()
+	if keep {
+		s.save(c, turn)
+		s.wake() // its time runs
+	}
 	if w != nil {
 		s.publishWill(c, w, turn)
 	}
@@ -262,148 +279,10 @@ func (s *Server) takeLocked(c *client) (end func(*node.Turn)) {
 		if w != nil {
 			s.publishWill(c, w, turn)
 		}
+		c.endRecord()
 		if c.kept {
 			c.sess.Close(turn)
 		}
-	}
-}
-
-// crowdedLocked takes clients that have been away for longest while there are too
-// many, or too much that they have not read: of the address that has most of them,
-// so that one peer with many names does not push out all others'.
-func (s *Server) crowdedLocked(ends []func(*node.Turn)) []func(*node.Turn) {
-	if s.away <= s.cfg.Away && s.unread <= s.cfg.Unread {
-		return ends
-	}
-	n := make(map[string]int)
-	for _, c := range s.clients {
-		if c.conn.Load() == nil {
-			n[c.absent.owner]++
-		}
-	}
-	for s.away > s.cfg.Away || s.unread > s.cfg.Unread {
-		var oldest *client
-		for _, c := range s.clients {
-			if c.conn.Load() == nil && (oldest == nil || n[c.absent.owner] > n[oldest.absent.owner] ||
-				n[c.absent.owner] == n[oldest.absent.owner] && c.absent.since < oldest.absent.since) {
-				oldest = c
-			}
-		}
-		if oldest == nil {
-			break
-		}
-		n[oldest.absent.owner]--
-		s.unread -= oldest.sess.Unread()
-		s.hub.Stats.Add(node.CutBehind, 1)
-		ends = append(ends, s.takeLocked(oldest))
-	}
-	return ends
-}
-
-// run keeps the time of wills, of clients that are away, and the figures. Without
-// any of them it sleeps: a hub with nothing to do lets its board do so too.
-func (s *Server) run(ctx context.Context) {
-	const every = 500 * time.Millisecond
-	tick := time.NewTimer(every)
-	defer tick.Stop()
-	turn := s.hub.Turn()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-s.kick:
-		case <-tick.C:
-		}
-		s.hub.Tick(turn)
-		s.sweep(turn)
-		s.figures(turn)
-		turn.Wake()
-		if s.waits() {
-			tick.Reset(every)
-		}
-	}
-}
-
-// wake has run look now.
-func (s *Server) wake() {
-	select {
-	case s.kick <- struct{}{}:
-	default:
-	}
-}
-
-// waits tells whether there is anything that time changes.
-func (s *Server) waits() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.away > 0 || s.watched.Load()
-}
-
-func (s *Server) sweep(turn *node.Turn) {
-	for _, end := range s.due(turn) {
-		end(turn)
-		turn.Wake()
-	}
-}
-
-// due is what has to be done now.
-func (s *Server) due(turn *node.Turn) (todo []func(*node.Turn)) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.unread = 0
-	for _, c := range s.clients {
-		if c.conn.Load() != nil {
-			continue
-		}
-		s.unread += c.sess.Unread()
-		if w := c.absent.will; w != nil && turn.Mono >= w.due {
-			c.absent.will = nil
-			todo = append(todo, func(turn *node.Turn) { s.publishWill(c, w, turn) })
-		}
-		if c.over.Load() || turn.Mono-c.absent.since >= s.span(c.expiry) {
-			todo = append(todo, s.takeLocked(c))
-		}
-	}
-	for _, g := range s.shares { // what waited for room in boxes of others
-		todo = append(todo, func(*node.Turn) { g.handOut() })
-	}
-	return s.crowdedLocked(todo)
-}
-
-// span is an expiry in milliseconds, as far as it is kept.
-func (s *Server) span(expiry uint32) int64 {
-	most := s.cfg.Expiry.Milliseconds()
-	if expiry == forever {
-		return most
-	}
-	return min(int64(expiry)*1000, most)
-}
-
-// allowed is an expiry that a client asked for, as far as it gets it.
-func (s *Server) allowed(expiry uint32) uint32 {
-	return uint32(min(int64(expiry), int64(s.cfg.Expiry/time.Second), math.MaxUint32))
-}
-
-// closeFor is how long close takes at most: those who are left end with the hub.
-const closeFor = 300 * time.Millisecond
-
-// close ends those who are away: everybody else has left.
-func (s *Server) close() {
-	turn := s.hub.Turn()
-	s.mu.Lock()
-	var ends []func(*node.Turn)
-	for _, c := range s.clients {
-		s.forget(c.takeWillLocked())
-		ends = append(ends, s.takeLocked(c))
-	}
-	s.mu.Unlock()
-	began := time.Now()
-	for _, end := range ends {
-		if time.Since(began) > closeFor {
-			return
-		}
-		end(turn)
-		turn.Wake()
 	}
 }
 

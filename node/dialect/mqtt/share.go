@@ -284,13 +284,17 @@ func (g *share) Text() bool { return false }
 
 // roomier: the client may take more of its shares.
 func (c *client) roomier() {
-	c.mu.Lock()
-	var shares []*share
-	if m := c.out.more; m != nil {
-		shares = slices.Clone(m.shares)
-	}
-	c.mu.Unlock()
-	for _, g := range shares {
+	for _, g := range c.sharesOf() {
 		g.handOut()
 	}
+}
+
+// sharesOf are the shares that a client is a member of.
+func (c *client) sharesOf() []*share {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.out.more == nil {
+		return nil
+	}
+	return slices.Clone(c.out.more.shares)
 }

@@ -38,10 +38,11 @@ func (c *conn) subscribe(p node.Peer, pkt []byte, turn *node.Turn) *packet.Error
 	for i := range todo {
 		if p.Session().Debt() > maxDebt {
 			a.Codes[todo[i].at] = subCode(packet.QuotaExceeded, c.v)
-		} else if err := c.add(p.Session(), &todo[i], turn); err != nil {
+		} else if err := c.client.add(p.Session(), &todo[i], false, turn); err != nil {
 			a.Codes[todo[i].at] = subCode(reasonOf(err, packet.SUBACK), c.v)
 		}
 	}
+	c.srv.save(c.client, turn)
 	if !c.client.say(a.Append(nil, c.v), turn) {
 		return errNotReading
 	}
@@ -81,14 +82,14 @@ func longShare(filter []byte) bool {
 	return len(name) > maxShareName
 }
 
-// add makes a subscription or changes it.
-func (c *conn) add(s *node.Session, w *wanted, turn *node.Turn) *codec.Error {
+// add makes a subscription or changes it. again: it was there before a restart.
+func (cl *client) add(s *node.Session, w *wanted, again bool, turn *node.Turn) *codec.Error {
 	if packet.IsShared([]byte(w.filter)) {
-		return c.srv.join(c.client, w.sub, s, turn)
+		return cl.srv.join(cl, w.sub, s, turn)
 	}
-	cl := c.client
 	cl.mu.Lock()
-	isNew := cl.out.subs.find(w.filter) == nil
+	old := cl.out.subs.find(w.filter)
+	isNew, begins := old == nil, old == nil || old.qos == 0
 	w.as = cl.as(&w.sub)
 	cl.out.subs.put(w.sub)
 	cl.out.changed()
@@ -107,13 +108,19 @@ func (c *conn) add(s *node.Session, w *wanted, turn *node.Turn) *codec.Error {
 		_, _ = s.Subscribe([]byte(o.filter), node.SubOptions{Format: cl.format(o.as)}, turn)
 	}
 	if codec.IsReserved([]byte(w.filter)) {
-		if !c.srv.watched.Swap(true) {
-			c.srv.figures(turn)
-			c.srv.wake()
+		if !cl.srv.watched.Swap(true) {
+			cl.srv.figures(turn)
+			cl.srv.wake()
 		}
 	}
-	kept := w.handling == 0 || w.handling == 1 && isNew
-	_, err := s.Subscribe([]byte(w.filter), node.SubOptions{Format: format, Kept: kept}, turn)
+	opt := node.SubOptions{Format: format, Kept: w.handling == 0 || w.handling == 1 && isNew}
+	if w.qos > 0 && begins {
+		if x := cl.cursor(w.filter, !again); x != nil {
+			opt.Cursor = x
+			defer x.done()
+		}
+	}
+	_, err := s.Subscribe([]byte(w.filter), opt, turn)
 	if err != nil && isNew {
 		cl.mu.Lock()
 		cl.out.subs.remove(w.filter)
@@ -153,6 +160,7 @@ func (c *conn) unsubscribe(p node.Peer, pkt []byte, turn *node.Turn) *packet.Err
 		}
 		a.Codes = append(a.Codes, byte(code))
 	}
+	c.srv.save(c.client, turn)
 	p.Send(false, a.Append(nil, c.v), turn)
 	return nil
 }

@@ -1,0 +1,143 @@
+package mqtt
+
+import "encoding/binary"
+
+// note is what is kept of a client beside how far it is with durable topics. Its form
+// is a number of the form, then what stands in append, numbers as varints.
+type note struct {
+	here bool   // it was connected
+	left uint32 // of its expiry, in seconds
+	addr string
+	lost uint64 // readings of topics that are not durable, which end with the process
+	subs []sub  // written: only those that are shared
+}
+
+const noteForm = 1
+
+// Bits of a subscription and of a flight, above their QoS.
+const (
+	noteNoLocal     = 1 << 2
+	noteAsPublished = 1 << 3
+	noteReleased    = 1 << 2
+	noteRetain      = 1 << 3
+)
+
+// append appends the note of c, whose mu the caller holds.
+func (n *note) append(b []byte, c *client) []byte {
+	num := func(v uint64) { b = binary.AppendUvarint(b, v) }
+	text := func(s string) { b = append(binary.AppendUvarint(b, uint64(len(s))), s...) }
+	bit := func(v *uint64, on bool, bit uint64) {
+		if on {
+			*v |= bit
+		}
+	}
+	o := &c.out
+	num(noteForm)
+	here := uint64(0)
+	bit(&here, n.here, 1)
+	num(here)
+	num(uint64(n.left))
+	text(n.addr)
+	num(uint64(o.lastID))
+	list := n.subs
+	for x := range o.subs.all {
+		list = append(list, *x)
+	}
+	num(uint64(len(list)))
+	for i := range list {
+		x := &list[i]
+		f := uint64(x.qos)
+		bit(&f, x.noLocal, noteNoLocal)
+		bit(&f, x.asPublished, noteAsPublished)
+		text(x.filter)
+		num(f)
+		num(uint64(x.id))
+	}
+	few := o.more
+	if few == nil {
+		few = new(more)
+	}
+	flights, gone := 0, n.lost
+	for i := range few.flights {
+		if x := &few.flights[i]; x.durable || x.released {
+			flights++
+		} else {
+			gone++
+		}
+	}
+	num(gone)
+	num(uint64(flights))
+	for i := range few.flights {
+		x := &few.flights[i]
+		if !x.durable && !x.released {
+			continue
+		}
+		f := uint64(x.qos)
+		bit(&f, x.released, noteReleased)
+		bit(&f, x.retain, noteRetain)
+		num(uint64(x.id))
+		num(f)
+		text(x.topic)
+		num(x.ep)
+		num(x.seq)
+	}
+	num(uint64(len(few.received)))
+	for _, x := range few.received {
+		num(uint64(x.id))
+		num(uint64(x.sum))
+	}
+	return b
+}
+
+// parse reads a note, and puts what of it is a client's into c; false: it is none.
+func (n *note) parse(b []byte, c *client) bool {
+	bad := false
+	num := func() uint64 {
+		v, k := binary.Uvarint(b)
+		if k <= 0 {
+			bad, b = true, nil
+			return 0
+		}
+		b = b[k:]
+		return v
+	}
+	text := func() string {
+		k := num()
+		if k > uint64(len(b)) {
+			bad, b = true, nil
+			return ""
+		}
+		s := string(b[:k])
+		b = b[k:]
+		return s
+	}
+	if num() != noteForm {
+		return false
+	}
+	o := &c.out
+	n.here = num()&1 != 0
+	n.left = uint32(num())
+	n.addr = text()
+	o.lastID = uint16(num())
+	for k := num(); k > 0 && !bad; k-- {
+		x := sub{filter: text()}
+		f := num()
+		x.qos, x.noLocal, x.asPublished, x.id = byte(f&3), f&noteNoLocal != 0, f&noteAsPublished != 0, uint32(num())
+		n.subs = append(n.subs, x)
+	}
+	n.lost = num()
+	for k := num(); k > 0 && !bad; k-- {
+		x := flight{id: uint16(num()), durable: true}
+		f := num()
+		x.qos, x.released, x.retain = byte(f&3), f&noteReleased != 0, f&noteRetain != 0
+		x.topic, x.ep, x.seq = text(), num(), num()
+		o.rest().flights = append(o.rest().flights, x)
+	}
+	for k := num(); k > 0 && !bad; k-- {
+		o.rest().received = append(o.rest().received, incoming{id: uint16(num()), sum: uint32(num()), old: true})
+	}
+	if n.here { // numbers that it was sent since are not known: none of them is given again soon
+		o.lastID += 1 << 15
+	}
+	return !bad && (o.more == nil || len(o.more.flights) <= maxWindow && len(o.more.received) <= receiveMaximum)
+}
