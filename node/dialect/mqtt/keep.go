@@ -37,9 +37,6 @@ const kind = "mqtt"
 // meanwhile comes again after a restart.
 const maxSent = 4096
 
-// archived tells whether anything outlives the process.
-func (s *Server) archived() bool { return s.cfg.Archive != nil }
-
 // keepSent notes that a reading of a durable topic was read. The caller holds c.mu.
 func (c *client) keepSent(r *node.Reading) {
 	k := c.keep

@@ -22,7 +22,6 @@ type life struct {
 	*run
 	disk *durable.Disk
 	hub  *dialecttest.Hub
-	srv  *Server
 	dir  string
 }
 
@@ -37,7 +36,7 @@ func live(t *testing.T, v packet.Version, dir string, door dialect.Door, do func
 		t.Cleanup(func() { _ = disk.Close() })
 		l := &life{disk: disk, dir: dir}
 		l.hub = dialecttest.Start(t, dialecttest.Options{
-			Hub:      node.Options{Rate: -1, Disk: disk, Epoch: disk.Store.Epoch()},
+			Hub:      node.Options{Rate: -1, Sessions: 4096, Disk: disk, Epoch: disk.Store.Epoch()},
 			MaxFrame: 1 << 20,
 			Plugs: func(h *node.Hub) []dialect.Plug {
 				disk.Attach(h)

@@ -26,16 +26,9 @@ const (
 func (n *note) append(b []byte, c *client) []byte {
 	num := func(v uint64) { b = binary.AppendUvarint(b, v) }
 	text := func(s string) { b = append(binary.AppendUvarint(b, uint64(len(s))), s...) }
-	bit := func(v *uint64, on bool, bit uint64) {
-		if on {
-			*v |= bit
-		}
-	}
 	o := &c.out
 	num(noteForm)
-	here := uint64(0)
-	bit(&here, n.here, 1)
-	num(here)
+	num(bit(n.here, 1))
 	num(uint64(n.left))
 	text(n.addr)
 	num(uint64(o.lastID))
@@ -46,11 +39,8 @@ func (n *note) append(b []byte, c *client) []byte {
 	num(uint64(len(list)))
 	for i := range list {
 		x := &list[i]
-		f := uint64(x.qos)
-		bit(&f, x.noLocal, noteNoLocal)
-		bit(&f, x.asPublished, noteAsPublished)
 		text(x.filter)
-		num(f)
+		num(uint64(x.qos) | bit(x.noLocal, noteNoLocal) | bit(x.asPublished, noteAsPublished))
 		num(uint64(x.id))
 	}
 	few := o.more
@@ -72,11 +62,8 @@ func (n *note) append(b []byte, c *client) []byte {
 		if !x.durable && !x.released {
 			continue
 		}
-		f := uint64(x.qos)
-		bit(&f, x.released, noteReleased)
-		bit(&f, x.retain, noteRetain)
 		num(uint64(x.id))
-		num(f)
+		num(uint64(x.qos) | bit(x.released, noteReleased) | bit(x.retain, noteRetain))
 		text(x.topic)
 		num(x.ep)
 		num(x.seq)
@@ -87,6 +74,13 @@ func (n *note) append(b []byte, c *client) []byte {
 		num(uint64(x.sum))
 	}
 	return b
+}
+
+func bit(on bool, v uint64) uint64 {
+	if on {
+		return v
+	}
+	return 0
 }
 
 // parse reads a note, and puts what of it is a client's into c; false: it is none.
