@@ -28,7 +28,8 @@
 //
 // Topic, epoch and publisher are a stream, defined in its first two records and
 // once more 8 KiB on; the others name it by a number. So losing any one record
-// costs that record only. A reading of 100 bytes takes about 125.
+// costs that record only; a record whose definitions are all lost is damage. A
+// reading of 100 bytes takes about 125.
 //
 // The footer (entries sorted by hash, offsets by topic, definitions) is made
 // from the records and can be made anew. Memory keeps one bit per topic and
@@ -43,8 +44,9 @@
 // by its DevSeq is answered by asking Status of the first one's place again.
 // In trouble Append refuses at once (507 full, 503 failing, Retry 5 s). A failed
 // fsync is never tried again on the same pages: the segment is given up at what
-// was synced, and what waits is written anew to another. The writer tries every
-// 5 s.
+// was synced, and what waits is written anew to another, whose first record says
+// where the failed one ends (its truncation may never reach the device). The
+// writer tries every 5 s.
 //
 // # Numbers
 //

@@ -21,6 +21,10 @@ func (s *Store) load(l *loader, no uint64, size int64, last bool) {
 	if last {
 		l.clean = false
 	}
+	end, cut := l.cuts[no]
+	if cut = cut && end < len(buf); cut { // what is behind was never acknowledged from here
+		buf = buf[:end]
+	}
 	if len(buf) == 0 { // begun, and nothing of it ever written
 		if s.opt.FS.Remove(s.segPath(no)) == nil {
 			s.drop(g)
@@ -30,7 +34,9 @@ func (s *Store) load(l *loader, no uint64, size int64, last bool) {
 	p := parseSegment(g.key, buf)
 	g.end = len(buf)
 	torn, bad := p.torn(len(buf))
-	if torn >= 0 {
+	if cut && torn < 0 {
+		torn = end
+	} else if torn >= 0 {
 		l.torn = true
 		s.stats.Torn++
 		s.opt.Log.Warn("store: a torn tail was cut", "file", s.segPath(no), "offset", torn, "bytes", len(buf)-torn)
@@ -45,7 +51,7 @@ func (s *Store) load(l *loader, no uint64, size int64, last bool) {
 		kind, payload, _ := g.key.record(buf, at.off, at.off)
 		s.apply(l, g, &p, at, kind, payload)
 	}
-	if torn >= 0 && !last {
+	if torn >= 0 && torn < len(buf) && !last {
 		bad, l.gap, l.hurt = append(bad, span{torn, len(buf)}), true, true // more than a tail: kept aside
 	}
 	if err := s.mend(g, l.head, buf, bad, torn); err != nil {
@@ -116,8 +122,7 @@ func (s *Store) apply(l *loader, g *segment, p *parsed, at span, kind byte, payl
 		r, ok := parseReading(payload)
 		st := p.streams.get(r.stream)
 		if !ok || st == nil {
-			l.gap, l.hurt = true, true // its stream's definitions are lost
-			return
+			return // parseSegment keeps these away
 		}
 		rd := r.in(st, "")
 		s.applyReading(l, g, st, &rd, at, r.ctl&ctlCarried != 0)

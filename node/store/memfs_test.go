@@ -1,6 +1,7 @@
 package store
 
 import (
+	"fmt"
 	"io"
 	"io/fs"
 	"maps"
@@ -26,12 +27,14 @@ type memFS struct {
 	room   int64                       // bytes of the device, 0 = no bound
 	life   int                         // handles of an earlier life are dead
 	dead   bool                        // crashed, and not yet up again
+	trace  []string                    // what was done, for a test that fails
 }
 
 type memFile struct {
 	now, old []byte       // what programs see; what was synced
 	dirty    map[int]bool // sectors that differ in an unknown way
 	lost     map[int]bool // sectors of a sync that failed: no later sync writes them
+	ghost    []byte       // what a truncation cut off and no sync has made durable
 }
 
 const sector = 512
@@ -40,7 +43,35 @@ func newMemFS(seed int64) *memFS {
 	return &memFS{rnd: rand.New(rand.NewSource(seed)), files: map[string]*memFile{}, stable: map[string]*memFile{}, dirs: map[string]bool{}, locked: map[string]bool{}}
 }
 
+// note keeps the last of what was done.
+func (m *memFS) note(f string, a ...any) {
+	if len(m.trace) == 600 {
+		m.trace = append(m.trace[:0], m.trace[300:]...)
+	}
+	m.trace = append(m.trace, fmt.Sprintf(f, a...))
+}
+
+func (m *memFS) tell(f string, a ...any) {
+	m.mu.Lock()
+	m.note(f, a...)
+	m.mu.Unlock()
+}
+
+func (m *memFS) told() string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return strings.Join(m.trace, "\n")
+}
+
 func (m *memFS) err(op, name string) error {
+	e := m.fault(op, name)
+	if op != "read" {
+		m.note("%s %s %v", op, name, e)
+	}
+	return e
+}
+
+func (m *memFS) fault(op, name string) error {
 	if m.dead {
 		return syscall.EIO
 	}
@@ -76,14 +107,20 @@ func (m *memFS) crash() {
 			next[name] = f
 		}
 	}
-	for _, f := range next {
+	for name, f := range next {
+		o, n := len(f.old), len(f.now)
 		f.cut(m.rnd)
+		m.note("crash %s old %d now %d -> %d", name, o, n, len(f.now))
 	}
 	m.files = next
 	m.stable = maps.Clone(next)
 }
 
 func (f *memFile) cut(rnd *rand.Rand) {
+	if f.ghost != nil && rnd.Intn(2) == 0 { // the truncation never came
+		f.now = f.ghost
+	}
+	f.ghost = nil
 	size := len(f.old)
 	switch n := len(f.now); rnd.Intn(4) {
 	case 0, 1:
@@ -256,6 +293,7 @@ func (h *memHandle) WriteAt(b []byte, off int64) (n int, err error) {
 	if h.dead() {
 		return 0, err
 	}
+	h.m.note("  at %d len %d old %d now %d", off, len(b), len(h.f.old), len(h.f.now))
 	n = len(b)
 	if err != nil { // a write that fails has come half
 		n /= 2
@@ -265,6 +303,9 @@ func (h *memHandle) WriteAt(b []byte, off int64) (n int, err error) {
 	}
 	if need := int(off) + n; need > len(h.f.now) {
 		h.f.now = append(h.f.now, make([]byte, need-len(h.f.now))...)
+	}
+	if n > 0 {
+		h.f.ghost = nil
 	}
 	copy(h.f.now[off:], b[:n])
 	for at := int(off) / sector; at*sector < int(off)+n; at++ {
@@ -280,7 +321,11 @@ func (h *memHandle) Truncate(size int64) error {
 	if err != nil {
 		return err
 	}
+	h.m.note("  to %d old %d now %d", size, len(h.f.old), len(h.f.now))
 	if size < int64(len(h.f.now)) {
+		if h.f.ghost == nil {
+			h.f.ghost = h.f.now
+		}
 		h.f.now = h.f.now[:size:size]
 	}
 	for int64(len(h.f.now)) < size {
@@ -313,7 +358,7 @@ func (h *memHandle) Sync() error {
 			}
 		}
 	}
-	f.old, f.dirty = b, map[int]bool{}
+	f.old, f.dirty, f.ghost = b, map[int]bool{}, nil
 	return nil
 }
 

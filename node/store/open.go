@@ -55,12 +55,13 @@ type loader struct {
 	ep    uint64 // the largest seen
 	acks  map[cursorKey]map[string]cursorAck
 	marks map[string]markRec
-	place Place // of the last reading in its place
-	gap   bool  // damage since then
-	front Place // the first reading, when damage lies before it
-	torn  bool  // a tail was cut
-	hurt  bool  // damage anywhere
-	clean bool  // the last record is a clean mark
+	cuts  map[uint64]int // where segments that failed end
+	place Place          // of the last reading in its place
+	gap   bool           // damage since then
+	front Place          // the first reading, when damage lies before it
+	torn  bool           // a tail was cut
+	hurt  bool           // damage anywhere
+	clean bool           // the last record is a clean mark
 	head  *head
 }
 
@@ -84,7 +85,7 @@ func (s *Store) recover() error {
 	sort.Slice(segs, func(i, j int) bool { return segs[i].Name < segs[j].Name })
 	s.damaged.Store(s.damagedSize())
 	s.findSalt(segs)
-	l := &loader{acks: map[cursorKey]map[string]cursorAck{}, marks: map[string]markRec{}, clean: true}
+	l := &loader{acks: map[cursorKey]map[string]cursorAck{}, marks: map[string]markRec{}, cuts: s.findCuts(segs), clean: true}
 	for i, e := range segs {
 		no, _ := parseSegName(e.Name)
 		s.boot = max(s.boot, uint32(no>>32))
@@ -113,6 +114,28 @@ func (s *Store) findSalt(segs []Entry) {
 		}
 	}
 	s.salt = random()
+}
+
+// findCuts takes from the segments' first states where those before them end.
+func (s *Store) findCuts(segs []Entry) map[uint64]int {
+	cuts := map[uint64]int{}
+	b := make([]byte, block)
+	for _, e := range segs {
+		no, _ := parseSegName(e.Name)
+		f, err := s.opt.FS.Open(s.segPath(no), false)
+		if err != nil {
+			continue
+		}
+		n, _ := f.ReadAt(b, 0)
+		_ = f.Close()
+		kind, payload, _ := keyOf(s.salt, no).record(b[:n], min(segStart, n), segStart)
+		if st, ok := parseStanding(payload); kind == kindState && ok {
+			for _, c := range st.cuts {
+				cuts[c.no] = c.end
+			}
+		}
+	}
+	return cuts
 }
 
 func random() uint64 {

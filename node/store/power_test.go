@@ -24,6 +24,7 @@ type world struct {
 	place Place
 	acks  map[string]uint64 // cursor's acks told as synced
 	eps   map[uint64]bool
+	why   []string // acknowledged and gone
 }
 
 type waiting struct {
@@ -105,6 +106,7 @@ func (w *world) check() {
 				held++
 			} else {
 				lost++
+				w.why = append(w.why, fmt.Sprint(key, " ", seq))
 			}
 		}
 		if newest > 0 && last < newest {
@@ -112,6 +114,7 @@ func (w *world) check() {
 		}
 	}
 	if st := w.s.Stats(); uint64(lost) > st.LostBytes || st.LostDamaged > 0 && lost > int(st.LostBytes) {
+		w.t.Log(w.fs.told(), w.why)
 		w.t.Fatalf("%d acknowledged readings are gone: %+v", lost, st)
 	}
 	w.s.Acked("c", "#", func(topic string, ep, seq uint64) {
@@ -150,6 +153,7 @@ func (w *world) publish(topic string) {
 		w.t.Fatalf("place %d after %d", p, w.place)
 	}
 	w.place = p
+	w.fs.tell("append %s %d place %d", key, seq, p)
 	w.wait = append(w.wait, waiting{p, topic, ep, seq})
 }
 
@@ -159,6 +163,7 @@ func (w *world) settle() {
 	for _, x := range w.wait {
 		if w.s.Status(x.place) == Synced {
 			w.acked[topicEp(x.topic, x.ep)][x.seq] = true
+			w.fs.tell("acked %s#%d %d place %d", x.topic, x.ep, x.seq, x.place)
 		} else {
 			kept = append(kept, x)
 		}

@@ -124,16 +124,16 @@ func (s *Store) readSegs(p *Page, maxBytes int) (full bool, err error) {
 func (s *Store) startSeg(v *topicView, from uint64) (int, error) {
 	var fail error
 	n := sort.Search(len(v.segs), func(i int) bool {
-		if fail != nil {
-			return true
+		for ; fail == nil && i < len(v.segs); i++ {
+			e, ok, err := s.entryOf(v, v.segs[i])
+			if ok {
+				return e.last >= from
+			}
+			fail = err // none of it can be read here: the next one says it
 		}
-		e, ok, err := s.entryOf(v, v.segs[i])
-		if err != nil {
-			fail = err
-		}
-		return ok && e.last >= from
+		return true
 	})
-	return min(n, len(v.segs)), fail
+	return n, fail
 }
 
 // entryOf is what a segment holds of the view's topic.

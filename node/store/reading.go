@@ -1,6 +1,9 @@
 package store
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"slices"
+)
 
 // Control bits of a reading's record.
 const (
@@ -146,5 +149,27 @@ func parseSegment(k key, b []byte) parsed {
 			p.streams.add(r.stream, r.def)
 		}
 	})
+	p.undefined(b, k)
 	return p
+}
+
+// undefined takes the readings whose stream's definitions are lost for damage:
+// the number of their stream may be given to another one.
+func (p *parsed) undefined(b []byte, k key) {
+	n := len(p.bad)
+	p.recs = slices.DeleteFunc(p.recs, func(at span) bool {
+		kind, payload, _ := k.record(b, at.off, at.off)
+		if kind != kindReading {
+			return false
+		}
+		r, ok := parseReading(payload)
+		if ok && p.streams.get(r.stream) != nil {
+			return false
+		}
+		p.bad = append(p.bad, at)
+		return true
+	})
+	if len(p.bad) > n {
+		slices.SortFunc(p.bad, func(x, y span) int { return x.off - y.off })
+	}
 }

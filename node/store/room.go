@@ -160,6 +160,7 @@ func (s *Store) abandon() {
 	}
 	_ = h.f.Close()
 	s.retire(0, charged)
+	s.noteCut(cut{h.seg.no, int(end)})
 	s.mu.Lock()
 	s.unwroteLocked(h.seg.no)
 	s.mu.Unlock()

@@ -42,7 +42,19 @@ type standing struct {
 	torn  uint64
 	jumps []jump
 	gone  []lostRange
+	cuts  []cut
 }
+
+// cut says that a segment which failed ends at end. What lies behind was written
+// anew into a later one, but the truncation may not have reached the device:
+// some of those records would come back and hide the ones that were acknowledged.
+type cut struct {
+	no  uint64
+	end int
+}
+
+// maxCuts bounds the cuts that are remembered.
+const maxCuts = 64
 
 func (st *standing) put(b []byte) []byte {
 	b = binary.AppendUvarint(b, uint64(st.boot))
@@ -64,6 +76,11 @@ func (st *standing) put(b []byte) []byte {
 		b = binary.AppendUvarint(b, uint64(g.to))
 		b = append(b, byte(g.reason))
 	}
+	b = binary.AppendUvarint(b, uint64(len(st.cuts)))
+	for _, c := range st.cuts {
+		b = binary.AppendUvarint(b, c.no)
+		b = binary.AppendUvarint(b, uint64(c.end))
+	}
 	return b
 }
 
@@ -84,6 +101,12 @@ func parseStanding(b []byte) (st standing, ok bool) {
 		g.reason = Reason(f.uint()) % reasons
 		st.gone = append(st.gone, g)
 	}
+	if len(f.b) == 0 {
+		return st, !f.bad // written before there were cuts
+	}
+	for n := min(f.uint(), maxCuts); n > 0; n-- {
+		st.cuts = append(st.cuts, cut{f.uint(), int(f.uint() & (4*maxSegment - 1))})
+	}
 	return st, !f.bad
 }
 
@@ -92,7 +115,7 @@ func (s *Store) standingLocked() standing {
 	return standing{
 		boot: s.boot, epoch: s.epoch + EpochRoom, place: s.place, torn: s.stats.Torn,
 		lost:  [reasons]uint64{s.stats.LostBytes, s.stats.LostAge, s.stats.LostDamaged},
-		jumps: s.jumps, gone: s.lost,
+		jumps: s.jumps, gone: s.lost, cuts: s.cuts,
 	}
 }
 
@@ -156,4 +179,23 @@ func why(gone []lostRange, from, to, horizon Place) Reason {
 		return ByBytes
 	}
 	return ByDamage
+}
+
+// noteCut remembers where a segment that failed ends. Of too many the oldest go
+// that never held anything.
+func (s *Store) noteCut(c cut) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.cuts = append(slices.Clip(s.cuts), c)
+	if len(s.cuts) > maxCuts {
+		i := max(0, slices.IndexFunc(s.cuts, func(c cut) bool { return c.end == 0 }))
+		s.cuts = slices.Delete(slices.Clone(s.cuts), i, i+1)
+	}
+}
+
+// dropCutsLocked forgets the cuts of segments whose removal is on disk.
+func (s *Store) dropCutsLocked() {
+	s.cuts = slices.DeleteFunc(slices.Clone(s.cuts), func(c cut) bool {
+		return !slices.ContainsFunc(s.segs, func(g *segment) bool { return g.no == c.no })
+	})
 }

@@ -55,6 +55,7 @@ type Store struct {
 	closed   bool
 	jumps    []jump
 	lost     []lostRange
+	cuts     []cut // replaced, never changed
 	devices  map[string]*device
 	samples  []sample // when which place was given, for Age
 	hint     logHint

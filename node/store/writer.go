@@ -205,6 +205,9 @@ func (s *Store) sync(pos int) error {
 			return err
 		}
 		h.fresh = false
+		s.mu.Lock()
+		s.dropCutsLocked()
+		s.mu.Unlock()
 	}
 	s.commit(pos)
 	return nil
