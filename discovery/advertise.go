@@ -131,7 +131,7 @@ func (a *Advertiser) remember(own []netip.Addr) []netip.Addr {
 		}
 		all = append(all, ip)
 	}
-	slices.SortFunc(all, netip.Addr.Compare)
+	sort.Slice(all, func(i, j int) bool { return all[i].Less(all[j]) })
 	return all
 }
 

@@ -125,7 +125,7 @@ func startHub(t *testing.T, ping time.Duration) *hub {
 	}
 	t.Cleanup(func() {
 		h.stop()
-		if err := h.Check(); err != nil {
+		if err := h.CheckInvariants(); err != nil {
 			t.Error(err)
 		}
 	})

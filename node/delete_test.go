@@ -48,7 +48,7 @@ func TestFarewell(t *testing.T) {
 	if err := h.Delete([]byte("a"), self.s, h.turn); err != nil {
 		t.Fatal(err)
 	}
-	if err := h.Check(); err != nil {
+	if err := h.CheckInvariants(); err != nil {
 		t.Fatal(err)
 	}
 	want(t, reader.fill(h.now, 0), `a 10 0 "own"`, `a 11 0 "last"`, "end a")

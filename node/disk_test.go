@@ -227,7 +227,7 @@ func TestPageThatIsNotWantedAnyMore(t *testing.T) {
 			s.s.Close(h.turn)
 			d.run()
 		}
-		if err := h.Check(); err != nil {
+		if err := h.CheckInvariants(); err != nil {
 			t.Errorf("%s: %v", what, err)
 		}
 	}
@@ -357,7 +357,7 @@ func TestWindow(t *testing.T) {
 		t.Fatalf("with room for 3 it gets %q, next %d", got, s.next)
 	}
 	for range 4 {
-		if err := h.Check(); err != nil {
+		if err := h.CheckInvariants(); err != nil {
 			t.Fatal(err)
 		}
 		want(t, s.fill(h.now, 0))

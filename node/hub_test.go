@@ -29,7 +29,7 @@ func newClocked(t testing.TB, o Options) *clocked {
 	c.Hub = New(o)
 	c.turn = c.Hub.Turn()
 	t.Cleanup(func() {
-		if err := c.Hub.Check(); err != nil {
+		if err := c.Hub.CheckInvariants(); err != nil {
 			t.Error(err)
 		}
 		c.Hub.Close()

@@ -107,7 +107,7 @@ func TestModel(t *testing.T) {
 			m := newModel(t, seed)
 			for i := range steps {
 				op := m.step()
-				if err := m.h.Check(); err != nil {
+				if err := m.h.CheckInvariants(); err != nil {
 					t.Fatalf("step %d, %s: %v", i, op, err)
 				}
 			}

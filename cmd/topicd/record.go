@@ -6,7 +6,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -174,7 +173,7 @@ each reading the time at which it comes.`
 			rows = append(rows, more...)
 		}
 		if len(files) > 1 {
-			slices.SortStableFunc(rows, func(a, b replay.Row) int { return a.At.Compare(b.At) })
+			replay.InOrder(rows)
 		}
 		conn, err := a.dial(ctx, &r)
 		if err != nil {

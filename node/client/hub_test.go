@@ -64,7 +64,7 @@ func (h *testHub) stop() {
 	defer cancel()
 	h.http.Close()
 	h.link.Shutdown(ctx)
-	if err := h.hub.Check(); err != nil {
+	if err := h.hub.CheckInvariants(); err != nil {
 		h.t.Error(err)
 	}
 	h.hub.Close()

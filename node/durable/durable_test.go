@@ -30,7 +30,7 @@ func (h *house) open() {
 }
 
 func (h *house) close() {
-	if err := h.hub.Check(); err != nil {
+	if err := h.hub.CheckInvariants(); err != nil {
 		h.t.Error(err)
 	}
 	if err := h.disk.Close(); err != nil {

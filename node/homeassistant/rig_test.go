@@ -25,7 +25,7 @@ func newRig(t *testing.T) *rig {
 	g.turn = g.hub.Turn()
 	g.Service = New(Options{Hub: g.hub, Version: "1.0"})
 	t.Cleanup(func() {
-		if err := g.hub.Check(); err != nil {
+		if err := g.hub.CheckInvariants(); err != nil {
 			t.Error(err)
 		}
 		g.hub.Close()

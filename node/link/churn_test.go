@@ -54,7 +54,7 @@ func TestChurn(t *testing.T) {
 			close(stop)
 			publisher.Wait()
 			p.close()
-			if err := s.Hub().Check(); err != nil {
+			if err := s.Hub().CheckInvariants(); err != nil {
 				t.Error(err)
 			}
 			if n := s.count(node.Opened); n != peers*rounds+1 {

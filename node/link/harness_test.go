@@ -229,7 +229,7 @@ func (s *testServer) end() {
 	defer cancel()
 	s.Shutdown(ctx)
 	_ = s.http.Close()
-	if err := s.Hub().Check(); err != nil {
+	if err := s.Hub().CheckInvariants(); err != nil {
 		s.t.Errorf("hub: %v", err)
 	}
 	if n := s.Partials(); n != 0 {

@@ -4,7 +4,7 @@ import (
 	"context"
 	"os"
 	"path"
-	"slices"
+	"sort"
 	"strings"
 	"time"
 )
@@ -189,11 +189,9 @@ func (l *lister) entries(dir string) []string {
 	for i, e := range list {
 		entries[i] = e.Name()
 	}
-	slices.SortFunc(entries, func(a, b string) int {
-		if len(a) != len(b) {
-			return len(a) - len(b)
-		}
-		return strings.Compare(a, b)
+	sort.Slice(entries, func(i, j int) bool {
+		a, b := entries[i], entries[j]
+		return len(a) < len(b) || len(a) == len(b) && a < b
 	})
 	return entries
 }

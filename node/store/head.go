@@ -2,7 +2,7 @@ package store
 
 import (
 	"encoding/binary"
-	"slices"
+	"sort"
 )
 
 // defAgain: a third definition of a stream stands this far behind the first,
@@ -173,7 +173,7 @@ func putFooter(b []byte, recs []headRec, defs []headDef, hash func(topic uint32)
 	for i := range order {
 		order[i] = int32(i)
 	}
-	slices.SortStableFunc(order, func(x, y int32) int { return int(int64(recs[x].topic) - int64(recs[y].topic)) })
+	sort.SliceStable(order, func(x, y int) bool { return recs[order[x]].topic < recs[order[y]].topic })
 	var list []byte
 	var entries []entry
 	for i := 0; i < len(order); {
@@ -187,14 +187,7 @@ func putFooter(b []byte, recs []headRec, defs []headDef, hash func(topic uint32)
 		}
 		entries = append(entries, e)
 	}
-	slices.SortFunc(entries, func(x, y entry) int {
-		if x.hash < y.hash {
-			return -1
-		} else if x.hash > y.hash {
-			return 1
-		}
-		return 0
-	})
+	sort.Slice(entries, func(x, y int) bool { return entries[x].hash < entries[y].hash })
 	b = binary.LittleEndian.AppendUint32(b, uint32(len(entries)))
 	b = binary.LittleEndian.AppendUint32(b, uint32(len(recs)))
 	b = binary.LittleEndian.AppendUint32(b, uint32(len(defs)))

@@ -204,8 +204,9 @@ func (c *Collector) Found() []Found {
 		if f.Port == 0 || len(g.Addrs) == 0 {
 			continue
 		}
-		slices.SortFunc(g.Addrs, func(a, b netip.Addr) int {
-			return cmp.Or(cmp.Compare(rank(a), rank(b)), a.Compare(b))
+		sort.Slice(g.Addrs, func(i, j int) bool {
+			a, b := g.Addrs[i], g.Addrs[j]
+			return cmp.Or(cmp.Compare(rank(a), rank(b)), a.Compare(b)) < 0
 		})
 		out = append(out, g)
 	}

@@ -1,6 +1,7 @@
 package mdns
 
 import (
+	"bytes"
 	"net/netip"
 	"slices"
 	"time"
@@ -172,11 +173,23 @@ func (s *set) holds(rr dns.RR) bool {
 	return false
 }
 
-// equalRR compares without the flush bit and the TTL.
+// equalRR compares without the flush bit and the TTL. dns.IsDuplicate would link the
+// comparison of ninety types.
 func equalRR(a, b dns.RR) bool {
-	h := b.Header()
-	class := h.Class
-	h.Class &^= flushBit
-	defer func() { h.Class = class }()
-	return dns.IsDuplicate(a, b)
+	h, o := a.Header(), b.Header()
+	if h.Rrtype != o.Rrtype || h.Class != o.Class&^flushBit || fold(h.Name) != fold(o.Name) {
+		return false
+	}
+	switch a := a.(type) {
+	case *dns.PTR:
+		b, ok := b.(*dns.PTR)
+		return ok && fold(a.Ptr) == fold(b.Ptr)
+	case *dns.SRV:
+		b, ok := b.(*dns.SRV)
+		return ok && fold(a.Target) == fold(b.Target) && a.Port == b.Port && a.Priority == b.Priority && a.Weight == b.Weight
+	case *dns.NSEC:
+		b, ok := b.(*dns.NSEC)
+		return ok && fold(a.NextDomain) == fold(b.NextDomain) && slices.Equal(a.TypeBitMap, b.TypeBitMap)
+	}
+	return bytes.Equal(claim(a), claim(b))
 }

@@ -69,7 +69,7 @@ func testHub(t *testing.T, o node.Options) (url string, hub func() *node.Hub) {
 		return h
 	}
 	t.Cleanup(func() {
-		if err := once().Check(); err != nil {
+		if err := once().CheckInvariants(); err != nil {
 			t.Error(err)
 		}
 		once().Close()

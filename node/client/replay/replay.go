@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"sort"
 	"strconv"
 	"strings"
 	"time"
@@ -68,8 +69,13 @@ func Read(from io.Reader, m Mapping) ([]Row, error) {
 	if len(t.rows) == 0 {
 		return nil, errors.New("no column of numbers is in it: name columns with COLUMN=TOPIC")
 	}
-	slices.SortStableFunc(t.rows, func(a, b Row) int { return a.At.Compare(b.At) })
+	InOrder(t.rows)
 	return t.rows, nil
+}
+
+// InOrder sorts rows by time, and leaves those of one time as they are.
+func InOrder(rows []Row) {
+	sort.SliceStable(rows, func(i, j int) bool { return rows[i].At.Before(rows[j].At) })
 }
 
 // table is a file that is read.

@@ -110,7 +110,7 @@ func Start(t testing.TB, o Options) *Hub {
 		if n := h.Counts().Sessions; n != 0 {
 			t.Errorf("%d sessions are left", n)
 		}
-		if err := h.Check(); err != nil {
+		if err := h.CheckInvariants(); err != nil {
 			t.Errorf("hub: %v", err)
 		}
 		h.Close()

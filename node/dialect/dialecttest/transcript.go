@@ -51,7 +51,7 @@ func NewTranscript(t testing.TB, o node.Options, open func(h *node.Hub, subproto
 		for _, p := range s.peers {
 			p.Close()
 		}
-		if err := h.Check(); err != nil {
+		if err := h.CheckInvariants(); err != nil {
 			t.Errorf("hub: %v", err)
 		}
 		h.Close()
@@ -69,7 +69,7 @@ func (s *Transcript) Play(script string) {
 		if err := s.line(line); err != nil {
 			s.t.Fatalf("line %d, %s\n%v", i+1, line, err)
 		}
-		if err := s.Hub.Check(); err != nil {
+		if err := s.Hub.CheckInvariants(); err != nil {
 			s.t.Fatalf("line %d, %s: hub: %v", i+1, line, err)
 		}
 	}

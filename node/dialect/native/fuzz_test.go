@@ -40,7 +40,7 @@ func FuzzFrame(f *testing.F) {
 		for range 2 {
 			p.Say(text1, b1)
 			p.Say(text2, b2)
-			if err := s.Hub.Check(); err != nil {
+			if err := s.Hub.CheckInvariants(); err != nil {
 				t.Fatal(err)
 			}
 			s.Now += 2000

@@ -155,7 +155,7 @@ func TestSnapshot(t *testing.T) {
 		if len(seen) != topics || live < 0 {
 			t.Errorf("%s: %d topics of %d, live %d", enc, len(seen), topics, live)
 		}
-		if err := s.Hub.Check(); err != nil {
+		if err := s.Hub.CheckInvariants(); err != nil {
 			t.Error(err)
 		}
 	}

@@ -3,6 +3,7 @@ package webchannel
 import (
 	"cmp"
 	"slices"
+	"sort"
 	"strings"
 	"unicode/utf8"
 
@@ -177,7 +178,7 @@ func (s *server) usersLocked() {
 			names = append(names, name)
 		}
 	}
-	slices.SortFunc(names, compare)
+	sort.Slice(names, func(i, j int) bool { return compare(names[i], names[j]) < 0 })
 	b := []byte{'['}
 	for i, name := range names {
 		if i > 0 {

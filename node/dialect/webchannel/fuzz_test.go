@@ -123,7 +123,7 @@ func FuzzFrame(f *testing.F) {
 			}
 			now += 5000
 			srv.tick(h.Turn())
-			if err := h.Check(); err != nil {
+			if err := h.CheckInvariants(); err != nil {
 				t.Fatal(err)
 			}
 		}
