@@ -104,10 +104,10 @@ func (p *page) seek(tape Tape, to uint64) (err error) {
 	at := uint64(0)
 	if p.from <= tape.First() {
 		switch {
-		case p.view.ts != 0:
-			at, err = tape.Since(p.view.ts)
-		case p.view.last > 0:
-			at, err = tape.Last(int(p.view.last))
+		case p.view.from < 0:
+			at, err = tape.Since(-p.view.from)
+		case p.view.from > 0:
+			at, err = tape.Last(int(p.view.from))
 		}
 	}
 	p.at = min(max(p.at, at), to)

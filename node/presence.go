@@ -49,7 +49,7 @@ func (s *Session) rename(dev, name string, show bool, turn *Turn) *codec.Error {
 	defer h.mu.Unlock()
 	s.mu.Lock()
 	old, shown := s.clientLocked(), s.shown
-	if named := s.ext != nil && s.ext.client != ""; named && client != old {
+	if s.named && client != old {
 		s.Charge(renameCharge)
 	}
 	if client != old && h.byName.get(&h.topics, presencePrefix+client) == nil {
@@ -58,16 +58,18 @@ func (s *Session) rename(dev, name string, show bool, turn *Turn) *codec.Error {
 			return err
 		}
 	}
-	x := s.extraLocked()
-	h.renamedLocked(x.client, client)
-	x.client, x.from = client, []byte(client)
+	if shown {
+		h.renamedLocked(old, client)
+	}
+	s.name, s.named = client, true
+	if dev != "" {
+		x := s.extraLocked()
+		x.window.release(turn.Mono)
+		x.window = h.windowLocked(dev)
+	}
 	s.mu.Unlock()
 	if shown && old != client && h.named[old] == 0 {
 		h.presenceLocked(s, old, "offline", turn)
-	}
-	if dev != "" {
-		x.window.release(turn.Mono)
-		x.window = h.windowLocked(dev)
 	}
 	if show || shown || h.watched > 0 {
 		h.showLocked(s, turn)
@@ -77,7 +79,7 @@ func (s *Session) rename(dev, name string, show bool, turn *Turn) *codec.Error {
 
 const maxClient = 64
 
-// renamedLocked counts the connections that go by a name.
+// renamedLocked counts the connections that are shown by a name.
 func (h *Hub) renamedLocked(from, to string) {
 	if h.named[from]--; h.named[from] <= 0 {
 		delete(h.named, from)
@@ -120,7 +122,10 @@ var oneRequest = &speech{dialect: "http"}
 func (h *Hub) showLocked(s *Session, turn *Turn) {
 	s.mu.Lock()
 	client, state, closed := s.clientLocked(), s.stateLocked(), s.closed || s.away
-	s.shown = s.shown || !closed
+	if !s.shown && !closed {
+		s.shown = true
+		h.renamedLocked("", client)
+	}
 	s.mu.Unlock()
 	if !closed {
 		h.presenceLocked(s, client, state, turn)
@@ -129,8 +134,8 @@ func (h *Hub) showLocked(s *Session, turn *Turn) {
 
 // clientLocked is the peer's own name or the one the hub gives it.
 func (s *Session) clientLocked() string {
-	if s.ext != nil && s.ext.client != "" {
-		return s.ext.client
+	if s.named {
+		return s.name
 	}
 	return NameFor(s.id)
 }
@@ -165,8 +170,10 @@ func (h *Hub) showAllLocked(pattern string, turn *Turn) {
 func (h *Hub) offlineLocked(s *Session, turn *Turn) {
 	s.mu.Lock()
 	client, shown := s.clientLocked(), s.shown
+	if shown {
+		h.renamedLocked(client, "")
+	}
 	if s.ext != nil {
-		h.renamedLocked(s.ext.client, "")
 		s.ext.window.release(turn.Mono)
 	}
 	s.mu.Unlock()
@@ -186,9 +193,9 @@ func (s *Session) Away(turn *Turn) {
 	h.offlineLocked(s, turn)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.away, s.shown = true, false
+	s.away, s.shown, s.named = true, false, false // the name stays: of a will that waits
 	if s.ext != nil {
-		s.ext.client, s.ext.window = "", nil // from stays: of a will that waits
+		s.ext.window = nil
 	}
 }
 

@@ -139,7 +139,10 @@ func (s *Session) publish(t *Topic, b Body, seq uint64, turn *Turn) (Published, 
 		r.TS = b.TS
 	}
 	if s.ext != nil {
-		w, r.Name = s.ext.window, s.ext.from
+		w = s.ext.window
+	}
+	if s.name != "" { // only read there: no copy for each reading
+		r.Name = unsafe.Slice(unsafe.StringData(s.name), len(s.name))
 	}
 	if seq > 0 && w != nil {
 		w.mu.Lock()

@@ -48,6 +48,7 @@ type Session struct {
 	stale   bool
 	away    bool  // its peer has gone and may come back
 	newcome bool  // kept readings are to be read first: ext.newcomer is there
+	named   bool  // name is its own; else it is nameless, or its peer is away
 	nheld   int32 // subscriptions with cursors held back: by a rate, a window, the disk
 	ready   fan.List
 	tasks   *task
@@ -74,6 +75,8 @@ type Session struct {
 	// written by the peer's reader under mu
 	ext *extra // what only some peers need
 
+	name string // that it gave itself, which its readings carry; "" = none; written by the peer's reader under mu
+
 	// static after construction
 	addr  string
 	url   string
@@ -86,14 +89,10 @@ type Session struct {
 	rights Rights // what it may do, nil = everything; written by the peer's reader under mu
 
 	made bound.Allowance // topics that it made; owned by the peer's reader
-
-	_ [8]byte // to a size that the allocator aligns to lines of cache
 }
 
-// extra is what named peers and those that use aliases have.
+// extra is what devices that count their readings and peers that use aliases have.
 type extra struct {
-	client  string   // its own name, "" = nameless
-	from    []byte   // the same, as its readings carry it
 	free    bool     // it may make any number of topics
 	window  *window  // dedupe of its device
 	aliases []*Topic // alias n is aliases[n-1]
@@ -176,7 +175,7 @@ func (s *Session) Info() Info {
 	defer s.mu.Unlock()
 	wall, mono := s.hub.opt.Clock()
 	i := Info{Client: s.clientLocked(), Addr: s.addr, URL: s.url, Since: wall - (mono - s.since), State: s.stateLocked()}
-	i.Named = s.ext != nil && s.ext.client != ""
+	i.Named = s.named
 	if s.speech != nil {
 		i.Dialect, i.Enc = s.speech.dialect, s.speech.enc
 	}
@@ -230,8 +229,6 @@ type Subscription struct {
 	held      *heldList
 
 	at int32 // place in its list of the trie; guarded by the hub's mu
-
-	_ [8]byte // to a size that the allocator aligns to lines of cache
 }
 
 // view is how a subscription reads: what stays of its options.
@@ -245,9 +242,8 @@ type view struct {
 	windowed bool // format is Windowed
 
 	// Where stored readings begin that are found on the disk only, once it is asked:
-	// so many, or those of this ts on. Both 0: the cursor says.
-	last int64
-	ts   int64
+	// so many, or less than 0 those of this ts on, negated. 0: the cursor says.
+	from int64
 }
 
 func (o *SubOptions) view(h *Hub, turn *Turn) view {
@@ -257,11 +253,11 @@ func (o *SubOptions) view(h *Hub, turn *Turn) view {
 	switch {
 	case o.Cursor != nil && !o.Cursor.New(): // it says where
 	case !o.HasSince:
-		v.last = o.Last
+		v.from = max(0, o.Last)
 	case o.After > 0:
-		v.ts = h.calendar.Earliest(o.After)
+		v.from = -h.calendar.Earliest(o.After)
 	case o.Since < 0:
-		v.ts = h.calendar.Earliest(turn.Mono + o.Since*1000)
+		v.from = -h.calendar.Earliest(turn.Mono + o.Since*1000)
 	}
 	return v
 }

@@ -44,10 +44,10 @@ func (e Entry) IsMark() bool { return e.Topic() >= EndMark }
 // no other memory for it. A list that grows is not copied: thirty readers of
 // everything that never read would leave more garbage than they hold.
 type List struct {
-	blocks []*block // nil while small does
-	head   int32    // of the first block, or of small
-	n      int32
-	small  [2]Entry
+	more  *[]*block // nil while small does
+	head  int32     // of the first block, or of small
+	n     int32
+	small [2]Entry
 }
 
 type block [blockSize]Entry
@@ -67,25 +67,32 @@ func (f *List) Len() int32 { return f.n }
 // At is the entry at i, 0 is the first.
 func (f *List) At(i int32) *Entry {
 	k := f.head + i
-	if f.blocks == nil {
+	if f.more == nil {
 		return &f.small[k&1]
 	}
-	return &f.blocks[k>>blockBits][k&(blockSize-1)]
+	return &(*f.more)[k>>blockBits][k&(blockSize-1)]
+}
+
+func (f *List) blocks() []*block {
+	if f.more == nil {
+		return nil
+	}
+	return *f.more
 }
 
 // Bytes is the memory that the list holds besides itself.
-func (f *List) Bytes() int64 { return int64(len(f.blocks)) * blockBytes }
+func (f *List) Bytes() int64 { return int64(len(f.blocks())) * blockBytes }
 
 // Push appends e and returns how many bytes the list grew.
 func (f *List) Push(e Entry) (grown int) {
-	if f.blocks == nil && f.n == int32(len(f.small)) {
+	if f.more == nil && f.n == int32(len(f.small)) {
 		b := spareBlocks.Get().(*block)
 		b[0], b[1] = *f.At(0), *f.At(1)
-		f.blocks, f.head = append(f.blocks, b), 0
+		f.more, f.head = &[]*block{b}, 0
 		grown = blockBytes
 	}
-	if f.blocks != nil && int(f.head+f.n) == len(f.blocks)*blockSize {
-		f.blocks = append(f.blocks, spareBlocks.Get().(*block))
+	if f.more != nil && int(f.head+f.n) == len(*f.more)*blockSize {
+		*f.more = append(*f.more, spareBlocks.Get().(*block))
 		grown += blockBytes
 	}
 	f.n++
@@ -98,13 +105,14 @@ func (f *List) Pop() (freed int) {
 	f.head++
 	f.n--
 	switch {
-	case f.blocks == nil:
+	case f.more == nil:
 		f.head &= 1
 	case f.n == 0:
 		freed = f.Truncate(0)
 	case f.head == blockSize:
-		spareBlocks.Put(f.blocks[0])
-		f.blocks = f.blocks[:copy(f.blocks, f.blocks[1:])]
+		b := *f.more
+		spareBlocks.Put(b[0])
+		*f.more = b[:copy(b, b[1:])]
 		f.head = 0
 		freed = blockBytes
 	}
@@ -118,14 +126,15 @@ func (f *List) Truncate(n int32) (freed int) {
 	if n == 0 {
 		keep = 0
 	}
-	for _, b := range f.blocks[min(keep, len(f.blocks)):] {
+	blocks := f.blocks()
+	for _, b := range blocks[min(keep, len(blocks)):] {
 		spareBlocks.Put(b)
 		freed += blockBytes
 	}
 	if keep == 0 {
 		*f = List{}
-	} else if f.blocks != nil {
-		f.blocks = f.blocks[:keep]
+	} else if f.more != nil {
+		*f.more = blocks[:keep]
 	}
 	return freed
 }

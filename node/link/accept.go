@@ -131,9 +131,10 @@ var errNoDescriptor = errors.New("not a socket of the system")
 // uri is the path and query that the peer came by, without the request's buffer
 // behind it: it stays as long as the connection.
 func uri(a node.Arrival) string {
-	switch u := (&url.URL{Path: a.Path, RawQuery: a.Query}).RequestURI(); {
-	case a.Path == "":
+	if a.Path == "" {
 		return ""
+	}
+	switch u := (&url.URL{Path: a.Path, RawQuery: a.Query}).RequestURI(); {
 	case u == "/":
 		return "/"
 	case u == "/ws":

@@ -51,7 +51,7 @@ const (
 )
 
 func (c *conn) unreadLocked() int {
-	n := len(c.pending)
+	n := c.rest.size()
 	if c.answers != nil {
 		n += len(c.answers.b)
 	}

@@ -24,6 +24,7 @@ type conn struct {
 	paced    bool  // on the pacer's list, to be written at its pace
 	draining bool  // the goodbye waits until the readings are written
 	packets  bool  // the dialect frames itself: it is a node.Splitter
+	over     bool  // nothing more is read; owned by the reader
 	pace     int32 // microseconds
 
 	lastWrite int64        // nanoseconds of the server's clock
@@ -38,24 +39,22 @@ type conn struct {
 	srv  *Server
 
 	// guarded by mu
-	pending   []byte // what the socket did not take
-	blockedAt int64  // since when, milliseconds of the server's clock
-	heldTill  int64  // when the pacer looks for readings held back by a rate; 0 = it need not
-	endAt     int64  // since when it is ending
-	greetBy   int64  // when its first message must have come; 0 = it has
-	silence   int32  // milliseconds without a sign of life; 0 = the server's, negative = any
-	counted   int32  // bytes of what waits that stand in the server's count
-	asked     int32  // bytes of the message that is being answered
+	rest     *rest // what the socket did not take; nil = it took all
+	heldTill int64 // when the pacer looks for readings held back by a rate; 0 = it need not
+	endAt    int64 // since when it is ending
+	greetBy  int64 // when its first message must have come; 0 = it has
+	silence  int32 // milliseconds without a sign of life; 0 = the server's, negative = any
+	counted  int32 // bytes of what waits that stand in the server's count
+	asked    int32 // bytes of the message that is being answered
+	idx      int32 // in the server's list; guarded by the server's mu
 
 	// owned by the reader
 	dialect node.Dialect    // written under mu as well
-	part    []byte          // bytes of a message that is not whole yet
+	part    *fragments      // bytes of a message that is not whole yet
 	msg     *fragments      // pieces of a message, or bytes of a packet, that is not whole yet
 	open    Open            // how far the message in pieces is
 	pings   bound.Allowance // and pongs
-	over    bool            // nothing more is read
 
-	idx      int32 // in the server's list; guarded by the server's mu
 	nextPing int64 // milliseconds of the server's clock; owned by the sweeper
 }
 
@@ -79,6 +78,19 @@ const (
 	busy           // somebody fills and writes
 	blocked        // pending waits for the socket
 )
+
+// rest is what a full socket did not take.
+type rest struct {
+	b  []byte
+	at int64 // since when it takes nothing, milliseconds of the server's clock
+}
+
+func (r *rest) size() int {
+	if r == nil {
+		return 0
+	}
+	return len(r.b)
+}
 
 // fragments are what has come of a message, or of a packet.
 type fragments struct {
@@ -107,7 +119,7 @@ type socket interface {
 	// warm fetches what write will read: see worker.warm.
 	warm()
 	// waitWritable has conn.writable called when the socket takes more. It is
-	// called with the connection's rest in conn.pending.
+	// called with the connection's rest in conn.rest.
 	waitWritable(c *conn)
 	// resume reads on after the peer was left unread for a while.
 	resume()

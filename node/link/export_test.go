@@ -55,7 +55,10 @@ func (s *Server) Blocked() (n int) {
 func (s *Server) Queued() (most int) {
 	for _, c := range s.all(nil) {
 		c.mu.Lock()
-		n := cap(c.pending)
+		n := 0
+		if c.rest != nil {
+			n = cap(c.rest.b)
+		}
 		if c.answers != nil {
 			n += cap(c.answers.b)
 		}
@@ -144,7 +147,11 @@ func Feeder(h *node.Hub, o Options, w Wire, d node.Dialect) (*Fed, error) {
 func (f *Fed) All(b []byte, piece int, check func()) {
 	for len(b) > 0 && !f.c.over {
 		n := min(piece, len(b))
-		buf := append(append([]byte(nil), f.c.part...), b[:n]...)
+		var buf []byte
+		if f.c.part != nil {
+			buf = append(buf, f.c.part.b...)
+		}
+		buf = append(buf, b[:n]...)
 		b = b[n:]
 		f.c.feed(buf, f.turn)
 		check()
@@ -154,11 +161,12 @@ func (f *Fed) All(b []byte, piece int, check func()) {
 // Parked is what it keeps of messages that are not whole, the room that takes,
 // and what is counted of it.
 func (f *Fed) Parked() (bytes, room int, counted int64) {
-	room = cap(f.c.part)
-	if f.c.msg != nil {
-		room += cap(f.c.msg.b)
+	for _, p := range []*fragments{f.c.part, f.c.msg} {
+		if p != nil {
+			room += cap(p.b)
+		}
 	}
-	return len(f.c.part) + f.c.msg.size(), room, f.c.srv.partials.Held()
+	return f.c.part.size() + f.c.msg.size(), room, f.c.srv.partials.Held()
 }
 
 // End writes what waits, ends the connection and returns all that was written.

@@ -200,7 +200,7 @@ func keepBuf(at *[]byte, b []byte) {
 
 // writeLocked hands b to the socket, for which it gives c.mu back. true: all
 // was taken, and c.mu is held again. false: the socket did not take all of it
-// (the rest then waits in pending) or is broken, and the caller has neither c.mu
+// (the rest then waits in c.rest) or is broken, and the caller has neither c.mu
 // nor the right to write any more.
 func (w *worker) writeLocked(c *conn, b []byte) bool {
 	c.mu.Unlock()
@@ -213,10 +213,10 @@ func (w *worker) writeLocked(c *conn, b []byte) bool {
 	return w.wroteLocked(c, b[n:], err)
 }
 
-// wroteLocked is the end of writeLocked: rest was not taken.
-func (w *worker) wroteLocked(c *conn, rest []byte, err error) bool {
+// wroteLocked is the end of writeLocked: left was not taken.
+func (w *worker) wroteLocked(c *conn, left []byte, err error) bool {
 	c.lastWrite = w.mono
-	if err == nil && len(rest) == 0 {
+	if err == nil && len(left) == 0 {
 		return true
 	}
 	c.writer = resting
@@ -231,16 +231,16 @@ func (w *worker) wroteLocked(c *conn, rest []byte, err error) bool {
 		c.sock.shut()
 		return false
 	}
-	if n := len(rest) - batchLimit; n > 0 && w.srv.unread.Held()+int64(n) > maxPressed*w.srv.opt.Unread {
+	if n := len(left) - batchLimit; n > 0 && w.srv.unread.Held()+int64(n) > maxPressed*w.srv.opt.Unread {
 		c.life = lost
 		c.mu.Unlock()
 		w.srv.hub.Stats.Add(node.CutSlow, 1)
 		c.sock.shut()
 		return false
 	}
-	c.pending = append([]byte(nil), rest...)
+	c.rest = &rest{append([]byte(nil), left...), w.mono / int64(time.Millisecond)}
 	c.countLocked()
-	c.writer, c.blockedAt = blocked, w.mono/int64(time.Millisecond)
+	c.writer = blocked
 	c.mu.Unlock()
 	c.sock.waitWritable(c)
 	return false
@@ -305,16 +305,19 @@ func (w *worker) writable(c *conn) {
 		return
 	}
 	c.writer = busy
-	rest := c.pending
-	c.pending = nil
+	var left []byte
+	if c.rest != nil {
+		left = c.rest.b
+	}
+	c.rest = nil
 	c.countLocked()
 	c.mu.Unlock()
 	n, err := 0, error(nil)
-	if len(rest) > 0 {
-		n, err = c.sock.write(rest)
+	if len(left) > 0 {
+		n, err = c.sock.write(left)
 	}
 	c.mu.Lock()
-	if w.wroteLocked(c, rest[n:], err) {
+	if w.wroteLocked(c, left[n:], err) {
 		w.roundsLocked(c)
 	}
 }

@@ -15,14 +15,17 @@ const readBuffer = 128 << 10
 // room is where the connection's next bytes go, behind the have bytes of its
 // unfinished message.
 func (c *conn) room(buf []byte) (in []byte, have int) {
-	have = len(c.part)
+	have = c.part.size()
+	if have == 0 {
+		return buf, 0
+	}
 	if have <= len(buf)/2 {
-		copy(buf, c.part)
+		copy(buf, c.part.b)
 		return buf, have
 	}
 	step := have / 4 // what is not counted may be that much, as where append makes room
-	c.part = slices.Grow(c.part, step)
-	return c.part[:have+step], have
+	c.part.b = slices.Grow(c.part.b, step)
+	return c.part.b[:have+step], have
 }
 
 // heard takes what a reader has read: buf begins with the bytes left from before.
@@ -61,9 +64,23 @@ func (c *conn) feed(buf []byte, turn *node.Turn) bool {
 	if c.over {
 		return false
 	}
-	part, ok := c.srv.keep(c.part, buf)
-	if c.part = part; !ok {
+	ok := c.srv.keepIn(&c.part, buf)
+	if !ok {
 		c.fail(errPartials, turn)
+	}
+	return ok
+}
+
+// keepIn is keep for what most connections have none of.
+func (s *Server) keepIn(at **fragments, rest []byte) (ok bool) {
+	if *at == nil {
+		if len(rest) == 0 {
+			return true
+		}
+		*at = &fragments{}
+	}
+	if (*at).b, ok = s.keep((*at).b, rest); len((*at).b) == 0 {
+		*at = nil
 	}
 	return ok
 }
@@ -198,23 +215,8 @@ func (c *conn) stream(m *Message, turn *node.Turn) *Broken {
 			return nil
 		}
 	}
-	return c.keepPacket(in)
-}
-
-// keepPacket keeps the beginning of a packet until more comes.
-func (c *conn) keepPacket(rest []byte) *Broken {
-	if c.msg == nil {
-		if len(rest) == 0 {
-			return nil
-		}
-		c.msg = &fragments{}
-	}
-	b, ok := c.srv.keep(c.msg.b, rest)
-	if c.msg.b = b; !ok {
+	if !c.srv.keepIn(&c.msg, in) { // the beginning of a packet, until more comes
 		return errPartials
-	}
-	if len(b) == 0 {
-		c.msg = nil
 	}
 	return nil
 }
@@ -249,7 +251,7 @@ func (c *conn) finish(code int, reason string, turn *node.Turn) {
 
 // forget drops what is not whole: it never will be.
 func (c *conn) forget() {
-	c.srv.partials.Give(len(c.part) + c.msg.size())
+	c.srv.partials.Give(c.part.size() + c.msg.size())
 	c.part, c.msg = nil, nil
 }
 
@@ -260,7 +262,7 @@ func (c *conn) gone(turn *node.Turn) {
 	c.sess.Load().Close(turn)
 	c.mu.Lock()
 	c.life = closed
-	c.answers, c.pending = nil, nil
+	c.answers, c.rest = nil, nil
 	c.countLocked()
 	free := c.writer != busy
 	c.mu.Unlock()

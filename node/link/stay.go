@@ -133,12 +133,15 @@ func (s *staySocket) waitWritable(c *conn) {
 		defer c.srv.wg.Done()
 		for {
 			c.mu.Lock()
-			rest := c.pending // nil once the connection is gone
+			var left []byte
+			if c.rest != nil { // nil once the connection is gone
+				left = c.rest.b
+			}
 			c.mu.Unlock()
-			if len(rest) == 0 {
+			if len(left) == 0 {
 				break
 			}
-			n, err := s.nc.Write(rest[:min(len(rest), drainStep)])
+			n, err := s.nc.Write(left[:min(len(left), drainStep)])
 			c.mu.Lock()
 			if err != nil {
 				c.life = max(c.life, lost)
@@ -146,9 +149,11 @@ func (s *staySocket) waitWritable(c *conn) {
 				s.shut()
 				return
 			}
-			c.pending = c.pending[min(n, len(c.pending)):]
+			if c.rest != nil {
+				c.rest.b = c.rest.b[min(n, len(c.rest.b)):]
+				c.rest.at = c.srv.millis() // the sweeper cuts who takes nothing, not who takes little
+			}
 			c.countLocked()
-			c.blockedAt = c.srv.millis() // the sweeper cuts who takes nothing, not who takes little
 			c.mu.Unlock()
 		}
 		w := newWorker(c.srv)

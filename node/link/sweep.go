@@ -86,7 +86,7 @@ func (s *Server) sweep(c *conn, turn *node.Turn) (why node.Counter) {
 	if c.counted > fewAnswers && s.unread.Full() {
 		stall = min(stall, pressedStall)
 	}
-	stalled := c.writer == blocked && now-c.blockedAt > stall
+	stalled := c.writer == blocked && c.rest != nil && now-c.rest.at > stall
 	unclosed := c.life >= ending && now-c.endAt > closeWait
 	dumb := c.greetBy != 0 && now > c.greetBy
 	silence := int64(c.silence)

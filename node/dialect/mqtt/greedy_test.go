@@ -53,7 +53,10 @@ func TestMembershipsOfOneClient(t *testing.T) {
 	}
 	p.write(q.Append(nil, p.v))
 	p.read()
-	if n := len(clientOf(t, s, "greedy").out.more.shares); n != maxMemberships {
+	c := clientOf(t, s, "greedy")
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if n := len(c.out.more.shares); n != maxMemberships {
 		t.Errorf("%d memberships of one client", n)
 	}
 }
@@ -97,6 +100,9 @@ func TestUnsubscribesAreCharged(t *testing.T) {
 	p.write(u.Append(nil, p.v))
 	p.read()
 	c := clientOf(t, s, "greedy")
+	cn := c.conn.Load()
+	cn.mu.Lock() // its reader's
+	defer cn.mu.Unlock()
 	if debt := c.sess.Debt(); debt == 0 {
 		t.Error("60,000 names for the price of one packet")
 	}
