@@ -103,6 +103,9 @@ func TestStaticFiles(t *testing.T) {
 		if m := inline.FindString(text); m != "" && strings.HasSuffix(name, ".html") {
 			t.Errorf("%s has %s, which the policy forbids", name, m)
 		}
+		if kinds[filepath.Ext(name)] == "" {
+			t.Errorf("%s has no type", name)
+		}
 		if n := strings.Count(text, "\n"); n > 400 {
 			t.Errorf("%s has %d lines", name, n)
 		}

@@ -23,7 +23,8 @@ export class Actions {
     this.page = page;
   }
 
-  #dialog(title, ...inside) {
+  /** dialog opens one with a title. */
+  dialog(title, ...inside) {
     const h = el("h2", { id: "dialog" + ++ids }, title);
     const d = el(
       "dialog",
@@ -51,7 +52,8 @@ export class Actions {
     return d;
   }
 
-  #ask(title, fields, verb, send, kind = "primary") {
+  /** ask opens one with a form; send(dialog) does it, and resolves to what is to be said. */
+  ask(title, fields, verb, send, kind = "primary") {
     const out = el("p", { class: "outcome", role: "status" }),
       go = el("button", { class: "button " + kind }, verb);
     const form = el(
@@ -74,7 +76,7 @@ export class Actions {
       fields,
       el("div", { class: "bar end" }, out, go),
     );
-    const d = this.#dialog(title, form);
+    const d = this.dialog(title, form);
     return d;
   }
 
@@ -97,7 +99,7 @@ export class Actions {
       placeholder: "greenhouse/1/temp",
     });
     const data = el("textarea", { rows: "4", spellcheck: "false", placeholder: '21.5  or  {"v":21.5,"u":"Cel"}  or  any text' });
-    const d = this.#ask(
+    const d = this.ask(
       "Publish a reading",
       [
         this.names(),
@@ -121,7 +123,7 @@ export class Actions {
   /** plot asks for a topic, and opens it. */
   plot(open) {
     const name = el("input", { required: true, maxlength: "128", list: "names", autocomplete: "off", spellcheck: "false" });
-    this.#ask("Add a topic to the plot", [this.names(), field("Topic", name)], "Add", async (d) => {
+    this.ask("Add a topic to the plot", [this.names(), field("Topic", name)], "Add", async (d) => {
       const t = this.page.topics.all.get(name.value.trim());
       if (!t) throw new Error("There is no such topic.");
       open(t);
@@ -159,7 +161,7 @@ export class Actions {
       inputmode: "numeric",
     });
     const stale = el("input", { type: "number", min: "0", step: "1", placeholder: t ? "as it is" : "never", inputmode: "numeric" });
-    this.#ask(
+    this.ask(
       t ? "Change " + t.name : "New topic",
       [
         field("Name", name, t ? "" : "Levels are split by /"),
@@ -181,7 +183,7 @@ export class Actions {
 
   /** confirm asks before something that others will notice; send does it. */
   confirm(title, text, verb, send) {
-    this.#ask(
+    this.ask(
       title,
       [el("p", null, text)],
       verb,
@@ -194,7 +196,7 @@ export class Actions {
   }
 
   remove(t) {
-    this.#ask(
+    this.ask(
       "Delete " + t.name + "?",
       [el("p", null, "Its stored readings go with it. Who publishes to it makes it anew.")],
       "Delete",
@@ -216,7 +218,7 @@ export class Actions {
   pin(pins) {
     const name = el("input", { required: true, maxlength: "128", list: "names", autocomplete: "off", spellcheck: "false" }),
       kind = el("select", null, el("option", { value: "tile" }, tr("a tile")), el("option", { value: "plot" }, tr("a plot")));
-    this.#ask(tr("Add to the wall"), [this.names(), field(tr("Topic"), name), field(tr("as"), kind)], tr("Add"), async (d) => {
+    this.ask(tr("Add to the wall"), [this.names(), field(tr("Topic"), name), field(tr("as"), kind)], tr("Add"), async (d) => {
       const item = [kind.value, name.value.trim()];
       if (!this.page.topics.all.has(item[1])) throw new Error(tr("There is no such topic."));
       if (!pins.own) pins.set(pins.items);
@@ -243,7 +245,7 @@ export class Actions {
       fill(box, img);
     };
     draw();
-    this.#dialog(
+    this.dialog(
       "Open on a phone",
       box,
       field(
@@ -271,7 +273,7 @@ export class Actions {
         ),
         el("dd", null, what),
       );
-    this.#dialog(
+    this.dialog(
       "Keys and marks",
       el(
         "dl",
@@ -286,6 +288,7 @@ export class Actions {
         k("Home", "in the plot: follow what comes"),
         k("p", "publish"),
         k("t", "dark or light"),
+        k("f", tr("on the wall: all of the screen")),
         views.map((v, i) => k(String(i + 1), v.title)),
         k("?", "this"),
       ),

@@ -15,6 +15,8 @@ import { WallView } from "./wallview.js";
 import { Focus } from "./focus.js";
 import { Past } from "./past.js";
 import { Pins } from "./pins.js";
+import { askSettings } from "./settings.js";
+import { language, tr } from "./lang.js";
 import { Actions } from "./actions.js";
 import { Me } from "./me.js";
 import { Outage } from "./outage.js";
@@ -110,6 +112,8 @@ const page = {
   dark: isDark,
   name,
   fields,
+  /** restyle has all of it painted anew: other colours or units. */
+  restyle: () => themed(),
   changed: () => views.forEach((v) => v.state?.(link)),
   go: (id) => route.go(place(id)),
   /** plotted tells what the topics' view shows now: where Back leads, and the tab. */
@@ -160,6 +164,7 @@ function tabs() {
     $("tools"),
     button("Open on a phone", () => page.actions.phone(), { icon: "phone" }),
     button("Dark or light", switchTheme, { icon: "theme" }),
+    button(tr("Settings"), () => askSettings(page), { icon: "settings" }),
     button("Keys and help", () => page.actions.help(views), { icon: "help" }),
   );
 }
@@ -239,6 +244,7 @@ let met = false, // it was here before
 
 function second() {
   if (link.state !== "live") showState(link);
+  if (performance.now() - countedAt > 5000 && !document.hidden) link.wake(); // the machine slept
   const now = performance.now(),
     r = ((topics.count - counted) * 1000) / (now - countedAt);
   counted = topics.count;
@@ -322,11 +328,13 @@ function keys(e) {
 }
 
 setTheme(recall("theme", ""));
+document.documentElement.lang = language;
 tabs();
 addEventListener("keydown", keys);
-addEventListener("online", () => link.state === "waiting" && link.reopen());
+for (const back of ["online", "pageshow", "focus"]) addEventListener(back, () => link.wake());
+document.addEventListener("resume", () => link.wake());
 document.addEventListener("visibilitychange", () => {
-  if (!document.hidden && link.state === "waiting") link.reopen();
+  if (!document.hidden) link.wake();
   soon();
 });
 matchMedia("(prefers-color-scheme: light)").addEventListener("change", themed);

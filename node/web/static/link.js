@@ -26,6 +26,7 @@ export class Link {
   #ep = 0; // the hub's epoch
   #here = new Set(); // topics that this connection has told of
   #asked = 0; // when the hub's time was
+  #began = 0; // when the newest socket was opened
   state = "connecting"; // connecting, live, waiting, refused
   lost = 0; // when the connection went, 0 = it is there
   retryAt = 0; // both by performance.now()
@@ -42,6 +43,7 @@ export class Link {
 
   open() {
     clearTimeout(this.#timer);
+    this.#began = performance.now();
     this.#set(this.lost || this.#tries ? "waiting" : "connecting");
     let ws,
       opened = false;
@@ -85,6 +87,22 @@ export class Link {
       this.#drop("the connection was opened anew");
     }
     this.open();
+  }
+
+  /**
+   * wake is for when the network or the screen is back: who waits tries now, and a
+   * connection that may have died meanwhile has a moment to show that it did not.
+   */
+  wake() {
+    const now = performance.now();
+    if (this.state === "refused" || !this.#began || now - this.#began < 1000) return;
+    if (this.state !== "live") return this.reopen();
+    const heard = this.#heard,
+      ws = this.#ws;
+    this.request({ op: "ping", ts: 0 }).catch(() => {});
+    setTimeout(() => {
+      if (ws === this.#ws && this.state === "live" && this.#heard === heard) this.reopen();
+    }, 700);
   }
 
   /** hold stops trying: a token that is refused is not asked for again and again. */

@@ -2,12 +2,14 @@
 
 import { button, el, fill, heads, icon, put } from "./dom.js";
 import { Plot } from "./plot.js";
-import { bytes, measure, plain, pretty, rate, sign, span, stamp } from "./reading.js";
+import { bytes, measure, plain, pretty, rate, span, stamp } from "./reading.js";
 import { Lines, most } from "./lines.js";
 import { Words } from "./series.js";
 import { keep, recall } from "./layout.js";
 import { tr } from "./lang.js";
-import { save, saveText } from "./api.js";
+import { beyond } from "./limits.js";
+import { askLimits, askRange } from "./settings.js";
+import { saveCSV, savePNG } from "./save.js";
 import { colourOf, look } from "./look.js";
 
 const spans = [
@@ -47,10 +49,11 @@ export class Pane {
       ),
     );
     this.follow = button("Live", () => this.plot.move(this.plot.span, this.plot.to ? 0 : this.plot.now()), { kind: "follow" });
+    this.range = button(tr("From … to …"), () => askRange(page, this.plot), { icon: "range" });
     this.when = el("span", { class: "when" });
     this.texts = el("ol", { class: "lines texts", tabindex: "0", "aria-label": "Last readings, newest first", hidden: true });
     this.figures = el("tbody");
-    this.bar = el("div", { class: "bar" }, this.spans, this.follow, this.when);
+    this.bar = el("div", { class: "bar" }, this.spans, this.range, this.follow, this.when);
     this.table = el("table", { class: "figures" }, heads("Topic", "Value", "Min", "Mean", "Max", "-Remove"), this.figures);
     this.tile = button(tr("Pin as a tile"), () => this.#pin(["tile", this.names[0]]), { icon: "pin" });
     this.pin = button(tr("Put this plot on the wall"), () => this.#pin(["plot", ...this.names]), { icon: "wall" });
@@ -65,7 +68,8 @@ export class Pane {
         this.tile,
         this.pin,
         button("Add a topic to the plot", () => page.actions.plot((t) => this.open(t, true)), { icon: "plus" }),
-        button("Save as CSV", () => this.#csv(), { icon: "down" }),
+        button(tr("Save as a picture"), () => savePNG(page, this.names, this.lines.list(page.dark()), this.plot), { icon: "image" }),
+        button(tr("Save as CSV"), () => saveCSV(this.names, this.lines.list(page.dark()), this.plot), { icon: "down" }),
         button("Close the plot", () => this.close(), { icon: "close" }),
       ),
       this.bar,
@@ -108,7 +112,7 @@ export class Pane {
 
   /** set shows these topics, whether they are there or not: the address says so. */
   set(names, span, to) {
-    if ((span && span !== this.plot.span) || (to && Math.abs(to - this.plot.to) > 1)) this.plot.move(span || this.plot.span, to);
+    if (span && (span !== this.plot.span || Math.abs(to - this.plot.to) > 1)) this.plot.move(span, to);
     if (names.join("\n") === this.names.join("\n")) return;
     this.lines.set(names, this.plot.span);
     this.#changed();
@@ -206,44 +210,48 @@ export class Pane {
   #table(lines, from, to) {
     while (this.figures.children.length > lines.length) this.figures.lastChild.remove();
     lines.forEach((l, i) => {
-      let tr = this.figures.children[i];
-      if (!tr || tr.line !== l || tr.colour !== l.colour || tr.dash !== l.dash) {
-        const cells = Array.from({ length: 4 }, () => document.createTextNode(""));
+      let row = this.figures.children[i];
+      if (!row || row.line !== l || row.colour !== l.colour || row.dash !== l.dash) {
+        const cells = Array.from({ length: 5 }, () => document.createTextNode(""));
         const next = el(
           "tr",
           null,
-          el("th", { scope: "row" }, el("i", { class: l.dash ? "swatch dashed" : "swatch" }), el("bdi", null, l.label)),
-          cells.map((c) => el("td", null, c)),
+          el("th", { scope: "row" }, el("i", { class: l.dash ? "swatch dashed" : "swatch" }), el("bdi", null, l.label), el("small", { class: "over" }, cells[4])),
+          cells.slice(0, 4).map((c) => el("td", null, c)),
           el(
             "td",
             null,
+            !(l.steps && !l.unit) && button(tr("Limits of {0}", l.label), () => askLimits(this.page, l), { icon: "bell" }),
             button("Remove " + l.label, () => this.remove(l.name), { icon: "close" }),
           ),
         );
         next.style.setProperty("--series", l.colour);
         Object.assign(next, { line: l, texts: cells, colour: l.colour, dash: l.dash });
-        if (tr) tr.replaceWith(next);
+        if (row) row.replaceWith(next);
         else this.figures.append(next);
-        tr = next;
+        row = next;
       }
+      const over = l.limits && l.share(from, to, (v) => beyond(v, l.limits) !== "");
+      put(row.texts[4], over?.n ? tr("{0} × beyond, {1} % of the time", over.n, Math.round(over.share * 100) || "< 1") : "");
+      row.classList.toggle("limited", Boolean(l.limits));
       const s = l.stats(from, to),
         write = (v, digits = l.digits) => (Number.isFinite(Number(v)) ? measure(v, l.unit, digits).join(" ").trim() : "–");
       const word = (v) => (v === undefined || Number.isNaN(v) ? "–" : v ? "true" : "false"),
         now = this.#hover !== null ? l.at(this.#hover) : (l.v.at(-1) ?? NaN);
       if (l.steps && !l.unit) {
-        const share = l.share(from, to);
-        put(tr.texts[0], word(now));
-        put(tr.texts[1], word(s.min));
-        put(tr.texts[2], Number.isNaN(share) ? "–" : Math.round(share * 100) + " % true");
-        put(tr.texts[3], word(s.max));
+        const { share } = l.share(from, to);
+        put(row.texts[0], word(now));
+        put(row.texts[1], word(s.min));
+        put(row.texts[2], Number.isNaN(share) ? "–" : Math.round(share * 100) + " % true");
+        put(row.texts[3], word(s.max));
         return;
       }
       const bare = (v, digits) =>
         ["B", "B/s", "s", "Pa"].includes(l.unit) ? write(v, digits) : write(v, digits).split(" ")[0]; // its unit stands in front
-      put(tr.texts[0], write(now));
-      put(tr.texts[1], bare(s.min));
-      put(tr.texts[2], bare(s.mean, Math.max(1, l.digits)));
-      put(tr.texts[3], bare(s.max));
+      put(row.texts[0], write(now));
+      put(row.texts[1], bare(s.min));
+      put(row.texts[2], bare(s.mean, Math.max(1, l.digits)));
+      put(row.texts[3], bare(s.max));
     });
   }
 
@@ -298,33 +306,4 @@ export class Pane {
       put(this.raw, pretty(t.data).slice(0, 8192));
     }
   }
-
-  // To now from the hub, which has more than is drawn; an older time as it is drawn.
-  async #csv() {
-    const name = this.names.length === 1 ? this.names[0].replaceAll("/", "-") : "topics";
-    const since = Math.ceil(this.plot.now() - (this.plot.end - this.plot.span));
-    if (this.plot.to === 0) {
-      try {
-        return await save(
-          "api/export?format=csv&since=-" + since + this.names.map((n) => "&topic=" + encodeURIComponent(n)).join(""),
-          name + ".csv",
-        );
-      } catch {
-        /* as it is drawn, then */
-      }
-    }
-    const rows = ["time,topic,value,unit"];
-    for (const l of this.lines.list(this.page.dark()))
-      l.t.forEach((x, i) => {
-        if (x >= this.plot.end - this.plot.span && x <= this.plot.end)
-          rows.push([new Date(x * 1000).toISOString(), quote(l.label), l.v[i], quote(sign(l.unit))].join(","));
-      });
-    saveText(new Blob([rows.join("\n") + "\n"], { type: "text/csv" }), name + ".csv");
-  }
-}
-
-// A cell that begins with = + - @ would be a formula to a spreadsheet.
-function quote(s) {
-  if (/^[=+\-@\t\r]/.test(s)) s = "'" + s;
-  return /[",\n\r]/.test(s) ? '"' + s.replaceAll('"', '""') + '"' : s;
 }

@@ -238,11 +238,11 @@ export function day(ms) {
   return new Date(ms).toLocaleDateString(undefined, { day: "numeric", month: "short" });
 }
 
-/** stamp is clock with the day, where that is not today. */
-export function stamp(ms) {
+/** stamp is clock with the day, where that is not today; whole: always. */
+export function stamp(ms, whole) {
   const d = new Date(ms);
   return (
-    (d.toDateString() === new Date().toDateString()
+    (!whole && d.toDateString() === new Date().toDateString()
       ? ""
       : d.getFullYear() + "-" + two(d.getMonth() + 1) + "-" + two(d.getDate()) + " ") + clock(ms)
   );

@@ -155,10 +155,12 @@ export class Series {
     return s;
   }
 
-  /** share is for how much of the time between two times the value was not 0. */
-  share(from, to) {
+  /** share is for how much of the time between two times the value was such (not 0), and how often it became so (n). */
+  share(from, to, such = (v) => v) {
     let on = 0,
-      all = 0;
+      all = 0,
+      n = 0,
+      was = false;
     const list = this.#pieces();
     list.forEach(([begin, end], k) => {
       for (let i = begin; i < end; i++) {
@@ -166,10 +168,13 @@ export class Series {
           time = Math.min(till, to) - Math.max(this.t[i], from);
         if (time <= 0) continue;
         all += time;
-        if (this.v[i]) on += time;
+        const is = Boolean(such(this.v[i]));
+        if (is) on += time;
+        if (is && !was) n++;
+        was = is;
       }
     });
-    return all ? on / all : NaN;
+    return { share: all ? on / all : NaN, n };
   }
 }
 

@@ -1,6 +1,7 @@
 // The topic tree on the screen: only the rows that are seen have elements.
 
 import { el, fill, icon, put } from "./dom.js";
+import { beyond, limitsOf } from "./limits.js";
 import { measure, rate, span } from "./reading.js";
 import { draw } from "./spark.js";
 
@@ -236,6 +237,7 @@ export class Table {
     put(s.number, v);
     put(s.unit, u);
     s.value.title = words ? v : "";
+    s.root.classList.toggle("beyond", !words && beyond(t.value, limitsOf(t.name)) !== "");
     s.root.classList.toggle("words", words);
     s.root.classList.toggle("long", v.length > 11);
     draw(s.canvas, t, this.sparkWidth, 24, s.colour || this.colours.line);

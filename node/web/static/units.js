@@ -33,5 +33,5 @@ export function shown(unit) {
 /** digitsOf is with how many decimals a value is shown that came with so many. */
 export function digitsOf(digits, by) {
   if (by === 1 || digits === undefined) return digits;
-  return Math.max(0, Math.min(Math.max(digits, 2), Math.ceil(digits - Math.log10(by))));
+  return Math.max(0, Math.min(Math.max(digits, 2), Math.round(digits - Math.log10(by))));
 }

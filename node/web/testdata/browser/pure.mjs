@@ -122,7 +122,7 @@ export async function pure() {
     [2, 3000, 0],
   ])
     door.add(seq, ts, v, true);
-  assert.equal(door.share(0, 4), 0.75, "on for three of four seconds");
+  assert.deepEqual(door.share(0, 4), { share: 0.75, n: 1 }, "on for three of four seconds");
 
   const { parse, write } = await from("json");
   const meter = '{"v":9007199254740993,"s":"9007199254740993","f":1.2345678901234567890,"e":1e300,"n":-12345678901234567890}';
@@ -145,9 +145,58 @@ export async function pure() {
       assert.ok(Math.floor(s / timeStep(s, wide)) >= 3, `${s} s on ${wide} px have three times below them`);
 
   const { format, parse: where } = await from("route");
+  const place = (hash) => {
+    const { id, plots, span, to } = where(hash);
+    return { id, plots, span, to };
+  };
   for (const names of [["a/b"], ["a b", "ü/%&?#=+"], Array.from({ length: 8 }, (_, i) => "t/" + i)])
-    assert.deepEqual(where(format({ id: "topics", plots: names, span: 300 })), { id: "topics", plots: names, span: 300 });
-  assert.deepEqual(where("#log"), { id: "log", plots: [], span: 0 });
+    for (const to of [0, 1.8e12]) {
+      const at = { id: "topics", plots: names, span: 300, to };
+      assert.deepEqual(place(format(at)), at);
+    }
+  assert.deepEqual(place("#log"), { id: "log", plots: [], span: 0, to: 0 });
+
+  const pins = await from("pins");
+  const hung = {
+    items: [["tile", "a/b"], ["plot", "ü:%&=", "c d"]],
+    span: 900,
+    kiosk: true,
+    limits: { "a/b": [1, null], "ü:%&=\nfield": [null, -2.5] },
+    units: { Temperature: "°F", Speed: "m/s" },
+  };
+  assert.deepEqual(pins.parse(pins.format(hung)), hung, "an address says all of a wall: " + pins.format(hung));
+  assert.deepEqual(pins.parse("plot=&tile=%&limit=x&span=x&unit=y&kiosk=1&plot=" + "a+".repeat(20)).items, [["tile", "%"], ["plot", "a"]].slice(0, 2));
+  const seen = (name, u, v = 1) => ({ name, unit: u, fields: [{ name: "", unit: u, value: v }] });
+  assert.deepEqual(
+    pins.choose([seen("b/t", "Cel"), seen("a/t", "Cel"), seen("a/v", "V"), seen("gateway/x/t", "Cel"), seen("$sys/x", "Cel")]),
+    [["tile", "a/t"], ["tile", "a/v"], ["tile", "b/t"], ["plot", "a/t", "b/t"], ["plot", "a/v"]],
+    "a tile of each unit first, and one's own machine last",
+  );
+
+  const { keep } = await from("layout");
+  const { shown, digitsOf } = await from("units");
+  keep("units", { Temperature: "°F", Pressure: "inHg", Speed: "kn" });
+  for (const [v, u, d, want] of [
+    [21.5, "Cel", 1, "70.7 °F"],
+    [-40, "Cel", 0, "-40 °F"],
+    [0, "K", 0, "-460 °F"],
+    [101325, "Pa", 0, "29.92 inHg"],
+    [1013.25, "hPa", 2, "29.92 inHg"],
+    [10, "m/s", 0, "19 kn"],
+    [36, "km/h", 1, "19.4 kn"],
+    [5, "W", 0, "5 W"],
+  ])
+    assert.equal(measure(v, u, d).join(" "), want);
+  assert.deepEqual(shown("made up"), { by: 1, plus: 0, unit: "made up" });
+  assert.equal(digitsOf(2, 1), 2);
+  keep("units", {});
+  assert.equal(measure(21.5, "Cel", 1).join(" "), "21.5 °C", "as sent");
+
+  const { beyond, limitsOf, setLimits } = await from("limits");
+  setLimits("a", "", NaN, 5);
+  assert.deepEqual([4, 5, 5.1].map((v) => beyond(v, limitsOf("a"))), ["", "", "high"]);
+  setLimits("a", "", NaN, NaN);
+  assert.equal(limitsOf("a"), undefined);
 
   const { rowsOf } = await from("tree");
   const { Topics } = await from("topics");

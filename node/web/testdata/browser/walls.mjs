@@ -1,5 +1,7 @@
 // Tiles and walls: what a tablet that hangs somewhere relies on.
 
+import fs from "node:fs";
+import net from "node:net";
 import { assert, close, filter, live, open, row, sleep, until } from "./stage.mjs";
 
 const tile = (page, topic) => page.locator(`.tile:has(a[title="${topic}"])`);
@@ -89,4 +91,129 @@ async function filterAndPlot(page) {
   await row(page, "wall/a").click({ position: { x: 60, y: 12 } });
   await row(page, "wall/b").click({ position: { x: 60, y: 12 }, modifiers: ["Shift"] });
   await sleep(200);
+}
+
+// Limits are set where a topic is plotted; they are drawn, counted, and seen in the tree and on tiles.
+export async function limits({ browser, hub, peer, folder }) {
+  for (const v of [20, 31, 20, 32, 33, 21]) {
+    await peer.pub("limits/temp", { u: "Cel", v });
+    await sleep(100);
+  }
+  const page = await open(browser, hub, { kept: { span: 60 } });
+  await filter(page, "limits/");
+  await row(page, "limits/temp").click({ position: { x: 60, y: 12 } });
+  await page.click("[aria-label='Limits of limits/temp']");
+  await page.fill("dialog input >> nth=0", "40");
+  await page.fill("dialog input >> nth=1", "30");
+  await page.click("dialog button.primary");
+  await page.waitForSelector("dialog >> text=must lie below");
+  await page.fill("dialog input >> nth=0", "");
+  await page.click("dialog button.primary");
+  await page.waitForSelector("dialog", { state: "detached" });
+  const over = () => page.locator(".figures .over").innerText();
+  await until("crossings are counted", async () => /^2 × beyond, \d+ % of the time$/.test(await over()));
+  assert((await row(page, "limits/temp").getAttribute("class")).includes("beyond") === false, "it is within them now");
+  await peer.pub("limits/temp", { u: "Cel", v: 30.5 });
+  await until("the tree shows it", async () => (await row(page, "limits/temp").getAttribute("class")).includes("beyond"));
+  await until("and it is counted", async () => (await over()).startsWith("3 ×"));
+  await page.click("[aria-label='Settings']");
+  await page.selectOption("dialog .field:has(label:text-is('Temperature')) select", "°F");
+  await page.keyboard.press("Escape");
+  await until("in other units", async () => /86\.9 °F/.test(await page.locator(".figures tbody td").first().innerText()));
+  assert((await row(page, "limits/temp").locator(".u").innerText()) === "°F", "everywhere");
+  await page.click("[aria-label='Limits of limits/temp']");
+  assert((await page.inputValue("dialog input >> nth=1")) === "86", "limits too");
+  await page.fill("dialog input >> nth=1", "");
+  await page.click("dialog button.primary");
+  await until("without a field there is none", async () => (await over()) === "");
+  await close(page);
+}
+
+// From when to when; as a picture; as a German spreadsheet reads it.
+export async function files({ browser, hub, peer, folder }) {
+  for (const v of [1.5, 2.25]) await peer.pub("files/a", { u: "V", v });
+  const page = await open(browser, hub, { kept: { span: 60, csv: "comma" } });
+  await filter(page, "files/");
+  await row(page, "files/a").click({ position: { x: 60, y: 12 } });
+  const saved = async (what) => {
+    const [file] = await Promise.all([page.waitForEvent("download"), page.click(`[aria-label='${what}']`)]);
+    return { name: file.suggestedFilename(), bytes: fs.readFileSync(await file.path()) };
+  };
+  const stored = (await saved("Save as CSV")).bytes.toString();
+  assert(stored.startsWith("\ufefftime;ts;topic;") && /files\/a;2;2,25;V;/.test(stored), stored);
+  await page.click("[aria-label='From … to …']");
+  const now = await page.inputValue("dialog input >> nth=1");
+  await page.fill("dialog input >> nth=0", "2031-01-01T00:00:01");
+  await page.click("dialog button.primary");
+  await page.waitForSelector("dialog >> text=must lie before");
+  await page.fill("dialog input >> nth=0", now.slice(0, 10) + "T00:00:01");
+  await page.fill("dialog input >> nth=1", now.slice(0, 10) + "T00:00:03");
+  await page.click("dialog button.primary");
+  await until("another time is shown", async () => (await page.locator(".when").innerText()).includes("00:00:03"));
+  const to = await page.locator(".plot").getAttribute("data-to");
+  await until("and in the address", async () => (await page.evaluate(() => location.hash)).endsWith("&to=" + Date.parse(to)));
+  await page.reload();
+  await until("which brings it back", async () => (await page.locator(".plot").getAttribute("data-to")) === to);
+  await page.click(".follow");
+  const { name, bytes } = await saved("Save as a picture");
+  assert(name === "files-a.png" && bytes.subarray(1, 4).toString() === "PNG" && bytes.length > 4000, name + ", " + bytes.length);
+  fs.writeFileSync(folder + "/saved.png", bytes);
+  await close(page);
+}
+
+// The network goes and comes back, as when a tablet sleeps: the page is there within two seconds.
+export async function wakes({ browser, hub, peer }) {
+  const sockets = new Set();
+  const relay = net.createServer((down) => {
+    const up = net.connect(Number(hub.addr.split(":")[1]), "127.0.0.1");
+    for (const s of [down, up]) (sockets.add(s), s.on("error", () => {}), s.on("close", () => (up.destroy(), down.destroy())));
+    down.pipe(up).pipe(down);
+  });
+  await new Promise((done) => relay.listen(0, "127.0.0.1", done));
+  const took = [];
+  try {
+    const page = await open(browser, { ...hub, url: `http://127.0.0.1:${relay.address().port}/`, addr: hub.addr });
+    await peer.pub("wake/a", 1);
+    await filter(page, "wake/");
+    await row(page, "wake/a").waitFor();
+    for (const event of ["online", "visibilitychange"]) {
+      for (const s of sockets) (s.unpipe(), s.pause(), s.removeAllListeners("close")); // nothing is heard any more, and nobody told
+      await sleep(1200);
+      await peer.pub("wake/a", event);
+      const at = Date.now();
+      await page.evaluate((e) => (e === "online" ? window : document).dispatchEvent(new Event(e)), event);
+      await until("what came meanwhile is there", async () => (await row(page, "wake/a").locator(".v").innerText()) === event);
+      took.push(Date.now() - at);
+    }
+    await close(page);
+  } finally {
+    for (const s of sockets) s.destroy();
+    relay.close();
+  }
+  assert(Math.max(...took) < 2000, took.join(", ") + " ms");
+  return took.join(", ") + " ms";
+}
+
+// The page is an app to a browser, and something is seen of it at once.
+export async function app({ browser, hub }) {
+  const page = await open(browser, hub),
+    cdp = await page.context().newCDPSession(page);
+  const { manifest, errors } = await cdp.send("Page.getAppManifest");
+  const { installabilityErrors } = await cdp.send("Page.getInstallabilityErrors");
+  const reasons = installabilityErrors.map((e) => e.errorId).filter((e) => e !== "in-incognito"); // as all pages of these tests
+  assert(manifest && !errors.length && !reasons.length, JSON.stringify({ errors, reasons }));
+  const times = [];
+  for (let i = 0; i < 5; i++) {
+    await page.reload();
+    await live(page);
+    await page.waitForSelector(".topics .tile, .space .row:not([hidden])");
+    times.push(
+      await page.evaluate(() => [performance.getEntriesByName("first-contentful-paint")[0]?.startTime ?? Infinity, performance.now()]),
+    );
+  }
+  times.sort((a, b) => a[0] - b[0]);
+  const told = `first paint ${times.map((t) => t[0].toFixed(0)).join(", ")} ms, topics ${Math.min(...times.map((t) => t[1])).toFixed(0)} ms`;
+  assert(times[0][0] < 300, told); // 100 where nothing else runs
+  await close(page);
+  return told;
 }
