@@ -147,6 +147,14 @@ func TestMemoryFormula(t *testing.T) {
 			t.Errorf("limits.md: %q is %s MiB there, and %.2f", row.begins, m[1], is)
 		}
 	}
+	for _, where := range []struct{ page, want string }{
+		{"../README.md", fmt.Sprintf("%.0f MiB by default", float64(w.total())/(1<<20))},
+		{"install.md", fmt.Sprintf("MemoryMax=%dM", memoryMax(s))},
+	} {
+		if !strings.Contains(readPage(t, where.page), where.want) {
+			t.Errorf("%s does not say %q", where.page, where.want)
+		}
+	}
 }
 
 // The defaults of the table of limits are those of the program.
