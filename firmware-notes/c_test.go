@@ -24,7 +24,7 @@ func cc(t *testing.T, main, compiler string, flags ...string) string {
 	need(t, compiler)
 	out := temp(t, "program")
 	args := append(append([]string{"-o", out}, strict...), flags...)
-	run(t, compiler, append(args, "c/topicd.c", "c/topicd_dnssd.c", "c/"+main)...)
+	run(t, compiler, append(args, "c/topicd.c", "c/topicd_dnssd.c", "c/topicd_json.c", "c/"+main)...)
 	return out
 }
 

@@ -87,6 +87,11 @@ func TestCFindsTheHub(t *testing.T) {
 			t.Errorf("topicd.py found %s", got)
 		}
 	}
+	// The Arduino class with its own query, which a board sends where its default route is.
+	run(t, "ip", "-n", sensor, "route", "add", "224.0.0.0/4", "dev", "eth0")
+	s := newScriptEnv(t, nil, "ip", "netns", "exec", sensor, sketch(t, "ESP32", "examples/Command/Command.ino"))
+	s.hears("online")
+	s.kill()
 	for _, id := range []string{"", "c0ffee01"} {
 		begin := time.Now()
 		argv := []string{"netns", "exec", sensor, bin, "--find", "eth0"}

@@ -6,6 +6,7 @@
  *   F bits       td_float of a float given by its bits: the CBOR
  *   R cbor       td_real: the bits
  *   M cbor       a message, fed to td_poll byte by byte: what is in it. Kept for Z
+ *   J cbor       td_json of it
  *   S cbor       td_skip: bytes that it went over
  *   D packet id  td_dnssd_answer; id "-" takes any. Kept for Z
  *   X bytes      raw received bytes to td_poll, cap 256: the results
@@ -13,6 +14,7 @@
  */
 #include "topicd.h"
 #include "topicd_dnssd.h"
+#include "topicd_json.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -240,6 +242,10 @@ static unsigned devour(const uint8_t *p, size_t n)
 		abort();
 	if (*p == 'H')
 		return 1;
+	if (op < TD_WS_TEXT) {
+		char json[99];
+		sum += (unsigned)td_json(&m, json, 1 + sum % sizeof json);
+	}
 	for (i = 0; i < sizeof keys / sizeof *keys; i++) {
 		td_val v = m;
 		unsigned k;
@@ -342,7 +348,11 @@ int main(void)
 			memset(&v, 0, sizeof v);
 			v.at = v.p = p;
 			v.end = p + n;
-			if (line[0] == 'M') {
+			if (line[0] == 'J') {
+				static char json[1 << 18];
+				td_json(&v, json, sizeof json);
+				puts(json);
+			} else if (line[0] == 'M') {
 				parse(p, n);
 			} else if (line[0] == 'X') {
 				raw(p, n);

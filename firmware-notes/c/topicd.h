@@ -16,8 +16,9 @@
  *
  * Not done, on purpose: Sec-WebSocket-Accept is not checked and the nonce is always the same
  * (RFC 6455 4.1; SHA-1 would double the code). They guard against servers and caches that
- * speak no WebSocket; here the first frame, which must be `welcome`, tells. JSON, fragments
- * and batches are not read: the hub sends none of them to a client that speaks CBOR. */
+ * speak no WebSocket; here the first frame, which must be `welcome`, tells. JSON is brought as
+ * it is (td_say, TD_WS_TEXT), fragments and batches are not read: the hub sends none of them to
+ * a client that speaks CBOR. To see CBOR as JSON: topicd_json.h. */
 #ifndef TOPICD_H
 #define TOPICD_H
 
@@ -34,7 +35,7 @@ enum { TD_WELCOME = 1, TD_MSG = 3, TD_OK = 6, TD_ERR = 7, TD_LIVE = 13, TD_BYE =
 enum { TD_PING = 8, TD_PONG = 9 };
 
 /* First bytes of WebSocket frames (RFC 6455 5.2). td_next gives those of control frames. */
-enum { TD_WS_BINARY = 0x82, TD_WS_CLOSE = 0x88, TD_WS_PING = 0x89, TD_WS_PONG = 0x8a };
+enum { TD_WS_TEXT = 0x81, TD_WS_BINARY, TD_WS_CLOSE = 0x88, TD_WS_PING = 0x89, TD_WS_PONG = 0x8a };
 
 enum { TD_ACCEPTED = '1' }; /* HTTP 101 */
 
@@ -171,6 +172,15 @@ static inline const uint8_t *td_control(td_out *o, unsigned first, const uint8_t
 	return td_frame(o, first);
 }
 
+/* A message in JSON, for debugging: the hub answers in what came first. */
+static inline const uint8_t *td_say(td_out *o, const char *json)
+{
+	size_t n = 0;
+	while (json[n])
+		n++;
+	return td_control(o, TD_WS_TEXT, (const uint8_t *)json, n);
+}
+
 /* ---- Receiving ------------------------------------------------------------------------ */
 
 /* What a value is: CBOR's major types, and of type 7 the byte itself. */
@@ -194,7 +204,7 @@ typedef struct {
  *   0      more must be received; in a full buffer: the frame is too large for it
  *   -1     the peer breaks the protocol: close
  *   TD_x   the message's verb: m is its map, ask td_get for its members
- *   TD_WS_x  a control frame: its content lies from m->at to m->end
+ *   TD_WS_x  a control frame, or TD_WS_TEXT: its content lies from m->at to m->end
  * and to the answer of td_handshake TD_ACCEPTED, or else the first digit of the HTTP status,
  * '3', '4' or '5'.
  * Whenever it is not 0 or -1 the bytes up to m->end are done with. */

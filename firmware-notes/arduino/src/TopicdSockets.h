@@ -4,10 +4,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#ifdef ESP_PLATFORM
+#include <lwip/sockets.h>
+#else
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/select.h>
 #include <sys/socket.h>
+#endif
 #include <unistd.h>
 
 #include "TopicdSession.h"
