@@ -6,8 +6,6 @@ import (
 	"io"
 	"math/rand/v2"
 	"net"
-	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -83,8 +81,8 @@ func (s *siege) mqtt(ip, id string, v packet.Version, o ...func(*packet.Connect)
 	_ = c.SetDeadline(time.Now().Add(30 * time.Second))
 	switch {
 	case s.h.mqtt == "":
-		u, _ := url.Parse("ws://" + at + "/mqtt")
-		ws, _, err := websocket.NewClient(c, u, http.Header{"Sec-WebSocket-Protocol": {"mqtt"}}, 0, 0)
+		d := websocket.Dialer{Subprotocols: []string{"mqtt"}, NetDial: func(string, string) (net.Conn, error) { return c, nil }}
+		ws, _, err := d.Dial("ws://"+at+"/mqtt", nil)
 		if err != nil {
 			s.Fatal(err)
 		}

@@ -266,6 +266,11 @@ func (w *worker) settleLocked(c *conn, next int64) bool {
 		c.mu.Unlock()
 		c.sock.finish()
 		return true
+	case next == node.Again && int64(time.Since(w.srv.start))-w.mono > mostGo:
+		c.writer = resting
+		c.mu.Unlock()
+		w.srv.flushers.add(c)
+		return true
 	case next == node.Again || c.answers != nil || c.cut != nil || c.again && w.mono >= at:
 		return false
 	}
@@ -290,6 +295,12 @@ func (w *worker) settleLocked(c *conn, next int64) bool {
 	}
 	return true
 }
+
+// mostGo is how long one go of a worker writes to sessions that have more to read
+// than one write takes: then they wait for a flusher, one write at a time, and the
+// worker goes on to others. Sixty readers with 250 filters of MQTT each, 30 µs a
+// reading, had kept the loops for 2.7 s.
+const mostGo = int64(4 * time.Millisecond)
 
 // maxHeld is the longest that the pacer keeps a connection on its list for
 // readings held back, in milliseconds: one that is gone must not stay there

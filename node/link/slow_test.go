@@ -3,6 +3,7 @@ package link_test
 import (
 	"encoding/json"
 	"fmt"
+	"net"
 	"strings"
 	"sync"
 	"testing"
@@ -171,5 +172,44 @@ func TestManyConnections(t *testing.T) {
 			})
 		}
 		wg.Wait()
+	})
+}
+
+// TestMuchToReadHoldsNobodyUp: sessions with a long backlog, each reading of which
+// takes a while to encode, do not keep the loops from others.
+func TestMuchToReadHoldsNobodyUp(t *testing.T) {
+	eachToy(t, func(t *testing.T, way, reader string) {
+		s := serveToy(t, options{Reader: reader}, node.Options{TopicCap: 4 << 20})
+		src := s.source()
+		defer src.close()
+		const readings = 1500
+		for i := range readings {
+			src.pub("backlog", `"%2000d"`, i)
+		}
+		var slow []*toyPeer
+		for range 4 {
+			p := s.toy(way, net.Dialer{})
+			if err := p.write(toyPacket("slow backlog")); err != nil {
+				t.Fatal(err)
+			}
+			slow = append(slow, p)
+		}
+		began := time.Now()
+		for _, p := range slow {
+			p.wantPacket(fmt.Sprintf(`"%2000d"`, 0)) // it is at it
+		}
+		for range 4 {
+			p := s.toy(way, net.Dialer{})
+			if err := p.write(toyPacket("hello")); err != nil {
+				t.Fatal(err)
+			}
+			p.wantPacket("hello")
+		}
+		if took := time.Since(began); took > readings*time.Millisecond/2 {
+			t.Errorf("others were answered after %v", took)
+		}
+		for _, p := range slow {
+			_ = p.nc.Close()
+		}
 	})
 }

@@ -49,8 +49,12 @@ func (d *toy) Frame(p node.Peer, _ bool, packet []byte, turn *node.Turn) {
 		var ms int
 		_, _ = fmt.Sscan(arg, &ms)
 		p.SetSilence(ms)
-	case "sub":
-		if _, err := p.Session().Subscribe([]byte(arg), node.SubOptions{Format: toyFormat{}}, turn); err != nil {
+	case "sub", "slow":
+		o := node.SubOptions{Format: toyFormat{}}
+		if word == "slow" {
+			o = node.SubOptions{Format: slowFormat{}, Last: 1 << 20}
+		}
+		if _, err := p.Session().Subscribe([]byte(arg), o, turn); err != nil {
 			p.Send(false, toyPacket(err.Error()), turn)
 		}
 	default:
@@ -72,6 +76,14 @@ func (toyFormat) Append(dst []byte, r *node.Reading) ([]byte, bool) {
 
 func (toyFormat) Live(dst []byte, _ string, _ uint64, _ int64) ([]byte, bool) { return dst, false }
 func (toyFormat) Text() bool                                                  { return false }
+
+// slowFormat takes a while for each reading.
+type slowFormat struct{ toyFormat }
+
+func (f slowFormat) Append(dst []byte, r *node.Reading) ([]byte, bool) {
+	time.Sleep(time.Millisecond)
+	return f.toyFormat.Append(dst, r)
+}
 
 // The ways to speak it.
 const (

@@ -289,13 +289,14 @@ func (f *plainFormat) Text() bool { return false }
 // flags, then the properties that are handed on.
 type ext struct {
 	raw     bool // the JSON is as it was written: see payload.go
-	expires bool // the message expiry interval is among the properties
+	expires bool // the message expiry interval is the first of the properties: 10,000 others cost each reader 0.1 ms
 	props   packet.Props
 }
 
 const (
 	extRaw     = 1
 	extExpires = 2
+	expirySize = 5 // of that property
 )
 
 // handedOn are the properties of a message that its readers get (3.3.2.3).
@@ -314,14 +315,19 @@ func appendExt(dst []byte, raw bool, p packet.Props, has packet.Has) []byte {
 	if has.Has(packet.MessageExpiry) {
 		f |= extExpires
 	}
-	return packet.Props(append(dst, f)).AppendOnly(p, handedOn)
+	x := packet.Props(append(dst, f))
+	if f&extExpires != 0 {
+		x = x.AppendNum(packet.MessageExpiry, p.Num(packet.MessageExpiry, 0))
+	}
+	return x.AppendOnly(p, handedOn&^(1<<packet.MessageExpiry))
 }
 
 func parseExt(b []byte) ext {
 	if len(b) == 0 {
 		return ext{}
 	}
-	return ext{b[0]&extRaw != 0, b[0]&extExpires != 0, packet.Props(b[1:])}
+	p := packet.Props(b[1:])
+	return ext{b[0]&extRaw != 0, b[0]&extExpires != 0 && len(p) >= expirySize && p[0] == byte(packet.MessageExpiry), p}
 }
 
 // hand appends the properties as a reader gets them age milliseconds later; false
@@ -333,8 +339,7 @@ func (x *ext) hand(p packet.Props, v packet.Version, age int64) (packet.Props, b
 			return p, false
 		}
 		if v == packet.V5 {
-			p = p.AppendOnly(x.props, handedOn&^(1<<packet.MessageExpiry))
-			p = p.AppendNum(packet.MessageExpiry, uint32(left))
+			p = append(p, x.props[expirySize:]...).AppendNum(packet.MessageExpiry, uint32(left))
 		}
 		return p, true
 	}
