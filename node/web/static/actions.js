@@ -42,7 +42,7 @@ export class Actions {
           "header",
           null,
           h,
-          button("Close", () => d.close(), { icon: "close" }),
+          button(tr("Close"), () => d.close(), { icon: "close" }),
         ),
         inside,
       ),
@@ -100,18 +100,18 @@ export class Actions {
     });
     const data = el("textarea", { rows: "4", spellcheck: "false", placeholder: '21.5  or  {"v":21.5,"u":"Cel"}  or  any text' });
     const d = this.ask(
-      "Publish a reading",
+      tr("Publish a reading"),
       [
         this.names(),
-        field("Topic", name),
-        field("Reading", data, "JSON is sent as that value, anything else as text. Ctrl+Enter sends."),
+        field(tr("Topic"), name),
+        field(tr("Reading"), data, tr("JSON is sent as that value, anything else as text. Ctrl+Enter sends.")),
       ],
-      "Publish",
+      tr("Publish"),
       async () => {
         const m = await this.page.link.request({ op: "pub", topic: name.value.trim(), data: value(data.value) });
         keep("publish", name.value.trim());
         data.select();
-        return "Sent as number " + m.seq + ".";
+        return tr("Sent as number {0}.", m.seq);
       },
     );
     data.addEventListener("keydown", (e) => {
@@ -123,9 +123,9 @@ export class Actions {
   /** plot asks for a topic, and opens it. */
   plot(open) {
     const name = el("input", { required: true, maxlength: "128", list: "names", autocomplete: "off", spellcheck: "false" });
-    this.ask("Add a topic to the plot", [this.names(), field("Topic", name)], "Add", async (d) => {
+    this.ask(tr("Add a topic to the plot"), [this.names(), field(tr("Topic"), name)], tr("Add"), async (d) => {
       const t = this.page.topics.all.get(name.value.trim());
-      if (!t) throw new Error("There is no such topic.");
+      if (!t) throw new Error(tr("There is no such topic."));
       open(t);
       d.close();
     });
@@ -147,8 +147,8 @@ export class Actions {
     const kind = el(
       "select",
       null,
-      el("option", { value: "static" }, "static: stays until it is deleted"),
-      el("option", { value: "dynamic" }, "dynamic: goes when nobody uses it"),
+      el("option", { value: "static" }, tr("static: stays until it is deleted")),
+      el("option", { value: "dynamic" }, tr("dynamic: goes when nobody uses it")),
     );
     if (t && !i.static) kind.value = "static";
     const cap = el("input", {
@@ -157,24 +157,24 @@ export class Actions {
       max: "1048576",
       step: "any",
       value: i.cap ? String(i.cap / 1024) : "",
-      placeholder: "the hub's default",
+      placeholder: tr("the hub's default"),
       inputmode: "numeric",
     });
-    const stale = el("input", { type: "number", min: "0", step: "1", placeholder: t ? "as it is" : "never", inputmode: "numeric" });
+    const stale = el("input", { type: "number", min: "0", step: "1", placeholder: t ? tr("as it is") : tr("never"), inputmode: "numeric" });
     this.ask(
-      t ? "Change " + t.name : "New topic",
+      t ? tr("Change {0}", t.name) : tr("New topic"),
       [
-        field("Name", name, t ? "" : "Levels are split by /"),
-        field("Kind", kind),
-        el("div", { class: "pair" }, field("History, KiB", cap), field("Stale after, seconds", stale)),
+        field(tr("Name"), name, t ? "" : tr("Levels are split by /")),
+        field(tr("Kind"), kind),
+        el("div", { class: "pair" }, field(tr("History, KiB"), cap), field(tr("Stale after, seconds"), stale)),
       ],
-      t ? "Change" : "Make",
+      t ? tr("Change") : tr("Make"),
       async (d) => {
         const opts = { static: kind.value === "static" };
         if (cap.value) opts.cap = Math.round(Number(cap.value) * 1024);
         if (stale.value) opts.stale = Number(stale.value);
         await this.page.link.request({ op: "make", topic: name.value.trim(), opts });
-        this.page.say(name.value.trim() + (t ? " is changed." : " is there."));
+        this.page.say(tr(t ? "{0} is changed." : "{0} is there.", name.value.trim()));
         d.close();
       },
     );
@@ -197,16 +197,16 @@ export class Actions {
 
   remove(t) {
     this.ask(
-      "Delete " + t.name + "?",
-      [el("p", null, "Its stored readings go with it. Who publishes to it makes it anew.")],
-      "Delete",
+      tr("Delete {0}?", t.name),
+      [el("p", null, tr("Its stored readings go with it. Who publishes to it makes it anew."))],
+      tr("Delete"),
       async (d) => {
         await this.page.link.request({ op: "delete", topic: t.name });
         this.page.topics.all.delete(t.name);
         this.page.topics.births++;
         this.page.views.topics.pane.close();
         this.page.link.gone(t.name);
-        this.page.say(t.name + " is deleted.");
+        this.page.say(tr("{0} is deleted.", t.name));
         d.close();
         this.page.soon();
       },
@@ -232,29 +232,29 @@ export class Actions {
   phone(hash = "") {
     const here = this.page.me.address() + hash,
       loop = /^https?:..(localhost|127\.|\[::1\])/.test(here);
-    const text = el("input", { value: here, "aria-label": "Address", spellcheck: "false", oninput: () => draw() });
+    const text = el("input", { value: here, "aria-label": tr("Address"), spellcheck: "false", oninput: () => draw() });
     const box = el("div", { class: "qr" });
     const draw = () => {
       const img = el("img", {
-        alt: "QR code of " + text.value,
+        alt: tr("QR code of {0}", text.value),
         width: "220",
         height: "220",
         src: "api/qr.svg?text=" + encodeURIComponent(text.value),
       });
-      img.onerror = () => fill(box, el("p", null, "This hub draws no codes; type the address."));
+      img.onerror = () => fill(box, el("p", null, tr("This hub draws no codes; type the address.")));
       fill(box, img);
     };
     draw();
     this.dialog(
-      "Open on a phone",
+      tr("Open on a phone"),
       box,
       field(
-        "Address",
+        tr("Address"),
         text,
         loop
-          ? "The hub serves this machine only. To have phones reach it, start it with --listen :22345."
+          ? tr("The hub serves this machine only. To have phones reach it, start it with --listen :22345.")
           : token()
-            ? "The phone will ask for a token; invite it under Hub."
+            ? tr("The phone will ask for a token; invite it under Hub.")
             : "",
       ),
     );
@@ -271,10 +271,10 @@ export class Actions {
           null,
           keys.split(" ").map((x) => el("kbd", null, x)),
         ),
-        el("dd", null, what),
+        el("dd", null, tr(what)),
       );
     this.dialog(
-      "Keys and marks",
+      tr("Keys and marks"),
       el(
         "dl",
         { class: "keys" },
@@ -302,7 +302,7 @@ export class Actions {
       el(
         "p",
         { class: "dim" },
-        "With a mouse: drag pans, the wheel zooms, a double click follows again; shift-click adds a topic.",
+        tr("With a mouse: drag pans, the wheel zooms, a double click follows again; shift-click adds a topic."),
       ),
     );
   }

@@ -1,5 +1,6 @@
 // The hub's plain HTTP.
 
+import { tr } from "./lang.js";
 import { token } from "./layout.js";
 
 let refused = ""; // a token that the hub did not take: said again and again it looks like guessing
@@ -12,14 +13,14 @@ export function spurn() {
 /** api asks and resolves to the JSON answer; a refusal is thrown as {code, msg}. It asks with our token, or another. */
 export async function api(method, path, body, by = token()) {
   const headers = {};
-  if (by && by === refused && path !== "api/me") throw { code: 401, msg: "the hub does not take this token" };
+  if (by && by === refused && path !== "api/me") throw { code: 401, msg: tr("the hub does not take this token") };
   if (by) headers.Authorization = "Bearer " + by;
   if (body !== undefined) headers["Content-Type"] = "application/json";
   let r;
   try {
     r = await fetch(path, { method, headers, body: body === undefined ? undefined : JSON.stringify(body) });
   } catch {
-    throw { code: 0, msg: "the hub cannot be reached" };
+    throw { code: 0, msg: tr("the hub cannot be reached") };
   }
   if (by) refused = r.status === 401 ? by : by === refused ? "" : refused;
   let v = null;

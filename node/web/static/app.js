@@ -56,13 +56,18 @@ const link = new Link(() => socket("ws"), name(), {
   epoch: () => {
     topics.restart();
     views.forEach((v) => v.restart?.());
-    say("The hub was restarted: its numbers begin again.");
+    say(tr("The hub was restarted: its numbers begin again."));
   },
   failed: (opened, said) => outage.failed(opened, said),
   stepped: (ms) => {
     unset();
     say(
-      "The hub's clock was set " + (ms > 0 ? "forward" : "back") + " by " + span(Math.abs(ms) / 1000) + ". Plots go on at the new time.",
+      tr(
+        ms > 0
+          ? "The hub's clock was set forward by {0}. Plots go on at the new time."
+          : "The hub's clock was set back by {0}. Plots go on at the new time.",
+        span(Math.abs(ms) / 1000),
+      ),
     );
   },
 });
@@ -162,10 +167,10 @@ function tabs() {
   );
   fill(
     $("tools"),
-    button("Open on a phone", () => page.actions.phone(), { icon: "phone" }),
-    button("Dark or light", switchTheme, { icon: "theme" }),
+    button(tr("Open on a phone"), () => page.actions.phone(), { icon: "phone" }),
+    button(tr("Dark or light"), switchTheme, { icon: "theme" }),
     button(tr("Settings"), () => askSettings(page), { icon: "settings" }),
-    button("Keys and help", () => page.actions.help(views), { icon: "help" }),
+    button(tr("Keys and help"), () => page.actions.help(views), { icon: "help" }),
   );
 }
 
@@ -190,7 +195,7 @@ function place(id) {
 
 function entitle() {
   const names = view?.id === "topics" ? views[0].pane.names : [];
-  document.title = (names.length ? names.join(", ") : view?.title || "Topics") + " · " + (link.hub?.hub || "topicd");
+  document.title = (names.length ? names.join(", ") : view?.title || tr("Topics")) + " · " + (link.hub?.hub || "topicd");
 }
 
 function show() {
@@ -214,13 +219,13 @@ function showState(l) {
   const b = $("state"),
     wait = Math.max(0, Math.ceil((l.retryAt - performance.now()) / 1000));
   const text =
-    { live: "Live", connecting: "Connecting", refused: "Refused" }[l.state] || (wait ? "Retry in " + wait + " s" : "Reconnecting");
+    { live: tr("Live"), connecting: tr("Connecting"), refused: tr("Refused") }[l.state] || (wait ? tr("Retry in {0} s", wait) : tr("Reconnecting"));
   b.className = "pill " + (l.state === "live" ? "live" : l.state === "connecting" ? "" : "lost");
   put(b.lastChild.firstChild, text);
   b.title =
     l.state === "live"
-      ? "Connected to " + l.hub.hub + ", version " + l.hub.version
-      : (l.why || "No connection") + ". Press to try now.";
+      ? tr("Connected to {0}, version {1}", l.hub.hub, l.hub.version)
+      : tr("{0}. Press to try now.", l.why || tr("No connection"));
   document.body.classList.toggle("offline", l.state !== "live" && l.lost > 0);
   if (l.state === "live") {
     put($("hub").firstChild, l.hub.hub);
@@ -233,7 +238,7 @@ function showState(l) {
 
 // Meanwhile the token may have been given other rights, or the hub another way in.
 async function back(met) {
-  if (met) say("The hub is back.");
+  if (met) say(tr("The hub is back."));
   if (await page.me.ask()) page.me.rights();
 }
 
@@ -260,7 +265,7 @@ function second() {
   box.classList.toggle("unknown", !s?.bytes_budget);
   if (s?.bytes_budget) {
     box.lastChild.value = s.bytes_arena / s.bytes_budget;
-    fill(box.firstChild, bytes(s.bytes_arena) + " of " + bytes(s.bytes_budget));
+    fill(box.firstChild, tr("{0} of {1}", bytes(s.bytes_arena), bytes(s.bytes_budget)));
   }
   dirty();
 }
@@ -269,7 +274,7 @@ function second() {
 function unset() {
   const wrong = link.state === "live" && link.clock.now() < Date.UTC(2020),
     text = wrong
-      ? "The hub's clock is not set: it says " + stamp(link.clock.now()).slice(0, 16) + ". Readings keep that time; plots go on when it is set."
+      ? tr("The hub's clock is not set: it says {0}. Readings keep that time; plots go on when it is set.", stamp(link.clock.now()).slice(0, 16))
       : "";
   if ($("unset").textContent !== text) $("unset").textContent = text;
 }
@@ -329,6 +334,10 @@ function keys(e) {
 
 setTheme(recall("theme", ""));
 document.documentElement.lang = language;
+for (const e of document.querySelectorAll("[title], [aria-label], .skip")) {
+  for (const a of ["title", "aria-label"]) if (e.hasAttribute(a)) e.setAttribute(a, tr(e.getAttribute(a)));
+  if (!e.children.length && e.className === "skip") e.textContent = tr(e.textContent);
+}
 tabs();
 addEventListener("keydown", keys);
 for (const back of ["online", "pageshow", "focus"]) addEventListener(back, () => link.wake());

@@ -1,5 +1,6 @@
 // The chat: readings {user, text} of the topic chat.
 
+import { tr } from "./lang.js";
 import { el, fill } from "./dom.js";
 import { write } from "./json.js";
 import { clock, stamp } from "./reading.js";
@@ -11,7 +12,7 @@ const topic = "chat";
 
 export class ChatView {
   id = "chat";
-  title = "Chat";
+  title = tr("Chat");
   #seqs = []; // numbers of the lines, in order
   #old = 0; // lines from before the hub was restarted
   #seen = new Map(); // user → last time
@@ -21,13 +22,13 @@ export class ChatView {
   constructor(page) {
     this.page = page;
     this.lines = el("ol");
-    this.talk = el("div", { class: "talk", tabindex: "0", role: "log", "aria-label": "Chat" }, this.lines);
+    this.talk = el("div", { class: "talk", tabindex: "0", role: "log", "aria-label": tr("Chat") }, this.lines);
     this.users = el("ul", { class: "users" });
     this.name = el("input", {
-      "aria-label": "Your name",
+      "aria-label": tr("Your name"),
       maxlength: "64",
       value: recall("user", ""),
-      placeholder: "Your name",
+      placeholder: tr("Your name"),
       autocomplete: "nickname",
       onchange: () => this.#named(),
     });
@@ -37,13 +38,13 @@ export class ChatView {
         this.#online = Array.isArray(list) ? list.map(String) : null;
         this.#people();
       },
-      refused: (name) => page.say("Somebody is called " + name + " already: take another name.", true),
+      refused: (name) => page.say(tr("Somebody is called {0} already: take another name.", name), true),
     });
-    this.text = el("input", { "aria-label": "Message", maxlength: "4000", placeholder: "Message", autocomplete: "off" });
+    this.text = el("input", { "aria-label": tr("Message"), maxlength: "4000", placeholder: tr("Message"), autocomplete: "off" });
     this.root = el(
       "div",
       { class: "view chat" },
-      el("h1", { class: "hide" }, "Chat"),
+      el("h1", { class: "hide" }, tr("Chat")),
       el(
         "div",
         { class: "room" },
@@ -59,10 +60,10 @@ export class ChatView {
           },
           this.name,
           this.text,
-          el("button", { class: "button primary" }, "Send"),
+          el("button", { class: "button primary" }, tr("Send")),
         ),
       ),
-      el("aside", { "aria-label": "Users" }, el("h2", null, "Users"), this.users),
+      el("aside", { "aria-label": tr("Users") }, el("h2", null, tr("Users")), this.users),
     );
     this.#empty();
   }
@@ -73,9 +74,7 @@ export class ChatView {
       el(
         "li",
         { class: "dim" },
-        "Nothing was said yet. The chat is the topic ",
-        el("code", null, topic),
-        ": QWebChannel chat clients, boards and this page share it.",
+        tr("Nothing was said yet. The chat is the topic {0}: QWebChannel chat clients, boards and this page share it.", topic),
       ),
     );
     this.blank = true;
@@ -143,7 +142,7 @@ export class ChatView {
         ? names
             .slice(0, 200)
             .map((n) => el("li", null, el("i", { class: "dot " + (this.#online ? "live" : "quiet") }), el("bdi", null, n)))
-        : el("li", { class: "dim" }, "Nobody yet"),
+        : el("li", { class: "dim" }, tr("Nobody yet")),
     );
   }
 

@@ -1,5 +1,6 @@
 // Who is connected: name, URL, dialect, encoding, rates, losses; cut.
 
+import { tr } from "./lang.js";
 import { api } from "./api.js";
 import { button, el, fill, heads, put } from "./dom.js";
 import { rate, span } from "./reading.js";
@@ -9,7 +10,7 @@ const columns = ["Client", "Dialect", "Address", "URL", "Subs", "In", "Out", "Lo
 
 export class ClientsView {
   id = "clients";
-  title = "Clients";
+  title = tr("Clients");
   #rows = new Map(); // key → {tr, cells, at, in, out}
   #timer = 0;
 
@@ -17,8 +18,8 @@ export class ClientsView {
     this.page = page;
     this.filter = el("input", {
       type: "search",
-      placeholder: "Filter clients",
-      "aria-label": "Filter clients",
+      placeholder: tr("Filter clients"),
+      "aria-label": tr("Filter clients"),
       oninput: () => this.#paint(),
     });
     this.count = el("span", { class: "count" });
@@ -26,13 +27,13 @@ export class ClientsView {
     this.wall = el("div", { hidden: true });
     this.table = el(
       "div",
-      { class: "scroll", tabindex: "0", role: "region", "aria-label": "Clients" },
+      { class: "scroll", tabindex: "0", role: "region", "aria-label": tr("Clients") },
       el("table", { class: "list" }, heads(...columns, "-Cut"), this.body),
     );
     this.root = el(
       "div",
       { class: "view clients" },
-      el("h1", { class: "hide" }, "Clients"),
+      el("h1", { class: "hide" }, tr("Clients")),
       el("div", { class: "bar" }, this.filter, this.count),
       this.wall,
       this.table,
@@ -61,7 +62,7 @@ export class ClientsView {
       this.#paint();
     } catch (e) {
       if (e.code === 401 || e.code === 403) {
-        if (this.wall.hidden) fill(this.wall, this.page.me.wall("to see who is connected"));
+        if (this.wall.hidden) fill(this.wall, this.page.me.wall(tr("to see who is connected")));
         this.wall.hidden = false;
         this.table.hidden = true;
       }
@@ -106,8 +107,8 @@ export class ClientsView {
       if (r.client !== c.client) {
         r.client = c.client; // a client says its name when it is there already
         r.mine.hidden = c.client !== this.page.name();
-        r.cut?.setAttribute("aria-label", "Cut " + c.client);
-        if (r.cut) r.cut.title = "Cut " + c.client;
+        r.cut?.setAttribute("aria-label", tr("Cut {0}", c.client));
+        if (r.cut) r.cut.title = tr("Cut {0}", c.client);
       }
       [
         c.client,
@@ -124,18 +125,18 @@ export class ClientsView {
       r.tr.hidden = Boolean(f) && !(c.client + " " + c.url + " " + c.addr + " " + c.dialect).toLowerCase().includes(f);
     }
     for (const [key, r] of this.#rows) if (!seen.has(key)) (r.tr.remove(), this.#rows.delete(key));
-    this.count.textContent = this.list.length + (this.list.length === 1 ? " connection" : " connections");
+    this.count.textContent = tr(this.list.length === 1 ? "{0} connection" : "{0} connections", this.list.length);
   }
 
   #row(c) {
     const cells = columns.map(() => document.createTextNode("")),
       dot = el("i", { class: "dot" }),
-      mine = el("small", { hidden: true }, "this page"),
+      mine = el("small", { hidden: true }, tr("this page")),
       cut =
         c.id !== undefined && c.addr !== "local" && this.page.me.admin
-          ? button("Cut " + c.client, () => this.#cut(c), { icon: "close", kind: "danger" })
+          ? button(tr("Cut {0}", c.client), () => this.#cut(c), { icon: "close", kind: "danger" })
           : null;
-    const tr = el(
+    const line = el(
       "tr",
       null,
       el(
@@ -145,17 +146,17 @@ export class ClientsView {
         el("bdi", null, cells[0]),
         mine,
       ),
-      cells.slice(1).map((t, i) => el("td", { class: i > 2 ? "n" : "", "data-label": columns[i + 1] }, el("bdi", null, t))),
+      cells.slice(1).map((t, i) => el("td", { class: i > 2 ? "n" : "", "data-label": tr(columns[i + 1]) }, el("bdi", null, t))),
       el("td", null, cut),
     );
-    this.body.append(tr);
-    return { tr, cells, dot, mine, cut, at: null, when: 0, in: 0, out: 0 };
+    this.body.append(line);
+    return { tr: line, cells, dot, mine, cut, at: null, when: 0, in: 0, out: 0 };
   }
 
   async #cut(c) {
     try {
       await api("DELETE", "api/clients/" + c.id);
-      this.page.say(c.client + " was cut.");
+      this.page.say(tr("{0} was cut.", c.client));
       this.#poll();
     } catch (e) {
       this.page.say(refusal(e), true);

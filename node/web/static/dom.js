@@ -1,5 +1,7 @@
 // Elements, made by hand: whatever comes from a topic becomes a text node.
 
+import { tr } from "./lang.js";
+
 const SVG = "http://www.w3.org/2000/svg";
 
 /** el makes an element: el("p", {class: "x", onclick: f}, "text", child, [more]). */
@@ -83,7 +85,7 @@ export function icon(name) {
 
 /** heads are a table's column heads; one that begins with - is for those who hear the page. */
 export function heads(...names) {
-  const head = (n) => el("th", { scope: "col" }, n[0] === "-" ? el("span", { class: "hide" }, n.slice(1)) : n);
+  const head = (n) => el("th", { scope: "col" }, n[0] === "-" ? el("span", { class: "hide" }, tr(n.slice(1))) : tr(n));
   return el("thead", null, el("tr", null, names.map(head)));
 }
 

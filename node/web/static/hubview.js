@@ -1,5 +1,6 @@
 // The hub itself: where it listens, relay rooms and broadcast, who may come in, its figures.
 
+import { tr } from "./lang.js";
 import { api } from "./api.js";
 import { button, el, fill, heads, put } from "./dom.js";
 import { field } from "./actions.js";
@@ -9,7 +10,7 @@ import { clock, span } from "./reading.js";
 
 export class HubView {
   id = "hub";
-  title = "Hub";
+  title = tr("Hub");
   #timer = 0;
   #figures = null;
 
@@ -23,51 +24,51 @@ export class HubView {
     this.invite = new Invite(page);
     this.addr = el("input", { required: true, placeholder: "0.0.0.0:8000", spellcheck: "false", autocomplete: "off" });
     this.dialect = el("select");
-    this.text = el("textarea", { rows: "2", required: true, placeholder: "What everybody in the room should read" });
-    this.room = el("select", null, el("option", { value: "" }, "all rooms"));
+    this.text = el("textarea", { rows: "2", required: true, placeholder: tr("What everybody in the room should read") });
+    this.room = el("select", null, el("option", { value: "" }, tr("all rooms")));
     const links = [
       ["api/openapi.json", "OpenAPI"],
       ["api/asyncapi.json", "AsyncAPI"],
       ["api/topicd.cddl", "CDDL"],
-      [".well-known/wot", "Thing Description"],
-      ["metrics", "Metrics"],
-      ["api/stats", "Stats"],
+      [".well-known/wot", tr("Thing Description")],
+      ["metrics", tr("Metrics")],
+      ["api/stats", tr("Stats")],
     ];
     this.cards = {
       listeners: this.#card(
-        "Listeners",
+        tr("Listeners"),
         el("table", { class: "list" }, heads("Address", "Speaks", "Open for", "-Close"), this.listeners),
         el(
           "form",
           { class: "bar wrap", onsubmit: (e) => this.#listen(e) },
-          field("IP and port", this.addr),
-          field("Dialect", this.dialect),
-          el("button", { class: "button primary" }, "Open"),
+          field(tr("IP and port"), this.addr),
+          field(tr("Dialect"), this.dialect),
+          el("button", { class: "button primary" }, tr("Open")),
         ),
       ),
       relay: this.#card(
-        "Relay and broadcast",
+        tr("Relay and broadcast"),
         this.rooms,
         el(
           "form",
           { class: "stack", onsubmit: (e) => this.#broadcast(e) },
-          field("Text", this.text),
-          el("div", { class: "bar wrap" }, field("To", this.room), el("button", { class: "button primary" }, "Broadcast")),
+          field(tr("Text"), this.text),
+          el("div", { class: "bar wrap" }, field(tr("To"), this.room), el("button", { class: "button primary" }, tr("Broadcast"))),
         ),
       ),
-      invite: this.#card("Who may come in", this.invite.root),
+      invite: this.#card(tr("Who may come in"), this.invite.root),
     };
     this.root = el(
       "div",
       { class: "view hub" },
-      el("h1", { class: "hide" }, "Hub"),
+      el("h1", { class: "hide" }, tr("Hub")),
       el(
         "div",
         { class: "cards" },
         el(
           "section",
-          { class: "card", "aria-label": "This hub" },
-          el("h2", null, "This hub"),
+          { class: "card", "aria-label": tr("This hub") },
+          el("h2", null, tr("This hub")),
           this.who,
           this.about,
           el(
@@ -79,7 +80,7 @@ export class HubView {
         this.cards.listeners.root,
         this.cards.relay.root,
         this.cards.invite.root,
-        el("section", { class: "card", "aria-label": "Losses and refusals" }, el("h2", null, "Losses and refusals"), this.losses),
+        el("section", { class: "card", "aria-label": tr("Losses and refusals") }, el("h2", null, tr("Losses and refusals")), this.losses),
       ),
     );
   }
@@ -121,7 +122,7 @@ export class HubView {
       if (!c.root.hidden) await ask();
     } catch (e) {
       if (!e.code) return;
-      why = e.code === 404 ? "This hub does not offer it." : refusal(e);
+      why = e.code === 404 ? tr("This hub does not offer it.") : refusal(e);
     }
     c.wall.hidden = !why;
     c.body.hidden = Boolean(why);
@@ -131,7 +132,7 @@ export class HubView {
   #listed(answer) {
     const now = this.page.link.clock.now(),
       list = answer.listeners || [],
-      dialects = [{ name: "", title: "all, told apart" }, ...(answer.dialects || [])],
+      dialects = [{ name: "", title: tr("all, told apart") }, ...(answer.dialects || [])],
       key = ageless(answer);
     if (this.#figures !== key) {
       this.#figures = key;
@@ -154,7 +155,7 @@ export class HubView {
             el(
               "td",
               null,
-              button("Close " + l.addr, () => this.#close(l), { icon: "close", kind: "danger" }),
+              button(tr("Close {0}", l.addr), () => this.#close(l), { icon: "close", kind: "danger" }),
             ),
           ),
         ),
@@ -167,7 +168,7 @@ export class HubView {
     e.preventDefault();
     await this.#do(async () => {
       const l = await api("POST", "api/listeners", { addr: this.addr.value.trim(), dialect: this.dialect.value });
-      this.page.say("Listening on " + (l?.addr || this.addr.value) + ".");
+      this.page.say(tr("Listening on {0}.", l?.addr || this.addr.value));
       this.addr.value = "";
     });
   }
@@ -175,15 +176,15 @@ export class HubView {
   #close(l) {
     const here = l.addr.endsWith(":" + (location.port || "80"));
     this.page.actions.confirm(
-      "Close " + l.addr + "?",
-      (here ? "This page may itself come from there. " : "") +
+      tr("Close {0}?", l.addr),
+      (here ? tr("This page may itself come from there.") + " " : "") +
         (l.fixed
-          ? "It is of the configuration and comes back when the hub is restarted."
-          : "Whoever is connected there stays; nobody new gets in."),
-      "Close",
+          ? tr("It is of the configuration and comes back when the hub is restarted.")
+          : tr("Whoever is connected there stays; nobody new gets in.")),
+      tr("Close"),
       async () => {
         await api("DELETE", "api/listeners?addr=" + encodeURIComponent(l.addr));
-        this.page.say(l.addr + " is closed.");
+        this.page.say(tr("{0} is closed.", l.addr));
         this.#poll();
       },
     );
@@ -193,7 +194,7 @@ export class HubView {
     e.preventDefault();
     await this.#do(async () => {
       await api("POST", "api/broadcast", { text: this.text.value, ...(this.room.value ? { room: this.room.value } : {}) });
-      this.page.say("Sent to " + (this.room.value || "all rooms") + ".");
+      this.page.say(tr("Sent to {0}.", this.room.value || tr("all rooms")));
       this.text.value = "";
     });
   }
@@ -215,7 +216,7 @@ export class HubView {
       chosen = this.room.value;
     fill(
       this.room,
-      el("option", { value: "" }, "all rooms"),
+      el("option", { value: "" }, tr("all rooms")),
       rooms.map((r) => el("option", { value: r.room }, r.room)),
     );
     this.room.value = rooms.some((r) => r.room === chosen) ? chosen : "";
@@ -226,7 +227,7 @@ export class HubView {
             el(
               "details",
               { open: rooms.length < 4 },
-              el("summary", null, el("bdi", null, r.room), " ", el("small", null, (r.members || []).length + " online")),
+              el("summary", null, el("bdi", null, r.room), " ", el("small", null, tr("{0} online", (r.members || []).length))),
               el(
                 "ul",
                 { class: "members" },
@@ -252,7 +253,7 @@ export class HubView {
                       { class: "notice" },
                       el("time", null, clock(l.ts)),
                       el("bdi", { class: "t" }, l.url),
-                      el("span", { class: "x" }, l.what === "join" ? "came" : "went"),
+                      el("span", { class: "x" }, l.what === "join" ? tr("came") : tr("went")),
                     ),
                   ),
               ),
@@ -261,7 +262,7 @@ export class HubView {
         : el(
             "p",
             { class: "dim" },
-            "Nobody is in a room. A room is a path: " + this.page.socket("relay/NAME").split("?")[0] + "; what one says there, the others hear.",
+            tr("Nobody is in a room. A room is a path: {0}; what one says there, the others hear.", this.page.socket("relay/NAME").split("?")[0]),
           ),
     );
   }
@@ -271,7 +272,7 @@ export class HubView {
       hub = this.page.link.hub;
     if (!s || this.stats === s) return;
     this.stats = s;
-    const pair = (n, v) => el("div", null, el("dt", null, n), el("dd", null, v));
+    const pair = (n, v) => el("div", null, el("dt", null, tr(n)), el("dd", null, v));
     fill(
       this.about,
       pair("Name", hub?.hub || "–"),

@@ -1,5 +1,6 @@
 // Tokens, and the window in which devices may join without one.
 
+import { language, tr } from "./lang.js";
 import { api } from "./api.js";
 import { button, el, fill, heads } from "./dom.js";
 import { field } from "./actions.js";
@@ -7,7 +8,7 @@ import { refusal } from "./me.js";
 import { span } from "./reading.js";
 
 const lives = [
-  [0, "never"],
+  [0, tr("never")],
   [1, "in a day"],
   [7, "in a week"],
   [90, "in 90 days"],
@@ -20,13 +21,13 @@ export class Invite {
     this.join = el("div");
     this.list = el("tbody");
     this.fresh = el("div", { role: "status" });
-    this.name = el("input", { required: true, maxlength: "64", placeholder: "kitchen tablet", autocomplete: "off" });
-    this.publish = el("input", { placeholder: "nothing", spellcheck: "false", autocomplete: "off" });
-    this.subscribe = el("input", { placeholder: "everything: #", spellcheck: "false", autocomplete: "off" });
+    this.name = el("input", { required: true, maxlength: "64", placeholder: tr("kitchen tablet"), autocomplete: "off" });
+    this.publish = el("input", { placeholder: tr("nothing"), spellcheck: "false", autocomplete: "off" });
+    this.subscribe = el("input", { placeholder: tr("everything: #"), spellcheck: "false", autocomplete: "off" });
     this.expires = el(
       "select",
       null,
-      lives.map(([days, text]) => el("option", { value: String(days) }, text)),
+      lives.map(([days, text]) => el("option", { value: String(days) }, tr(text))),
     );
     this.root = el(
       "div",
@@ -37,9 +38,9 @@ export class Invite {
       el(
         "form",
         { class: "stack", onsubmit: (e) => this.#make(e) },
-        field("New token for", this.name),
-        el("div", { class: "pair" }, field("May publish to", this.publish), field("May subscribe to", this.subscribe)),
-        el("div", { class: "bar wrap" }, field("It ends", this.expires), el("button", { class: "button primary" }, "Make a token")),
+        field(tr("New token for"), this.name),
+        el("div", { class: "pair" }, field(tr("May publish to"), this.publish), field(tr("May subscribe to"), this.subscribe)),
+        el("div", { class: "bar wrap" }, field(tr("It ends"), this.expires), el("button", { class: "button primary" }, tr("Make a token"))),
       ),
     );
   }
@@ -64,13 +65,13 @@ export class Invite {
           "tr",
           null,
           el("th", { scope: "row" }, el("bdi", null, t.name || t.id), t.admin ? el("small", null, "admin") : null),
-          el("td", { "data-label": "Publishes" }, el("bdi", null, patterns(t.publish))),
-          el("td", { "data-label": "Subscribes" }, el("bdi", null, patterns(t.subscribe))),
-          el("td", { "data-label": "Ends" }, t.expires ? new Date(t.expires).toLocaleDateString() : "never"),
+          el("td", { "data-label": tr("Publishes") }, el("bdi", null, patterns(t.publish))),
+          el("td", { "data-label": tr("Subscribes") }, el("bdi", null, patterns(t.subscribe))),
+          el("td", { "data-label": tr("Ends") }, t.expires ? new Date(t.expires).toLocaleDateString(language) : tr("never")),
           el(
             "td",
             null,
-            button("Withdraw " + (t.name || t.id), () => this.#withdraw(t), {
+            button(tr("Withdraw {0}", t.name || t.id), () => this.#withdraw(t), {
               icon: "trash",
               kind: "danger",
             }),
@@ -88,27 +89,27 @@ export class Invite {
             el(
               "span",
               null,
-              join.open ? "Devices may join for another " + span(join.seconds) + "." : "Devices need a token to come in.",
+              join.open ? tr("Devices may join for another {0}.", span(join.seconds)) : tr("Devices need a token to come in."),
             ),
             join.open
-              ? button("Close the window", () => this.#do(() => api("DELETE", "api/join")))
-              : button("Let devices join for 5 minutes", () => this.#do(() => api("POST", "api/join", { seconds: 300 }))),
+              ? button(tr("Close the window"), () => this.#do(() => api("DELETE", "api/join")))
+              : button(tr("Let devices join for 5 minutes"), () => this.#do(() => api("POST", "api/join", { seconds: 300 }))),
           )
         : el(
             "p",
             { class: "dim" },
             mode === "lan"
-              ? "Whoever is on the local network may read and publish (--access lan). A token is for who comes from elsewhere, and for the admin."
-              : "Everybody needs a token (--access token).",
+              ? tr("Whoever is on the local network may read and publish (--access lan). A token is for who comes from elsewhere, and for the admin.")
+              : tr("Everybody needs a token (--access token)."),
           ),
     );
   }
 
   #withdraw(t) {
     this.page.actions.confirm(
-      "Withdraw " + (t.name || t.id) + "?",
-      "Who uses this token is cut, and does not come in with it again.",
-      "Withdraw",
+      tr("Withdraw {0}?", t.name || t.id),
+      tr("Who uses this token is cut, and does not come in with it again."),
+      tr("Withdraw"),
       () => this.#do(() => api("DELETE", "api/tokens/" + encodeURIComponent(t.id))),
     );
   }
@@ -133,19 +134,19 @@ export class Invite {
         el(
           "div",
           { class: "fresh" },
-          el("p", null, "This is shown once:"),
+          el("p", null, tr("This is shown once:")),
           el("code", { class: "code" }, t.token),
           el(
             "div",
             { class: "qr" },
             el("img", {
-              alt: "QR code that opens this page with the token",
+              alt: tr("QR code that opens this page with the token"),
               width: "180",
               height: "180",
               src: "api/qr.svg?text=" + encodeURIComponent(link),
             }),
           ),
-          button("Hide it", () => fill(this.fresh)),
+          button(tr("Hide it"), () => fill(this.fresh)),
         ),
       );
       this.name.value = "";

@@ -44,7 +44,7 @@ export class Lines {
       {
         ok: (m, anew) => {
           if (anew) this.#anew(this.#series.get(name));
-          if (m.data.gap) this.say?.(m.data.gap + " readings of " + name + " are no longer stored.");
+          if (m.data.gap) this.say?.(tr("{0} readings of {1} are no longer stored.", m.data.gap, name));
         },
         refused: (e) => this.say?.(name + ": " + e.msg),
       },

@@ -2,6 +2,7 @@
 
 import { Clock } from "./clock.js";
 import { parse, write } from "./json.js";
+import { tr } from "./lang.js";
 
 const first = 500,
   longest = 15000; // milliseconds of back-off
@@ -261,7 +262,7 @@ export class Link {
   /** request sends and resolves to the answer, whole; a refusal is {code, msg}. */
   request(m) {
     return new Promise((resolve, reject) => {
-      if (this.#ws?.readyState !== WebSocket.OPEN) return reject({ code: 0, msg: "the hub is not connected" });
+      if (this.#ws?.readyState !== WebSocket.OPEN) return reject({ code: 0, msg: tr("the hub is not connected") });
       m.id = ++this.#id;
       this.#pending.set(m.id, { resolve, reject, rows: [] });
       this.#send(m);

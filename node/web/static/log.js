@@ -1,5 +1,6 @@
 // The log: readings as they come, with their times, and what happened at the hub.
 
+import { tr } from "./lang.js";
 import { button, el, fill } from "./dom.js";
 import { clock, decimals, measure, plain } from "./reading.js";
 import { keep, recall } from "./layout.js";
@@ -11,7 +12,7 @@ const most = 2000, // lines kept while somebody looks
 
 export class LogView {
   id = "log";
-  title = "Log";
+  title = tr("Log");
   #lines = [];
   #n = 0;
   #painted = 0;
@@ -24,31 +25,31 @@ export class LogView {
     this.patterns = recall("patterns", ["#"]).slice(0, 32);
     this.filter = el("input", {
       type: "search",
-      placeholder: "Filter the log",
-      "aria-label": "Filter the log",
+      placeholder: tr("Filter the log"),
+      "aria-label": tr("Filter the log"),
       oninput: () => this.#again(),
     });
     this.what = el(
       "select",
-      { "aria-label": "What is shown", onchange: () => this.#again() },
-      el("option", { value: "" }, "Readings and notices"),
-      el("option", { value: "reading" }, "Readings"),
-      el("option", { value: "notice" }, "Notices"),
+      { "aria-label": tr("What is shown"), onchange: () => this.#again() },
+      el("option", { value: "" }, tr("Readings and notices")),
+      el("option", { value: "reading" }, tr("Readings")),
+      el("option", { value: "notice" }, tr("Notices")),
     );
-    this.pause = button("Pause", () => this.#stop(!this.#paused), { kind: "toggle" });
+    this.pause = button(tr("Pause"), () => this.#stop(!this.#paused), { kind: "toggle" });
     this.pattern = el("input", {
-      "aria-label": "Pattern to subscribe to",
+      "aria-label": tr("Pattern to subscribe to"),
       placeholder: "greenhouse/# or +/temp",
       spellcheck: "false",
       autocomplete: "off",
       maxlength: "128",
     });
-    this.chips = el("ul", { class: "chips", "aria-label": "Subscriptions" });
-    this.list = el("ol", { class: "lines", tabindex: "0", "aria-label": "Log, newest first" });
+    this.chips = el("ul", { class: "chips", "aria-label": tr("Subscriptions") });
+    this.list = el("ol", { class: "lines", tabindex: "0", "aria-label": tr("Log, newest first") });
     this.root = el(
       "div",
       { class: "view log" },
-      el("h1", { class: "hide" }, "Log"),
+      el("h1", { class: "hide" }, tr("Log")),
       el(
         "div",
         { class: "bar" },
@@ -56,14 +57,14 @@ export class LogView {
         this.what,
         this.pause,
         button(
-          "Clear",
+          tr("Clear"),
           () => {
             this.#lines = [];
             this.#again();
           },
           { text: true },
         ),
-        button("Publish", () => page.actions.publish(), { icon: "send", kind: "primary", text: true }),
+        button(tr("Publish"), () => page.actions.publish(), { icon: "send", kind: "primary", text: true }),
       ),
       el(
         "form",
@@ -74,10 +75,10 @@ export class LogView {
             this.#subscribe(this.pattern.value.trim());
           },
         },
-        el("span", { class: "dim" }, "Subscribed to"),
+        el("span", { class: "dim" }, tr("Subscribed to")),
         this.chips,
         this.pattern,
-        el("button", { class: "button" }, "Subscribe"),
+        el("button", { class: "button" }, tr("Subscribe")),
       ),
       this.list,
     );
@@ -92,7 +93,7 @@ export class LogView {
           "li",
           null,
           el("bdi", null, p),
-          button("Unsubscribe from " + p, () => this.#unsubscribe(p), { icon: "close" }),
+          button(tr("Unsubscribe from {0}", p), () => this.#unsubscribe(p), { icon: "close" }),
         ),
       ),
     );
@@ -167,13 +168,13 @@ export class LogView {
         ts: m.ts,
         kind: "notice",
         topic: d.client,
-        text: "is " + d.state + (d.dialect ? ", " + d.dialect : "") + (d.addr ? ", " + d.addr : ""),
+        text: tr("is " + d.state) + (d.dialect ? ", " + d.dialect : "") + (d.addr ? ", " + d.addr : ""),
       });
   }
 
   listed(gone) {
     for (const name of gone.slice(0, 20))
-      this.#push({ ts: this.page.link.clock.now(), kind: "notice", topic: name, text: "is gone" });
+      this.#push({ ts: this.page.link.clock.now(), kind: "notice", topic: name, text: tr("is gone") });
   }
 
   notice(text) {
@@ -225,7 +226,7 @@ export class LogView {
       el("time", null, clock(l.ts, true)),
       el("bdi", { class: "t" }, l.topic),
       el("bdi", { class: "x" }, l.text),
-      l.m?.drop ? el("span", { class: "drop", title: "readings in between that were not shown" }, "+" + l.m.drop) : null,
+      l.m?.drop ? el("span", { class: "drop", title: tr("readings in between that were not shown") }, "+" + l.m.drop) : null,
     );
   }
 

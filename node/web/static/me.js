@@ -1,5 +1,6 @@
 // Who is looking, and what the hub lets them do.
 
+import { tr } from "./lang.js";
 import { api } from "./api.js";
 import { button, el, fill } from "./dom.js";
 import { setToken, token } from "./layout.js";
@@ -24,7 +25,7 @@ export class Me {
         /* as it stands */
       }
       const why = await this.#try(text, true);
-      if (why) this.page.say("The link's token is of no use: " + why, true);
+      if (why) this.page.say(tr("The link's token is of no use: {0}", why), true);
     }
     if (!this.data) await this.ask();
   }
@@ -37,7 +38,7 @@ export class Me {
       this.#take(data);
       return "";
     } catch (e) {
-      if (e.code === 401) return "The hub does not know that token. Look for a missing letter at its end.";
+      if (e.code === 401) return tr("The hub does not know that token. Look for a missing letter at its end.");
       if (e.code === 404) return (setToken(text, forGood), "");
       return refusal(e);
     }
@@ -79,13 +80,13 @@ export class Me {
     const input = el("input", {
       type: "password",
       autocomplete: "current-password",
-      "aria-label": "Token",
-      placeholder: "Token",
+      "aria-label": tr("Token"),
+      placeholder: tr("Token"),
       required: true,
     });
     const keep = el("input", { type: "checkbox", checked: true }),
       out = el("p", { class: "outcome bad", role: "alert" }),
-      go = el("button", { class: "button primary" }, "Unlock");
+      go = el("button", { class: "button primary" }, tr("Unlock"));
     return el(
       "form",
       {
@@ -101,10 +102,10 @@ export class Me {
         },
       },
       el("input", { type: "text", name: "username", autocomplete: "username", value: "topicd", hidden: true }),
-      el("p", null, "A token is needed " + what + "."),
+      el("p", null, tr("A token is needed {0}.", what)),
       el("div", { class: "bar" }, input, go),
       out,
-      el("label", { class: "check" }, keep, "Remember on this device"),
+      el("label", { class: "check" }, keep, tr("Remember on this device")),
     );
   }
 
@@ -141,19 +142,25 @@ export class Me {
   line() {
     const d = this.data,
       box = el("div", { class: "who-am-i" });
-    const forget = token() ? button("Forget my token", () => this.leave(), { text: true }) : null;
+    const forget = token() ? button(tr("Forget my token"), () => this.leave(), { text: true }) : null;
     if (!d)
       return fill(
         box,
-        this.refused ? this.wall("to see what is here") : el("p", { class: "dim" }, this.admin ? "This hub lets everybody do everything." : "–"),
+        this.refused ? this.wall(tr("to see what is here")) : el("p", { class: "dim" }, this.admin ? tr("This hub lets everybody do everything.") : "–"),
         forget,
       );
-    if (d.admin) return fill(box, el("p", null, "You are the admin", d.name ? " (" + d.name + ")" : "", "."), forget);
+    if (d.admin) return fill(box, el("p", null, d.name ? tr("You are the admin ({0}).", d.name) : tr("You are the admin.")), forget);
     return fill(
       box,
-      el("p", null, "You may read ", words(d.subscribe), " and publish to ", words(d.publish), d.name ? " as " + d.name : "", "."),
+      el(
+        "p",
+        null,
+        d.name
+          ? tr("You may read {0} and publish to {1} as {2}.", words(d.subscribe), words(d.publish), d.name)
+          : tr("You may read {0} and publish to {1}.", words(d.subscribe), words(d.publish)),
+      ),
       this.wall(
-        "for the rest: listeners, rooms, tokens, cutting clients. The admin's is in the hub's state directory, admin-token",
+        tr("for the rest: listeners, rooms, tokens, cutting clients. The admin's is in the hub's state directory, admin-token"),
       ),
       forget,
     );
@@ -163,9 +170,9 @@ export class Me {
 function words(patterns) {
   const list = (patterns || []).filter((p) => p[0] !== "$");
   return list.length === 0
-    ? "nothing"
+    ? tr("nothing")
     : list.includes("#")
-      ? "everything"
+      ? tr("everything")
       : list.slice(0, 4).join(", ") + (list.length > 4 ? " …" : "");
 }
 

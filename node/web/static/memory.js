@@ -1,5 +1,6 @@
 // Memory: the arena as a whole, each topic against its cap, and what the rest takes.
 
+import { tr } from "./lang.js";
 import { el, fill, heads, put } from "./dom.js";
 import { bytes } from "./reading.js";
 
@@ -21,42 +22,42 @@ const stored = [
 
 export class MemoryView {
   id = "memory";
-  title = "Memory";
+  title = tr("Memory");
   #rows = [];
 
   constructor(page) {
     this.page = page;
     this.sum = document.createTextNode("");
-    this.bar = el("meter", { min: "0", max: "1", value: "0", "aria-label": "Stored readings of all topics" });
+    this.bar = el("meter", { min: "0", max: "1", value: "0", "aria-label": tr("Stored readings of all topics") });
     this.parts = el("dl", { class: "parts" });
     this.disk = document.createTextNode("");
-    this.diskBar = el("meter", { min: "0", max: "1", value: "0", "aria-label": "Durable topics on disk" });
+    this.diskBar = el("meter", { min: "0", max: "1", value: "0", "aria-label": tr("Durable topics on disk") });
     this.diskParts = el("dl", { class: "parts" });
     this.diskCard = el(
       "section",
-      { class: "card", "aria-label": "Durable topics on disk", hidden: "" },
-      el("h2", null, "On disk"),
+      { class: "card", "aria-label": tr("Durable topics on disk"), hidden: "" },
+      el("h2", null, tr("On disk")),
       el("p", { class: "big" }, this.disk),
       this.diskBar,
       this.diskParts,
     );
     this.sort = el(
       "select",
-      { "aria-label": "Order", onchange: () => page.soon() },
-      el("option", { value: "bytes" }, "Largest first"),
-      el("option", { value: "fill" }, "Fullest first"),
-      el("option", { value: "readings" }, "Most readings first"),
+      { "aria-label": tr("Order"), onchange: () => page.soon() },
+      el("option", { value: "bytes" }, tr("Largest first")),
+      el("option", { value: "fill" }, tr("Fullest first")),
+      el("option", { value: "readings" }, tr("Most readings first")),
     );
     this.body = el("tbody");
     this.note = el("p", { class: "dim" });
     this.root = el(
       "div",
       { class: "view memory" },
-      el("h1", { class: "hide" }, "Memory"),
+      el("h1", { class: "hide" }, tr("Memory")),
       el(
         "section",
-        { class: "card", "aria-label": "All topics together" },
-        el("h2", null, "Stored readings"),
+        { class: "card", "aria-label": tr("All topics together") },
+        el("h2", null, tr("Stored readings")),
         el("p", { class: "big" }, this.sum),
         this.bar,
         this.parts,
@@ -64,11 +65,11 @@ export class MemoryView {
       this.diskCard,
       el(
         "section",
-        { class: "card", "aria-label": "Each topic against its cap" },
-        el("div", { class: "bar" }, el("h2", null, "Topics against their caps"), this.sort),
+        { class: "card", "aria-label": tr("Each topic against its cap") },
+        el("div", { class: "bar" }, el("h2", null, tr("Topics against their caps")), this.sort),
         el(
           "div",
-          { class: "scroll", tabindex: "0", role: "region", "aria-label": "Topics and their memory" },
+          { class: "scroll", tabindex: "0", role: "region", "aria-label": tr("Topics and their memory") },
           el("table", { class: "list caps" }, heads("Topic", "Held", "Of its cap", "Cap", "Readings", "Kind"), this.body),
         ),
         this.note,
@@ -79,13 +80,13 @@ export class MemoryView {
   paint() {
     const s = this.page.topics.all.get("$sys/stats")?.data;
     if (s) {
-      put(this.sum, bytes(s.bytes_arena) + " of " + bytes(s.bytes_budget));
+      put(this.sum, tr("{0} of {1}", bytes(s.bytes_arena), bytes(s.bytes_budget)));
       this.bar.value = s.bytes_arena / s.bytes_budget;
       if (this.was !== s)
         fill(
           this.parts,
-          parts.map(([k, n]) => el("div", null, el("dt", null, n), el("dd", null, bytes(s[k] || 0)))),
-          el("div", null, el("dt", null, "Readings evicted"), el("dd", null, String(s.evicted ?? 0))),
+          parts.map(([k, n]) => el("div", null, el("dt", null, tr(n)), el("dd", null, bytes(s[k] || 0)))),
+          el("div", null, el("dt", null, tr("Readings evicted")), el("dd", null, String(s.evicted ?? 0))),
         );
       if (this.was !== s) this.#store(s);
       this.was = s;
@@ -107,30 +108,30 @@ export class MemoryView {
         Math.round(share * 100) + " %",
         bytes(t.cap),
         String(t.readings),
-        (t.static ? "static" : "dynamic") + (t.durable ? ", durable" : ""),
+        (t.static ? tr("static") : tr("dynamic")) + (t.durable ? ", " + tr("durable") : ""),
       ].forEach((x, k) => put(r.cells[k], x));
       if (r.share !== share) r.meter.value = r.share = share;
     }
-    const rest = list.length > shown ? "The first " + shown + " of " + list.length + ". " : "";
-    this.note.textContent = rest + "A topic at its cap loses its oldest reading to each new one; its newest always stays.";
+    const rest = list.length > shown ? tr("The first {0} of {1}.", shown, list.length) + " " : "";
+    this.note.textContent = rest + tr("A topic at its cap loses its oldest reading to each new one; its newest always stays.");
   }
 
   // What lies on disk. A hub whose directory takes no files has none.
   #store(s) {
     this.diskCard.hidden = !s.store_budget;
     if (!s.store_budget) return;
-    put(this.disk, (s.store_failed ? "Cannot be written! " : "") + bytes(s.store_bytes) + " of " + bytes(s.store_budget));
+    put(this.disk, (s.store_failed ? tr("Cannot be written!") + " " : "") + tr("{0} of {1}", bytes(s.store_bytes), bytes(s.store_budget)));
     this.diskBar.value = s.store_bytes / s.store_budget;
     fill(
       this.diskParts,
-      stored.map(([k, n]) => el("div", null, el("dt", null, n), el("dd", null, k === "store_pending" ? bytes(s[k]) : String(s[k])))),
+      stored.map(([k, n]) => el("div", null, el("dt", null, tr(n)), el("dd", null, k === "store_pending" ? bytes(s[k]) : String(s[k])))),
     );
   }
 
   #row() {
     const cells = Array.from({ length: 6 }, () => document.createTextNode("")),
       meter = el("meter", { min: "0", max: "1", "aria-hidden": "true" });
-    const tr = el(
+    const line = el(
       "tr",
       null,
       el("th", { scope: "row" }, el("bdi", null, cells[0])),
@@ -140,7 +141,7 @@ export class MemoryView {
       el("td", { class: "n" }, cells[4]),
       el("td", null, cells[5]),
     );
-    this.body.append(tr);
-    return { tr, cells, meter, share: -1 };
+    this.body.append(line);
+    return { tr: line, cells, meter, share: -1 };
   }
 }

@@ -2,6 +2,7 @@
 // that it refused from the page, so the page asks over HTTP, and tells who can
 // mend it what to type.
 
+import { tr } from "./lang.js";
 import { spurn } from "./api.js";
 import { button, el, fill } from "./dom.js";
 import { span } from "./reading.js";
@@ -34,8 +35,8 @@ export async function diagnose() {
 
 const gone = {
   kind: "gone",
-  title: "The hub is not reached.",
-  text: "What you see is what was known; this page goes on by itself when the hub is back.",
+  title: tr("The hub is not reached."),
+  text: tr("What you see is what was known; this page goes on by itself when the hub is back."),
 };
 
 // HTTP goes through, the socket does not.
@@ -43,23 +44,23 @@ function answered(me) {
   if (!me?.hub)
     return {
       kind: "other",
-      title: "Something else answers at " + location.host + ".",
-      text: "It is no hub: another server at that address, or the login page of a proxy or network in between. Load this page anew to see it.",
+      title: tr("Something else answers at {0}.", location.host),
+      text: tr("It is no hub: another server at that address, or the login page of a proxy or network in between. Load this page anew to see it."),
     };
   if (me.socket && !me.socket.ok)
     return {
       kind: "origin",
-      title: "The hub does not take pages from " + location.origin + ".",
+      title: tr("The hub does not take pages from {0}.", location.origin),
       text:
-        "It was asked for as " + me.socket.host + ", so to it this is another site's page. Readings can be seen when the hub is started with",
+        tr("It was asked for as {0}, so to it this is another site's page. Readings can be seen when the hub is started with", me.socket.host),
       type: ["topicd serve --origin " + location.origin],
-      after: location.protocol === "http:" ? "or when the proxy passes on the name it was asked for; in nginx:" : "",
+      after: location.protocol === "http:" ? tr("or when the proxy passes on the name it was asked for; in nginx:") : "",
       more: location.protocol === "http:" ? ["proxy_set_header Host $http_host;"] : [],
     };
   return {
     kind: "upgrade",
-    title: "The hub answers, but no WebSocket gets through to it.",
-    text: "A proxy in between does not pass on the Upgrade that a WebSocket begins with. In nginx, where the hub's proxy_pass is:",
+    title: tr("The hub answers, but no WebSocket gets through to it."),
+    text: tr("A proxy in between does not pass on the Upgrade that a WebSocket begins with. In nginx, where the hub's proxy_pass is:"),
     type: ["proxy_http_version 1.1;", "proxy_set_header Upgrade $http_upgrade;", 'proxy_set_header Connection "upgrade";'],
   };
 }
@@ -71,23 +72,23 @@ function refused(r, e) {
       ? {
           kind: "token",
           hold: true,
-          title: "The hub does not take this browser's token.",
-          text: "It is wrong, has ended, or was withdrawn. The hub itself is there.",
+          title: tr("The hub does not take this browser's token."),
+          text: tr("It is wrong, has ended, or was withdrawn. The hub itself is there."),
         }
-      : { kind: "none", title: "A token is needed.", text: "The hub lets nobody in without one.", hold: true };
+      : { kind: "none", title: tr("A token is needed."), text: tr("The hub lets nobody in without one."), hold: true };
   if (!e && [502, 503, 504].includes(r.status))
     return {
       kind: "behind",
-      title: "The proxy at " + location.host + " answers, the hub behind it does not (" + r.status + ").",
-      text: "Is the hub running, and is the proxy's address of it right? This page goes on by itself when the hub is back.",
+      title: tr("The proxy at {0} answers, the hub behind it does not ({1}).", location.host, r.status),
+      text: tr("Is the hub running, and is the proxy's address of it right? This page goes on by itself when the hub is back."),
     };
   if (e?.retry && r.status === 429)
-    return { kind: "wait", title: refusal(e), text: "This page asks again in " + span(Math.ceil(e.retry / 1000)) + ".", wait: e.retry };
-  if (e) return { kind: "said", title: "The hub refuses this page (" + e.code + ").", text: refusal(e) };
+    return { kind: "wait", title: refusal(e), text: tr("This page asks again in {0}.", span(Math.ceil(e.retry / 1000))), wait: e.retry };
+  if (e) return { kind: "said", title: tr("The hub refuses this page ({0}).", e.code), text: refusal(e) };
   return {
     kind: "other",
-    title: location.host + " answers " + r.status + (r.statusText ? " " + r.statusText : "") + " instead of the hub.",
-    text: "A proxy in between, or another server at that address. This page goes on by itself when the hub is back.",
+    title: tr("{0} answers {1} instead of the hub.", location.host, (r.status + " " + r.statusText).trim()),
+    text: tr("A proxy in between, or another server at that address. This page goes on by itself when the hub is back."),
   };
 }
 
@@ -106,7 +107,7 @@ export class Outage {
   /** failed is told of each attempt that ended, whether it ever was a WebSocket, and what the hub said. */
   async failed(opened, said) {
     this.#unopened = opened ? 0 : this.#unopened + 1;
-    if (opened && said) return this.show({ kind: "said", title: "The hub ended the connection.", text: refusal(said) });
+    if (opened && said) return this.show({ kind: "said", title: tr("The hub ended the connection."), text: refusal(said) });
     if (this.#asking) return;
     this.#asking = true;
     const d = await diagnose();
@@ -130,7 +131,7 @@ export class Outage {
       lines(d.type),
       d.after ? el("div", null, d.after) : null,
       lines(d.more),
-      d.kind === "token" ? this.#token() : d.kind === "none" ? this.page.me.wall("to come in") : null,
+      d.kind === "token" ? this.#token() : d.kind === "none" ? this.page.me.wall(tr("to come in")) : null,
     );
     this.page.changed();
   }
@@ -151,16 +152,16 @@ export class Outage {
       el(
         "div",
         { class: "bar wrap" },
-        button("Go on without it", () => {
+        button(tr("Go on without it"), () => {
           setToken("");
           this.page.me.changed();
         }),
-        button("Enter another", () => {
+        button(tr("Enter another"), () => {
           other.hidden = false;
-          fill(other, this.page.me.wall("to come in"));
+          fill(other, this.page.me.wall(tr("to come in")));
           other.querySelector("[type=password]").focus();
         }),
-        button("Try again", () => this.page.link.reopen()),
+        button(tr("Try again"), () => this.page.link.reopen()),
       ),
       other,
     );

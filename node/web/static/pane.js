@@ -30,7 +30,7 @@ export class Pane {
   constructor(page) {
     this.page = page;
     this.lines = new Lines(page, "plot", (text) => page.say(text));
-    this.box = el("div", { class: "plot", tabindex: "0", role: "img", "aria-label": "Plot" });
+    this.box = el("div", { class: "plot", tabindex: "0", role: "img", "aria-label": tr("Plot") });
     this.missing = el("div", { class: "noplot", hidden: true });
     this.plot = new Plot(this.box, page.link.clock, {
       range: () => this.#ranged(),
@@ -43,34 +43,34 @@ export class Pane {
     this.title = el("h2", { tabindex: "-1" });
     this.spans = el(
       "div",
-      { class: "choice", role: "group", "aria-label": "Time shown" },
+      { class: "choice", role: "group", "aria-label": tr("Time shown") },
       spans.map(([s, text]) =>
         el("button", { type: "button", "data-span": s, onclick: () => this.plot.move(s, this.plot.to) }, text),
       ),
     );
-    this.follow = button("Live", () => this.plot.move(this.plot.span, this.plot.to ? 0 : this.plot.now()), { kind: "follow" });
+    this.follow = button(tr("Live"), () => this.plot.move(this.plot.span, this.plot.to ? 0 : this.plot.now()), { kind: "follow" });
     this.range = button(tr("From … to …"), () => askRange(page, this.plot), { icon: "range" });
     this.when = el("span", { class: "when" });
-    this.texts = el("ol", { class: "lines texts", tabindex: "0", "aria-label": "Last readings, newest first", hidden: true });
+    this.texts = el("ol", { class: "lines texts", tabindex: "0", "aria-label": tr("Last readings, newest first"), hidden: true });
     this.figures = el("tbody");
     this.bar = el("div", { class: "bar" }, this.spans, this.range, this.follow, this.when);
     this.table = el("table", { class: "figures" }, heads("Topic", "Value", "Min", "Mean", "Max", "-Remove"), this.figures);
     this.tile = button(tr("Pin as a tile"), () => this.#pin(["tile", this.names[0]]), { icon: "pin" });
     this.pin = button(tr("Put this plot on the wall"), () => this.#pin(["plot", ...this.names]), { icon: "wall" });
-    this.detail = el("section", { class: "detail", "aria-label": "Topic" });
+    this.detail = el("section", { class: "detail", "aria-label": tr("Topic") });
     this.root = el(
       "section",
-      { class: "pane", "aria-label": "Plot of the chosen topics", hidden: true },
+      { class: "pane", "aria-label": tr("Plot of the chosen topics"), hidden: true },
       el(
         "header",
         null,
         this.title,
         this.tile,
         this.pin,
-        button("Add a topic to the plot", () => page.actions.plot((t) => this.open(t, true)), { icon: "plus" }),
+        button(tr("Add a topic to the plot"), () => page.actions.plot((t) => this.open(t, true)), { icon: "plus" }),
         button(tr("Save as a picture"), () => savePNG(page, this.names, this.lines.list(page.dark()), this.plot), { icon: "image" }),
         button(tr("Save as CSV"), () => saveCSV(this.names, this.lines.list(page.dark()), this.plot), { icon: "down" }),
-        button("Close the plot", () => this.close(), { icon: "close" }),
+        button(tr("Close the plot"), () => this.close(), { icon: "close" }),
       ),
       this.bar,
       this.box,
@@ -93,8 +93,8 @@ export class Pane {
   open(topic, add) {
     const name = topic.name;
     if (add && this.names.includes(name)) return this.remove(name);
-    if (add && this.names.length && topic.seq && !topic.fields.length) return this.page.say(name + " has no numbers to plot.");
-    if (add && this.names.length === most) return this.page.say("A plot takes eight topics.");
+    if (add && this.names.length && topic.seq && !topic.fields.length) return this.page.say(tr("{0} has no numbers to plot.", name));
+    if (add && this.names.length === most) return this.page.say(tr("A plot takes eight topics."));
     this.page.plotted(add ? [...this.names, name] : [name], true);
   }
 
@@ -136,7 +136,7 @@ export class Pane {
 
   #absent() {
     const name = this.names.length === 1 && this.page.heard && !this.page.topics.all.has(this.names[0]) && this.names[0];
-    const text = name ? "The hub has no topic " + name + " now. Its plot begins with its first reading." : "";
+    const text = name ? tr("The hub has no topic {0} now. Its plot begins with its first reading.", name) : "";
     if (this.missing.textContent !== text) fill(this.missing, text);
     this.missing.hidden = !text;
     return Boolean(text);
@@ -149,7 +149,7 @@ export class Pane {
     this.page.table.picked = new Map(this.names.map((n, i) => [n, this.colour(i)]));
     keep("plots", this.names);
     this.page.plotted(this.names);
-    fill(this.title, this.names.length === 1 ? el("bdi", null, this.names[0]) : this.names.length + " topics");
+    fill(this.title, this.names.length === 1 ? el("bdi", null, this.names[0]) : tr("{0} topics", this.names.length));
     this.#detail = "";
     this.#pinned();
     this.#ranged();
@@ -181,14 +181,14 @@ export class Pane {
     this.#texts(lines);
     if (lines.length) {
       this.plot.paint(lines, look(this.page.dark()));
-      this.box.setAttribute("aria-label", "Plot of " + lines.map((l) => l.label).join(", ") + ", the last " + span(this.plot.span));
+      this.box.setAttribute("aria-label", tr("Plot of {0}, the last {1}", lines.map((l) => l.label).join(", "), span(this.plot.span)));
     } else this.plot.clear();
     this.box.hidden = missing || (!lines.length && !this.texts.hidden);
     const to = this.plot.end,
       from = to - this.plot.span;
     put(
       this.when.firstChild || this.when.appendChild(document.createTextNode("")),
-      this.#hover !== null ? stamp(this.#hover * 1000) : this.plot.to ? "to " + stamp(to * 1000) : "",
+      this.#hover !== null ? stamp(this.#hover * 1000) : this.plot.to ? tr("to {0}", stamp(to * 1000)) : "",
     );
     this.#table(lines, from, to);
     this.#topic();
@@ -222,7 +222,7 @@ export class Pane {
             "td",
             null,
             !(l.steps && !l.unit) && button(tr("Limits of {0}", l.label), () => askLimits(this.page, l), { icon: "bell" }),
-            button("Remove " + l.label, () => this.remove(l.name), { icon: "close" }),
+            button(tr("Remove {0}", l.label), () => this.remove(l.name), { icon: "close" }),
           ),
         );
         next.style.setProperty("--series", l.colour);
@@ -242,7 +242,7 @@ export class Pane {
         const { share } = l.share(from, to);
         put(row.texts[0], word(now));
         put(row.texts[1], word(s.min));
-        put(row.texts[2], Number.isNaN(share) ? "–" : Math.round(share * 100) + " % true");
+        put(row.texts[2], Number.isNaN(share) ? "–" : tr("{0} % true", Math.round(share * 100)));
         put(row.texts[3], word(s.max));
         return;
       }
@@ -269,7 +269,7 @@ export class Pane {
       this.#detail = key;
       const fact = (name) => {
         const n = document.createTextNode("");
-        return [n, el("div", null, el("dt", null, name), el("dd", null, n))];
+        return [n, el("div", null, el("dt", null, tr(name)), el("dd", null, n))];
       };
       this.facts = {};
       const rows = ["Kind", "Readings", "Memory", "Rate", "Last", "From", "Number", "Heard by"].map((n) => {
@@ -282,20 +282,20 @@ export class Pane {
       fill(
         this.detail,
         el("dl", null, rows),
-        el("pre", { tabindex: "0", role: "group", "aria-label": "Last reading" }, el("bdi", null, this.raw)),
+        el("pre", { tabindex: "0", role: "group", "aria-label": tr("Last reading") }, el("bdi", null, this.raw)),
         el(
           "div",
           { class: "bar" },
-          button("Publish", () => a.publish(t.name), { icon: "send", text: true }),
-          t.name[0] !== "$" && button(i.static ? "Change" : "Keep it (static)", () => a.make(t), { text: true }),
-          t.name[0] !== "$" && button("Delete", () => a.remove(t), { icon: "trash", text: true, kind: "danger" }),
+          button(tr("Publish"), () => a.publish(t.name), { icon: "send", text: true }),
+          t.name[0] !== "$" && button(i.static ? tr("Change") : tr("Keep it (static)"), () => a.make(t), { text: true }),
+          t.name[0] !== "$" && button(tr("Delete"), () => a.remove(t), { icon: "trash", text: true, kind: "danger" }),
         ),
       );
     }
     const f = this.facts;
-    put(f.Kind, (i.static ? "static" : "dynamic") + (i.durable ? ", durable" : ""));
+    put(f.Kind, (i.static ? tr("static") : tr("dynamic")) + (i.durable ? ", " + tr("durable") : ""));
     put(f.Readings, String(i.readings ?? "–"));
-    put(f.Memory, i.cap ? bytes(i.bytes) + " of " + bytes(i.cap) : "–");
+    put(f.Memory, i.cap ? tr("{0} of {1}", bytes(i.bytes), bytes(i.cap)) : "–");
     put(f.Rate, rate(t.now()) || "–");
     put(f.Last, t.ts ? stamp(t.ts) : "–");
     put(f.From, t.from || "–");

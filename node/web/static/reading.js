@@ -1,6 +1,7 @@
 // What a reading says: SenML (RFC 8428), a number, or anything else as text.
 
 import { write } from "./json.js";
+import { comma, language } from "./lang.js";
 import { digitsOf, shown } from "./units.js";
 
 // SenML's units as people write them.
@@ -154,17 +155,18 @@ export function number(v, digits) {
   if (Number.isInteger(v) && a < 1e12) return group(v.toFixed(0));
   if (a >= 1e12 || (a > 0 && a < 1e-3)) {
     const [m, e] = v.toExponential(2).split("e");
-    return m + "×10" + [...e.replace("+", "")].map((c) => (c === "-" ? "⁻" : "⁰¹²³⁴⁵⁶⁷⁸⁹"[c])).join("");
+    return group(m) + "×10" + [...e.replace("+", "")].map((c) => (c === "-" ? "⁻" : "⁰¹²³⁴⁵⁶⁷⁸⁹"[c])).join("");
   }
   return group(v.toFixed(a >= 1000 ? 0 : a >= 100 ? 1 : a >= 1 ? 2 : a >= 0.1 ? 3 : 4));
 }
 
+// The language's points and commas.
 function group(s) {
   const dot = s.indexOf("."),
     end = dot < 0 ? s.length : dot;
-  let out = s.slice(end);
-  for (let i = end; i > 0; i -= 3) out = s.slice(Math.max(0, i - 3), i) + (i < end && s[i - 1] !== "-" ? "," : "") + out;
-  return out.startsWith("-,") ? "-" + out.slice(2) : out;
+  let out = dot < 0 ? "" : comma.decimal + s.slice(dot + 1);
+  for (let i = end; i > 0; i -= 3) out = s.slice(Math.max(0, i - 3), i) + (i < end && s[i - 1] !== "-" ? comma.group : "") + out;
+  return out.startsWith("-" + comma.group) ? "-" + out.slice(1 + comma.group.length) : out;
 }
 
 /** measure is a value and its unit, as two texts: in the unit that was chosen, bytes and seconds in their larger ones. */
@@ -199,7 +201,7 @@ function scaled(v, by, names) {
     a /= by;
     v /= by;
   }
-  return [i === 0 ? number(v) : v.toFixed(a < 10 ? 2 : a < 100 ? 1 : 0), names[i]];
+  return [i === 0 ? number(v) : group(v.toFixed(a < 10 ? 2 : a < 100 ? 1 : 0)), names[i]];
 }
 
 /** bytes is a size as one text. */
@@ -220,8 +222,8 @@ export function span(s) {
 /** rate is so many a second. */
 export function rate(r) {
   if (!(r > 0)) return "";
-  if (r >= 0.95) return r < 10 ? r.toFixed(1) + " /s" : group(r.toFixed(0)) + " /s";
-  return r * 60 >= 0.95 ? (r * 60).toFixed(r * 60 < 9.95 ? 1 : 0) + " /min" : (r * 3600).toFixed(0) + " /h";
+  if (r >= 0.95) return group(r.toFixed(r < 10 ? 1 : 0)) + " /s";
+  return r * 60 >= 0.95 ? group((r * 60).toFixed(r * 60 < 9.95 ? 1 : 0)) + " /min" : (r * 3600).toFixed(0) + " /h";
 }
 
 const two = (n) => (n < 10 ? "0" + n : "" + n);
@@ -235,7 +237,7 @@ export function clock(ms, milli) {
 
 /** day is the date of milliseconds since 1970, short. */
 export function day(ms) {
-  return new Date(ms).toLocaleDateString(undefined, { day: "numeric", month: "short" });
+  return new Date(ms).toLocaleDateString(language, { day: "numeric", month: "short" });
 }
 
 /** stamp is clock with the day, where that is not today; whole: always. */

@@ -1,5 +1,6 @@
 // The topic tree on the screen: only the rows that are seen have elements.
 
+import { tr } from "./lang.js";
 import { el, fill, icon, put } from "./dom.js";
 import { beyond, limitsOf } from "./limits.js";
 import { measure, rate, span } from "./reading.js";
@@ -7,11 +8,11 @@ import { draw } from "./spark.js";
 
 /** states of a topic, as its mark says them. */
 export const states = {
-  live: "live",
-  quiet: "quiet: nothing for a while",
-  stale: "stale: overdue",
-  offline: "its sender is offline",
-  empty: "no reading yet",
+  live: tr("live"),
+  quiet: tr("quiet: nothing for a while"),
+  stale: tr("stale: overdue"),
+  offline: tr("its sender is offline"),
+  empty: tr("no reading yet"),
 };
 
 /**
@@ -38,7 +39,7 @@ export class Table {
       el(
         "div",
         { class: "row head", role: "row", "aria-rowindex": "1" },
-        ["Topic", "Value", "Trend", "Rate", "Age"].map((t, i) => el("span", { role: "columnheader", class: "c" + i }, t)),
+        ["Topic", "Value", "Trend", "Rate", "Age"].map((t, i) => el("span", { role: "columnheader", class: "c" + i }, tr(t))),
       ),
     );
     this.root = el(
@@ -46,7 +47,7 @@ export class Table {
       {
         class: "table",
         role: "treegrid",
-        "aria-label": "Topics",
+        "aria-label": tr("Topics"),
         tabindex: "0",
         onkeydown: (e) => this.#key(e),
         onfocus: () => this.#move(Math.max(0, this.#at)),
@@ -148,7 +149,7 @@ export class Table {
     s.label = document.createTextNode("");
     s.dot = el("span", { class: "dot", role: "img" });
     s.note = document.createTextNode("");
-    s.add = el("button", { type: "button", class: "add", tabindex: "-1", "data-add": "", title: "Add to the plot" }, icon("plus"));
+    s.add = el("button", { type: "button", class: "add", tabindex: "-1", "data-add": "", title: tr("Add to the plot") }, icon("plus"));
     s.name = el("span", { class: "name", dir: "auto" }, el("bdi", null, s.label));
     const name = el(
       "span",
@@ -193,7 +194,7 @@ export class Table {
       s.root.classList.toggle("folder", !row.topic);
       put(s.label, row.label);
       s.name.title = row.path;
-      put(s.note, row.topic ? "" : row.topics + (row.topics === 1 ? " topic" : " topics"));
+      put(s.note, row.topic ? "" : tr(row.topics === 1 ? "{0} topic" : "{0} topics", row.topics));
       if (row.topic) s.root.removeAttribute("aria-expanded");
       else {
         s.root.setAttribute("aria-expanded", row.open);
@@ -227,9 +228,9 @@ export class Table {
     }
     const age = Math.max(0, t.age);
     s.dot.classList.toggle("beat", age < 400);
-    put(s.age, t.seq ? (age < 1500 ? "now" : span(age / 1000)) : "–");
+    put(s.age, t.seq ? (age < 1500 ? tr("now") : span(age / 1000)) : "–");
     put(s.rate, rate(t.now()));
-    put(s.note, t.info?.durable ? "durable" : "");
+    put(s.note, t.info?.durable ? tr("durable") : "");
     if (s.change === t.change) return;
     s.change = t.change;
     const words = t.fields.length !== 1,

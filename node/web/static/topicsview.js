@@ -10,7 +10,7 @@ import { rowsOf } from "./tree.js";
 
 export class TopicsView {
   id = "topics";
-  title = "Topics";
+  title = tr("Topics");
   #births = -1;
   #rowsAt = 0;
 
@@ -28,29 +28,29 @@ export class TopicsView {
     this.filter = el("input", {
       type: "search",
       id: "filter",
-      placeholder: "Filter topics",
-      "aria-label": "Filter topics",
+      placeholder: tr("Filter topics"),
+      "aria-label": tr("Filter topics"),
       autocomplete: "off",
       spellcheck: "false",
       oninput: () => this.rows(),
       onkeydown: (e) => this.#search(e),
     });
-    this.flat = button("List", () => this.#toggle("flat"), { kind: "toggle", title: "All topics as one list" });
-    this.late = button("Late", () => this.#toggle("late"), {
+    this.flat = button(tr("List"), () => this.#toggle("flat"), { kind: "toggle", title: tr("All topics as one list") });
+    this.late = button(tr("Late"), () => this.#toggle("late"), {
       kind: "toggle",
-      title: "Only topics that are stale, quiet or whose sender is offline",
+      title: tr("Only topics that are stale, quiet or whose sender is offline"),
     });
-    this.system = button("$sys", () => this.#toggle("system"), { kind: "toggle", title: "The hub's own topics too" });
+    this.system = button("$sys", () => this.#toggle("system"), { kind: "toggle", title: tr("The hub's own topics too") });
     this.pinned = button(tr("Tiles"), () => this.#toggle("tiles", true), { kind: "toggle tiles-too", title: tr("Pinned topics as tiles") });
     this.count = el("span", { class: "count" });
     this.none = el("div", { class: "none", hidden: true });
     this.root = el(
       "div",
       { class: "view topics" },
-      el("h1", { class: "hide" }, "Topics"),
+      el("h1", { class: "hide" }, tr("Topics")),
       el(
         "section",
-        { class: "tree", "aria-label": "All topics" },
+        { class: "tree", "aria-label": tr("All topics") },
         this.tiles.root,
         el(
           "div",
@@ -61,8 +61,8 @@ export class TopicsView {
           this.system,
           this.pinned,
           this.count,
-          button("New topic", () => page.actions.make(), { icon: "plus" }),
-          button("Publish", () => page.actions.publish(this.pane.names[0]), { icon: "send", kind: "primary", text: true }),
+          button(tr("New topic"), () => page.actions.make(), { icon: "plus" }),
+          button(tr("Publish"), () => page.actions.publish(this.pane.names[0]), { icon: "send", kind: "primary", text: true }),
         ),
         this.table.root,
         this.none,
@@ -118,7 +118,7 @@ export class TopicsView {
     const n = rows.reduce((n, r) => n + (r.topic ? 1 : 0), 0);
     let all = 0;
     for (const name of topics.all.keys()) if (sys || name[0] !== "$") all++;
-    this.count.textContent = this.filter.value || late ? n + " of " + all : all + (all === 1 ? " topic" : " topics");
+    this.count.textContent = this.filter.value || late ? tr("{0} of {1}", n, all) : tr(all === 1 ? "{0} topic" : "{0} topics", all);
     this.none.hidden = rows.length > 0;
     const why = this.wall ? "wall" : all ? "filter" + late : link.hub && this.page.heard ? "nothing" : "unknown";
     if (!rows.length && (this.why !== why || !this.none.firstChild)) {
@@ -126,17 +126,17 @@ export class TopicsView {
       fill(
         this.none,
         this.wall
-          ? this.page.me.wall("to read this hub's topics")
+          ? this.page.me.wall(tr("to read this hub's topics"))
           : all && (this.filter.value || late)
             ? empty(
-                late && !this.filter.value ? "Nothing is late" : "No topic fits",
-                late ? "Every topic had a reading in its time." : "Try fewer letters; words are looked for one by one.",
+                late && !this.filter.value ? tr("Nothing is late") : tr("No topic fits"),
+                late ? tr("Every topic had a reading in its time.") : tr("Try fewer letters; words are looked for one by one."),
               )
             : why === "unknown"
               ? ""
               : empty(
-                  "No topics yet",
-                  "A topic appears with its first reading. From a terminal:",
+                  tr("No topics yet"),
+                  tr("A topic appears with its first reading. From a terminal:"),
                   el("pre", null, "curl -d 21.5 " + here("api/pub/greenhouse/1/temp")),
                 ),
       );

@@ -120,7 +120,8 @@ const fresh = (context, hub, folder) =>
   context.route(
     (u) => u.origin === new URL(hub.url).origin && /\/(static\/[^/]+)?$/.test(u.pathname),
     async (r) => {
-      const name = path.basename(new URL(r.request().url()).pathname) || "index.html";
+      const at = new URL(r.request().url()).pathname,
+        name = at.endsWith("/") ? "index.html" : path.basename(at);
       const kinds = { html: "text/html", js: "text/javascript", css: "text/css", svg: "image/svg+xml", png: "image/png" };
       const response = await r.fetch().catch(() => null);
       if (!response) return r.abort();
