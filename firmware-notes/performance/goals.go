@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 )
 
@@ -19,35 +20,50 @@ type goal struct {
 	single     bool // over is the mean of hub-json and hub-cbor
 }
 
-// The goals, as they were set before anything was built.
+// The goals. What was met once is asked for more the next time.
 var goals = []goal{
-	{what: "W1 fan-in, saturated, JSON", work: "w1sat", target: "hub-json", over: "mosq-ws", f: cpu, most: .68},
-	{what: "W1 fan-in, saturated, CBOR", work: "w1sat", target: "hub-cbor", over: "mosq-ws", f: cpu, most: .68},
-	{what: "W1 at 10,000/s, JSON", work: "w1fix", target: "hub-json", over: "mosq-tcp", f: cpu, most: .90},
-	{what: "W1 at 10,000/s, CBOR", work: "w1fix", target: "hub-cbor", over: "mosq-tcp", f: cpu, most: .90},
-	{what: "W2 fan-out, saturated, JSON", work: "w2sat", target: "hub-json", over: "lim-go-b64", f: cpu, most: 1.0},
-	{what: "W2 fan-out, saturated, JSON", work: "w2sat", target: "hub-json", over: "nats-ws", f: cpu, most: .45},
-	{what: "W2 fan-out, saturated, CBOR", work: "w2sat", target: "hub-cbor", over: "lim-go-b64", f: cpu, most: .60},
-	{what: "W2 fan-out, saturated, CBOR", work: "w2sat", target: "hub-cbor", over: "nats-ws", f: cpu, most: .28},
-	{what: "W2 at 20,000 deliveries/s, JSON", work: "w2fix", target: "hub-json", over: "lim-go-raw", f: cpu, most: .95},
-	{what: "W2 at 20,000 deliveries/s, CBOR", work: "w2fix", target: "hub-cbor", over: "lim-go-raw", f: cpu, most: .95},
-	{what: "W3 gateway, defaults, JSON", work: "w3", target: "hub-json", over: "mosq-ws", f: cpu, most: .43},
-	{what: "W3 gateway, defaults, CBOR", work: "w3", target: "hub-cbor", over: "mosq-ws", f: cpu, most: .43},
-	{what: "W3 p99, defaults, JSON", work: "w3", target: "hub-json", f: p99, most: 4000, figure: "ms"},
-	{what: "W3 p99, defaults, CBOR", work: "w3", target: "hub-cbor", f: p99, most: 4000, figure: "ms"},
-	{what: "W3 gateway, pace 0", work: "w3", target: "hub-json-pace0", over: "mosq-ws", f: cpu, most: .80},
+	{what: "W1 fan-in, saturated, JSON", work: "w1sat", target: "hub-json", over: "mosq-ws", f: cpu, most: .52},
+	{what: "W1 fan-in, saturated, CBOR", work: "w1sat", target: "hub-cbor", over: "mosq-ws", f: cpu, most: .52},
+	{what: "W1 fan-in, saturated, MQTT", work: "w1sat", target: "hub-mqtt", over: "mosq-tcp", f: cpu, most: .54},
+	{what: "W1 fan-in, saturated, MQTT over WebSocket", work: "w1sat", target: "hub-mqttws", over: "mosq-ws", f: cpu, most: .54},
+	{what: "W1 at 10,000/s, JSON", work: "w1fix", target: "hub-json", over: "mosq-tcp", f: cpu, most: .79},
+	{what: "W1 at 10,000/s, CBOR", work: "w1fix", target: "hub-cbor", over: "mosq-tcp", f: cpu, most: .79},
+	{what: "W1 at 10,000/s over TLS", work: "w1fix", target: "hub-json-tls", over: "mosq-tcp-tls", f: cpu, most: .60},
+	{what: "W1 at 10,000/s over TLS", work: "w1fix", target: "hub-json-tls", over: "hub-json", f: cpu, most: 1.5},
+	{what: "W2 fan-out, saturated, JSON", work: "w2sat", target: "hub-json", over: "lim-go-b64", f: cpu, most: .50},
+	{what: "W2 fan-out, saturated, JSON", work: "w2sat", target: "hub-json", over: "nats-ws", f: cpu, most: .26},
+	{what: "W2 fan-out, saturated, CBOR", work: "w2sat", target: "hub-cbor", over: "lim-go-b64", f: cpu, most: .35},
+	{what: "W2 fan-out, saturated, CBOR", work: "w2sat", target: "hub-cbor", over: "nats-ws", f: cpu, most: .14},
+	{what: "W2 fan-out, saturated, MQTT", work: "w2sat", target: "hub-mqtt", over: "mosq-tcp", f: cpu, most: .09},
+	{what: "W2 at 20,000 deliveries/s, JSON", work: "w2fix", target: "hub-json", over: "lim-go-raw", f: cpu, most: .80},
+	{what: "W2 at 20,000 deliveries/s, CBOR", work: "w2fix", target: "hub-cbor", over: "lim-go-raw", f: cpu, most: .80},
+	{what: "W2 at 20,000 deliveries/s over TLS", work: "w2fix", target: "hub-json-tls", over: "mosq-tcp-tls", f: cpu, most: .60},
+	{what: "W2 at 20,000 deliveries/s over TLS", work: "w2fix", target: "hub-json-tls", over: "hub-json", f: cpu, most: 1.5},
+	{what: "W3 gateway, defaults, JSON", work: "w3", target: "hub-json", over: "mosq-ws", f: cpu, most: .32},
+	{what: "W3 gateway, defaults, CBOR", work: "w3", target: "hub-cbor", over: "mosq-ws", f: cpu, most: .32},
+	{what: "W3 gateway, defaults, MQTT", work: "w3", target: "hub-mqtt", over: "mosq-tcp", f: cpu, most: .40},
+	{what: "W3 gateway over TLS", work: "w3", target: "hub-json-tls", over: "mosq-tcp-tls", f: cpu, most: .60},
+	{what: "W3 gateway over TLS", work: "w3", target: "hub-json-tls", over: "hub-json", f: cpu, most: 1.5},
+	{what: "W3 p99, defaults, JSON", work: "w3", target: "hub-json", f: p99, most: 3000, figure: "ms"},
+	{what: "W3 p99, defaults, CBOR", work: "w3", target: "hub-cbor", f: p99, most: 3000, figure: "ms"},
+	{what: "W3 p99, defaults, MQTT", work: "w3", target: "hub-mqtt", f: p99, most: 4000, figure: "ms"},
+	{what: "W3 gateway, pace 0", work: "w3", target: "hub-json-pace0", over: "mosq-ws", f: cpu, most: .78},
 	{what: "W3 p99, pace 0", work: "w3", target: "hub-json-pace0", over: "mosq-ws", f: p99, most: 1.0},
-	{what: "W3 on two cores, defaults, JSON", work: "w3", target: "hub-json", over: "mosq-ws", f: cpu, most: .43, unpinned: true},
-	{what: "W3 on two cores, defaults, CBOR", work: "w3", target: "hub-cbor", over: "mosq-ws", f: cpu, most: .43, unpinned: true},
-	{what: "W3 on two cores, p99, defaults, JSON", work: "w3", target: "hub-json", f: p99, most: 4000, figure: "ms", unpinned: true},
-	{what: "W3 on two cores, p99, defaults, CBOR", work: "w3", target: "hub-cbor", f: p99, most: 4000, figure: "ms", unpinned: true},
-	{what: "W3 on two cores, pace 0", work: "w3", target: "hub-json-pace0", over: "mosq-ws", f: cpu, most: .80, unpinned: true},
-	{what: "W3 on two cores, p99, pace 0", work: "w3", target: "hub-json-pace0", over: "mosq-ws", f: p99, most: 1.0, unpinned: true},
-	{what: "W4 idle connection, Linux", work: "w4_10000", target: "hub-json", f: perOne, most: 1500, figure: "bytes"},
+	{what: "W3 on two cores, defaults, JSON", work: "w3", target: "hub-json", over: "mosq-ws", f: cpu, most: .38, unpinned: true},
+	{what: "W3 on two cores, defaults, CBOR", work: "w3", target: "hub-cbor", over: "mosq-ws", f: cpu, most: .38, unpinned: true},
+	{what: "W3 on two cores, p99, defaults, JSON", work: "w3", target: "hub-json", f: p99, most: 3000, figure: "ms", unpinned: true},
+	{what: "W3 on two cores, pace 0", work: "w3", target: "hub-json-pace0", over: "mosq-ws", f: cpu, most: .75, unpinned: true},
+	{what: "W4 idle connection, Linux", work: "w4_10000", target: "hub-json", f: perOne, most: 1200, figure: "bytes"},
+	{what: "W4 idle connection, MQTT", work: "w4_10000", target: "hub-mqtt", f: perOne, most: 1200, figure: "bytes"},
 	{what: "W4 idle connection, portable", work: "w4_10000", target: "hub-portable", f: perOne, most: 5000, figure: "bytes"},
 	{what: "W5 exec to accepting", work: "w5", target: "hub-json", f: rate, most: 6, figure: "plain ms"},
-	{what: "W5 idle RSS", work: "w5", target: "hub-json", f: rss, most: 9e6, figure: "MB"},
+	{what: "W5 idle RSS", work: "w5", target: "hub-json", f: rss, most: 8e6, figure: "MB"},
 	{what: "W6 topic with a 100-byte reading", work: "w6", target: "hub-json", f: perOne, most: 320, figure: "bytes"},
+	{what: "W7 durable, 64 publishers wait: time a reading", work: "w7_64", target: "hub-durable", over: "jetstream-always", f: each, most: .20},
+	{what: "W7 durable, 64 publishers wait: time a reading", work: "w7_64", target: "hub-durable", over: "bbolt", f: each, most: 1.0},
+	{what: "W7 durable, 64 publishers wait: time a reading", work: "w7_64", target: "hub-durable", over: "sqlite-wal", f: each, most: 1.0},
+	{what: "W7 durable, 64 publishers wait: bytes written", work: "w7_64", target: "hub-durable", over: "bbolt", f: perOne, most: .50},
+	{what: "W7 durable, one publisher waits: time a reading", work: "w7_1", target: "hub-durable", over: "bbolt", f: each, most: 1.0},
 	{what: "W3, CBOR sensors, both kinds of dashboards", work: "w3", target: "hub-mixed", over: "the mean of both encodings", f: cpu, most: 1.15, single: true},
 	{what: "W2 saturated, both kinds of dashboards", work: "w2sat", target: "hub-mixed", over: "the mean of both encodings", f: cpu, most: 1.15, single: true},
 }
@@ -106,13 +122,15 @@ func (g *goal) verdict(v []float64) (text, kind string) {
 		return "–", "not measured"
 	case len(v) < enough:
 		return text + " so far", "measured too few times to decide"
+	case slices.Min(v) <= g.most && slices.Max(v) > g.most:
+		return text + ", not decided", kind // the range reaches over the goal
 	}
 	return text, kind
 }
 
 func goalTable(pinned, unpinned rows) string {
 	var b strings.Builder
-	b.WriteString("| work | compared with | goal | measured (median) | range | runs | |\n|---|---|---|---|---|---|---|\n")
+	b.WriteString("| work | compared with | goal | measured (median) | range | runs | | row |\n|---|---|---|---|---|---|---|---|\n")
 	count := map[string]int{}
 	for _, g := range goals {
 		v := g.values(pinned, unpinned)
@@ -125,7 +143,8 @@ func goalTable(pinned, unpinned rows) string {
 		}
 		text, kind := g.verdict(v)
 		count[kind]++
-		fmt.Fprintf(&b, "| %s | %s | ≤ %s | %s | %s | %d | %s |\n", g.what, over, g.say(g.most), measured, between(v, g.say), len(v), text)
+		work, _, _ := strings.Cut(strings.Trim(command(g.work), "`"), " ")
+		fmt.Fprintf(&b, "| %s | %s | ≤ %s | %s | %s | %d | %s | `%s` |\n", g.what, over, g.say(g.most), measured, between(v, g.say), len(v), text, work)
 	}
 	if lost, runs := hubLoss(pinned, unpinned); runs > 0 {
 		text, kind := "met", "met"
@@ -133,7 +152,7 @@ func goalTable(pinned, unpinned rows) string {
 			text, kind = "**missed**", "missed"
 		}
 		count[kind]++
-		fmt.Fprintf(&b, "| messages lost by the hub, all works | – | 0 | **%d** | – | %d | %s |\n", lost, runs, text)
+		fmt.Fprintf(&b, "| messages lost by the hub, all works | – | 0 | **%d** | – | %d | %s | all |\n", lost, runs, text)
 	}
 	b.WriteString("\n")
 	for i, kind := range []string{"met", "missed", "measured too few times to decide", "not measured"} {
@@ -150,7 +169,7 @@ func goalTable(pinned, unpinned rows) string {
 func hubLoss(all ...rows) (lost int64, runs int) {
 	for _, rs := range all {
 		for k, list := range rs {
-			if !strings.HasPrefix(k.target, "hub-") {
+			if !strings.HasPrefix(k.target, "hub-") || strings.HasPrefix(k.work, "w7") {
 				continue
 			}
 			for _, r := range list {

@@ -38,6 +38,9 @@ func render(dir string) error {
 	if err != nil {
 		return err
 	}
+	if err := readDurable(filepath.Join(dir, "durable.txt"), pinned); err != nil {
+		return err
+	}
 	unpinned, err := readPeers(filepath.Join(dir, "peers-unpinned.jsonl"))
 	if err != nil {
 		return err

@@ -132,6 +132,9 @@ func perOne(r *row) float64 { return r.PerConnB }
 func rate(r *row) float64   { return r.Rate }
 func rss(r *row) float64    { return r.RSS * 1024 }
 
+// each is the time that one reading takes, in seconds.
+func each(r *row) float64 { return 1 / r.Rate }
+
 // of is that figure of each repetition.
 func (rs rows) of(target, work string, f field) []float64 {
 	var out []float64
@@ -169,4 +172,39 @@ func median(v []float64) float64 {
 		return (s[n/2-1] + s[n/2]) / 2
 	}
 	return s[len(s)/2]
+}
+
+// readDurable adds the output of BenchmarkWaiting (node/durable/beside) to rs: as
+// work w7_1 and w7_64, by the number of publishers that wait for their readings to
+// be on disk. Rate is readings a second, PerConnB bytes written to the device for
+// each.
+func readDurable(name string, rs rows) error {
+	text, err := os.ReadFile(name)
+	if os.IsNotExist(err) {
+		return nil
+	}
+	for l := range strings.Lines(string(text)) {
+		x := strings.Fields(l)
+		if len(x) < 4 || !strings.HasPrefix(x[0], "BenchmarkWaiting/") {
+			continue
+		}
+		f := strings.Split(x[0], "/")
+		n, _, _ := strings.Cut(f[2], "-")
+		r := row{Target: f[1], Work: "w7_" + n}
+		if r.Target == "topicd" {
+			r.Target = "hub-durable"
+		}
+		for i := 2; i+1 < len(x); i += 2 {
+			v, _ := strconv.ParseFloat(x[i], 64)
+			switch x[i+1] {
+			case "readings/s":
+				r.Rate = v
+			case "dev-B/op":
+				r.PerConnB = v
+			}
+		}
+		k := key{r.Target, r.Work}
+		rs[k] = append(rs[k], r)
+	}
+	return err
 }

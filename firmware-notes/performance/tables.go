@@ -11,8 +11,8 @@ import (
 
 // order is how targets stand in the tables; others follow by name.
 var order = []string{
-	"hub-json", "hub-cbor", "hub-json-pace0", "hub-json-tls", "hub-mixed", "hub-portable",
-	"mosq-ws", "mosq-tcp", "nats-ws", "nats-tcp", "mochi-ws", "mochi-tcp", "centrifuge", "naive",
+	"hub-json", "hub-cbor", "hub-mqtt", "hub-mqttws", "hub-json-pace0", "hub-json-tls", "hub-mixed", "hub-portable", "hub-durable",
+	"mosq-ws", "mosq-tcp", "mosq-tcp-tls", "nats-ws", "nats-tcp", "mochi-ws", "mochi-tcp", "centrifuge", "naive",
 	"lim-go-raw", "lim-go-b64",
 }
 
@@ -73,6 +73,17 @@ var tables = []table{
 	{"w4_10000", "W4: 10,000 idle subscribed connections", []column{{"bytes per connection", perOne, thousands, false}, rssColumn, srvColumn, {"connects/s", rate, thousands, true}}},
 	{"w5", "W5: start", []column{{"exec to accepting, ms", rate, func(v float64) string { return fmt.Sprintf("%.1f", v) }, false}, rssColumn}},
 	{"w6", "W6: 100,000 topics with one 100-byte reading each", []column{{"bytes per topic", perOne, thousands, false}, rssColumn, {"publishes/s", rate, thousands, true}}},
+	{"w7_1", "W7: one publisher that waits for its reading to be on disk", []column{{"readings/s", rate, thousands, false}, {"bytes written to the device", perOne, thousands, true}}},
+	{"w7_64", "W7: 64 publishers that wait for their readings to be on disk", []column{{"readings/s", rate, thousands, false}, {"bytes written to the device", perOne, thousands, true}}},
+}
+
+// command is what measures a work alone.
+func command(work string) string {
+	name, n, _ := strings.Cut(work, "_")
+	if name == "w4" {
+		name += map[string]string{"1000": "a", "10000": "b"}[n]
+	}
+	return "`WORKS=" + name + " COUNT=0 make perf`"
 }
 
 // peerTables writes a table for each workload: medians, in brackets the range.
@@ -91,7 +102,7 @@ func unpinnedTable(rs rows) string {
 
 func (t *table) write(rs rows, suffix string) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "\n### %s%s\n\n| target |", t.title, suffix)
+	fmt.Fprintf(&b, "\n### %s%s\n\nAlone: %s.\n\n| target |", t.title, suffix, command(t.work))
 	for _, c := range t.columns {
 		fmt.Fprintf(&b, " %s |", c.head)
 	}
