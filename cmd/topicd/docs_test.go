@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"os/exec"
 	"regexp"
 	"strconv"
 	"strings"
@@ -196,5 +197,49 @@ func TestExitCodesPage(t *testing.T) {
 		if !regexp.MustCompile(fmt.Sprintf(`\b%d\s+%s`, i, word)).MatchString(page) || !strings.Contains(strings.ReplaceAll(exitCodes, "\n", " "), fmt.Sprint(i, " ", strings.Trim(word, "`"))) {
 			t.Errorf("clients.md: exit code %d, %s", i, word)
 		}
+	}
+}
+
+// The session in the README does what it shows, line by line, on other ports.
+func TestReadmeSession(t *testing.T) {
+	processes(t)
+	need(t, "/usr/bin/mosquitto_pub", "mosquitto_pub: apt-get install mosquitto-clients")
+	need(t, "/usr/bin/curl", "curl: apt-get install curl")
+	_, text, _ := strings.Cut(readPage(t, "../README.md"), "## Twelve lines\n\n")
+	text, _, _ = strings.Cut(text, "\n\n")
+	lines := strings.Split(strings.ReplaceAll(text, "    $ ", "$ "), "\n")
+	first := regexp.MustCompile(`^\$ topicd serve (.*) &$`).FindStringSubmatch(lines[0])
+	if first == nil || len(lines) != 12 {
+		t.Fatalf("%d lines, the first is %s", len(lines), lines[0])
+	}
+	mqtt := freePort(t)
+	bin := binary(t, "amd64")
+	h := serveProcess(t, nil, bin, append(strings.Fields(strings.ReplaceAll(first[1], "'", "")), "--mqtt-listen", mqtt, "--sense=off")...)
+	_, port, _ := strings.Cut(mqtt, ":")
+	dir := t.TempDir()
+	if err := os.Symlink(bin, dir+"/topicd"); err != nil {
+		t.Fatal(err)
+	}
+	here := strings.NewReplacer("mosquitto_pub ", "mosquitto_pub -h 127.0.0.1 -p "+port+" ", "curl ", "curl -sS ", "localhost:22345", h.addr, "sub 'plant/#'", "sub 'plant/#' --count 1")
+	for i := 1; i < len(lines); i++ {
+		command, ok := strings.CutPrefix(lines[i], "$ ")
+		if !ok {
+			continue // what the banner says is tested with it
+		}
+		var want string
+		for i+1 < len(lines) && !strings.HasPrefix(lines[i+1], "$ ") {
+			i++
+			want += strings.TrimPrefix(lines[i], "    ") + "\n"
+		}
+		cmd := exec.CommandContext(t.Context(), "sh", "-c", here.Replace(command))
+		cmd.Dir = dir
+		cmd.Env = append(os.Environ(), "PATH="+dir+":"+os.Getenv("PATH"), "TOPICD_HUB="+h.addr, "TOPICD_MDNS=off")
+		out, err := cmd.CombinedOutput()
+		if got := strings.TrimSpace(string(out)); err != nil || got != strings.TrimSpace(want) {
+			t.Errorf("%s: %v\n%s\nwant %s", command, err, got, want)
+		}
+	}
+	if kept, err := os.ReadFile(dir + "/plant.jsonl"); !strings.Contains(string(kept), `"data":3.2`) {
+		t.Errorf("%s %v", kept, err)
 	}
 }
