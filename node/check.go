@@ -95,9 +95,9 @@ func (h *Hub) checkLog(t *Topic, chunks map[uint32]bool, bad func(string, ...any
 	if err := t.log.Check(h.arena, chunks); err != nil {
 		bad("topic %q: %v", t.name, err)
 	}
-	n := int64(t.heldLocked())
-	if t.past != nil {
-		if err := t.past.Check(h.arena, chunks); err != nil {
+	n := int64(h.heldLocked(t))
+	if m := h.past(t); m != nil {
+		if err := m.Check(h.arena, chunks); err != nil {
 			bad("topic %q, its minutes: %v", t.name, err)
 		}
 	}

@@ -37,7 +37,8 @@ type Hub struct {
 	nsessions  atomic.Int64
 	fair       atomic.Uint32 // bytes that each topic may always hold
 	large      bound.Bytes   // that newest readings are beyond their topics' share
-	history    atomic.Int64  // bytes of heap that topics' minutes take
+	pasts      pasts
+	history    atomic.Int64 // bytes of heap that topics' minutes take
 
 	// guarded by mu. Lock order: hub → topic → session → arena.
 	mu           sync.RWMutex

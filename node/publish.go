@@ -213,7 +213,7 @@ func (h *Hub) store(t *Topic, r *arena.Record, by *Session, own uint64, turn *Tu
 			if t.rare != nil && t.rare.tape != nil {
 				p.Commit, p.Unkept = t.rare.keep(seq, r, own)
 			}
-			if evicted > 0 && t.past != nil {
+			if evicted > 0 && h.past(t) != nil {
 				evicted += turn.leaves.trimLocked()
 			}
 			h.tell(t, seq, by, turn)

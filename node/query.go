@@ -137,7 +137,7 @@ func (h *Hub) Info(t *Topic, mono int64) TopicInfo {
 	d := t.declared()
 	i := TopicInfo{
 		Topic: t.name, Static: d.static, Seq: t.log.Next() - 1, Readings: int(t.log.Count()),
-		Bytes: int64(t.heldLocked()), Past: int64(t.heldLocked() - t.log.Bytes()), Cap: int64(d.cap), Epoch: h.epochOf(t),
+		Bytes: int64(h.heldLocked(t)), Past: int64(h.heldLocked(t) - t.log.Bytes()), Cap: int64(d.cap), Epoch: h.epochOf(t),
 	}
 	i.Durable = t.rare != nil && t.rare.tape != nil
 	if d.cap == 0 {
@@ -223,7 +223,7 @@ func (h *Hub) Full() bool {
 	defer h.mu.RUnlock()
 	for t := range h.topics.all {
 		t.mu.Lock()
-		more := t.log.Count() > 1 || t.heldLocked() > t.log.Bytes()
+		more := t.log.Count() > 1 || h.heldLocked(t) > t.log.Bytes()
 		t.mu.Unlock()
 		if more {
 			return false

@@ -6,7 +6,6 @@ import (
 	"sync/atomic"
 	"topicd/node/arena"
 	"topicd/node/fan"
-	"topicd/node/minutes"
 )
 
 // Topic is one named, bounded log and the audience that hears it.
@@ -19,14 +18,13 @@ type Topic struct {
 	// guarded by mu
 	mu   sync.Mutex
 	log  arena.Log
-	past *minutes.Log // what has left log; nil: nothing that says numbers
-	aud  *audience    // nil: nobody
-	rare *rare        // nil for most
-	idle uint32       // seconds of the hub's clock when it was last seen unused, 0 = in use
-	by   [2]uint32    // the sessions that published last: while they are connected it is in use
-	dead bool         // deleted; nothing is stored or marked any more
-	dull uint8        // readings in a row that left and said no number, dullAt at most
-	over uint16       // what its newest reading is beyond its share, in largeUnits
+	aud  *audience // nil: nobody
+	rare *rare     // nil for most
+	idle uint32    // seconds of the hub's clock when it was last seen unused, 0 = in use
+	by   [2]uint32 // the sessions that published last: while they are connected it is in use
+	dead bool      // deleted; nothing is stored or marked any more
+	dull uint8     // readings in a row that left and said no number, dullAt at most; and counted
+	over uint16    // what its newest reading is beyond its share, in largeUnits
 }
 
 // declaration is what Make said of a topic.

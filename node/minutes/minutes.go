@@ -60,8 +60,11 @@ type field struct {
 const (
 	minute   = 60_000 // milliseconds
 	maxBlock = 480    // bytes of a block: of one field an hour and more, which is what goes at a time
-	minRoom  = 256    // bytes that are worth beginning with
 )
+
+// MinRoom is the bytes that minutes are worth keeping in: with less they are of less than
+// an hour, and their head alone takes half as much of the heap.
+const MinRoom = 512
 
 // Share is how many bytes of a topic's cap minutes may take.
 func Share(limit uint32) uint32 { return limit / 4 }
@@ -73,8 +76,13 @@ func New() *Log {
 	return m
 }
 
-// Bytes is what it takes of the arena.
-func (m *Log) Bytes() uint32 { return m.log.Bytes() }
+// Bytes is what it takes of the arena. There may be none.
+func (m *Log) Bytes() uint32 {
+	if m == nil {
+		return 0
+	}
+	return m.log.Bytes()
+}
 
 // Fields is how many numbers of its readings it counts.
 func (m *Log) Fields() int { return len(m.open) }
@@ -103,7 +111,7 @@ func (m *Log) Evict(a *arena.Arena) bool {
 // Passes tells that reading seq need not be counted: where readings come faster than a
 // hundred a second, one in sixteen is enough for a picture, and looking at each would
 // cost as much as storing it.
-func (m *Log) Passes(seq uint64) bool { return m.readings > many && seq%16 != 0 }
+func (m *Log) Passes(seq uint64) bool { return m != nil && m.readings > many && seq%16 != 0 }
 
 const many = 6000 // values in a minute
 
@@ -178,7 +186,7 @@ func (m *Log) Close(a *arena.Arena, limit uint32) bool {
 			m.open[i].n = 0
 		}
 	}()
-	if limit < minRoom {
+	if limit < MinRoom {
 		return false
 	}
 	block := int(min(maxBlock, limit/4))

@@ -102,7 +102,7 @@ func (g *rig) check(limit uint32) int {
 // TestModel: random readings of several shapes, whose clock is set now and then, in logs
 // of several sizes, are told as a slow list has them.
 func TestModel(t *testing.T) {
-	for _, limit := range []uint32{256, 367, 1024, 4096, 16 << 10} {
+	for _, limit := range []uint32{512, 700, 1024, 4096, 16 << 10} {
 		t.Run(fmt.Sprint(limit), func(t *testing.T) {
 			r := rand.New(rand.NewPCG(uint64(limit), 1))
 			g := newRig(t)
