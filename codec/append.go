@@ -179,7 +179,7 @@ func appendErrMap(dst []byte, enc Encoding, e *Error) []byte {
 // optOrder is the order in which options are written: RFC 8949's for text keys,
 // shorter ones first.
 var optOrder = [...]OptSet{
-	OptEp, OptCap, OptDev, OptEnc, OptFrom, OptLast, OptMore, OptName, OptPace, OptRate, OptWhat,
+	OptEp, OptCap, OptDev, OptEnc, OptFrom, OptLast, OptMore, OptName, OptPace, OptRate, OptStep, OptWhat,
 	OptAfter, OptMatch, OptSince, OptSplit, OptStale, OptToken, OptForget, OptLatest, OptStatic, OptDurable,
 }
 
@@ -216,7 +216,7 @@ func appendOpt(dst []byte, enc Encoding, o *Opts, opt OptSet) []byte {
 	switch opt {
 	case OptDev, OptToken, OptName, OptWhat, OptMatch:
 		return AppendString(dst, enc, *o.textField(opt))
-	case OptLast, OptSince, OptPace, OptCap, OptStale, OptAfter:
+	case OptLast, OptSince, OptPace, OptCap, OptStale, OptAfter, OptStep:
 		n := *o.intField(opt)
 		if enc == CBOR {
 			return appendInt(dst, n)

@@ -167,6 +167,7 @@ type Opts struct {
 	Split   bool
 	More    bool
 	Forget  bool  // with unsub: the durable subscription ends
+	Step    int64 // milliseconds of a bucket that a get answers
 	After   int64 // a time of the hub's own clock in epoch Ep, where a subscription goes on
 }
 
@@ -196,4 +197,5 @@ const (
 	OptMore
 	OptForget
 	OptAfter
+	OptStep
 )

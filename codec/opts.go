@@ -3,7 +3,7 @@ package codec
 // Option names, by the position of their Opt bit.
 var optNames = [...]string{
 	"dev", "token", "name", "last", "since", "ep", "rate", "pace", "latest", "from",
-	"enc", "what", "match", "static", "cap", "durable", "stale", "split", "more", "forget", "after",
+	"enc", "what", "match", "static", "cap", "durable", "stale", "split", "more", "forget", "after", "step",
 }
 
 // ParseOpts reads the options of a request from raw, one map; empty raw is no
@@ -70,7 +70,7 @@ func (o *Opts) set(bit int, v scalar) *Error {
 	case OptDev, OptToken, OptName, OptWhat, OptMatch:
 		*o.textField(opt) = string(v.text)
 		want = need(v.kind == kindText, "a string")
-	case OptLast, OptPace, OptCap, OptStale, OptAfter:
+	case OptLast, OptPace, OptCap, OptStale, OptAfter, OptStep:
 		*o.intField(opt) = v.int
 		want = need(v.isInt && v.int >= 0, "a whole number, 0 or more")
 	case OptSince:
@@ -133,6 +133,8 @@ func (o *Opts) intField(opt OptSet) *int64 {
 		return &o.Since
 	case OptAfter:
 		return &o.After
+	case OptStep:
+		return &o.Step
 	}
 	return &o.Stale
 }
