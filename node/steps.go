@@ -31,6 +31,14 @@ func (b *Bucket) AppendJSON(dst []byte) []byte {
 	return append(dst, ']')
 }
 
+// AppendRow appends the bucket as JSON as it stands in the list that a get answers: as a
+// reading whose data it is, so that whoever reads readings reads it too.
+func (b *Bucket) AppendRow(dst []byte, topic string) []byte {
+	dst = codec.AppendString(append(dst, `{"topic":`...), codec.JSON, topic)
+	dst = strconv.AppendInt(append(dst, `,"ts":`...), b.TS, 10)
+	return append(b.AppendJSON(append(dst, `,"data":`...)), '}')
+}
+
 // Steps goes through a topic's history in steps of time: what is on disk only, then its
 // minutes, then its readings. It holds no more than one bucket of each field.
 type Steps struct {
@@ -80,6 +88,28 @@ func (h *Hub) Steps(t *Topic, step, since int64) *Steps {
 	return &Steps{h: h, t: t, step: step, since: since}
 }
 
+// Step is the step that it goes in, in milliseconds.
+func (s *Steps) Step() int64 { return s.step }
+
+// StepsSince is the since of Steps that a request asks for: its option since is an age,
+// last a number of steps, and neither means all that there is.
+func StepsSince(o *codec.Opts, now int64) (int64, *codec.Error) {
+	switch {
+	case o.Step < 1 || o.Step > MaxStep:
+		return 0, codec.Errorf(codec.CodeMalformed, "step is 1 to %d milliseconds", int64(MaxStep))
+	case o.Has&codec.OptSince != 0 && o.Since < 0:
+		return now - min(-o.Since, maxSteps)*1000, nil
+	case o.Has&codec.OptSince != 0 && o.Since > 0:
+		return 0, codec.Errorf(codec.CodeMalformed, "with step, since is an age: seconds below zero, or 0 for all")
+	case o.Has&codec.OptLast != 0 && o.Last > 0:
+		return now - min(o.Last, maxSteps)*o.Step, nil
+	}
+	return Always, nil
+}
+
+// maxSteps is more than anybody stores, and times MaxStep is a time still.
+const maxSteps = 1 << 28
+
 // Always is the since of Steps that leaves nothing out.
 const Always = -1 << 62
 
@@ -89,7 +119,7 @@ const MaxStep = 366 * 86_400_000
 const (
 	minute = 60_000
 	// stepsWork is how many readings one Next looks at: some milliseconds' worth.
-	stepsWork = 16 << 10
+	stepsWork = 4 << 10
 	maxFields = 2 * codec.MaxNumbers // of a bucket: readings of a topic may change their shape
 )
 

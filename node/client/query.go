@@ -13,6 +13,10 @@ import (
 type GetOptions struct {
 	Last  int64 // per topic; 0 = all that Since leaves
 	Since int64 // after this number, or negative: of so many seconds
+
+	// Step asks for history in steps of time and not for readings: the data of each
+	// Message is [ts, min, mean, max, count], and the field's name where it has one.
+	Step time.Duration
 }
 
 // Get calls fn with stored readings of the topics that fit the pattern, oldest
@@ -28,6 +32,9 @@ func (c *Client) Get(ctx context.Context, pattern string, o GetOptions, fn func(
 	}
 	if o.Since != 0 {
 		w.Has |= codec.OptSince
+	}
+	if w.Step = o.Step.Milliseconds(); w.Step > 0 {
+		w.Has |= codec.OptStep
 	}
 	setOpts(m, c.opt.Encoding, &w)
 	return c.pages(ctx, m, func(a answer) error {

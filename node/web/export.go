@@ -13,7 +13,7 @@ import (
 )
 
 // serveExport sends stored readings as a file, topic by topic, oldest first:
-// GET /api/export?topic=PATTERN&since=&last=&format=ndjson|csv&sep=&decimal=&bom=.
+// GET /api/export?topic=PATTERN&since=&last=&step=&format=ndjson|csv&sep=&decimal=&bom=.
 // All that is stored unless since or last say less.
 func (s *server) serveExport(w http.ResponseWriter, r *http.Request) {
 	s.api(w, r, func(sess *node.Session) *codec.Error {
@@ -42,7 +42,10 @@ func (s *server) serveExport(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Disposition", `attachment; filename="`+name+`"`)
 		var b []byte
 		if form != nil {
-			b = form.head()
+			b = form.head(q.Has&codec.OptStep != 0)
+		}
+		if q.Has&codec.OptStep != 0 {
+			return s.exportSteps(w, r, b, sess, ts, &q, form)
 		}
 		s.export(w, b, sess, ts, &q, row)
 		return nil
@@ -127,11 +130,15 @@ func exportLine(b []byte, g *node.Reading) []byte { return append(appendRow(b, g
 // head is the first line. Times are UTC. value and unit are there for what the
 // hub understands: numbers, texts, true and false, also SenML's. data is the reading
 // as JSON, but for a bare number or boolean, which value says already.
-func (f *sheet) head() (b []byte) {
+func (f *sheet) head(steps bool) (b []byte) {
+	line := "time,ts,topic,seq,value,unit,from,data\r\n"
+	if steps {
+		line = "time,ts,topic,field,min,mean,max,count\r\n"
+	}
 	if f.bom {
 		b = append(b, "\xef\xbb\xbf"...)
 	}
-	return append(b, strings.ReplaceAll("time,ts,topic,seq,value,unit,from,data\r\n", ",", string(rune(f.sep)))...)
+	return append(b, strings.ReplaceAll(line, ",", string(rune(f.sep)))...)
 }
 
 // row is a line as RFC 4180 has it.

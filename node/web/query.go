@@ -15,7 +15,7 @@ type query struct {
 	codec.Opts
 }
 
-// parseQuery reads last, since, ep, rate and latest, and topic, repeatable.
+// parseQuery reads last, since, ep, step, rate and latest, and topic, repeatable.
 // Parameters that it does not know are another's.
 func parseQuery(v url.Values) (q query, bad *codec.Error) {
 	number := func(name string, low int64, opt codec.OptSet) (n int64) {
@@ -33,6 +33,13 @@ func parseQuery(v url.Values) (q query, bad *codec.Error) {
 	q.Last = number("last", 0, codec.OptLast)
 	q.Since = number("since", -maxAge, codec.OptSince)
 	q.Ep = uint64(number("ep", 0, codec.OptEp))
+	if text := v.Get("step"); text != "" {
+		var err *codec.Error
+		if q.Step, err = parseStep(text); err != nil {
+			bad = err
+		}
+		q.Has |= codec.OptStep
+	}
 	if text := v.Get("rate"); text != "" {
 		var err error
 		if q.Rate, err = strconv.ParseFloat(text, 64); err != nil || math.IsNaN(q.Rate) || q.Rate < 1e-3 || q.Rate > 1000 {

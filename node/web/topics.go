@@ -72,7 +72,7 @@ func appendTopic(b []byte, t node.TopicInfo) []byte {
 	return append(b, '}')
 }
 
-// serveReadings answers stored readings: GET /api/topics/<topic>?last=&since=&ep=.
+// serveReadings answers stored readings: GET /api/topics/<topic>?last=&since=&ep=&step=.
 func (s *server) serveReadings(w http.ResponseWriter, r *http.Request) {
 	s.api(w, r, func(sess *node.Session) *codec.Error {
 		name := []byte(r.PathValue("topic"))
@@ -92,6 +92,9 @@ func (s *server) serveReadings(w http.ResponseWriter, r *http.Request) {
 		t := s.Hub.Find(name)
 		if t == nil {
 			return codec.Errorf(codec.CodeNotFound, "no topic %q", name)
+		}
+		if q.Has&codec.OptStep != 0 {
+			return s.serveSteps(w, r, t, &q)
 		}
 		ep := s.Hub.Info(t, turn.Mono).Epoch
 		from, to, gap := s.span(t, &q, ep, turn.Mono)

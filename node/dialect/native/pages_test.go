@@ -195,3 +195,50 @@ func TestPace(t *testing.T) {
 		}
 	}
 }
+
+// TestSteps: a get with step answers the history of each topic in buckets, in pages.
+func TestSteps(t *testing.T) {
+	for _, enc := range []codec.Encoding{codec.JSON, codec.CBOR} {
+		s := newTranscript(t, node.Options{Rate: -1, TopicCap: 16 << 10})
+		p := s.Peer("p")
+		for i := range 6000 {
+			p.Say(true, fmt.Appendf(nil, `[{"op":"pub","topic":"t/a","data":%d},{"op":"pub","topic":"t/b","data":{"x":%d,"y":0.5}}]`, i, -i))
+			s.Now += 5000
+		}
+		ask := func(opts string) {
+			b, err := codec.Transcode(nil, enc, codec.JSON, []byte(`{"op":"get","id":5,"topic":"t/#","opts":`+opts+`}`))
+			if err != nil {
+				t.Fatal(err)
+			}
+			p.Say(enc == codec.JSON, b)
+		}
+		for opts, least := range map[string]int{`{"step":60000}`: 400, `{"step":600000,"last":6}`: 6, `{"step":60000,"since":-3600}`: 60} {
+			ask(opts)
+			rows, pages := rowsOf(t, p, 5)
+			n := map[string]int{}
+			for _, raw := range rows {
+				var r struct {
+					Topic string
+					TS    float64
+					Data  []any
+				}
+				if err := json.Unmarshal(raw, &r); err != nil || len(r.Data) < 5 || r.Data[0] != r.TS || r.Data[1].(float64) > r.Data[3].(float64) {
+					t.Fatalf("%s: %v", raw, err)
+				}
+				if len(r.Data) > 5 {
+					r.Topic += " " + r.Data[5].(string)
+				}
+				n[r.Topic]++
+			}
+			if len(n) != 3 || n["t/a"] < least || n["t/b x"] < least*3/4 || n["t/b x"] != n["t/b y"] || least == 400 && pages < 3 || least < 400 && n["t/a"] > least+1 {
+				t.Errorf("%s %s: %d pages, rows of %v", enc, opts, pages, n)
+			}
+		}
+		for _, bad := range []string{`{"step":0}`, `{"step":40000000000}`, `{"step":60000,"since":3}`} {
+			ask(bad)
+			if got := p.All(); len(got) != 1 || !strings.Contains(got[0], "400") {
+				t.Errorf("%s: %q", bad, got)
+			}
+		}
+	}
+}

@@ -67,15 +67,15 @@ func (g *pages) make() { g.items, g.n, g.done = g.source.fill(g.items[:0], g.enc
 
 // await has the next page made in the background, where that waits for the disk.
 func (g *pages) await() bool {
-	r, ok := g.source.(*readings)
-	if !ok || g.made || len(r.topics) == 0 || !r.topics[0].OnDisk() {
+	r, ok := g.source.(history)
+	if !ok || g.made || !r.onDisk() {
 		return false
 	}
 	g.busy.Store(true)
-	r.background = true
-	r.hub.Background(func() {
+	r.behind(true)
+	g.sess.Hub().Background(func() {
 		g.make()
-		r.background = false
+		r.behind(false)
 		g.made = true
 		g.busy.Store(false)
 		g.sess.Sink().Wake()
@@ -98,7 +98,60 @@ func (n *native) get(p node.Peer, enc codec.Encoding, m *codec.Message, o *codec
 	}
 	r := &readings{hub: n.cfg.Hub, topics: ts, pattern: string(topic), opts: *o, now: turn.Mono}
 	r.skip()
+	if o.Has&codec.OptStep != 0 {
+		since, err := node.StepsSince(o, turn.Mono)
+		if err != nil {
+			return err
+		}
+		return n.inPages(p, enc, m, &buckets{readings: r, since: since}, turn)
+	}
 	return n.inPages(p, enc, m, r, turn)
+}
+
+// history is a source that may have to wait for the disk; behind tells that it may now.
+type history interface {
+	onDisk() bool
+	behind(background bool)
+}
+
+func (r *readings) onDisk() bool           { return len(r.topics) > 0 && r.topics[0].OnDisk() }
+func (r *readings) behind(background bool) { r.background = background }
+
+// buckets are the history that a get with step asks for, topic by topic.
+type buckets struct {
+	*readings
+	since int64
+	steps *node.Steps // of topics[0]
+	row   []byte
+}
+
+func (s *buckets) fill(items []byte, enc codec.Encoding) ([]byte, int, bool) {
+	n := 0
+	for len(s.topics) > 0 {
+		t := s.topics[0]
+		if !s.background && t.OnDisk() {
+			return items, n, false // the next page is made elsewhere
+		}
+		if s.steps == nil {
+			s.steps = s.hub.Steps(t, s.opts.Step, s.since)
+		}
+		done := s.steps.Next(func(b *node.Bucket) bool {
+			s.row = b.AppendRow(s.row[:0], t.Name())
+			if enc == codec.JSON {
+				items = append(append(items, s.row...), ',')
+			} else {
+				items, _ = codec.Transcode(items, codec.CBOR, codec.JSON, s.row)
+			}
+			n++
+			return len(items) < pageSize
+		})
+		if !done {
+			return items, n, false
+		}
+		s.topics, s.steps = s.topics[1:], nil
+		s.skip()
+	}
+	return items, n, true
 }
 
 // readings are the stored readings that a get asks for, topic by topic.
