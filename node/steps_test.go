@@ -174,7 +174,7 @@ func TestHistoryMakesRoom(t *testing.T) {
 	for i := range 800 {
 		p.pub(t, fmt.Sprint("b/", i), "1", h.turn)
 	}
-	if err := h.Check(); err != nil {
+	if err := h.CheckInvariants(); err != nil {
 		t.Fatal(err)
 	}
 	if err := h.Delete([]byte("a"), nil, h.turn); err != nil {
