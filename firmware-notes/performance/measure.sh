@@ -43,10 +43,12 @@ if once machine; then
 fi
 if [ "$count" -gt 0 ]; then
   go test -c -o "$tmp/node.test" ./node
+  go test -c -o "$tmp/store.test" ./node/store
   for i in $(seq "$count"); do # all sizes once, then again: a busy minute meets them all
     once growth "$i" || continue
     echo "growth, $i of $count"
     (cd node && "$tmp/node.test" -test.run '^$' -test.bench Grow -test.benchtime "${BENCHTIME:-200ms}") >"$tmp/growth.txt"
+    (cd node/store && "$tmp/store.test" -test.run '^$' -test.bench Grow -test.benchtime "${BENCHTIME:-200ms}") >>"$tmp/growth.txt"
     cat "$tmp/growth.txt" >>$part/growth.txt
     did growth "$i"
   done

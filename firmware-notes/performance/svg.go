@@ -17,6 +17,7 @@ var curves = []curve{
 	{"BenchmarkGrowSubscribers", "grow-subscribers.svg", "Cost of a delivery as subscribers grow", "subscribers of one topic", "delivery"},
 	{"BenchmarkGrowPatterns", "grow-patterns.svg", "Cost of a message as patterns grow", "patterns, one of which fits", "publish and delivery"},
 	{"BenchmarkGrowSessions", "grow-sessions.svg", "Cost of a message as sessions grow", "sessions with a subscription each", "publish and delivery"},
+	{"BenchmarkGrowHistory", "grow-history.svg", "Cost of a page of durable history as the log grows", "MiB of log", "page of 16 KiB from anywhere"},
 }
 
 // limit is what the cost at any size may be of the cost at the smallest.

@@ -55,12 +55,16 @@ func BenchmarkWaiting(b *testing.B) {
 	}
 }
 
-// BenchmarkRead reads pages of a topic from random numbers on, of logs of
-// different length: it must cost the same.
-func BenchmarkRead(b *testing.B) {
-	for _, mib := range []int64{1, 16, 64} {
-		b.Run(fmt.Sprint(mib, "MiB"), func(b *testing.B) {
-			s := open(b, Options{Sync: time.Second, Bytes: 128 << 20})
+// BenchmarkGrowHistory reads pages of a topic from random numbers on, of logs of n
+// MiB: what a page costs must not depend on how much there is. -short leaves the
+// largest out.
+func BenchmarkGrowHistory(b *testing.B) {
+	for _, mib := range []int64{1, 16, 128, 1024} {
+		if mib > 128 && testing.Short() {
+			continue
+		}
+		b.Run(fmt.Sprint("n=", mib), func(b *testing.B) {
+			s := open(b, Options{Sync: time.Second, Bytes: 2 << 30})
 			defer s.Close()
 			seq := uint64(0)
 			for s.Stats().Bytes < mib<<20 {
