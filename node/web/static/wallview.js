@@ -28,7 +28,7 @@ class Chart {
     this.root = el(
       "li",
       { class: "chart" },
-      el("a", { href: format({ id: "topics", plots: names, span }), "aria-label": tr("Plot of {0}", names.join(", ")) }, this.legend),
+      el("a", { href: format({ id: "topics", plots: names, span }), title: tr("Plot of {0}", names.join(", ")) }, this.legend),
       this.box,
     );
     this.plot = new Plot(this.box, page.link.clock, {});

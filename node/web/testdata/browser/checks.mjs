@@ -6,7 +6,7 @@ import { load } from "./feed.mjs";
 import { assert, close, filter, Hub, live, open, Peer, row, sleep, until } from "./stage.mjs";
 
 const axeSource = fs.readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-const views = ["topics", "log", "chat", "clients", "memory", "hub"];
+const views = ["topics", "wall", "log", "chat", "clients", "memory", "hub"];
 const go = (page, view) =>
   page.evaluate((v) => {
     location.hash = v;
@@ -364,6 +364,18 @@ export async function accessible({ browser, hub }) {
       await sleep(350);
       await run(view);
     }
+    for (const what of ["Settings", "Limits of greenhouse/1/temp", "From … to …"]) {
+      if (what !== "Settings") await go(page, "topics?plot=greenhouse/1/temp&span=300");
+      await page.click(`[aria-label='${what}']`);
+      await page.waitForSelector("dialog[open]");
+      await run("dialog " + what);
+      await page.keyboard.press("Escape");
+      await page.waitForSelector("dialog", { state: "detached" });
+    }
+    await go(page, "wall?tile=greenhouse/1/temp&plot=greenhouse/1/temp&limit=greenhouse/1/temp:0:1&kiosk");
+    await page.waitForSelector(".tile.beyond");
+    await run("a wall alone");
+    await go(page, "wall");
     for (const key of ["?", "p"]) {
       await page.keyboard.press(key);
       await page.waitForSelector("dialog[open]");

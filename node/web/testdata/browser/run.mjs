@@ -51,7 +51,7 @@ await Promise.all([
   series("values", "plot", "dense", "keyboard", "topics", "shapes", "log", "admin", "people", "inert"),
   series("pure", "phones", "touch", "accessible", "heals", "resumes", "tokens", "invites"),
   series("events", "eventsOfMany", "wrongToken", "history", "rights", "looking", "clockSteps", "proxies"),
-  series("pins", "wall", "limits", "files", "wakes", "app"),
+  series("pins", "wall", "limits", "files", "wakes", "app", "texts", "languages"),
   pictures(),
 ]);
 await series("busy"); // alone: it measures

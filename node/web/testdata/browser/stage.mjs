@@ -78,7 +78,7 @@ export class Hub {
 export async function open(
   browser,
   hub,
-  { width = 1280, height = 800, dark = true, kept = {}, phone = false, token = "", scale = 1, path = "", waits = true, ready = null } = {},
+  { width = 1280, height = 800, dark = true, kept = {}, phone = false, token = "", scale = 1, path = "", waits = true, ready = null, locale = "en-GB" } = {},
 ) {
   const context = await browser.newContext({
     viewport: { width, height },
@@ -87,6 +87,7 @@ export async function open(
     isMobile: phone,
     hasTouch: phone,
     reducedMotion: "reduce",
+    locale,
   });
   await context.addInitScript(
     ({ kept, token }) => {

@@ -217,3 +217,58 @@ export async function app({ browser, hub }) {
   await close(page);
   return told;
 }
+
+// Every text is in the table, with its values in every language.
+export async function texts() {
+  const folder = new URL("../../static/", import.meta.url),
+    { words } = await import("../../static/words.js"),
+    { languages } = await import("../../static/lang.js"),
+    columns = Object.keys(languages).length,
+    rows = new Map(words.map((r) => [r[0], r])),
+    wanted = new Set(),
+    literal = /"((?:[^"\\]|\\.)*)"/g;
+  assert(rows.size === words.length, "a text stands twice");
+  for (const row of words) {
+    assert(row.length === columns && row.every(Boolean), row[0] + " lacks a language");
+    const values = (t) => (t.match(/\{\d\}/g) || []).sort().join();
+    for (const t of row) assert(values(t) === values(row[0]), t + " has other values than " + row[0]);
+  }
+  for (const file of fs.readdirSync(folder).filter((f) => f.endsWith(".js") && f !== "words.js")) {
+    const text = fs.readFileSync(new URL(file, folder), "utf8");
+    // The first argument of tr(), to its comma or bracket.
+    for (const m of text.matchAll(/\btr\(((?:"(?:[^"\\]|\\.)*"|\([^()]*\)|[^",()])*)/g))
+      for (const [, key] of m[1].matchAll(literal)) if (!["is ", "f"].includes(key)) wanted.add(key);
+    for (const m of text.matchAll(/\bheads\(([^)]*)\)/g)) for (const [, key] of m[1].matchAll(literal)) wanted.add(key.replace(/^-/, ""));
+    for (const m of text.matchAll(/\bk\("[^"]*", "([^"]*)"\)|\bpair\("([^"]*)"/g)) wanted.add(m[1] ?? m[2]);
+  }
+  const missing = [...wanted].filter((k) => k && !rows.has(JSON.parse('"' + k + '"')));
+  assert(!missing.length, "words.js lacks: " + missing.join(" | "));
+  return wanted.size + " texts in " + columns + " languages";
+}
+
+// The page speaks the browser's language, and is no wider for it.
+export async function languages({ browser, hub, peer, folder }) {
+  await peer.pub("lang/a", { u: "W", v: 12345.5 });
+  const said = { de: ["Themen", "Tafel", "12.345,5"], es: ["Temas", "Panel", "12.345,5"], fr: ["Sujets", "Tableau", "12\u202f345,5"], zh: ["主题", "看板", "12,345.5"] };
+  for (const [code, [topics, wall, number]] of Object.entries(said)) {
+    const page = await open(browser, hub, { width: 390, height: 844, phone: true, locale: code, token: hub.admin });
+    assert((await page.evaluate(() => document.documentElement.lang)) === code, code);
+    const tabs = await page.locator("#tabs a").allInnerTexts();
+    assert(tabs[0] === topics && tabs[1] === wall, tabs.join());
+    await filter(page, "lang/");
+    await until("numbers are as in " + code, async () => (await row(page, "lang/a").locator(".v").innerText()) === number);
+    for (const id of ["topics", "wall", "log", "chat", "clients", "memory", "hub"]) {
+      await page.click(`#tabs [data-view=${id}]`);
+      await sleep(120);
+      const wide = await page.evaluate(() => Math.max(...[document.body, document.querySelector(".view")].map((e) => e.scrollWidth)));
+      assert(wide <= 390, `${id} is ${wide} wide in ${code}`);
+    }
+    await page.screenshot({ path: `${folder}/phone-${code}.png` });
+    await close(page);
+  }
+  const page = await open(browser, hub, { locale: "de-CH" });
+  await page.click("[aria-label='Einstellungen']");
+  await page.selectOption("dialog select >> nth=0", "fr");
+  await page.waitForSelector("#tabs >> text=Tableau");
+  await close(page);
+}
