@@ -159,7 +159,7 @@ bench: .build/bin/benchstat
 	@GOBIN=$(CURDIR)/.build/bin $(GO) install golang.org/x/perf/cmd/benchstat@$(BENCHSTAT)
 
 clean:
-	rm -rf bin dist .build cmd/topicd/testdata/js/node_modules node/web/testdata/js/node_modules node/web/testdata/browser/node_modules
+	rm -rf bin dist .build cmd/topicd/testdata/js/node_modules cmd/topicd/testdata/real/node_modules node/web/testdata/js/node_modules node/web/testdata/browser/node_modules
 	find node/web/packed -type f ! -name .keep -delete
 
 perf:

@@ -320,8 +320,8 @@ func (s *siege) mqttNoise() {
 	r := rand.New(rand.NewPCG(seed, 0))
 	pieces := []string{"\x10", "\x30", "\x32", "\x34", "\x62\x02\x00\x01", "\x82", "\xa2", "\xc0\x00", "\xe0\x00", "\x00\x04MQTT", "\x00\x01a", "\x00\x03a/#", "\x00", "\x01", "\x02", "\x05", "\x7f", "\x80", "\xff",
 		"\x23\x00\x01", "\x26\x00\x01k\x00\x01v", "\x0b\x01", "$share/g/a", "\x30\x05\x00\x01a\x00x", "\x82\x07\x00\x01\x00\x00\x01a\x01"}
-	for end := time.Now().Add(s.lasts()); time.Now().Before(end); {
-		c := s.mqtt("127.0.0.67", "noise", []packet.Version{0, packet.V4, packet.V5}[r.IntN(3)])
+	for i, end := 0, time.Now().Add(s.lasts()); time.Now().Before(end); i++ {
+		c := s.mqtt(fmt.Sprintf("127.0.10.%d", i%250+1), "noise", []packet.Version{0, packet.V4, packet.V5}[r.IntN(3)])
 		for range r.IntN(40) {
 			if _, err := c.Write([]byte(pieces[r.IntN(len(pieces))])); err != nil {
 				break

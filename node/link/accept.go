@@ -17,8 +17,8 @@ import (
 // Accept carries the connection from now on, and returns when it has begun. Both
 // doors lead here: an upgraded request brings the wire and the answer to its
 // handshake, which is written last of all, when the hub knows the peer. From a
-// bare listener w is nil: the bytes are the dialect's (node.Splitter), and a first
-// message has to come within Options.Greet.
+// bare listener w is nil: the bytes are the dialect's (node.Splitter). Whatever such a
+// dialect comes by, its first message has to come within Options.Greet.
 //
 // A connection with TLS stands on Below. Its handshake is done here, which takes
 // up to 5 s, unless it is done. a.Addr may be empty. Options.Gone is called for
@@ -30,9 +30,12 @@ func (s *Server) Accept(nc net.Conn, a node.Arrival, d node.Dialect, w Wire, ans
 	c := &conn{srv: s, pace: s.pace(), wire: w, writer: busy} // nobody writes before the answer
 	c.Speak(d)
 	if w == nil {
-		c.wire, c.greetBy, c.nextPing = plain{}, s.millis()+s.opt.Greet.Milliseconds(), math.MaxInt64
+		c.wire, c.nextPing = plain{}, math.MaxInt64
 	} else {
 		c.nextPing = s.millis() + s.pingAfter()
+	}
+	if c.packets {
+		c.greetBy = s.millis() + s.opt.Greet.Milliseconds()
 	}
 	if !s.begin() {
 		s.discard(nc, a.Addr)

@@ -166,7 +166,7 @@ func TestGreet(t *testing.T) {
 		}()
 		_ = greets.write(toyPacket("hello"))
 		greets.wantPacket("hello")
-		for _, p := range []*toyPeer{silent, drips} {
+		for _, p := range []*toyPeer{silent, drips, socket} {
 			if b, err := p.read(); err == nil {
 				t.Errorf("got %q", b)
 			}
@@ -175,11 +175,11 @@ func TestGreet(t *testing.T) {
 			t.Errorf("they were cut after %v", d)
 		}
 		time.Sleep(1200 * time.Millisecond) // one more sweep
-		for _, p := range []*toyPeer{greets, socket} {
+		for _, p := range []*toyPeer{greets} {
 			_ = p.write(toyPacket("still here"))
 			p.wantPacket("still here")
 		}
-		if n := s.count(node.CutDead); n != 2 {
+		if n := s.count(node.CutDead); n != 3 {
 			t.Errorf("%d were counted as dead", n)
 		}
 	})

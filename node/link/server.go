@@ -21,7 +21,7 @@ type Options struct {
 	Stall    time.Duration // a full socket may take nothing for so long; default 30 s
 	Partials int64         // bytes of unfinished messages of all connections; default 4 MiB
 	Unread   int64         // bytes of answers that all connections together may leave unread; default 4 MiB; beyond it a full socket has a second, and twice as much is never kept
-	Greet    time.Duration // until a bare connection's first message; default 10 s
+	Greet    time.Duration // until the first message of a dialect that frames itself; default 10 s
 	Reader   string        // "poll" or "goroutine"; default the best that fits
 	Pings    int           // pings and pongs of a connection per second; 0 = no limit
 	// Gone is called once for each connection that was handed over, with its remote
