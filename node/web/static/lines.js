@@ -1,11 +1,14 @@
 // What a plot shows: the readings of some topics, from what is stored on, for as
 // long as somebody looks.
 
+import { History } from "./history.js";
 import { colourOf } from "./look.js";
 import { limitsOf } from "./limits.js";
 import { Series, Words } from "./series.js";
 
 const dashes = [undefined, [8, 5], [2, 4], [10, 4, 2, 4]]; // of a topic's further fields, beside other topics
+
+const fresh = 21600; // seconds from which on all readings are wanted: before them steps will do
 
 /** most topics at a time. */
 export const most = 8;
@@ -25,9 +28,10 @@ export class Lines {
   set(names, span) {
     names = names.slice(0, most);
     for (const n of this.names) if (!names.includes(n)) this.#drop(n);
-    const fresh = names.filter((n) => !this.names.includes(n));
+    const added = names.filter((n) => !this.names.includes(n));
     this.names = names;
-    for (const n of fresh) this.#want(n, Math.max(900, span));
+    this.seconds = Math.max(900, span);
+    for (const n of added) this.#want(n, Math.max(900, span));
   }
 
   #drop(name) {
@@ -36,11 +40,11 @@ export class Lines {
   }
 
   #want(name, far) {
-    this.#series.set(name, { lines: new Map(), words: new Words(), far });
+    this.#series.set(name, { lines: new Map(), words: new Words(), history: new History(this.page, name), far });
     this.page.link.want(
       name,
       this.owner,
-      { since: -far },
+      { since: -Math.min(far, fresh) },
       {
         ok: (m, anew) => {
           if (anew) this.#anew(this.#series.get(name));
@@ -53,6 +57,8 @@ export class Lines {
 
   /** reach has what is stored of so many seconds ago. */
   reach(seconds) {
+    this.seconds = Math.max(900, seconds);
+    seconds = Math.min(seconds, fresh);
     for (const [name, s] of this.#series) {
       if (seconds < s.far * 1.02) continue;
       s.far = Math.ceil(seconds * 1.5); // asked for again, from further back
@@ -82,6 +88,7 @@ export class Lines {
   #anew(s) {
     for (const line of s?.lines.values() || []) line.restart();
     s?.words.restart();
+    s?.history.forget();
   }
 
   /** words are those of a topic without numbers. */
@@ -94,7 +101,10 @@ export class Lines {
     const list = [];
     this.names.forEach((n, i) => {
       let k = 0;
-      for (const line of this.#series.get(n)?.lines.values() || []) {
+      const { lines, history } = this.#series.get(n) || {};
+      if (lines?.size) history.ask(this.seconds);
+      for (const line of lines?.values() || []) {
+        line.past = history;
         line.colour = colourOf(i + (this.names.length === 1 ? k : 0), dark);
         line.dash = this.names.length === 1 ? undefined : dashes[k];
         line.limits = limitsOf(n, line.field);

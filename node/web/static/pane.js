@@ -3,6 +3,7 @@
 import { button, el, fill, heads, icon, put } from "./dom.js";
 import { Plot } from "./plot.js";
 import { bytes, measure, plain, pretty, rate, span, stamp } from "./reading.js";
+import { beginning, statsOf, valueAt } from "./history.js";
 import { Lines, most } from "./lines.js";
 import { Words } from "./series.js";
 import { keep, recall } from "./layout.js";
@@ -51,9 +52,10 @@ export class Pane {
     this.follow = button(tr("Live"), () => this.plot.move(this.plot.span, this.plot.to ? 0 : this.plot.now()), { kind: "follow" });
     this.range = button(tr("From … to …"), () => askRange(page, this.plot), { icon: "range" });
     this.when = el("span", { class: "when" });
+    this.since = el("span", { class: "begins" });
     this.texts = el("ol", { class: "lines texts", tabindex: "0", "aria-label": tr("Last readings, newest first"), hidden: true });
     this.figures = el("tbody");
-    this.bar = el("div", { class: "bar" }, this.spans, this.range, this.follow, this.when);
+    this.bar = el("div", { class: "bar" }, this.spans, this.range, this.follow, this.when, this.since);
     this.table = el("table", { class: "figures" }, heads("Topic", "Value", "Min", "Mean", "Max", "-Remove"), this.figures);
     this.tile = button(tr("Pin as a tile"), () => this.#pin(["tile", this.names[0]]), { icon: "pin" });
     this.pin = button(tr("Put this plot on the wall"), () => this.#pin(["plot", ...this.names]), { icon: "wall" });
@@ -190,8 +192,16 @@ export class Pane {
       this.when.firstChild || this.when.appendChild(document.createTextNode("")),
       this.#hover !== null ? stamp(this.#hover * 1000) : this.plot.to ? tr("to {0}", stamp(to * 1000)) : "",
     );
+    this.#begins(lines, from);
     this.#table(lines, from, to);
     this.#topic();
+  }
+
+  // Where the plot is empty because nothing is known.
+  #begins(lines, from) {
+    const first = beginning(lines),
+      late = first !== null && first - from > this.plot.span / 50;
+    put(this.since.firstChild || this.since.appendChild(document.createTextNode("")), late ? tr("History begins {0}", stamp(first * 1000)) : "");
   }
 
   // A topic without numbers: what it said, newest first.
@@ -234,10 +244,10 @@ export class Pane {
       const over = l.limits && l.share(from, to, (v) => beyond(v, l.limits) !== "");
       put(row.texts[4], over?.n ? tr("{0} × beyond, {1} % of the time", over.n, Math.round(over.share * 100) || "< 1") : "");
       row.classList.toggle("limited", Boolean(l.limits));
-      const s = l.stats(from, to),
+      const s = statsOf(l, from, to),
         write = (v, digits = l.digits) => (Number.isFinite(Number(v)) ? measure(v, l.unit, digits).join(" ").trim() : "–");
       const word = (v) => (v === undefined || Number.isNaN(v) ? "–" : v ? "true" : "false"),
-        now = this.#hover !== null ? l.at(this.#hover) : (l.v.at(-1) ?? NaN);
+        now = this.#hover !== null ? valueAt(l, this.#hover) : (l.v.at(-1) ?? NaN);
       if (l.steps && !l.unit) {
         const { share } = l.share(from, to);
         put(row.texts[0], word(now));

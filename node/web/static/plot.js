@@ -1,6 +1,7 @@
 // Series as a plot: one axis a unit, time that follows or stands still.
 
 import { Drawn } from "./drawn.js";
+import { piecesOf, valueAt } from "./history.js";
 import { axisLabels, clock, day, sign } from "./reading.js";
 import { shown } from "./units.js";
 
@@ -61,7 +62,7 @@ export class Plot {
       lines: series.map((s) => {
         const { by, plus } = shown(sign(s.unit));
         return {
-          pieces: s.tables(from, to),
+          pieces: piecesOf(s, from, to),
           axis: keys.indexOf(axisOf(s)),
           by,
           plus,
@@ -70,7 +71,7 @@ export class Plot {
           steps: s.steps,
           fill: series.length === 1,
           limits: s.limits,
-          at: (x) => s.at(x),
+          at: (x) => valueAt(s, x),
         };
       }),
     });

@@ -357,4 +357,5 @@ export const words = [
   ["To the topics", "Zu den Themen", "A los temas", "Vers les sujets", "到主题"],
   ["Readings that the hub takes", "Messwerte, die der Hub annimmt", "Lecturas que recibe el hub", "Mesures que reçoit le hub", "集线器接收的读数"],
   ["Memory for stored readings", "Speicher für Messwerte", "Memoria para lecturas guardadas", "Mémoire des mesures stockées", "存储读数的内存"],
+  ["History begins {0}", "Aufzeichnung beginnt {0}", "El historial empieza {0}", "L’historique commence {0}", "历史始于 {0}"],
 ];

@@ -144,6 +144,41 @@ export async function dense({ browser, hub }) {
   return told.ms.toFixed(1) + " ms for 240,000 points";
 }
 
+// What has left a topic's readings is drawn from its minutes, and the plot says where they begin.
+export async function minutes({ browser, hub, peer }) {
+  await peer.ask({ op: "make", topic: "old/temp", opts: { cap: 4096 } });
+  for (let i = 0; i < 400; i++) await peer.pub("old/temp", { u: "Cel", v: i ? 20 + (i % 7) / 10 : -40 });
+  const page = await open(browser, hub, { path: "#topics?plot=old/temp" });
+  const figure = (n) => page.locator(".figures tbody tr td").nth(n).textContent();
+  await until("the least of what has left is a figure", async () => (await page.locator(".figures tbody tr").count()) && (await figure(1)) === "-40.0");
+  await until("the plot says where history begins", async () => /History begins \d\d:\d\d/.test(await page.locator(".pane .begins").textContent()));
+  const told = await page.evaluate(async () => {
+    const { History, beginning, piecesOf, statsOf, valueAt } = await import("/static/history.js"),
+      { Series } = await import("/static/series.js");
+    let asked;
+    const rows = [1000, 1060, 1120, 2000, 500, 560].map((t, i) => ({ topic: "x", ts: t * 1000, data: [t * 1000, i, i + 1, i + 2, 60] }));
+    const link = { state: "live", request: async (m) => ((asked = m), { data: rows }) };
+    const s = new Series("x", "", "");
+    s.past = new History({ link, dirty() {} }, "x");
+    s.past.ask(86400);
+    s.past.ask(3600); // one at a time
+    await new Promise((r) => setTimeout(r, 10));
+    s.add(7, 800000, 10, false); // the clock was set back, and readings go on there
+    s.add(8, 801000, 12, true);
+    return {
+      asked,
+      pieces: piecesOf(s, 0, 3000).map((p) => p[0]),
+      stats: statsOf(s, 0, 3000),
+      begin: beginning([s]),
+      at: [valueAt(s, 570), valueAt(s, 800.5)],
+    };
+  });
+  assert(told.asked.opts.step === 216000 && told.asked.opts.since === -103680, "asked for " + JSON.stringify(told.asked));
+  assert(told.begin === 500 && told.at[1] === 10, "begins at " + told.begin + ", at " + told.at);
+  assert(told.stats.n === 122 && told.stats.min === 4 && told.stats.max === 12, JSON.stringify(told.stats));
+  await close(page);
+}
+
 // Names and payloads of people who mean harm.
 export const hostile = [
   ["<img src=x onerror=window.pwned=1>", '<img src=x onerror="window.pwned=1">'],

@@ -48,7 +48,7 @@ const pictures = async () => {
   await check("screens", () => shoot({ browser, hub: shown, folder }, began));
 };
 await Promise.all([
-  series("values", "plot", "dense", "keyboard", "topics", "shapes", "log", "admin", "people", "inert"),
+  series("values", "plot", "dense", "minutes", "keyboard", "topics", "shapes", "log", "admin", "people", "inert"),
   series("pure", "phones", "touch", "accessible", "heals", "resumes", "tokens", "invites"),
   series("events", "eventsOfMany", "wrongToken", "history", "rights", "looking", "clockSteps", "proxies"),
   series("pins", "wall", "limits", "files", "wakes", "app", "texts", "languages"),

@@ -1,0 +1,135 @@
+// What a plot shows of the time before the readings that came: lows, means and highs
+// in steps of time, as far back as the hub knows.
+
+const across = 400; // steps that a plot shows
+const seconds = () => performance.now() / 1000;
+
+/** History is that of one topic. */
+export class History {
+  #fields = new Map(); // name → {t, low, mean, high, n}
+  #asked = -Infinity;
+  #far = 0; // seconds
+  #step = Infinity; // milliseconds
+  #busy = false;
+
+  constructor(page, name) {
+    this.page = page;
+    this.name = name;
+  }
+
+  /** ask has what there is of so many seconds ago, when that is news. */
+  ask(far) {
+    const { link } = this.page,
+      step = Math.max(1000, Math.round((far * 1000) / across)),
+      old = seconds() - this.#asked > Math.max(60, far / 50);
+    if (this.#busy || link.state !== "live" || !(far > this.#far || step * 3 < this.#step || old)) return;
+    this.#busy = true;
+    this.#asked = seconds();
+    link
+      .request({ op: "get", topic: this.name, opts: { step, since: -Math.ceil(far * 1.2) } })
+      .then(
+        (a) => {
+          [this.#far, this.#step] = [far * 1.2, step];
+          this.#take(a.data || []);
+        },
+        () => {},
+      )
+      .finally(() => {
+        this.#busy = false;
+        this.page.dirty();
+      });
+  }
+
+  /** forget: the hub began anew, and may know less. */
+  forget() {
+    this.#asked = -Infinity;
+  }
+
+  #take(rows) {
+    const all = new Map();
+    this.step = (this.#step > 60000 ? Math.ceil(this.#step / 60000) * 60000 : this.#step) / 1000;
+    for (const r of rows) {
+      if (r.seq !== undefined || !Array.isArray(r.data)) continue; // a hub that knows no steps
+      const [ts, low, mean, high, n, name = ""] = r.data;
+      let f = all.get(name);
+      if (!f) all.set(name, (f = { t: [], low: [], mean: [], high: [], n: [] }));
+      f.t.push(ts / 1000);
+      f.low.push(Number(low));
+      f.mean.push(Number(mean));
+      f.high.push(Number(high));
+      f.n.push(Number(n));
+    }
+    this.#fields = all;
+  }
+
+  /** of is that of a line's field. */
+  of(line) {
+    return this.#fields.get(line.field) || (this.#fields.size === 1 ? this.#fields.values().next().value : null);
+  }
+}
+
+// The steps that end before a line's first reading: calls each(k) with their places.
+function before(line, each) {
+  const f = line.past?.of(line);
+  if (!f) return null;
+  const first = line.t.length ? line.t[0] : Infinity;
+  for (let k = 0; k < f.t.length; k++) if (f.t[k] + line.past.step <= first) each(k, f);
+  return f;
+}
+
+/** piecesOf are what is drawn of a line between two times, its history behind its readings. */
+export function piecesOf(line, from, to) {
+  const list = line.tables(from, to);
+  let piece = null;
+  const half = (line.past?.step || 0) / 2,
+    pause = Math.max(120, 6 * half); // minutes lie a minute apart, however short the step
+  before(line, (k, f) => {
+    const x = f.t[k] + half,
+      last = piece?.[0].at(-1);
+    if (!piece || x <= last) list.push((piece = [[], [], [], []]));
+    else if (x - last > pause) for (const [i, v] of [last + 1e-3, null, null, null].entries()) piece[i].push(v);
+    for (const [i, v] of [x, f.mean[k], f.low[k], f.high[k]].entries()) piece[i].push(v);
+  });
+  if (piece && line.t.length && line.t[0] - piece[0].at(-1) <= pause + half) {
+    const v = Number(line.v[0]); // no hole between the two
+    for (const [i, w] of [Math.max(line.t[0], piece[0].at(-1) + 1e-3), v, v, v].entries()) piece[i].push(w);
+  }
+  return list;
+}
+
+/** statsOf are a line's figures between two times, its history included. */
+export function statsOf(line, from, to) {
+  const s = line.stats(from, to);
+  let sum = s.n ? s.mean * s.n : 0;
+  before(line, (k, f) => {
+    if (f.t[k] + line.past.step <= from || f.t[k] > to) return;
+    if (!s.n || f.low[k] < s.min) s.min = f.low[k];
+    if (!s.n || f.high[k] > s.max) s.max = f.high[k];
+    sum += f.mean[k] * f.n[k];
+    s.n += f.n[k];
+  });
+  if (s.n) s.mean = sum / s.n;
+  return s;
+}
+
+/** valueAt is what held at a time: a reading, or the mean of its step. */
+export function valueAt(line, x) {
+  const v = line.at(x);
+  if (!Number.isNaN(v)) return v;
+  let mean = NaN;
+  before(line, (k, f) => {
+    if (f.t[k] <= x && x < f.t[k] + Math.max(60, line.past.step) * 2) mean = f.mean[k];
+  });
+  return mean;
+}
+
+/** beginning is the oldest time that is known of some lines, null when that is not known yet. */
+export function beginning(lines) {
+  let first = Infinity;
+  for (const line of lines) {
+    if (!line.past?.step) return null;
+    const f = line.past.of(line);
+    first = Math.min(first, ...(f?.t || []), line.t[0] ?? Infinity);
+  }
+  return Number.isFinite(first) ? first : null;
+}
