@@ -3,20 +3,47 @@ package node
 import (
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"topicd/codec"
 	"topicd/node/bound"
 )
 
-// budget bounds what one session may ask per second: requests and bytes.
+// budget bounds what one session may ask per second: requests and bytes. The peer's
+// reader writes it, or who does its work while it is held up; it is read meanwhile.
 type budget struct {
-	frames, bytes int64 // left, in thousandths
-	at            int64
+	frames, bytes atomic.Int64 // left, in thousandths
+	work          atomic.Int64 // what of that is owed for work that was asked for, not for asking too often
+	at            atomic.Int64
 }
 
 // fill: a session may spend a second's worth at once.
 func (b *budget) fill(o *Options, now int64) {
-	b.frames, b.bytes, b.at = int64(o.Rate)*1000, int64(o.ByteRate)*1000, now
+	b.frames.Store(int64(o.Rate) * 1000)
+	b.bytes.Store(int64(o.ByteRate) * 1000)
+	b.work.Store(0)
+	b.at.Store(now)
+}
+
+// pay credits the time that has passed.
+func (b *budget) pay(o *Options, now int64) {
+	d := now - b.at.Load()
+	if d <= 0 {
+		return
+	}
+	b.at.Store(now)
+	d = min(d, 60_000) // who owes for more than a second's worth has it paid off
+	b.frames.Store(min(b.frames.Load()+d*int64(o.Rate), int64(o.Rate)*1000))
+	b.bytes.Store(min(b.bytes.Load()+d*int64(o.ByteRate), int64(o.ByteRate)*1000))
+	if w := b.work.Load(); w > 0 {
+		b.work.Store(max(0, w-d*int64(o.Rate)))
+	}
+}
+
+// take takes requests and bytes from what is left.
+func (b *budget) take(requests, bytes int) {
+	b.frames.Add(-int64(requests) * 1000)
+	b.bytes.Add(-int64(bytes) * 1000)
 }
 
 // Spend charges requests and their bytes to the session. Beyond its rate the
@@ -26,18 +53,12 @@ func (s *Session) Spend(requests, bytes int, now int64) *codec.Error {
 	if o.Rate < 0 {
 		return nil
 	}
-	if d := now - b.at; d > 0 {
-		b.at = now
-		d = min(d, 60_000) // who owes for more than a second's worth has it paid off
-		b.frames = min(b.frames+d*int64(o.Rate), int64(o.Rate)*1000)
-		b.bytes = min(b.bytes+d*int64(o.ByteRate), int64(o.ByteRate)*1000)
-	}
-	if b.frames < 0 || b.bytes < 0 && o.ByteRate > 0 {
+	b.pay(o, now)
+	if b.frames.Load() < 0 || b.bytes.Load() < 0 && o.ByteRate > 0 {
 		s.hub.Stats.Add(RefusedRate, int64(requests))
 		return errRate
 	}
-	b.frames -= int64(requests) * 1000
-	b.bytes -= int64(bytes) * 1000
+	b.take(requests, bytes)
 	return nil
 }
 
@@ -47,46 +68,66 @@ var errRate = &codec.Error{Code: codec.CodeTooFast, Msg: "too many requests on t
 // Called by the peer's reader only.
 func (s *Session) Charge(requests int) {
 	if s.hub.opt.Rate >= 0 {
-		s.budget.frames -= int64(requests) * 1000
+		s.budget.take(requests, 0)
+		s.budget.work.Add(int64(requests) * 1000)
 	}
 }
 
 // Overdrawn charges like Spend, for what nobody can answer, and reports whether
-// the peer owes more than a second's worth: it is to be cut.
+// the peer owes more than a second's worth, for its messages alone: it is to be cut.
 // Called by the peer's reader only.
 func (s *Session) Overdrawn(requests, bytes int, now int64) bool {
 	o, b := &s.hub.opt, &s.budget
 	if s.Spend(requests, bytes, now) == nil {
 		return false
 	}
-	s.Charge(requests)
-	b.bytes -= int64(bytes) * 1000
-	return b.frames < -int64(o.Rate)*1000 || o.ByteRate > 0 && b.bytes < -int64(o.ByteRate)*1000
+	b.take(requests, bytes)
+	return b.frames.Load()+b.work.Load() < -int64(o.Rate)*1000 || o.ByteRate > 0 && b.bytes.Load() < -int64(o.ByteRate)*1000
 }
 
 // Owes is how long, in milliseconds, the transport should leave a peer unread that
 // has asked for more than it may: what it sends waits in its socket meanwhile,
 // where refusing each request would keep a processor busy. 0 = it owes nothing.
-// Called by the peer's reader only.
+// Called by the peer's transport.
 func (s *Session) Owes() int64 {
-	o, b := &s.hub.opt, &s.budget
-	if o.Rate <= 0 || b.frames >= 0 && (b.bytes >= 0 || o.ByteRate <= 0) {
+	o := &s.hub.opt
+	frames, bytes := s.budget.frames.Load(), s.budget.bytes.Load()
+	if o.Rate <= 0 || frames >= 0 && (bytes >= 0 || o.ByteRate <= 0) {
 		return 0
 	}
-	wait := -b.frames / int64(o.Rate)
+	wait := -frames / int64(o.Rate)
 	if o.ByteRate > 0 {
-		wait = max(wait, -b.bytes/int64(o.ByteRate))
+		wait = max(wait, -bytes/int64(o.ByteRate))
 	}
 	return min(max(wait, minPause), maxPause)
 }
 
+// Patient says that the peer waits as long as it takes for what it has asked for to
+// be paid off, because its dialect has no word for "too much". Called by the peer's
+// reader only.
+func (s *Session) Patient() { s.patient.Store(true) }
+
+// StillOwes is for how many milliseconds more a patient peer is to be left unread,
+// when the time that Owes said is over. For who leaves it unread meanwhile.
+func (s *Session) StillOwes(now int64) int64 {
+	if !s.patient.Load() {
+		return 0
+	}
+	s.budget.pay(&s.hub.opt, now)
+	wait := s.Owes()
+	if wait > 0 {
+		s.Heard(now + wait)
+	}
+	return wait
+}
+
 // Debt is how long, in milliseconds, what the session has asked for beyond its rate
-// takes to be paid off. Called by the peer's reader only.
+// takes to be paid off.
 func (s *Session) Debt() int64 {
 	if s.hub.opt.Rate <= 0 {
 		return 0
 	}
-	return max(0, -s.budget.frames/int64(s.hub.opt.Rate))
+	return max(0, -s.budget.frames.Load()/int64(s.hub.opt.Rate))
 }
 
 // A pause is long enough to be worth its timer, and short enough that a peer is

@@ -46,10 +46,11 @@ type Session struct {
 	queued  bool // on a turn's list, or being filled: nobody else needs to wake it
 	shown   bool // its presence is known to the hub
 	stale   bool
-	away    bool  // its peer has gone and may come back
-	newcome bool  // kept readings are to be read first: ext.newcomer is there
-	named   bool  // name is its own; else it is nameless, or its peer is away
-	nheld   int32 // subscriptions with cursors held back: by a rate, a window, the disk
+	away    bool        // its peer has gone and may come back
+	newcome bool        // kept readings are to be read first: ext.newcomer is there
+	named   bool        // name is its own; else it is nameless, or its peer is away
+	nheld   int32       // subscriptions with cursors held back: by a rate, a window, the disk
+	patient atomic.Bool // its peer waits for as long as it owes
 	ready   fan.List
 	tasks   *task
 	subs    []*Subscription  // by slot; nil = free

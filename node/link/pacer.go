@@ -27,10 +27,6 @@ type due struct {
 // begin takes the entry off the connection's books and reports whether it
 // still counts.
 func (d due) begin() bool {
-	if d.paused {
-		d.c.sock.resume()
-		return false
-	}
 	d.c.mu.Lock()
 	defer d.c.mu.Unlock()
 	if !d.held {
@@ -42,6 +38,16 @@ func (d due) begin() bool {
 		d.c.heldTill = 0
 	}
 	return current
+}
+
+// resume has a peer read again that was left unread for its requests, or later.
+func (p *pacer) resume(d due, w *worker) {
+	if wait := d.c.sess.Load().StillOwes(w.turn.Mono); wait > 0 {
+		d.at = w.mono + wait*int64(time.Millisecond)
+		p.add(d)
+		return
+	}
+	d.c.sock.resume()
 }
 
 // dueHeap is a binary heap, the earliest first. container/heap would allocate
@@ -128,7 +134,9 @@ func (p *pacer) loop() {
 		if len(now) > 0 {
 			round := w.beginRound(len(now))
 			for i, d := range now {
-				if d.begin() {
+				if d.paused {
+					p.resume(d, w)
+				} else if d.begin() {
 					w.flush(d.c)
 				}
 				now[i] = due{}

@@ -54,7 +54,7 @@ func (s *staySocket) readLoop(c *conn) {
 			case wait == isDrained:
 				return false
 			case wait > 0:
-				time.Sleep(wait)
+				s.leave(c, wait)
 			}
 		}
 	})
@@ -63,6 +63,22 @@ func (s *staySocket) readLoop(c *conn) {
 	c.gone(&r.turn)
 	r.attend()
 	c.srv.readers <- r
+}
+
+// leave leaves the peer unread, for as long as it owes.
+func (s *staySocket) leave(c *conn, wait time.Duration) {
+	for wait > 0 {
+		time.Sleep(wait)
+		r := <-c.srv.readers
+		r.tick()
+		wait = time.Duration(c.sess.Load().StillOwes(r.turn.Mono)) * time.Millisecond
+		c.mu.Lock()
+		if c.life != alive {
+			wait = 0
+		}
+		c.mu.Unlock()
+		c.srv.readers <- r
+	}
 }
 
 // What readOnce found, where it is not how long the peer is to be left unread.

@@ -44,7 +44,10 @@ func (c *conn) extra() *past {
 }
 
 // Open implements node.Dialect.
-func (c *conn) Open(p node.Peer, turn *node.Turn) { p.Session().Describe("mqtt", "", turn) }
+func (c *conn) Open(p node.Peer, turn *node.Turn) {
+	p.Session().Patient()
+	p.Session().Describe("mqtt", "", turn)
+}
 
 // Split implements node.Splitter.
 func (c *conn) Split(in []byte, most int) (n int, err *codec.Error) {

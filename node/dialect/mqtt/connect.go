@@ -187,6 +187,7 @@ func (c *conn) start(q *claim, client *client, present bool, turn *node.Turn) {
 		c.extra().own = own
 		rights, name := own.Rights(), own.Info()
 		client.sess.Back(turn)
+		client.sess.Patient()
 		client.sess.SetRights(rights)
 		if present {
 			client.judge(turn)

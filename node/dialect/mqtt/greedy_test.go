@@ -192,3 +192,31 @@ func TestSubacksThatNobodyReads(t *testing.T) {
 	honest.sub(1, "b", "c", "d")
 	honest.quiet()
 }
+
+// TestManyPatternsWait: who subscribes to a hundred patterns in packets of ten, as Home
+// Assistant does, in a hub that is full of topics gets all of them. It has to wait, and
+// is neither refused nor cut.
+func TestManyPatternsWait(t *testing.T) {
+	h, _, as := strict(t, node.Options{Topics: 16_384})
+	turn := h.Hub.Turn()
+	for i := range 16_000 {
+		h.Hub.PublishOwn(fmt.Sprintf("many/%d", i), []byte("1"), turn)
+	}
+	p := as("").connect("ha")
+	const packets = 10
+	for i := range packets {
+		q := packet.Subscribe{ID: uint16(i + 1)}
+		for k := range 10 {
+			q.Filters = q.Filters.Append(packet.Filter{Filter: fmt.Appendf(nil, "home/+/%d/%d/#", i, k)})
+		}
+		p.write(q.Append(nil, p.v))
+	}
+	began := time.Now()
+	for i := range packets {
+		p.want(fmt.Sprintf("SUBACK %d 00 00 00 00 00 00 00 00 00 00", i+1))
+	}
+	asked := time.Since(began)
+	p.x.connect("other").pub(0, "home/a/0/0/x", "1")
+	p.want("q0 home/a/0/0/x 1")
+	t.Logf("%d patterns in %v", packets*10, asked)
+}

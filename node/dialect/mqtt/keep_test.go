@@ -294,3 +294,29 @@ func TestARestartGivesNobodyMoreRights(t *testing.T) {
 		d.quiet()
 	})
 }
+
+// A connection that takes a client over has what it said meanwhile handled by who
+// leaves, while its own reader looks at what it owes: for the race detector.
+func TestWhatIsHeldIsNobodyElsesBudget(t *testing.T) {
+	_, _, as := strict(t, node.Options{})
+	x := as("")
+	old := x.persistent("dev")
+	for range 20 {
+		p := x.dial()
+		c := packet.Connect{Version: p.v, ClientID: x.n("dev"), Props: packet.Props(nil).AppendNum(packet.SessionExpiry, 100)}
+		q := packet.Subscribe{ID: 7, Filters: packet.Filters(nil).Append(packet.Filter{Filter: []byte("a/#"), QoS: 1})}
+		b := q.Append(c.Append(nil), p.v)
+		p.write(b[:len(b)-3])
+		p.write(b[len(b)-3:])
+		for range 5 {
+			p.write([]byte{0xc0, 0})
+		}
+		old.cut()
+		p.want("CONNACK")
+		p.want("SUBACK 7 01")
+		for range 5 {
+			p.want("PINGRESP")
+		}
+		old = p
+	}
+}

@@ -49,10 +49,10 @@ func (c *conn) subscribe(p node.Peer, pkt []byte, turn *node.Turn) *packet.Error
 	return nil
 }
 
-// maxDebt is how far ahead of its rate one SUBSCRIBE may get, in milliseconds: forty
+// maxDebt is how far ahead of its rate one SUBSCRIBE may get, in milliseconds: a hundred
 // patterns in a hub of 16,384 topics, each of which asks all of them. Repeated
 // through a packet of 256 KiB they kept the hub for minutes.
-const maxDebt = 10_000
+const maxDebt = 20_000
 
 var errNotReading = &packet.Error{Reason: packet.QuotaExceeded, Clause: "4.13.2", Msg: "answers that are not read"}
 
