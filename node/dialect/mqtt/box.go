@@ -4,7 +4,6 @@ import (
 	"sync"
 
 	"topicd/node"
-	"topicd/node/dialect/mqtt/packet"
 )
 
 // box is what a client is sent in order with its readings: a SUBACK before what
@@ -89,79 +88,26 @@ func (o *outbox) Step(dst []byte, limit int, f node.Framer) (out []byte, done bo
 			dst = f.End(c.emptyLocked(f.Begin(dst)), at, false)
 		}
 		c.mu.Unlock()
-		for len(dst) < limit {
-			next, more := c.resend(dst, f)
-			if dst = next; !more {
-				break
-			}
+		waits, sent := false, false
+		for more := true; more && len(dst) < limit; {
+			dst, more, waits = c.resend(dst, f)
+			sent = sent || more
+		}
+		if sent && !waits { // cursors with windows have waited for it
+			turn := c.srv.hub.Turn()
+			c.sess.Resume(turn)
+			turn.Wake()
 		}
 		c.roomier()
 		c.mu.Lock()
-		if !c.out.asked && c.out.again == 0 { // nothing came up meanwhile
+		if !c.out.asked && c.out.due() < 0 { // nothing came up meanwhile
 			c.out.inLine = false
 			c.mu.Unlock()
 			return dst, true
 		}
 		c.mu.Unlock()
-		if len(dst) >= limit {
+		if waits || len(dst) >= limit {
 			return dst, false
 		}
 	}
-}
-
-// resend sends the next flight again (4.4). One whose reading has gone from the
-// hub's memory is given up: it was counted when it went.
-func (c *client) resend(dst []byte, f node.Framer) (out []byte, more bool) {
-	c.mu.Lock()
-	o := &c.out
-	if o.again == 0 {
-		c.mu.Unlock()
-		return dst, false
-	}
-	flights := o.unacked()
-	i := len(flights) - int(o.again)
-	if i < 0 {
-		i, o.again = 0, uint8(len(flights))
-	}
-	if i >= len(flights) {
-		o.again = 0
-		c.mu.Unlock()
-		return dst, false
-	}
-	o.again--
-	x := flights[i]
-	more = o.again > 0
-	v := o.v
-	c.mu.Unlock()
-	at := len(dst)
-	if x.released {
-		rel := packet.Ack{Type: packet.PUBREL, ID: x.id}
-		return f.End(rel.Append(f.Begin(dst), v), at, false), more
-	}
-	sent := false
-	if t := c.sess.Hub().Find([]byte(x.topic)); t != nil {
-		var raw []byte
-		c.sess.Hub().Read(t, x.seq, x.seq+1, &raw, func(r *node.Reading) bool {
-			if r.Ep != x.ep || r.Seq != x.seq {
-				return false
-			}
-			c.mu.Lock()
-			defer c.mu.Unlock()
-			m := message{v: v, qos: x.qos, dup: true, retain: x.retain, id: x.id}
-			out, ok := o.write(f.Begin(dst), r, &m, o.wants(x.topic).ids)
-			if dst = out[:at]; ok {
-				dst, sent = f.End(out, at, false), true
-			}
-			return false
-		})
-	}
-	if !sent {
-		c.mu.Lock()
-		if i := o.flight(x.id); i >= 0 {
-			o.land(i)
-		}
-		c.mu.Unlock()
-		c.srv.hub.Stats.Add(node.DropOverrun, 1)
-	}
-	return dst, more
 }

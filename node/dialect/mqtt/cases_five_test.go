@@ -393,6 +393,27 @@ var sharedCases = []kase{
 		}
 		a.quiet()
 	}},
+	{clause: "4.8.2", says: "what a member that ends has not acknowledged another one gets", not: "mosquitto: it forgets it", do: func(x *run) {
+		a := x.connect("a")
+		a.subscribe(nil, packet.Filter{Filter: x.filter("$share/g/t"), QoS: 1})
+		a.want("SUBACK 7 01")
+		p := x.connect("p")
+		p.pub(1, "t", "1")
+		a.take("q1 t 1")
+		p.pub(1, "t", "2")
+		a.want("q1 t 2")
+		p.pub(1, "t", "3")
+		a.want("q1 t 3")
+		b := x.connect("b")
+		b.subscribe(nil, packet.Filter{Filter: x.filter("$share/g/t"), QoS: 1})
+		b.want("SUBACK 7 01")
+		a.bye()
+		b.take("q1 t 2")
+		b.take("q1 t 3")
+		p.pub(1, "t", "4")
+		b.take("q1 t 4")
+		b.quiet()
+	}},
 	{clause: "4.8.2", says: "two shares each get all", do: func(x *run) {
 		a, b, p := x.connect("a"), x.connect("b"), x.connect("p")
 		a.subscribe(nil, packet.Filter{Filter: x.filter("$share/g/t"), QoS: 1})

@@ -50,6 +50,7 @@ type more struct {
 	shares   []*share
 	memo     memo
 	received idSet // QoS 2, not released yet
+	late     *late // reading of the flight that is sent again next
 }
 
 // rest is o.more, made when it is first needed.
@@ -112,7 +113,6 @@ func (c *client) judge(turn *node.Turn) {
 	if len(flights) > 0 || c.out.more != nil {
 		c.out.rest().flights = flights
 	}
-	c.out.again = uint8(len(flights))
 	c.mu.Unlock()
 	for _, f := range mine {
 		_ = s.Unsubscribe([]byte(f), turn)

@@ -166,7 +166,11 @@ func (c *conn) start(q *claim, client *client, present bool, turn *node.Turn) {
 	o.maxPacket = q.props.Num(packet.MaximumPacketSize, 0)
 	o.gives = uint8(min(q.props.Num(packet.TopicAliasMaximum, 0), takenAliases))
 	client.emptyLocked(nil)
-	o.inLine, o.asked, o.again = false, false, uint8(len(o.unacked()))
+	o.inLine, o.asked = false, false
+	client.dropLateLocked()
+	for i := range o.unacked() {
+		o.more.flights[i].due = true
+	}
 	var b [64]byte
 	o.put(c.connack(q, present).Append(b[:0], c.v))
 	if o.more != nil {

@@ -14,7 +14,6 @@ type feed struct {
 	v         packet.Version
 	limit     uint8 // of flights: the client's receive maximum, at most maxWindow
 	gives     uint8 // topic aliases that the client takes
-	again     uint8 // flights that are to be sent again, from the first on
 	lastID    uint16
 	inLine    bool   // the box is a task of the session
 	asked     bool   // somebody asked for the box while it was being emptied
@@ -47,6 +46,9 @@ type flight struct {
 	released bool // PUBREC has come: PUBREL is to be answered (4.3.3)
 	retain   bool
 	durable  bool // what it says is on disk
+	shared   bool // a share handed it out
+	due      bool // it is to be sent again
+	fresh    bool // to this client for the first time
 	topic    string
 	ep, seq  uint64
 }
@@ -64,7 +66,13 @@ func (c *client) Room() int {
 	return c.out.room()
 }
 
-func (o *feed) room() int { return int(o.limit) - len(o.unacked()) }
+// room is how many more fit; none, before what is sent again has been.
+func (o *feed) room() int {
+	if o.due() >= 0 {
+		return 0
+	}
+	return int(o.limit) - len(o.unacked())
+}
 
 // Append implements node.Format.
 func (c *client) Append(dst []byte, r *node.Reading) ([]byte, bool) {

@@ -182,7 +182,8 @@ func (s *Server) leave(cn *conn, turn *node.Turn) {
 	c.conn.Store(nil)
 	c.mu.Lock()
 	c.emptyLocked(nil)
-	c.out.inLine, c.out.asked, c.out.again = false, false, 0
+	c.out.inLine, c.out.asked = false, false
+	c.dropLateLocked()
 	c.mu.Unlock()
 	keep := c.kept && !c.gone && c.expiry > 0 && !c.over.Load()
 	w := cn.will
@@ -235,17 +236,7 @@ func (s *Server) takeLocked(c *client) (end func(*node.Turn)) {
 	}
 	w := c.takeWillLocked()
 	return func(turn *node.Turn) {
-		c.mu.Lock()
-		var shares []*share
-		if m := c.out.more; m != nil {
-			shares, m.shares = m.shares, nil
-		}
-		c.mu.Unlock()
-		for _, g := range shares {
-			s.mu.Lock()
-			g.leaveLocked(c, turn)
-			s.mu.Unlock()
-		}
+		c.partAll(turn)
 		if w != nil {
 			s.publishWill(c, w, turn)
 		}

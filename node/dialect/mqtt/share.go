@@ -22,9 +22,10 @@ type share struct {
 
 	mu      sync.Mutex // before the clients'
 	members []*member
-	next    int  // whose turn it is
-	pending bool // there may be something to read
-	busy    bool // somebody hands out; the fields below are theirs
+	next    int      // whose turn it is
+	again   []flight // what members that have ended left unacknowledged
+	pending bool     // there may be something to read
+	busy    bool     // somebody hands out; the fields below are theirs
 
 	taking  *member
 	full    bool // its own messages have taken its last room
@@ -195,6 +196,14 @@ func (g *share) one(turn *node.Turn) bool {
 		g.mu.Unlock()
 		return false
 	}
+	if len(g.again) > 0 && m.sub.qos > 0 {
+		x := g.again[0]
+		g.again = g.again[1:]
+		g.next++
+		g.mu.Unlock()
+		m.takeOver(x, turn)
+		return true
+	}
 	g.busy, g.pending = true, false // what comes from here on says so
 	g.mu.Unlock()
 	g.taking, g.full = m, false
@@ -276,7 +285,14 @@ func (g *share) Append(dst []byte, r *node.Reading) ([]byte, bool) {
 	}
 	m.client.mu.Lock()
 	defer m.client.mu.Unlock()
-	return m.client.out.send(dst, r, m.sub.qos, m.sub.asPublished && !r.Passing, ids)
+	o := &m.client.out
+	n := len(o.unacked())
+	out, ok := o.send(dst, r, m.sub.qos, m.sub.asPublished && !r.Passing, ids)
+	if len(o.unacked()) > n {
+		o.more.flights[n].shared = true
+		m.client.touch()
+	}
+	return out, ok
 }
 
 // Live implements node.Format.

@@ -1,0 +1,66 @@
+package mqtt
+
+import (
+	"topicd/codec"
+	"topicd/node"
+	"topicd/node/dialect/mqtt/packet"
+)
+
+// partAll takes a client that has ended out of its shares. What of QoS 1 it has not
+// acknowledged is another member's (4.8.2).
+func (c *client) partAll(turn *node.Turn) {
+	c.mu.Lock()
+	var shares []*share
+	var left []flight
+	if m := c.out.more; m != nil {
+		shares, m.shares = m.shares, nil
+		for _, x := range m.flights {
+			if x.shared && x.qos == 1 {
+				left = append(left, x)
+			}
+		}
+	}
+	c.mu.Unlock()
+	for _, g := range shares {
+		c.srv.mu.Lock()
+		g.leaveLocked(c, turn)
+		c.srv.mu.Unlock()
+		left = g.inherit(left)
+	}
+}
+
+// maxAgain is how much of members that have ended may wait in one share.
+const maxAgain = 8 * maxWindow
+
+// inherit takes what is the share's of what a member has left.
+func (g *share) inherit(left []flight) (others []flight) {
+	_, filter := packet.Share([]byte(g.key))
+	g.mu.Lock()
+	for _, x := range left {
+		switch {
+		case string(filter) != x.topic && !codec.Match(string(filter), x.topic):
+			others = append(others, x)
+		case len(g.members) == 0 || len(g.again) >= maxAgain:
+			g.srv.hub.Stats.Add(node.DropOverrun, 1)
+		default:
+			g.again, g.pending = append(g.again, x), true
+		}
+	}
+	g.mu.Unlock()
+	if len(left) > 0 {
+		g.handOut()
+	}
+	return others
+}
+
+// takeOver gives the member a message that another one had.
+func (m *member) takeOver(x flight, turn *node.Turn) {
+	c := m.client
+	c.mu.Lock()
+	o := &c.out
+	x.id, x.due, x.fresh = o.nextID(), true, true
+	o.lastID = x.id
+	o.rest().flights = append(o.rest().flights, x)
+	c.mu.Unlock()
+	c.attend(turn)
+}
