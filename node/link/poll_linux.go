@@ -100,7 +100,7 @@ func (l *loop) nap(n int) {
 		l.quick /= 2
 		return
 	}
-	if l.quick = min(l.quick+1, 64); l.quick < 8 {
+	if l.quick = min(l.quick+1, 64); l.quick < hurried {
 		return
 	}
 	_, _, _ = unix.RawSyscall(unix.SYS_NANOSLEEP, uintptr(unsafe.Pointer(&napTime)), 0, 0)
@@ -109,6 +109,7 @@ func (l *loop) nap(n int) {
 const (
 	closely = int64(25 * time.Microsecond) // from event to event
 	enough  = 64                           // events a poll: no need to wait for more
+	hurried = 8                            // such polls in a row and the loop is one that hurries
 )
 
 var napTime = unix.Timespec{Nsec: 50_000} // never written
@@ -158,6 +159,9 @@ func (l *loop) read(c *conn, p *pollSocket, events uint32) {
 		return
 	}
 	in, have := c.room(l.buf)
+	if l.quick >= hurried {
+		ackLater(p.fd)
+	}
 	n, err := p.read(in[have:])
 	if p.owes() {
 		c.Wake()

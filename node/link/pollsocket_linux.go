@@ -76,10 +76,11 @@ func (p *pollSocket) seal(b []byte, buf *[]byte) ([]byte, error) {
 func (p *pollSocket) owes() bool { return p.tls != nil && p.tls.unsaid() > 0 }
 
 // readFD reads what the socket has, without waiting for more and hence without
-// telling the scheduler, which would wake another thread.
+// telling the scheduler, which would wake another thread. recvfrom and sendto are a
+// tenth of a microsecond less than read and write, which ask first what a file is.
 func readFD(fd int, b []byte) (int, error) {
 	for {
-		switch n, _, e := unix.RawSyscall(unix.SYS_READ, uintptr(fd), uintptr(unsafe.Pointer(&b[0])), uintptr(len(b))); {
+		switch n, _, e := unix.RawSyscall6(unix.SYS_RECVFROM, uintptr(fd), uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)), 0, 0, 0); {
 		case e == unix.EINTR:
 		case e == unix.EAGAIN:
 			return 0, errAgain
@@ -93,6 +94,17 @@ func readFD(fd int, b []byte) (int, error) {
 	}
 }
 
+// ackLater has the kernel acknowledge what is read next in its own time, 40 ms at
+// most, or with what we answer: else each read of a small message sends a packet,
+// which is half of what the read costs. A loop that hurries asks for it. Else it
+// would be wrong: who has Nagle's algorithm waits for that packet with its next
+// message. The kernel takes it back when it has waited in vain.
+func ackLater(fd int) {
+	_, _, _ = unix.RawSyscall6(unix.SYS_SETSOCKOPT, uintptr(fd), unix.IPPROTO_TCP, unix.TCP_QUICKACK, uintptr(unsafe.Pointer(&never)), 4, 0)
+}
+
+var never int32 // 0: not at once; never written
+
 func (p *pollSocket) read(b []byte) (int, error) {
 	if p.tls != nil {
 		return p.tls.read(b)
@@ -101,7 +113,7 @@ func (p *pollSocket) read(b []byte) (int, error) {
 }
 
 func (p *pollSocket) write(b []byte) (int, error) {
-	n, _, e := unix.RawSyscall(unix.SYS_WRITE, uintptr(p.fd), uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)))
+	n, _, e := unix.RawSyscall6(unix.SYS_SENDTO, uintptr(p.fd), uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)), unix.MSG_NOSIGNAL, 0, 0)
 	if e == unix.EAGAIN || e == unix.EINTR {
 		return 0, nil
 	}
