@@ -56,6 +56,13 @@ func (h *Hub) CheckInvariants() error {
 	if used, _, _ := h.arena.Usage(); used != bytes {
 		bad("arena: %d bytes handed out, topics hold %d", used, bytes)
 	}
+	h.checkAudiences(refs, bad)
+	h.checkSessions(bad)
+	return errors.Join(errs...)
+}
+
+// checkAudiences compares the audiences that are kept with how many topics have them.
+func (h *Hub) checkAudiences(refs map[*audience]int32, bad func(string, ...any)) {
 	kept, shared := 0, 0
 	for a := range refs {
 		if !a.Named() {
@@ -71,8 +78,6 @@ func (h *Hub) CheckInvariants() error {
 	if kept != shared {
 		bad("%d audiences kept, %d in use", kept, shared)
 	}
-	h.checkSessions(bad)
-	return errors.Join(errs...)
 }
 
 // largeOf is what a topic's newest reading, and the copy of what is retained, are

@@ -14,20 +14,22 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"topicd/node/doctor"
 )
 
 // examine runs doctor and returns what it found, by thing.
-func examine(t *testing.T, vars map[string]string, args ...string) map[string]finding {
+func examine(t *testing.T, vars map[string]string, args ...string) map[string]doctor.Finding {
 	t.Helper()
 	var out, errs bytes.Buffer
 	vars["TOPICD_MDNS"] = "off"
 	a := &app{in: strings.NewReader(""), out: &out, err: &errs, getenv: func(k string) string { return vars[k] }}
 	a.run(t.Context(), append([]string{"doctor", "--json"}, args...))
-	var list []finding
+	var list []doctor.Finding
 	if err := json.Unmarshal(out.Bytes(), &list); err != nil {
 		t.Fatalf("%v: %s%s", err, out.String(), errs.String())
 	}
-	found := map[string]finding{}
+	found := map[string]doctor.Finding{}
 	for _, f := range list {
 		if !f.OK && f.Do == "" {
 			t.Errorf("nothing says what to do: %+v", f)

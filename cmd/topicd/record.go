@@ -180,13 +180,25 @@ each reading the time at which it comes.`
 			return err
 		}
 		defer conn.Close()
-		j := replayJob{app: a, rows: rows, speed: factor, feed: client.Feed{Conn: conn, Ack: true, Progress: func(int) {}}}
-		for i := 0; (i < loop || loop == 0) && err == nil; i++ {
-			err = j.once(ctx)
-		}
-		return err
+		p := replay.Player{Rows: rows, Speed: factor, Feed: client.Feed{Conn: conn, Ack: true, Progress: func(int) {}}}
+		return a.play(ctx, &p, loop)
 	}
 	return c
+}
+
+// play publishes all rows so many times, 0 = until ctx ends.
+func (a *app) play(ctx context.Context, p *replay.Player, loop int) (err error) {
+	p.Progress = func(n int, at time.Time) { a.replayed(n, len(p.Rows), at) }
+	for i := 0; (i < loop || loop == 0) && err == nil; i++ {
+		began := time.Now()
+		err = p.Once(ctx)
+		if show.IsTerminal(a.err) {
+			fmt.Fprintln(a.err)
+		} else if err == nil {
+			a.note("%d readings in %s", len(p.Rows), time.Since(began).Round(time.Millisecond))
+		}
+	}
+	return err
 }
 
 func (a *app) rowsOf(name string, m replay.Mapping) ([]replay.Row, error) {
@@ -202,61 +214,16 @@ func (a *app) rowsOf(name string, m replay.Mapping) ([]replay.Row, error) {
 	return replay.Read(in, m)
 }
 
-// replayJob is what is published again, and how far that is.
-type replayJob struct {
-	app   *app
-	rows  []replay.Row
-	speed float64 // 0 = waits for nothing
-	feed  client.Feed
-}
-
-// once publishes all rows once.
-func (j *replayJob) once(ctx context.Context) error {
-	began, told := time.Now(), time.Time{}
-	first := j.rows[0].At
-	for i, r := range j.rows {
-		if at := time.Duration(0); j.speed > 0 {
-			at = time.Duration(float64(r.At.Sub(first)) / j.speed)
-			if wait := at - time.Since(began); wait > 0 {
-				if err := j.feed.End(ctx); err != nil { // nothing stays under way while nothing is to be done
-					return err
-				}
-				select {
-				case <-ctx.Done():
-					return ctx.Err()
-				case <-time.After(wait):
-				}
-			}
-		}
-		j.feed.Topic = r.Topic
-		if err := j.feed.One(ctx, r.Data); err != nil {
-			return err
-		}
-		if now := time.Now(); now.Sub(told) > 200*time.Millisecond {
-			told = now
-			j.progress(i+1, r.At)
-		}
-	}
-	err := j.feed.End(ctx)
-	j.progress(len(j.rows), j.rows[len(j.rows)-1].At)
-	if show.IsTerminal(j.app.err) {
-		fmt.Fprintln(j.app.err)
-	} else if err == nil {
-		j.app.note("%d readings in %s", len(j.rows), time.Since(began).Round(time.Millisecond))
-	}
-	return err
-}
-
-// progress draws a bar for people.
-func (j *replayJob) progress(n int, at time.Time) {
-	if !show.IsTerminal(j.app.err) {
+// replayed draws a bar for people.
+func (a *app) replayed(n, of int, at time.Time) {
+	if !show.IsTerminal(a.err) {
 		return
 	}
 	const width = 30
-	full := n * width / len(j.rows)
+	full := n * width / of
 	when := ""
 	if !at.IsZero() {
 		when = at.Format("2006-01-02 15:04")
 	}
-	io.WriteString(j.app.err, fmt.Sprintf("\r%s%s %3d %%  %d of %d  %s", strings.Repeat("█", full), strings.Repeat("░", width-full), n*100/len(j.rows), n, len(j.rows), when))
+	io.WriteString(a.err, fmt.Sprintf("\r%s%s %3d %%  %d of %d  %s", strings.Repeat("█", full), strings.Repeat("░", width-full), n*100/of, n, of, when))
 }

@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"topicd/node/client"
+	"topicd/node/doctor"
 )
 
 // The soak: clients of all dialects come, work, are cut and come again, some read
@@ -214,7 +215,7 @@ func (s *soak) sample(t *testing.T, length time.Duration) (rss []int64) {
 		if i%5 == 0 {
 			arena = s.stats(t)["bytes_arena"]
 		}
-		now := procKB(fmt.Sprintf("/proc/%d/status", s.cmd.Process.Pid), "RssAnon:") << 10
+		now := doctor.KB(fmt.Sprintf("/proc/%d/status", s.cmd.Process.Pid), "RssAnon:") << 10
 		rss = append(rss, now-arena)
 		if i%30 == 29 {
 			t.Logf("%v: RssAnon %.1f MiB, of it the arena %.1f; goroutines %s; %d descriptors", time.Since(began).Round(time.Second), float64(now)/(1<<20), float64(arena)/(1<<20), s.inside(), s.descriptors())

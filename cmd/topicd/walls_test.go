@@ -53,6 +53,7 @@ var walls = map[string]struct{ may, never string }{
 	"node/sense":                 {"codec node", "net net/http"},
 	"node/client":                {"codec node/once", ""},
 	"node/once":                  {"", ""},
+	"node/doctor":                {"node/client/show", "net/http log/slog"},
 	"node/client/show":           {"codec node/client", "net net/http"},
 	"node/client/replay":         {"codec node/client", "net net/http os"},
 	"node/client/bench":          {"codec node/client", ""},

@@ -18,9 +18,7 @@ func (s *Store) load(l *loader, no uint64, size int64, last bool) {
 		return
 	}
 	s.spare = buf
-	if last {
-		l.clean = false
-	}
+	l.clean = l.clean && !last
 	end, cut := l.cuts[no]
 	if cut = cut && end < len(buf); cut { // what is behind was never acknowledged from here
 		buf = buf[:end]

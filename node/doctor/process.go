@@ -1,4 +1,4 @@
-package main
+package doctor
 
 import (
 	"fmt"
@@ -9,15 +9,15 @@ import (
 	"strings"
 )
 
-// runningProcess is the hub that runs on this machine, nil = none that can be seen. What
+// Process is the hub that runs on this machine, nil = none that can be seen. What
 // its methods then tell is of this process.
-type runningProcess struct {
+type Process struct {
 	pid  int
 	args []string
 }
 
-// runningHub looks for `topicd serve`.
-func runningHub() *runningProcess {
+// Running looks for `topicd serve`.
+func Running() *Process {
 	dirs, _ := filepath.Glob("/proc/[0-9]*")
 	for _, dir := range dirs {
 		text, err := os.ReadFile(dir + "/cmdline")
@@ -26,20 +26,20 @@ func runningHub() *runningProcess {
 			continue
 		}
 		pid, _ := strconv.Atoi(filepath.Base(dir))
-		return &runningProcess{pid, args}
+		return &Process{pid, args}
 	}
 	return nil
 }
 
-func (p *runningProcess) file(name string) string {
+func (p *Process) file(name string) string {
 	if p == nil {
 		return "/proc/self/" + name
 	}
 	return fmt.Sprintf("/proc/%d/%s", p.pid, name)
 }
 
-// config is the file that it was given, "" = none.
-func (p *runningProcess) config() string {
+// Config is the file that it was given, "" = none.
+func (p *Process) Config() string {
 	if p == nil {
 		return ""
 	}
@@ -55,7 +55,7 @@ func (p *runningProcess) config() string {
 }
 
 // memoryMax is the least that its control groups allow, and which, 0 = no limit.
-func (p *runningProcess) memoryMax() (most int64, where string) {
+func (p *Process) memoryMax() (most int64, where string) {
 	text, _ := os.ReadFile(p.file("cgroup"))
 	for _, line := range strings.Split(string(text), "\n") {
 		path, ok := strings.CutPrefix(line, "0::")
@@ -70,7 +70,7 @@ func (p *runningProcess) memoryMax() (most int64, where string) {
 }
 
 // files is how many it may have open.
-func (p *runningProcess) files() int64 {
+func (p *Process) files() int64 {
 	text, _ := os.ReadFile(p.file("limits"))
 	for _, line := range strings.Split(string(text), "\n") {
 		if rest, ok := strings.CutPrefix(line, "Max open files"); ok {
@@ -86,15 +86,15 @@ func (p *runningProcess) files() int64 {
 }
 
 // resident is the memory that it has now.
-func (p *runningProcess) resident() int64 {
+func (p *Process) resident() int64 {
 	if p == nil {
 		return 0
 	}
-	return procKB(p.file("status"), "VmRSS:") << 10
+	return KB(p.file("status"), "VmRSS:") << 10
 }
 
-// procKB is a figure in kB of a file of /proc, 0 = there is none.
-func procKB(file, name string) int64 {
+// KB is a figure in kB of a file of /proc, 0 = there is none.
+func KB(file, name string) int64 {
 	text, _ := os.ReadFile(file)
 	for _, line := range strings.Split(string(text), "\n") {
 		if rest, ok := strings.CutPrefix(line, name); ok {
@@ -107,7 +107,7 @@ func procKB(file, name string) int64 {
 
 // listens tells whether it is the one that has the port. Whose sockets cannot be seen is
 // believed to.
-func (p *runningProcess) listens(addr string) bool {
+func (p *Process) listens(addr string) bool {
 	_, text, _ := net.SplitHostPort(addr)
 	port, _ := strconv.Atoi(text)
 	listening := map[string]bool{} // sockets at the port, as /proc/PID/fd has them

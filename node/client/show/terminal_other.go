@@ -1,6 +1,6 @@
 //go:build !linux
 
-package main
+package show
 
 import "errors"
 
@@ -8,7 +8,3 @@ import "errors"
 func keysOf(any) (restore func(), err error) { return nil, errors.ErrUnsupported }
 
 func sizeOf(any) (width, height int) { return 80, 24 }
-
-func freeBytes(string) (int64, error) { return 0, errors.ErrUnsupported }
-
-func synchronized() bool { return true }
