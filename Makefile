@@ -9,6 +9,7 @@
 # make fuzz      each fuzz target for FUZZTIME (default 20s)
 # make attack    the attack suite in full, ~5 min; make test has a short form
 # make soak      64 clients of all dialects for SOAK (default 10m); SOAK_CLOCK=100 for a faster clock
+# make pictures  the dashboard's for the pages about it, after a quarter of an hour of readings
 # make bench     benchmarks in the form that benchstat reads
 # make perf      measure beside the peers and rewrite firmware-notes/performance.md (~1 h, quiet machine)
 # make perf-page the page again from the rows that are there
@@ -83,6 +84,10 @@ test: tools check
 attack:
 	TOPICD_ATTACK=full $(GO) test -v -timeout 20m -run TestAttack ./cmd/topicd
 
+pictures:
+	CHECK=screens WAIT=900 $(GO) test -count 1 -timeout 30m -run TestDashboard ./cmd/topicd
+	cp .build/screens/dashboard.png .build/screens/wall.png firmware-notes/pictures/
+
 SOAK        ?= 10m
 soak:
 	TOPICD_SOAK=$(SOAK) TOPICD_SOAK_CLOCK=$(SOAK_CLOCK) $(GO) test -v -timeout 0 -run TestSoak ./cmd/topicd
@@ -139,7 +144,7 @@ deb apk ipk: .build/bin/nfpm-$(NFPM) $(PACKAGES:%=dist/topicd-linux-%)
 firmware:
 	firmware-notes/assemble.sh dist
 
-.PHONY: .always deb apk ipk firmware board soak
+.PHONY: .always deb apk ipk firmware board soak pictures
 .always:
 
 # go test -fuzz takes one target of one package at a time.

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -41,7 +42,8 @@ func TestDashboard(t *testing.T) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	timer := time.AfterFunc(4*time.Minute, func() { cmd.Process.Kill() })
+	wait, _ := strconv.Atoi(os.Getenv("WAIT"))
+	timer := time.AfterFunc(4*time.Minute+time.Duration(wait)*time.Second, func() { cmd.Process.Kill() })
 	defer timer.Stop()
 	var name, told string
 	n := 0
@@ -77,7 +79,7 @@ func TestDashboard(t *testing.T) {
 	if err := cmd.Wait(); err != nil {
 		t.Errorf("after %d checks: %v", n, err)
 	}
-	if n < 11 && os.Getenv("CHECK") == "" {
+	if n < 30 && os.Getenv("CHECK") == "" {
 		t.Errorf("only %d checks were run", n)
 	}
 }

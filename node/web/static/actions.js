@@ -246,7 +246,7 @@ export class Actions {
     };
     draw();
     this.dialog(
-      tr("Open on a phone"),
+      hash ? tr("Open elsewhere") : tr("Open on a phone"),
       box,
       field(
         tr("Address"),

@@ -75,7 +75,7 @@ export function runs(xs, ys, a, b, x, y, steps, dense) {
  * Drawn is one plot in a box. What it shows (draw) is {lines, axes, from, to,
  * look, times}: lines [{pieces: [[xs, ys, lows, highs]], axis, by, plus, colour,
  * dash, steps, fill, limits, at(x)}], axes [{key, fixed, whole, labels(at)}] with
- * values × by + plus, times(from, to, wide) → [[x, text]].
+ * values × by + plus, times(from, to, wide) → [[x, text]], time(x) of the cursor.
  */
 export class Drawn {
   #what = null;
@@ -299,6 +299,17 @@ export class Drawn {
     const { look, lines } = this.#what,
       at = left + this.left;
     this.#rule(g, look.ink, at, top, at, bottom);
+    const text = this.#what.time(this.timeAt(this.left)),
+      wide = g.measureText(text).width + 12,
+      x0 = Math.min(Math.max(at - wide / 2, left), left + this.wide - wide);
+    g.fillStyle = look.ink;
+    g.beginPath();
+    g.roundRect(x0, bottom - 20, wide, 18, 5);
+    g.fill();
+    g.fillStyle = look.back;
+    g.textAlign = "left";
+    g.textBaseline = "middle";
+    g.fillText(text, x0 + 6, bottom - 10.5);
     for (const l of lines) {
       const v = Number(l.at(this.timeAt(this.left)));
       if (!Number.isFinite(v)) continue;

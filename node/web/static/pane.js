@@ -2,7 +2,7 @@
 
 import { button, el, fill, heads, icon, put } from "./dom.js";
 import { Plot } from "./plot.js";
-import { bytes, measure, plain, pretty, rate, span, stamp } from "./reading.js";
+import { bytes, clock, measure, plain, pretty, rate, span, stamp } from "./reading.js";
 import { beginning, statsOf, valueAt } from "./history.js";
 import { Lines, most } from "./lines.js";
 import { Words } from "./series.js";
@@ -35,10 +35,7 @@ export class Pane {
     this.missing = el("div", { class: "noplot", hidden: true });
     this.plot = new Plot(this.box, page.link.clock, {
       range: () => this.#ranged(),
-      hover: (x) => {
-        this.#hover = x;
-        page.dirty();
-      },
+      hover: () => page.dirty(),
     });
     this.plot.span = recall("span", 300);
     this.title = el("h2", { tabindex: "-1" });
@@ -57,6 +54,7 @@ export class Pane {
     this.figures = el("tbody");
     this.bar = el("div", { class: "bar" }, this.spans, this.range, this.follow, this.when, this.since);
     this.table = el("table", { class: "figures" }, heads("Topic", "Value", "Min", "Mean", "Max", "-Remove"), this.figures);
+    this.head = this.table.querySelectorAll("th")[1].firstChild;
     this.tile = button(tr("Pin as a tile"), () => this.#pin(["tile", this.names[0]]), { icon: "pin" });
     this.pin = button(tr("Put this plot on the wall"), () => this.#pin(["plot", ...this.names]), { icon: "wall" });
     this.detail = el("section", { class: "detail", "aria-label": tr("Topic") });
@@ -181,6 +179,7 @@ export class Pane {
     const lines = this.lines.list(this.page.dark()),
       missing = this.#absent();
     this.#texts(lines);
+    this.#hover = this.plot.hovered;
     if (lines.length) {
       this.plot.paint(lines, look(this.page.dark()));
       this.box.setAttribute("aria-label", tr("Plot of {0}, the last {1}", lines.map((l) => l.label).join(", "), span(this.plot.span)));
@@ -194,6 +193,7 @@ export class Pane {
     );
     this.#begins(lines, from);
     this.#table(lines, from, to);
+    put(this.head, this.#hover !== null ? clock(this.#hover * 1000) : tr("Value"));
     this.#topic();
   }
 

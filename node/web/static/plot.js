@@ -2,7 +2,7 @@
 
 import { Drawn } from "./drawn.js";
 import { piecesOf, valueAt } from "./history.js";
-import { axisLabels, clock, day, sign } from "./reading.js";
+import { axisLabels, clock, day, sign, stamp } from "./reading.js";
 import { shown } from "./units.js";
 
 /** Plot draws into a box. on.range() is told of other times, on.hover(x | null) where the pointer is. */
@@ -23,6 +23,10 @@ export class Plot {
 
   get canvas() {
     return this.#d.canvas;
+  }
+  /** hovered is the time below the pointer, or null. */
+  get hovered() {
+    return this.#d.left < 0 ? null : this.#d.timeAt(this.#d.left);
   }
   now() {
     return this.clock.now() / 1000;
@@ -49,6 +53,7 @@ export class Plot {
       to,
       look,
       times: timeMarks,
+      time: (x) => stamp(x * 1000),
       axes: keys.map((key) => {
         if (key === onOff) return { key, fixed: [-0.15, 1.15], at: [0, 1], labels: () => ["false", "true"] };
         const mine = series.filter((s) => axisOf(s) === key);

@@ -38,7 +38,7 @@ export async function shoot({ browser, hub, folder }, began) {
     await row(page, "greenhouse/1/light").click();
     await sleep(500);
     await shot(page, name + "-topic");
-    for (const view of dark ? ["log", "chat", "clients", "memory", "hub"] : ["chat", "hub"]) {
+    for (const view of dark ? ["wall", "log", "chat", "clients", "memory", "hub"] : ["chat", "hub"]) {
       await go(page, view);
       await sleep(view === "clients" ? 2600 : 700);
       await shot(page, name + "-" + view);
@@ -72,13 +72,22 @@ export async function shoot({ browser, hub, folder }, began) {
     await row(page, "greenhouse/1/temp").tap();
     await sleep(700);
     await shot(page, name + "-plot");
-    for (const view of dark ? ["log", "chat", "clients", "hub"] : []) {
+    for (const view of dark ? ["wall", "log", "chat", "clients", "hub"] : []) {
       await go(page, view);
       await sleep(500);
       await shot(page, name + "-" + view);
     }
     await close(page);
   };
+  // For the pages about topicd; make pictures.
+  const picture = async (name, path) => {
+    const page = await open(browser, hub, { width: 1200, height: 720, kept: { limits: { "greenhouse/1/temp": [20, 24.5] } }, token: hub.admin, path });
+    await sleep(2500);
+    await shot(page, name);
+    await close(page);
+  };
+  await picture("dashboard", "#topics?plot=greenhouse/1/temp&plot=greenhouse/2/temp&plot=greenhouse/1/humidity&span=" + span);
+  await picture("wall", "#wall?span=" + span);
   await Promise.all([desk(true), desk(false), hand(true), hand(false)]);
   company.forEach((c) => c.close());
 }
