@@ -127,6 +127,23 @@ func TestMQTTAndTheOthers(t *testing.T) {
 	}
 }
 
+// A reading of mosquitto_pub is an SCD client's message and a CBOR gadget's number;
+// the dashboard's plot of it is TestDashboard's.
+func TestMosquittoIsHeardByAll(t *testing.T) {
+	processes(t)
+	need(t, "/usr/bin/mosquitto_pub", mosquittoTools)
+	needPython(t)
+	hub, port := mqttHub(t)
+	scd := rawDial(t, strings.TrimSuffix(hub, "ws"))
+	tell(t, scd, "SCDTMH:1.0\tTRN:shed/temp\n")
+	hear(t, scd, "[server@notify]:TRN|shed/temp|")
+	tool(t, "", "mosquitto_pub", "-p", port, "-t", "shed/temp", "-q", "1", "-m", "21.5")
+	hear(t, scd, "@shed/temp]:21.5")
+	if got := readings(tool(t, "", python, pyFile, hub, "sub", "shed/temp", "1")); len(got) != 1 || got[0] != "21.5" {
+		t.Errorf("the CBOR gadget got %q", got)
+	}
+}
+
 // What is retained of durable topics outlives the hub, with its properties; what
 // was ended stays ended.
 func TestMQTTRetainedOutlivesTheHub(t *testing.T) {

@@ -31,7 +31,7 @@ export async function values({ browser, hub, peer }) {
 }
 
 // Pixels of the plot that are neither background nor grid: those near a colour.
-const painted = (page) =>
+export const painted = (page) =>
   page.evaluate(() => {
     const c = document.querySelector(".plot canvas"),
       seen = {};

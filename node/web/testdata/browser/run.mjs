@@ -4,6 +4,7 @@
 import * as browserChecks from "./checks.mjs";
 import * as deeds from "./deeds.mjs";
 import { demo } from "./feed.mjs";
+import * as mqtt from "./mqtt.mjs";
 import { pure } from "./pure.mjs";
 import * as reasons from "./reasons.mjs";
 import { shoot } from "./screens.mjs";
@@ -36,7 +37,7 @@ async function check(name, f) {
   }
 }
 
-const checks = { ...browserChecks, ...deeds, ...stream, ...reasons, ...walls, pure };
+const checks = { ...browserChecks, ...deeds, ...stream, ...reasons, ...walls, ...mqtt, pure };
 const only = process.env.CHECK ? process.env.CHECK.split(",") : null;
 const named = (...names) => names.filter((n) => !only || only.includes(n));
 const series = async (...names) => {
@@ -51,7 +52,7 @@ await Promise.all([
   series("values", "plot", "dense", "minutes", "keyboard", "topics", "shapes", "log", "admin", "people", "inert"),
   series("pure", "phones", "touch", "accessible", "heals", "resumes", "tokens", "invites"),
   series("events", "eventsOfMany", "wrongToken", "history", "rights", "looking", "clockSteps", "proxies"),
-  series("pins", "wall", "limits", "files", "wakes", "app", "texts", "languages"),
+  series("pins", "wall", "limits", "files", "wakes", "app", "texts", "languages", "mosquitto"),
   pictures(),
 ]);
 await series("busy"); // alone: it measures
