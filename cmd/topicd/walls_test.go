@@ -39,6 +39,7 @@ var walls = map[string]struct{ may, never string }{
 	"node/dialect/relay":         {"codec node node/dialect node/web/answer", "github.com/gorilla/websocket"},
 	"node/dialect/mws":           {"codec node node/access node/dialect node/once node/web/answer", "github.com/gorilla/websocket"},
 	"node/dialect/dialecttest":   {"codec node node/dialect node/link node/link/ws node/web", ""}, // of tests only
+	"node/nodetest":              {"codec node node/dialect/native node/link node/link/ws", ""},   // of tests only
 	"node/dialect/mqtt/packet":   {"codec", "net net/http time"},
 	"node/store":                 {"codec node/ustar", "net net/http"},
 	"node/ustar":                 {"", "net os"},

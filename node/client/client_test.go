@@ -23,8 +23,8 @@ func both(t *testing.T, f func(t *testing.T, enc codec.Encoding)) {
 func TestPublishAndSubscribe(t *testing.T) {
 	both(t, func(t *testing.T, enc codec.Encoding) {
 		h := startHub(t, "", node.Options{Name: "gw"})
-		c := dial(t, Options{URL: h.url(), Encoding: enc, Dev: "esp1"})
-		if w := c.Welcome(); w.Hub != "gw" || w.Version != "test" || w.Ep != h.hub.Epoch() || w.MaxFrame != 64<<10 {
+		c := dial(t, Options{URL: h.URL(), Encoding: enc, Dev: "esp1"})
+		if w := c.Welcome(); w.Hub != "gw" || w.Version != "test" || w.Ep != h.Epoch() || w.MaxFrame != 64<<10 {
 			t.Errorf("welcome %+v", w)
 		}
 		ctx := t.Context()
@@ -81,7 +81,7 @@ func mustBody(t *testing.T, c *Client, v any) []byte {
 func TestQueries(t *testing.T) {
 	both(t, func(t *testing.T, enc codec.Encoding) {
 		h := startHub(t, "", node.Options{})
-		c := dial(t, Options{URL: h.url(), Encoding: enc, Name: "desk"})
+		c := dial(t, Options{URL: h.URL(), Encoding: enc, Name: "desk"})
 		ctx := t.Context()
 		if err := c.Make(ctx, "a/static", MakeOptions{Static: true, Cap: 4096, Stale: time.Minute}); err != nil {
 			t.Fatal(err)
@@ -137,7 +137,7 @@ func TestQueries(t *testing.T) {
 func TestRefusals(t *testing.T) {
 	h := startHub(t, "", node.Options{Subs: 1})
 	errs := make(chan error, 10)
-	c := dial(t, Options{URL: h.url(), OnError: func(err error) { errs <- err }})
+	c := dial(t, Options{URL: h.URL(), OnError: func(err error) { errs <- err }})
 	ctx := t.Context()
 	var e *codec.Error
 	if _, err := c.Publish(ctx, "a/+", 1); !errors.As(err, &e) || e.Code != codec.CodeMalformed {
@@ -174,8 +174,8 @@ func TestRefusals(t *testing.T) {
 
 func TestDialFails(t *testing.T) {
 	h := startHub(t, "", node.Options{})
-	url := h.url()
-	h.stop()
+	url := h.URL()
+	h.Stop()
 	if _, err := Dial(t.Context(), Options{URL: url}); err == nil {
 		t.Error("connected to nothing")
 	}
@@ -194,7 +194,7 @@ func TestDialFails(t *testing.T) {
 // an earlier one again.
 func TestOverlap(t *testing.T) {
 	h := startHub(t, "", node.Options{})
-	c := dial(t, Options{URL: h.url()})
+	c := dial(t, Options{URL: h.URL()})
 	ctx := t.Context()
 	var all, one heard
 	if _, err := c.Subscribe(ctx, "#", SubOptions{}, all.add); err != nil {
@@ -222,8 +222,8 @@ func TestOverlap(t *testing.T) {
 // A callback that hangs holds up the reading, and memory with it.
 func TestSlowCallback(t *testing.T) {
 	h := startHub(t, "", node.Options{TopicCap: 4096, Rate: -1})
-	pub := dial(t, Options{URL: h.url()})
-	slow := dial(t, Options{URL: h.url()})
+	pub := dial(t, Options{URL: h.URL()})
+	slow := dial(t, Options{URL: h.URL()})
 	gate := make(chan bool)
 	open := sync.OnceFunc(func() { close(gate) })
 	defer open()

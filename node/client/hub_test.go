@@ -1,9 +1,7 @@
 package client
 
 import (
-	"context"
 	"net"
-	"net/http"
 	"runtime"
 	"strings"
 	"sync"
@@ -11,64 +9,14 @@ import (
 	"time"
 
 	"topicd/node"
-	"topicd/node/dialect/native"
 	"topicd/node/link"
-	"topicd/node/link/ws"
+	"topicd/node/nodetest"
 )
 
-// testHub is the real hub behind a real socket.
-type testHub struct {
-	t    *testing.T
-	addr string
-	hub  *node.Hub
-	link *link.Server
-	http *http.Server
-}
-
-// startHub starts a hub at addr, "" for a free port of loopback.
-func startHub(t *testing.T, addr string, o node.Options) *testHub {
+// startHub starts a real hub at addr, "" for a free port of loopback.
+func startHub(t *testing.T, addr string, o node.Options) *nodetest.Hub {
 	t.Helper()
-	if addr == "" {
-		addr = "127.0.0.1:0"
-	}
-	var l net.Listener
-	eventually(t, "a port", func() (ok bool) {
-		var err error
-		l, err = net.Listen("tcp", addr)
-		return err == nil
-	})
-	h := &testHub{t: t, addr: l.Addr().String(), hub: node.New(o)}
-	cfg := &native.Config{Hub: h.hub, Version: "test", MaxFrame: 64 << 10}
-	var err error
-	h.link, err = link.New(h.hub, link.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	sockets := ws.New(h.link, ws.Options{
-		Subprotocols: []string{native.ProtocolJSON, native.ProtocolCBOR},
-		Open:         func(a node.Arrival) node.Dialect { return cfg.New(a.Protocol) },
-	})
-	h.http = &http.Server{Handler: sockets}
-	go h.http.Serve(l)
-	t.Cleanup(h.stop)
-	return h
-}
-
-func (h *testHub) url() string { return "ws://" + h.addr + "/ws" }
-
-func (h *testHub) stop() {
-	if h.link == nil {
-		return
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-	defer cancel()
-	h.http.Close()
-	h.link.Shutdown(ctx)
-	if err := h.hub.CheckInvariants(); err != nil {
-		h.t.Error(err)
-	}
-	h.hub.Close()
-	h.link = nil
+	return nodetest.Start(t, addr, o, link.Options{})
 }
 
 // proxy is a network between client and hub that can be cut.

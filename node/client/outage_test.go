@@ -22,8 +22,8 @@ import (
 func TestOutage(t *testing.T) {
 	both(t, func(t *testing.T, enc codec.Encoding) {
 		h := startHub(t, "", node.Options{TopicCap: 1 << 20, Rate: -1})
-		p := startProxy(t, h.addr)
-		pub := dial(t, Options{URL: h.url(), Encoding: enc})
+		p := startProxy(t, h.Addr)
+		pub := dial(t, Options{URL: h.URL(), Encoding: enc})
 		sub := dial(t, Options{URL: p.url(), Encoding: enc})
 		var exact, wild heard
 		for pattern, fn := range map[string]func(Message){"a/1": exact.add, "b/#": wild.add} {
@@ -68,8 +68,8 @@ func TestOutage(t *testing.T) {
 // What the ring no longer holds after an outage is counted.
 func TestOutageGap(t *testing.T) {
 	h := startHub(t, "", node.Options{TopicCap: 1024})
-	p := startProxy(t, h.addr)
-	pub := dial(t, Options{URL: h.url()})
+	p := startProxy(t, h.Addr)
+	pub := dial(t, Options{URL: h.URL()})
 	sub := dial(t, Options{URL: p.url()})
 	var exact, wild heard
 	a, _ := sub.Subscribe(t.Context(), "a", SubOptions{}, exact.add)
@@ -106,9 +106,9 @@ func TestOutageGap(t *testing.T) {
 // A hub that restarts begins its numbers anew.
 func TestHubRestart(t *testing.T) {
 	h := startHub(t, "", node.Options{})
-	addr := h.addr
+	addr := h.Addr
 	var states heard
-	c := dial(t, Options{URL: h.url(), OnState: func(s State, _ error) { states.add(Message{Topic: s.String()}) }})
+	c := dial(t, Options{URL: h.URL(), OnState: func(s State, _ error) { states.add(Message{Topic: s.String()}) }})
 	var exact, wild heard
 	c.Subscribe(t.Context(), "a", SubOptions{}, exact.add)
 	c.Subscribe(t.Context(), "+", SubOptions{}, wild.add)
@@ -116,9 +116,9 @@ func TestHubRestart(t *testing.T) {
 		c.Publish(t.Context(), "a", i)
 	}
 	eventually(t, "readings", func() bool { return exact.count() == 5 && wild.count() == 5 })
-	h.stop()
+	h.Stop()
 	h = startHub(t, addr, node.Options{})
-	other := dial(t, Options{URL: h.url()})
+	other := dial(t, Options{URL: h.URL()})
 	for i := range 3 {
 		if _, err := other.Publish(t.Context(), "a", 100+i); err != nil {
 			t.Fatal(err)
@@ -142,7 +142,7 @@ func TestHubRestart(t *testing.T) {
 // A device's publish is sent again until it is answered, and stored once.
 func TestPublishAcrossOutages(t *testing.T) {
 	h := startHub(t, "", node.Options{TopicCap: 1 << 20, Rate: -1})
-	p := startProxy(t, h.addr)
+	p := startProxy(t, h.Addr)
 	c := dial(t, Options{URL: p.url(), Dev: "esp1"})
 	stop := make(chan bool)
 	var wg sync.WaitGroup
@@ -193,7 +193,7 @@ func TestPublishAcrossOutages(t *testing.T) {
 // Without a device id nobody can tell whether a publish got through.
 func TestPublishUncertain(t *testing.T) {
 	h := startHub(t, "", node.Options{})
-	p := startProxy(t, h.addr)
+	p := startProxy(t, h.Addr)
 	c := dial(t, Options{URL: p.url()})
 	p.mu.Lock()
 	p.hold = true
@@ -221,7 +221,7 @@ func TestPublishUncertain(t *testing.T) {
 // A connection that is dead without a word is noticed by its silence.
 func TestSilence(t *testing.T) {
 	h := startHub(t, "", node.Options{})
-	p := startProxy(t, h.addr)
+	p := startProxy(t, h.Addr)
 	lost := make(chan error, 10)
 	c := dial(t, Options{URL: p.url(), quiet: 40 * time.Millisecond, dead: 40 * time.Millisecond, OnState: func(s State, err error) {
 		if s == Offline {
@@ -251,7 +251,7 @@ func TestSilence(t *testing.T) {
 func TestSilenceWhileBusy(t *testing.T) {
 	h := startHub(t, "", node.Options{})
 	lost := make(chan error, 10)
-	c := dial(t, Options{URL: h.url(), quiet: 20 * time.Millisecond, dead: 20 * time.Millisecond, OnState: func(s State, err error) {
+	c := dial(t, Options{URL: h.URL(), quiet: 20 * time.Millisecond, dead: 20 * time.Millisecond, OnState: func(s State, err error) {
 		if s == Offline {
 			lost <- err
 		}
@@ -348,8 +348,8 @@ func TestOutageClock(t *testing.T) {
 				mono = time.Since(began).Milliseconds() + 1 + slept.Load()
 				return 1_000_000_000 + off.Load() + mono, mono
 			}})
-			p := startProxy(t, h.addr)
-			pub := dial(t, Options{URL: h.url()})
+			p := startProxy(t, h.Addr)
+			pub := dial(t, Options{URL: h.URL()})
 			sub := dial(t, Options{URL: p.url()})
 			var got heard
 			s, err := sub.Subscribe(t.Context(), "room/#", SubOptions{}, got.add)
@@ -397,8 +397,8 @@ func TestOutageClock(t *testing.T) {
 // What a topic that was born in an outage lost before the network came back is told.
 func TestOutageBirth(t *testing.T) {
 	h := startHub(t, "", node.Options{TopicCap: 1024, Rate: -1})
-	p := startProxy(t, h.addr)
-	pub := dial(t, Options{URL: h.url()})
+	p := startProxy(t, h.Addr)
+	pub := dial(t, Options{URL: h.URL()})
 	sub := dial(t, Options{URL: p.url()})
 	var got heard
 	if _, err := pub.Publish(t.Context(), "room/quiet", 1); err != nil {
