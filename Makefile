@@ -5,6 +5,7 @@
 # make deb       Debian packages in dist/ for armhf (armv6), arm64, amd64, riscv64
 # make apk ipk   the same for Alpine, and OpenWrt
 # make firmware  the Arduino library and the ESPHome component as folders in dist/
+# make container the image of the binary alone, for this machine's kind of processor, by podman or docker
 # make board     boot Debian under qemu with the package and cut its power, ~10 min
 # make fuzz      each fuzz target for FUZZTIME (default 20s)
 # make attack    the attack suite in full, ~5 min; make test has a short form
@@ -144,7 +145,12 @@ deb apk ipk: .build/bin/nfpm-$(NFPM) $(PACKAGES:%=dist/topicd-linux-%)
 firmware:
 	firmware-notes/assemble.sh dist
 
-.PHONY: .always deb apk ipk firmware board soak pictures
+container: dist/topicd-linux-$(shell $(GO) env GOARCH)
+	mkdir -p dist/state
+	set -- build --build-arg TARGET=$(<F:topicd-%=%) -t topicd:$(VERSION) -f cmd/topicd/packaging/Containerfile dist; \
+	  if command -v podman >/dev/null; then podman "$$@" --format docker; else docker "$$@"; fi
+
+.PHONY: .always deb apk ipk container firmware board soak pictures
 .always:
 
 # go test -fuzz takes one target of one package at a time.

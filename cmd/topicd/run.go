@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"sync"
+	"time"
 
 	"topicd/codec"
 	"topicd/node"
@@ -50,7 +51,8 @@ type app struct {
 	getenv  func(string) string
 	environ []string // what getenv knows
 
-	clock node.Clock // of the hub; nil: the machine's
+	clock node.Clock    // of the hub; nil: the machine's
+	dead  time.Duration // by that clock, without a sign of life; 0: link's
 
 	tokened bool // a token was given
 

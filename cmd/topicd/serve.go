@@ -58,6 +58,7 @@ service read its tokens and its TLS files again.`
 type server struct {
 	set      *settings
 	clock    node.Clock // nil: the machine's
+	dead     time.Duration
 	log      *slog.Logger
 	state    *state.Dir
 	cert     *front.Certificate // nil: no TLS
@@ -83,7 +84,7 @@ type server struct {
 }
 
 func (a *app) runHub(ctx context.Context, set *settings) error {
-	s := &server{set: set, log: newLog(a.err, set), clock: a.clock, manager: supervisor.New(a.getenv)}
+	s := &server{set: set, log: newLog(a.err, set), clock: a.clock, dead: a.dead, manager: supervisor.New(a.getenv)}
 	var err error
 	if s.given, err = supervisor.Listeners(a.getenv); err != nil {
 		return err
@@ -254,7 +255,7 @@ func (s *server) openTopics() error {
 // openInside makes what is behind the front: WebSockets, and HTTP.
 func (s *server) openInside() (err error) {
 	o := s.set.link()
-	o.Log, o.Gone = s.log, s.front.Leave
+	o.Log, o.Gone, o.Dead = s.log, s.front.Leave, s.dead
 	o.Reader = os.Getenv("TOPICD_READER") // poll or goroutine, to measure and to rule one out; default the best
 	if s.link, err = link.New(s.hub, o); err != nil {
 		return err

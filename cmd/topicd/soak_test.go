@@ -22,6 +22,7 @@ import (
 
 	"topicd/node/client"
 	"topicd/node/doctor"
+	"topicd/node/link"
 )
 
 // The soak: clients of all dialects come, work, are cut and come again, some read
@@ -50,7 +51,8 @@ func soakHub(dir string) int {
 			_ = os.Rename(filepath.Join(dir, "goroutines.new"), filepath.Join(dir, "goroutines"))
 		}
 	}()
-	a := &app{in: strings.NewReader(""), out: os.Stdout, err: os.Stderr, getenv: soakEnv, clock: func() (wall, mono int64) {
+	// Pings come by the machine's clock, and the pongs with them.
+	a := &app{dead: time.Duration(factor) * link.DefaultDead, in: strings.NewReader(""), out: os.Stdout, err: os.Stderr, getenv: soakEnv, clock: func() (wall, mono int64) {
 		mono = time.Since(start).Milliseconds()*factor + 1
 		return start.UnixMilli() + mono + skew.Load(), mono
 	}}
@@ -136,6 +138,7 @@ type witness struct {
 	next           map[string]uint64
 	got, told, gap uint64
 	slow           time.Duration
+	holes          []string // the first of the gap
 }
 
 func (w *witness) hear(m client.Message) {
@@ -146,6 +149,9 @@ func (w *witness) hear(m client.Message) {
 	w.told += m.Drop
 	if next, ok := w.next[m.Topic]; ok && !m.Restart && m.Seq > next+m.Drop { // a topic that went and came again begins anew
 		w.gap += m.Seq - next - m.Drop
+		if len(w.holes) < 10 {
+			w.holes = append(w.holes, fmt.Sprintf("%s: %d and not %d, %d told", m.Topic, m.Seq, next, m.Drop))
+		}
 	}
 	w.next[m.Topic] = m.Seq + 1
 }
@@ -272,7 +278,7 @@ func (s *soak) judge(t *testing.T, length time.Duration, rss []int64, ws []*witn
 	for i, w := range ws {
 		t.Logf("witness %d: %d readings, %d told as lost", i, w.got, w.told)
 		if w.gap > 0 {
-			t.Errorf("witness %d: %d readings are missing that nobody told of", i, w.gap)
+			t.Errorf("witness %d: %d readings are missing that nobody told of: %v", i, w.gap, w.holes)
 		}
 		told += w.told
 	}

@@ -139,7 +139,8 @@ func (s *soak) mwsLife() error {
 
 // cborLife is one life of our own client.
 func (s *soak) cborLife(ctx context.Context, n int) error {
-	ctx, cancel := context.WithTimeout(ctx, lifetime()+5*time.Second)
+	long := lifetime()
+	ctx, cancel := context.WithTimeout(ctx, long+5*time.Second)
 	defer cancel()
 	c, err := client.Dial(ctx, client.Options{URL: s.url, Encoding: codec.CBOR, Dev: fmt.Sprintf("soak-%d", n)})
 	if err != nil {
@@ -149,7 +150,7 @@ func (s *soak) cborLife(ctx context.Context, n int) error {
 	if _, err := c.Subscribe(ctx, "soak/#", client.SubOptions{Last: 1, Rate: 5}, func(client.Message) {}); err != nil {
 		return err
 	}
-	for end := time.Now().Add(lifetime()); time.Now().Before(end) && !s.stopping.Load(); time.Sleep(50 * time.Millisecond) {
+	for end := time.Now().Add(long); time.Now().Before(end) && !s.stopping.Load(); time.Sleep(50 * time.Millisecond) {
 		var refused *codec.Error
 		_, err := c.Publish(ctx, fmt.Sprintf("soak/durable/%d", n%4), strings.Repeat("d", 4000))
 		switch {

@@ -53,7 +53,9 @@ SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)
 export SOURCE_DATE_EPOCH # the same bytes from the same commit
 for arch in "$@"; do
   sed -e "s|@ARCH@|${arch/armv/arm}|; s|@VERSION@|$PKG_VERSION|; s|@TIME@|$PKG_TIME|; s|@BINARY@|dist/topicd-linux-$arch|" $here/nfpm.yaml >$out/nfpm.yaml
-  "$nfpm" package --config $out/nfpm.yaml --packager "$packager" --target dist/
+  target=dist/
+  [ "$packager" != ipk ] || target=dist/topicd_${PKG_VERSION}_openwrt-$arch.ipk
+  "$nfpm" package --config $out/nfpm.yaml --packager "$packager" --target "$target"
 done
 if [ "$packager" = deb ] && command -v lintian >/dev/null; then
   lintian --allow-root --fail-on error dist/topicd_"$PKG_VERSION"_*.deb
