@@ -23,8 +23,9 @@ type page struct {
 // past: the cursor stands before what the arena holds, and the disk has more. The
 // caller holds t.mu.
 func (v *visit) past(t *Topic, from uint64) bool {
-	first := t.log.First()
-	return from < first && !t.dead && t.rare != nil && t.rare.tape != nil && !v.view.latest && t.rare.tape.First() < first
+	first, r := t.log.First(), t.rare
+	return from < first && !t.dead && r != nil && r.tape != nil && !v.view.latest && r.tape.First() < first &&
+		(from < r.bare || first > r.bareEnd)
 }
 
 // awaitUnlock parks the cursor until a page from the disk is there, or only parks it
@@ -267,7 +268,8 @@ func (v *visit) paged(dst []byte, p *page, f Framer, sc *Scratch) ([]byte, uint6
 	v.begin(sc)
 	at, n := p.at, int64(0)
 	era := v.s.hub.eraNow()
-	for b := *p.buf; len(b) > 0 && v.room > 0; {
+	b := *p.buf
+	for len(b) > 0 && v.room > 0 {
 		seq, rec, rest := parsePaged(b)
 		b, rec.Era = rest, era
 		if lost := seq - at; lost > 0 && lost < renumbered {
@@ -281,15 +283,15 @@ func (v *visit) paged(dst []byte, p *page, f Framer, sc *Scratch) ([]byte, uint6
 			n++
 			v.room--
 		}
-		if len(b) == 0 {
-			at = p.next
-		}
 	}
-	if len(*p.buf) == 0 {
-		if lost := p.next - at; lost > 0 && lost < renumbered {
-			v.overrun += lost
-		}
+	switch lost := p.next - at; {
+	case len(b) > 0: // there was no more room
+	case lost >= renumbered:
 		at = p.next
+	case lost > 0 && len(*p.buf) == 0:
+		v.t.mu.Lock()
+		v.t.rare.bare, v.t.rare.bareEnd = at, p.next // start counts and tells it
+		v.t.mu.Unlock()
 	}
 	v.drop = v.overrun
 	v.countDrop()

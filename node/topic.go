@@ -47,6 +47,10 @@ type rare struct {
 	// disk: they are given to no other.
 	hole, holeEnd uint64
 
+	// What a reader found missing on disk right before the log's first: readings that
+	// came while the disk was full.
+	bare, bareEnd uint64
+
 	taken arena.Record // what tape is given: a record of the caller's would have to lie on the heap
 
 	// Where somebody publishes by MQTT without RETAIN: the number of the newest
