@@ -223,3 +223,27 @@ func TestManyPatternsWait(t *testing.T) {
 	p.want("q0 home/a/0/0/x 1")
 	t.Logf("%d patterns in %v", packets*10, asked)
 }
+
+// TestTopicsThatAreNoted: what clients have read of durable topics is counted until it
+// is written, for all of them together, and not kept of those that have no record.
+func TestTopicsThatAreNoted(t *testing.T) {
+	_, s, _ := strict(t, node.Options{})
+	var all []*client
+	for range 20 {
+		c := &client{srv: s, keep: new(keep)}
+		all = append(all, c)
+		for i := range 2 * maxSent {
+			c.keepSent(&node.Reading{Topic: fmt.Sprint("z/", i), Seq: 1, Durable: true})
+		}
+	}
+	if n := s.noted.Held(); n != maxNoted {
+		t.Errorf("%d topics are noted", n)
+	}
+	for _, c := range all {
+		c.endRecord()
+		c.keepSent(&node.Reading{Topic: "z/later", Seq: 1, Durable: true})
+	}
+	if n := s.noted.Held(); n != 0 {
+		t.Errorf("%d topics are counted when nobody has them", n)
+	}
+}

@@ -28,28 +28,39 @@ type keep struct {
 
 	// guarded by the client's mu
 	sent map[string]uint64 // durable topics, and up to where they are read, since the last note
+	vain bool              // nobody writes it any more
 }
 
 // kind is what the archive knows MQTT's clients by.
 const kind = "mqtt"
 
-// maxSent is how many topics are noted before they are written. What comes of others
-// meanwhile comes again after a restart.
-const maxSent = 4096
+// maxSent is how many topics of a client are noted before they are written, maxNoted
+// how many of all: 50 bytes each. What comes of others meanwhile comes again after a
+// restart.
+const (
+	maxSent  = 4096
+	maxNoted = 8 * maxSent
+)
 
 // keepSent notes that a reading of a durable topic was read. The caller holds c.mu.
 func (c *client) keepSent(r *node.Reading) {
 	k := c.keep
-	if k == nil || !r.Durable || r.Stored {
+	if k == nil || !r.Durable || r.Stored || k.vain {
 		return
 	}
 	if k.sent == nil {
 		k.sent = make(map[string]uint64)
 	}
-	if _, known := k.sent[r.Topic]; known || len(k.sent) < maxSent {
+	if _, known := k.sent[r.Topic]; known || len(k.sent) < maxSent && c.srv.noted.Take(1) {
 		k.sent[r.Topic] = r.Seq
 	}
 	c.touch()
+}
+
+// unsentLocked: a map that was large once stays so, so it goes. The caller holds c.mu.
+func (c *client) unsentLocked() {
+	c.srv.noted.Give(len(c.keep.sent))
+	c.keep.sent = nil
 }
 
 // touch has the client's note written soon.
@@ -93,7 +104,7 @@ func (c *client) write(n *note) {
 	for topic, seq := range k.sent {
 		sent = append(sent, node.Acked{Topic: topic, Seq: seq})
 	}
-	clear(k.sent)
+	c.unsentLocked()
 	c.mu.Unlock()
 	err := c.recordLocked()
 	if err == nil {
@@ -135,6 +146,10 @@ func (c *client) unkeepLocked() {
 func (c *client) endRecordLocked() {
 	k := c.keep
 	k.over = true
+	c.mu.Lock()
+	k.vain = true
+	c.unsentLocked()
+	c.mu.Unlock()
 	if k.rec != nil {
 		k.rec.End()
 		k.rec = nil

@@ -30,6 +30,7 @@ type Server struct {
 	boxes bound.Bytes // what shares have handed out and nobody has taken
 	said  bound.Bytes // answers in boxes
 	names bound.Bytes // that aliases stand for, of what is no topic
+	noted bound.Bytes // topics that clients have read and nobody has written down yet
 
 	unsaved atomic.Bool // notes are to be written
 
@@ -69,7 +70,7 @@ func newServer(cfg Config) *Server {
 	s.held.Most, s.boxes.Most = 1<<20, max(4<<20, 2*int64(cfg.MaxPacket))
 	s.wills.Most, s.wills.Few = maxWills, smallWill
 	s.said.Most, s.said.Few = 1<<20, 512
-	s.names.Most = 1 << 20
+	s.names.Most, s.noted.Most = 1<<20, maxNoted
 	if cfg.Archive != nil {
 		turn := s.hub.Turn()
 		s.restore(turn)
