@@ -47,7 +47,7 @@ cat >$out/changelog.yaml <<END
   packager: the topicd authors <maintainers@users.noreply.h-seed-67edea2d.example>
   deb: {urgency: medium, distributions: [stable]}
   changes:
-    - {commit: $hash, note: "See README.md; firmware-notes has what devices speak."}
+    - {commit: $hash, note: "What is new stands in firmware-notes/changelog.md."}
 END
 SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)
 export SOURCE_DATE_EPOCH # the same bytes from the same commit
