@@ -2,13 +2,13 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"topicd/node/client"
@@ -57,81 +57,32 @@ what is written then is complete. topicd replay publishes it again.`
 			defer f.Close()
 			w = f
 		}
-		j := recordJob{app: a, count: count, ends: length > 0, done: make(chan struct{})}
-		if format == "csv" || format == "" && strings.EqualFold(filepath.Ext(out), ".csv") {
-			sheet := replay.NewSheet(w)
-			j.write, j.flush = sheet.Write, sheet.Flush
-		} else {
-			p := show.NewPrinter(w, false, true, a.getenv)
-			j.write, j.flush = func(m client.Message) error { p.Print(m); return nil }, p.Close
+		write, flush := a.recorder(w, format == "csv" || format == "" && strings.EqualFold(filepath.Ext(out), ".csv"))
+		n, err := a.subscribe(ctx, &r, patterns, o, count, write)
+		ended := ctx.Err()
+		if ended != nil && errors.Is(err, ended) {
+			err = nil
 		}
-		return j.run(ctx, &r, patterns, o)
+		if err = errors.Join(err, flush()); err != nil {
+			return err
+		}
+		a.note("%d readings", n)
+		if length > 0 || n == count && count > 0 {
+			return nil
+		}
+		return ended
 	}
 	return c
 }
 
-// recordJob is where readings go.
-type recordJob struct {
-	app   *app
-	write func(client.Message) error
-	flush func() error
-	count int
-	ends  bool // the time is over some day: that is no failure
-
-	mu   sync.Mutex
-	n    int
-	err  error
-	done chan struct{} // closed when count is reached, or nothing can be written
-}
-
-func (j *recordJob) run(ctx context.Context, r *remote, patterns []string, o client.SubOptions) error {
-	conn, err := j.app.dial(ctx, r)
-	if err != nil {
-		return err
+// recorder writes readings as CSV, or as NDJSON.
+func (a *app) recorder(w io.Writer, csv bool) (write func(client.Message) error, flush func() error) {
+	if csv {
+		s := replay.NewSheet(w)
+		return s.Write, s.Flush
 	}
-	defer conn.Close()
-	lost := show.Losses{Note: j.app.note}
-	stop := sync.OnceFunc(func() { close(j.done) })
-	take := func(m client.Message) {
-		lost.Add(m, time.Now())
-		j.mu.Lock()
-		defer j.mu.Unlock()
-		if j.err != nil || j.count > 0 && j.n == j.count {
-			return
-		}
-		j.err = j.write(m)
-		if j.n++; j.err != nil || j.n == j.count {
-			stop()
-		}
-	}
-	for _, p := range patterns {
-		if _, err := conn.Subscribe(ctx, p, o, take); err != nil {
-			return err
-		}
-	}
-	select {
-	case <-ctx.Done():
-	case <-j.done:
-	}
-	conn.Close()
-	lost.Close()
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	if err := j.flush(); err != nil || j.err != nil {
-		return cmpErr(j.err, err)
-	}
-	j.app.note("%d readings", j.n)
-	if j.ends || j.n == j.count && j.count > 0 {
-		return nil
-	}
-	return ctx.Err()
-}
-
-func cmpErr(a, b error) error {
-	if a != nil {
-		return a
-	}
-	return b
+	p := show.NewPrinter(w, false, true, a.getenv)
+	return func(m client.Message) error { p.Print(m); return nil }, p.Close
 }
 
 func (a *app) replay() *command {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"sync"
@@ -98,56 +99,70 @@ pattern goes on behind them, whatever was restarted meanwhile. --forget ends it.
 		if forget {
 			return a.forgetSubs(ctx, &r, patterns, name)
 		}
-		return a.subscribe(ctx, &r, patterns, o, show.NewPrinter(a.out, raw, asJSON, a.getenv), count)
+		return a.printReadings(ctx, &r, patterns, o, show.NewPrinter(a.out, raw, asJSON, a.getenv), count)
 	}
 	return c
 }
 
-// subscribe prints count readings, or all until ctx ends.
-func (a *app) subscribe(ctx context.Context, r *remote, patterns []string, o client.SubOptions, p *show.Printer, count int) error {
+// printReadings prints count readings, or all until ctx ends.
+func (a *app) printReadings(ctx context.Context, r *remote, patterns []string, o client.SubOptions, p *show.Printer, count int) error {
 	defer p.Close()
-	conn, err := a.dial(ctx, r)
-	if err != nil {
-		return err
-	}
-	defer conn.Close()
-	enough := make(chan struct{})
-	stop := sync.OnceFunc(func() { close(enough) })
-	n := 0
-	lost := show.Losses{Note: a.note, Meant: o.Latest || o.Rate > 0}
-	defer lost.Close()
-	print := func(m client.Message) { // callbacks come one after another
-		if count > 0 && n >= count {
-			return
-		}
-		lost.Add(m, time.Now())
+	_, err := a.subscribe(ctx, r, patterns, o, count, func(m client.Message) error {
 		if p.Print(m); o.Name != "" && p.Flush() == nil {
 			m.Ack()
 		}
-		if n++; n == count {
-			stop()
+		return nil
+	})
+	if count == 0 && err != nil && errors.Is(err, ctx.Err()) {
+		return nil
+	}
+	return err
+}
+
+// subscribe gives count readings to take, or all until ctx ends, and says how many.
+func (a *app) subscribe(ctx context.Context, r *remote, patterns []string, o client.SubOptions, count int, take func(client.Message) error) (n int, err error) {
+	conn, err := a.dial(ctx, r)
+	if err != nil {
+		return 0, err
+	}
+	defer conn.Close()
+	lost := show.Losses{Note: a.note, Meant: o.Latest || o.Rate > 0}
+	defer lost.Close()
+	var mu sync.Mutex
+	done := false
+	over := make(chan error, 1+len(patterns))
+	hear := func(m client.Message) {
+		mu.Lock()
+		defer mu.Unlock()
+		if done {
+			return
+		}
+		lost.Add(m, time.Now())
+		err := take(m)
+		if n++; err != nil || n == count {
+			done = true
+			over <- err
 		}
 	}
-	ended := make(chan error, len(patterns))
 	for _, pattern := range patterns {
-		s, err := conn.Subscribe(ctx, pattern, o, print)
+		s, err := conn.Subscribe(ctx, pattern, o, hear)
 		if err != nil {
-			return err
+			return 0, err
 		}
 		go func() {
 			<-s.Done()
-			ended <- s.Err()
+			over <- s.Err()
 		}()
 	}
 	select {
-	case <-enough:
-	case err = <-ended:
+	case err = <-over:
 	case <-ctx.Done():
-		if count > 0 {
-			return ctx.Err()
-		}
+		err = ctx.Err()
 	}
-	return err
+	mu.Lock()
+	defer mu.Unlock()
+	done = true
+	return n, err
 }
 
 // forgetSubs ends durable subscriptions of a name.
