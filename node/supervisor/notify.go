@@ -3,6 +3,7 @@
 // when no reading gets through any more, and is given sockets that the manager has
 // bound, so that a restart refuses nobody. It is systemd's protocol (sd_notify(3),
 // sd_listen_fds(3)), without its library; nothing happens where nobody asks for it.
+// It also writes what a manager has to be told to start the hub at boot.
 package supervisor
 
 import (
