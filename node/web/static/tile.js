@@ -25,9 +25,9 @@ export class Tile {
     this.link = el(
       "a",
       { href: format({ id: "topics", plots: [name] }), title: name },
-      el("span", { class: "tile-name" }, this.dot, el("bdi", null, el("span", null, name.slice(0, at)), el("b", null, name.slice(at)))),
+      el("span", { class: "tile-name" }, this.dot, el("bdi", null, el("span", null, name.slice(0, at)), el("strong", null, name.slice(at)))),
       el("span", { class: "tile-value" }, el("bdi", null, this.value), el("small", null, this.unit)),
-      el("span", { class: "tile-foot" }, el("b", null, this.foot), el("span", null, this.age)),
+      el("span", { class: "tile-foot" }, el("strong", null, this.foot), el("span", null, this.age)),
       this.canvas,
     );
     this.root = el("li", { class: "tile" }, this.link);

@@ -47,7 +47,7 @@ class Chart {
     list.forEach((l, i) => {
       let li = this.legend.children[i];
       if (!li || li.line !== l) {
-        const next = el("li", null, el("i", { class: "swatch" }), el("bdi", null, l.label), " ", el("b"));
+        const next = el("li", null, el("i", { class: "swatch" }), el("bdi", null, l.label), " ", el("strong"));
         next.line = l;
         li ? li.replaceWith(next) : this.legend.append(next);
         li = next;

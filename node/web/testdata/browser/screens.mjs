@@ -3,6 +3,7 @@
 import fs from "node:fs";
 import os from "node:os";
 import WebSocket from "ws";
+import { few } from "./palette.mjs";
 import { close, filter, open, Peer, row, sleep } from "./stage.mjs";
 
 const go = (page, view) =>
@@ -28,14 +29,12 @@ export async function shoot({ browser, hub, folder }, began) {
     });
     await sleep(1500);
     await shot(page, name);
-    await row(page, "greenhouse/1/temp").click();
-    await row(page, "greenhouse/2/temp").click({ modifiers: ["Shift"] });
-    await row(page, "greenhouse/1/humidity").click({ modifiers: ["Shift"] });
+    await go(page, "topics?plot=greenhouse/1/temp&plot=greenhouse/2/temp&plot=greenhouse/1/humidity&span=" + span);
     await page.mouse.move(1150, 320);
     await sleep(700);
     await shot(page, name + "-plot");
     await page.click("[aria-label='Close the plot']");
-    await row(page, "greenhouse/1/light").click();
+    await go(page, "topics?plot=greenhouse/1/light&span=" + span);
     await sleep(500);
     await shot(page, name + "-topic");
     for (const view of dark ? ["wall", "log", "chat", "clients", "memory", "hub"] : ["chat", "hub"]) {
@@ -83,7 +82,7 @@ export async function shoot({ browser, hub, folder }, began) {
   const picture = async (name, path) => {
     const page = await open(browser, hub, { width: 1200, height: 720, kept: { limits: { "greenhouse/1/temp": [20, 24.5] } }, token: hub.admin, path });
     await sleep(2500);
-    await shot(page, name);
+    fs.writeFileSync(folder + "/" + name + ".png", few(await page.screenshot()));
     await close(page);
   };
   await picture("dashboard", "#topics?plot=greenhouse/1/temp&plot=greenhouse/2/temp&plot=greenhouse/1/humidity&span=" + span);
