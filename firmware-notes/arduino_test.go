@@ -14,6 +14,7 @@ import (
 // TestTenLines: the sketch of a beginner has ten lines, and what it publishes is
 // at the hub, under a name made of the chip's number.
 func TestTenLines(t *testing.T) {
+	onlyOnce(t)
 	t.Parallel()
 	const file = "examples/TenLines/TenLines.ino"
 	if n := strings.Count(read(t, "arduino/"+file), "\n"); n > 10 {
@@ -42,6 +43,7 @@ func TestTenLines(t *testing.T) {
 // TestClassConnectsAgain: a hub that goes away and comes back has its device
 // again, with its subscription.
 func TestClassConnectsAgain(t *testing.T) {
+	onlyOnce(t)
 	t.Parallel()
 	for _, chip := range []string{"ESP32", "ESP8266"} {
 		t.Run(chip, func(t *testing.T) {

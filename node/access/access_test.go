@@ -468,3 +468,19 @@ func TestAskingAllocatesNothing(t *testing.T) {
 		t.Errorf("%v allocations", n)
 	}
 }
+
+// A hub that is told to read its tokens again before any was made has none to read; a
+// file that is gone while there are some is an error, and they stay.
+func TestReloadWithoutAFile(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "tokens.json")
+	g, _ := gate(t, Options{Mode: Token, File: file})
+	if err := g.Reload(); err != nil {
+		t.Error(err)
+	}
+	if _, _, err := g.Create("a", "", Patterns{Publish: []string{"#"}}, time.Time{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := g.Reload(); err == nil {
+		t.Error("tokens whose file is gone are forgotten")
+	}
+}

@@ -206,6 +206,14 @@ func (g *Gate) Reload() error {
 	g.saving.Lock()
 	text, err := os.ReadFile(g.opt.File)
 	g.saving.Unlock()
+	if os.IsNotExist(err) {
+		g.mu.Lock()
+		none := len(g.tokens) == 0
+		g.mu.Unlock()
+		if none { // none was ever made
+			return nil
+		}
+	}
 	if err != nil {
 		return err
 	}
