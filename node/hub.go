@@ -91,6 +91,10 @@ func New(opt Options) *Hub {
 	turn := h.Turn()
 	h.began = turn.Mono
 	h.calendar.Begin(turn.Wall, turn.Mono)
+	if c := opt.Carried; c != nil {
+		h.epoch, h.deleted = c.epoch, uint32(c.deleted)+1 // who is born anew has another epoch than what ended
+		h.calendar.Before(c.wall-c.mono, c.newest)
+	}
 	h.shareLocked()
 	return h
 }
@@ -100,6 +104,9 @@ func (h *Hub) Close() { h.arena.Close() }
 
 // Epoch is the number that changes whenever sequence numbers restart.
 func (h *Hub) Epoch() uint64 { return h.epoch }
+
+// Run is a number that no other run of this hub has, though it may go on with its epoch.
+func (h *Hub) Run() uint64 { return h.opt.Epoch }
 
 // Options are the limits in force, defaults filled in.
 func (h *Hub) Options() Options { return h.opt }

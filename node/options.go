@@ -28,6 +28,8 @@ type Options struct {
 
 	Reserved []string // names of clients that only the hub's own sessions have
 
+	Carried *Carried // what another run has handed on, for TakeBack; its epoch comes before Epoch
+
 	Disk  Disk   // where durable topics are kept; nil: there are none
 	Clock Clock  // default the system's
 	Epoch uint64 // default the time of construction: differs after a restart
@@ -63,6 +65,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Clock == nil {
 		o.Clock = systemClock()
+	}
+	if c := o.Carried; c != nil {
+		o.Clock = c.clock(o.Clock)
 	}
 	if o.Epoch == 0 {
 		wall, _ := o.Clock()

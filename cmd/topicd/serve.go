@@ -166,9 +166,13 @@ func (s *server) start() (err error) {
 	if err := s.openDisk(&o); err != nil {
 		return err
 	}
+	s.takeCarried(&o)
 	s.hub = node.New(o)
 	if s.disk != nil {
 		s.disk.Attach(s.hub)
+	}
+	if n := s.hub.TakeBack(); n > 0 {
+		s.log.Info("the newest readings and minutes of the last run are there", "topics", n)
 	}
 	if err := s.openTopics(); err != nil {
 		return err
@@ -295,6 +299,7 @@ func (s *server) shutdown() {
 	s.stopUplink()
 	s.router.Close()
 	s.topics.Save()
+	s.carry()
 	if s.disk != nil {
 		if err := s.disk.Close(); err != nil {
 			s.log.Error("not all readings of durable topics are on disk", "err", err)

@@ -23,20 +23,21 @@ import (
 
 // settings are what serve can be told, by flag, environment, file or default.
 type settings struct {
-	listen    []string
-	state     string
-	config    string
-	mdns      switchValue
-	sense     switchValue
-	iface     []string
-	memory    size
-	topicCap  size
-	maxFrame  size
-	pace      time.Duration
-	limits    string
-	logFormat string
-	logLevel  string
-	pprof     string
+	listen     []string
+	state      string
+	config     string
+	mdns       switchValue
+	sense      switchValue
+	keepOnExit switchValue
+	iface      []string
+	memory     size
+	topicCap   size
+	maxFrame   size
+	pace       time.Duration
+	limits     string
+	logFormat  string
+	logLevel   string
+	pprof      string
 
 	access     string
 	hosts      []string
@@ -95,7 +96,7 @@ type storeSettings struct {
 
 func newSettings() *settings {
 	return &settings{
-		listen: []string{":" + client.HubPort}, mdns: true, sense: true,
+		listen: []string{":" + client.HubPort}, mdns: true, sense: true, keepOnExit: true,
 		memory: 16 << 20, topicCap: 64 << 10, maxFrame: 1 << 20, pace: 2 * time.Millisecond,
 		limits: "default", logFormat: "text", logLevel: "info",
 		sessions: 1024, subs: 256, rate: 10_000, byteRate: 16 << 20,
@@ -144,6 +145,7 @@ func (s *settings) topFlags(fs *pflag.FlagSet) {
 	fs.Var(&s.memory, "memory", "budget of all stored readings together, with what durable topics take beside the disk")
 	fs.Var(&s.topicCap, "topic-cap", "bytes that one topic may hold in memory")
 	fs.Var(&list{v: &s.durable, check: checkPattern}, "durable", "`PATTERN` of topics that are kept on disk, repeatable: plant/#")
+	fs.Var(&s.keepOnExit, "keep-on-exit", "a clean stop keeps each topic's newest reading and its history of minutes for the next start")
 	fs.Var(&s.maxFrame, "max-frame", "largest message taken from a client")
 	fs.Var(span{&s.pace}, "pace", "time between two writes to a busy client; 0 = none")
 	fs.Var(choice{&s.limits, "default|bench"}, "limits", "bench lifts the limits on counts and rates that no flag and no variable sets, for load tests on loopback")

@@ -94,3 +94,12 @@ func (c *Calendar) Earliest(mono int64) int64 {
 	}
 	return mono + least
 }
+
+// Before has the first era be that of another hub, whose wall was so far from a clock
+// that this hub's goes on with. What it stored last had the ts newest: none of it is in
+// the future. Called behind Begin.
+func (c *Calendar) Before(distance, newest int64) {
+	now := c.eras[0]
+	c.eras = []era{{max(distance, newest-now.begun), now.begun}, now}
+	c.now.Store(1<<48 | uint64(now.distance)&apart)
+}

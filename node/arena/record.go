@@ -92,3 +92,13 @@ func recordSize(head []byte) int {
 func splitStamp(w uint64) (ts int64, flags uint8, era uint16) {
 	return int64(w & (1<<tsBits - 1)), uint8(w >> tsBits & 15), uint16(w >> 48)
 }
+
+// Whole tells whether b, from wherever it comes, is exactly one record that Parse reads.
+func Whole(b []byte) bool {
+	if len(b) < headSize || len(b) != recordSize(b) {
+		return false
+	}
+	l := binary.LittleEndian.Uint32(b[8:])
+	data := b[headSize+int(l>>24):]
+	return l&hasExt == 0 || len(data) >= 2 && len(data)-2 >= int(binary.LittleEndian.Uint16(data))
+}

@@ -307,3 +307,9 @@ func real(w int64, exp int16) float64 {
 
 // Check proves the log's invariants (arena.Log.Check).
 func (m *Log) Check(a *arena.Arena, seen map[uint32]bool) error { return m.log.Check(a, seen) }
+
+// TakeBack appends a block that another run's log has told (Read), and that Parse finds
+// good. What comes next begins a block of its own.
+func (m *Log) TakeBack(a *arena.Arena, block *arena.Record, limit uint32) {
+	m.log.Append(a, block, limit, 1)
+}

@@ -1,7 +1,7 @@
 // Package state is what a hub keeps over restarts: one directory, one hub's, of
 // small files that only its owner may read.
 //
-//	admin-token   tokens.json   topics.json   tls-cert.pem, tls-key.pem   id
+//	admin-token   tokens.json   topics.json   tls-cert.pem, tls-key.pem   id   carried
 //
 // Each file is replaced whole or not at all. One that is there and cannot be
 // made sense of, after a power cut say, is damaged: it is set aside as
@@ -13,7 +13,9 @@
 package state
 
 import (
+	"bufio"
 	"errors"
+	"io"
 	"io/fs"
 	"log/slog"
 	"os"
@@ -102,11 +104,20 @@ func (f *Foreign) Unwrap() error { return f.Why }
 
 // Write replaces a file that only its owner may read, whole or not at all.
 func Write(file string, text []byte) error {
+	return WriteFrom(file, func(w io.Writer) error {
+		_, err := w.Write(text)
+		return err
+	})
+}
+
+// WriteFrom is Write of what from writes.
+func WriteFrom(file string, from func(io.Writer) error) error {
 	f, err := os.CreateTemp(filepath.Dir(file), ".new-") // mode 0600
 	if err != nil {
 		return err
 	}
-	_, err = f.Write(text)
+	w := bufio.NewWriterSize(f, 64<<10)
+	err = errors.Join(from(w), w.Flush())
 	err = errors.Join(err, f.Sync(), f.Close())
 	if err == nil {
 		err = os.Rename(f.Name(), file)
@@ -115,11 +126,30 @@ func Write(file string, text []byte) error {
 		_ = os.Remove(f.Name())
 		return err
 	}
+	syncDir(file)
+	return nil
+}
+
+// syncDir has the names in a file's directory outlive a power cut too.
+func syncDir(file string) {
 	if d, err := os.Open(filepath.Dir(file)); err == nil {
-		_ = d.Sync() // so that the name outlives a power cut too
+		_ = d.Sync()
 		_ = d.Close()
 	}
-	return nil
+}
+
+// Take is Read of a file that serves once: it is gone before its text may be used.
+func Take(file string, log *slog.Logger, hint string, good func(text []byte) error) bool {
+	ok, err := Read(file, log, hint, good)
+	if ok {
+		if err = os.Remove(file); err == nil {
+			syncDir(file)
+		}
+	}
+	if err != nil {
+		log.Warn("a file of the last run is left alone: "+hint, "file", file, "err", err)
+	}
+	return ok && err == nil
 }
 
 // Taken says that another hub has the directory.

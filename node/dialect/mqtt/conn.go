@@ -263,7 +263,7 @@ func (s *Server) anonymous() string {
 	defer s.mu.Unlock()
 	for {
 		s.anon++
-		id := "topicd-" + strconv.FormatUint(s.hub.Epoch(), 36) + "-" + strconv.FormatUint(s.anon, 36)
+		id := "topicd-" + strconv.FormatUint(s.hub.Run(), 36) + "-" + strconv.FormatUint(s.anon, 36)
 		if s.clients[id] == nil {
 			return id
 		}
