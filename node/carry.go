@@ -263,9 +263,9 @@ func (h *Hub) carryLocked(b []byte, t *Topic) []byte {
 	for _, v := range []uint64{uint64(t.gen), t.log.Next(), uint64(d.cap), uint64(d.stale), uint64(d.keep + 1)} { // keepDefault is 0
 		b = binary.AppendUvarint(b, v)
 	}
-	newest, _ := t.log.Read(h.arena, t.log.Next()-1, nil, 1)
-	if t.log.Count() == 0 {
-		newest = nil
+	var newest []byte
+	if t.log.Count() > 0 {
+		newest, _ = t.log.Read(h.arena, t.log.Next()-1, nil, 1)
 	}
 	passing, kept, copied := uint64(0), uint64(0), []byte(nil)
 	if x := t.rare; x != nil && x.passing {

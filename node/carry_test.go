@@ -61,6 +61,9 @@ func TestARestartIsNoNews(t *testing.T) {
 				t.Fatal(err)
 			}
 			p.pub(t, "slow", `2`, h.turn)
+			if _, err := h.Make([]byte("silent"), MakeOptions{Static: true}); err != nil {
+				t.Fatal(err)
+			}
 			was, mono := h.Info(h.Find([]byte("a")), h.now), h.Mono()
 			minutes := bucketsOf(h.Hub, "a", 60_000, Always)
 			h.wait(10 * time.Second)
