@@ -7,6 +7,7 @@ import (
 	"hash/crc32"
 	"io"
 	"math"
+	"time"
 
 	"topicd/codec"
 	"topicd/node/arena"
@@ -182,7 +183,7 @@ func (h *Hub) takeBackLocked(t *Topic, e *carriedTopic) {
 		d.cap, d.stale = uint32(e.cap), uint32(min(e.stale, 1<<31))
 		if e.keep > 0 {
 			d.keep = uint32(e.keep - 1)
-			h.brief = true
+			h.brief = h.brief || d.keep > 0 && d.keep < uint32(briefKeep/time.Second)
 		}
 	}
 	t.log.Begin(e.next)
