@@ -52,16 +52,13 @@ func (s *Store) backupSeg(tw *ustar.Writer, g *segment, end int) error {
 	if end == 0 {
 		return nil // nothing of it is synced
 	}
-	f, err := s.opt.FS.Open(s.segPath(g.no), false)
-	if isNotExist(err) {
-		return errGone
-	}
+	r, err := s.openSeg(g)
 	if err != nil {
 		return err
 	}
-	defer f.Close()
+	defer r.close()
 	b := make([]byte, end)
-	if n, err := f.ReadAt(b, 0); n < end {
+	if n, err := r.f.ReadAt(b, 0); n < end {
 		return fmt.Errorf("store: read %s: %w", segName(g.no), err)
 	}
 	err = tw.WriteHeader(&ustar.Header{Name: segName(g.no), Mode: int64(fileMode), Size: int64(end), ModTime: time.UnixMilli(s.opt.Wall())})

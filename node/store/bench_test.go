@@ -171,7 +171,8 @@ func TestOpenAndMemoryOfAFullStore(t *testing.T) {
 }
 
 // What a reading of 100 bytes costs the device at 100 a second with an fsync a
-// second, on ext4 on a loop device of its own. TOPICD_STORE_DEVICE=seconds runs it.
+// second, on ext4 on a loop device of its own, as long as the store fills and once it
+// is full. TOPICD_STORE_DEVICE=seconds runs it.
 func TestDeviceBytes(t *testing.T) {
 	secs, _ := strconv.Atoi(os.Getenv("TOPICD_STORE_DEVICE"))
 	if secs == 0 || os.Getuid() != 0 {
@@ -179,12 +180,14 @@ func TestDeviceBytes(t *testing.T) {
 	}
 	for _, mkfs := range [][]string{{"-b", "4096"}, {"-b", "1024"}} {
 		for _, rate := range []int{10, 100, 1000} {
-			t.Log(mkfs[1], "byte blocks,", rate, "a second:", deviceBytes(t, mkfs, rate, secs), "bytes a reading")
+			for _, full := range []bool{false, true} {
+				t.Log(mkfs[1], "byte blocks,", rate, "a second, full:", full, deviceBytes(t, mkfs, rate, secs, full), "bytes a reading")
+			}
 		}
 	}
 }
 
-func deviceBytes(t *testing.T, mkfs []string, rate, secs int) int64 {
+func deviceBytes(t *testing.T, mkfs []string, rate, secs int, full bool) int64 {
 	run := func(name string, args ...string) string {
 		out, err := exec.Command(name, args...).CombinedOutput()
 		if err != nil {
@@ -204,7 +207,18 @@ func deviceBytes(t *testing.T, mkfs []string, rate, secs int) int64 {
 	defer exec.Command("losetup", "-d", loop).Run()
 	run("mount", loop, mnt)
 	defer exec.Command("umount", mnt).Run()
-	s := open(t, Options{Dir: filepath.Join(mnt, "store"), Sync: time.Second})
+	s := open(t, Options{Dir: filepath.Join(mnt, "store"), Sync: time.Second, Bytes: 4 << 20})
+	seq := uint64(0)
+	next := func() {
+		seq++
+		put(t, s, reading(fmt.Sprint("plant/line", seq%8), 1, seq, 100))
+	}
+	for full && s.Stats().LostBytes < 10000 {
+		for range 1000 {
+			next()
+		}
+		s.Sync()
+	}
 	written := func() int64 {
 		b, _ := os.ReadFile("/sys/block/" + filepath.Base(loop) + "/stat")
 		n, _ := strconv.ParseInt(strings.Fields(string(b))[6], 10, 64)
@@ -215,9 +229,9 @@ func deviceBytes(t *testing.T, mkfs []string, rate, secs int) int64 {
 	tick := time.NewTicker(time.Second / time.Duration(rate))
 	defer tick.Stop()
 	n := int64(rate * secs)
-	for i := range n {
+	for range n {
 		<-tick.C
-		put(t, s, reading(fmt.Sprint("plant/line", i%8), 1, uint64(i+1), 100))
+		next()
 	}
 	if err := s.Close(); err != nil {
 		t.Fatal(err)

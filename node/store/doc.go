@@ -61,7 +61,7 @@
 // All that lies under the directory, in blocks of 4 KiB, is within Bytes at
 // every moment: segments are charged whole when they begin, three more are kept
 // free, damaged/ has a sixteenth (at most 1 MiB). The oldest segment goes
-// first. Before it does, what must stay is carried into the head and synced: the
+// first, and its file is the next segment's (recycle.go). Before it does, what must stay is carried into the head and synced: the
 // newest reading of each topic (same number, ts and place), cursors, marks. The
 // newest readings of all topics may take half; then new topics get 507.
 //

@@ -14,6 +14,7 @@ type FS interface {
 	// Open opens a file for reading, and with create for writing, made if need be.
 	Open(name string, create bool) (File, error)
 	Remove(name string) error
+	Rename(from, to string) error
 	ReadDir(name string) ([]Entry, error)
 	MkdirAll(name string) error
 	// SyncDir makes the entries of a directory durable.
@@ -61,6 +62,7 @@ func opened(f *os.File, err error) (File, error) {
 type osFile struct{ *os.File }
 
 func (osFS) Remove(name string) error   { return os.Remove(name) }
+func (osFS) Rename(a, b string) error   { return os.Rename(a, b) }
 func (osFS) MkdirAll(name string) error { return os.MkdirAll(name, 0o700) }
 
 func (osFS) ReadDir(name string) ([]Entry, error) {

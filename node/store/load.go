@@ -32,12 +32,17 @@ func (s *Store) load(l *loader, no uint64, size int64, last bool) {
 	p := parseSegment(g.key, buf)
 	g.end = len(buf)
 	torn, bad := p.torn(len(buf))
+	if len(p.recs) == 0 && last { // begun, in a recycled file perhaps, and nothing of it came
+		torn, bad = 0, nil
+	}
 	if cut && torn < 0 {
 		torn = end
 	} else if torn >= 0 {
 		l.torn = true
-		s.stats.Torn++
-		s.opt.Log.Warn("store: a torn tail was cut", "file", s.segPath(no), "offset", torn, "bytes", len(buf)-torn)
+		if g.key.begun(buf, torn) { // else it is what a recycled file held before
+			s.stats.Torn++
+			s.opt.Log.Warn("store: a torn tail was cut", "file", s.segPath(no), "offset", torn, "bytes", len(buf)-torn)
+		}
 		g.end = torn
 	}
 	l.head = s.adopt(g, &p, last)

@@ -107,6 +107,16 @@ func (m *memFS) crash() {
 			next[name] = f
 		}
 	}
+	for name, f := range m.files { // a file that was renamed has one of the names
+		for old, g := range m.stable {
+			if g != f || old == name {
+				continue
+			}
+			delete(next, old)
+			delete(next, name)
+			next[[]string{old, name}[m.rnd.Intn(2)]] = f
+		}
+	}
 	for name, f := range next {
 		o, n := len(f.old), len(f.now)
 		f.cut(m.rnd)
@@ -188,6 +198,20 @@ func (m *memFS) Remove(name string) error {
 		return err
 	}
 	delete(m.files, name)
+	return nil
+}
+
+func (m *memFS) Rename(from, to string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.files[from] == nil {
+		return fs.ErrNotExist
+	}
+	if err := m.err("rename", from); err != nil {
+		return err
+	}
+	m.files[to] = m.files[from]
+	delete(m.files, from)
 	return nil
 }
 

@@ -78,6 +78,10 @@ func (s *Store) recover() error {
 	}
 	var segs []Entry
 	for _, e := range list {
+		if e.Name == spareName && !e.Dir {
+			s.spareCharged = charge(e.Size)
+			s.used += s.spareCharged
+		}
 		if _, ok := parseSegName(e.Name); ok && !e.Dir {
 			segs = append(segs, e)
 		}

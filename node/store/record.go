@@ -51,6 +51,15 @@ func (k key) crc(off int, b []byte) uint32 {
 	return crc32.Update(uint32(mix(uint64(k)+uint64(off))), castagnoli, b)
 }
 
+// begun reports whether a record may have begun at off: its head is there.
+func (k key) begun(buf []byte, off int) bool {
+	if len(buf)-off < recHead {
+		return true
+	}
+	w := binary.LittleEndian.Uint32(buf[off+4:])
+	return w == k.word(off, byte(w&15), int(w>>4&maxPayload))
+}
+
 // recSize is what a record with n bytes of payload takes.
 func recSize(n int) int { return (recHead + n + 3) &^ 3 }
 

@@ -63,7 +63,7 @@ func (s *Store) putState(change func(*standing)) {
 func (s *Store) tight() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.used+spareSegments*int64(s.opt.segmentSize()) > s.opt.segmentBytes()
+	return s.used-s.spareCharged+spareSegments*int64(s.opt.segmentSize()) > s.opt.segmentBytes()
 }
 
 // oldest is the oldest segment, nil when there is but the head.
@@ -118,7 +118,7 @@ func (s *Store) retire(foot int, charged int64) {
 func (s *Store) begin() error {
 	size := s.opt.segmentSize()
 	s.mu.Lock()
-	over := s.used+int64(size) > s.opt.segmentBytes()
+	over := s.used-s.spareCharged+int64(size) > s.opt.segmentBytes()
 	st := s.standingLocked()
 	s.mu.Unlock()
 	if over && !s.shrink {
@@ -126,6 +126,10 @@ func (s *Store) begin() error {
 	}
 	s.segments++
 	no := segNo(s.boot, s.segments)
+	recycled, err := s.takeSpare(no)
+	if err != nil {
+		return fmt.Errorf("new segment: %w", err)
+	}
 	f, err := s.opt.FS.Open(s.segPath(no), true)
 	if err != nil {
 		return fmt.Errorf("new segment: %w", err)
@@ -137,7 +141,7 @@ func (s *Store) begin() error {
 	h := newHead(g, f, size)
 	h.buf = append(h.buf, putSegHead(no, s.salt)...)
 	h.raw(kindState, st.put(nil))
-	h.fresh = true
+	h.fresh = !recycled
 	s.head = h
 	s.mu.Lock()
 	s.segs = append(slices.Clone(s.segs), g)
@@ -175,6 +179,10 @@ func (s *Store) abandon() {
 func (s *Store) drop(g *segment) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.dropLocked(g)
+}
+
+func (s *Store) dropLocked(g *segment) {
 	if !slices.Contains(s.segs, g) {
 		return
 	}
@@ -215,10 +223,9 @@ func (s *Store) reclaim(g *segment, why Reason, pos int) error {
 	if err := s.sync(pos); err != nil {
 		return err
 	}
-	if err := s.opt.FS.Remove(s.segPath(g.no)); err != nil && !isNotExist(err) {
-		return fmt.Errorf("remove %s: %w", segName(g.no), err)
+	if err := s.giveUp(g); err != nil {
+		return err
 	}
-	s.drop(g)
 	s.mu.Lock()
 	st := s.standingLocked()
 	s.noteGone(&st, g, why, gone)

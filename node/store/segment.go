@@ -30,6 +30,8 @@ type segment struct {
 	readings    uint32 // carried ones included
 	newest      uint32 // topics whose newest reading lies here
 	bits        []uint64
+	readers     int  // that have its file open
+	gone        bool // its file is another segment's now
 }
 
 // A segment's number is the run that began it, and its place in that run: no

@@ -6,7 +6,6 @@ import (
 	"io"
 	"math/bits"
 	"slices"
-	"sync"
 )
 
 // segReader reads one segment's file with small reads where the footer leads,
@@ -16,7 +15,8 @@ type segReader struct {
 	end    int // of its records
 	foot   int // its footer, 0 = none
 	f      File
-	pool   *sync.Pool
+	s      *Store
+	seg    *segment
 	defs   []headDef // of the head, which has no footer
 	inHead bool
 	counts [3]int // topics, readings, streams of the footer; 0 = no footer
@@ -39,29 +39,45 @@ var errGone = errors.New("store: the segment is gone")
 var errUnreadable = errors.New("store: unreadable")
 
 func (s *Store) openSeg(g *segment) (*segReader, error) {
-	f, err := s.opt.FS.Open(s.segPath(g.no), false)
-	if isNotExist(err) {
+	s.mu.Lock()
+	if g.gone {
+		s.mu.Unlock()
 		return nil, errGone
 	}
+	g.readers++
+	s.mu.Unlock()
+	f, err := s.opt.FS.Open(s.segPath(g.no), false)
 	if err != nil {
+		s.leave(g)
+		if isNotExist(err) {
+			return nil, errGone
+		}
 		return nil, err
 	}
 	r, _ := s.segReaders.Get().(*segReader)
 	if r == nil {
 		r = &segReader{known: map[uint32]stream{}}
 	}
-	r.pool, r.f, r.key = &s.segReaders, f, g.key
+	r.s, r.seg, r.f, r.key = s, g, f, g.key
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	r.end, r.foot = g.end, g.foot
 	return r, nil
 }
 
+// leave says that one reader of g less has its file open.
+func (s *Store) leave(g *segment) {
+	s.mu.Lock()
+	g.readers--
+	s.mu.Unlock()
+}
+
 // close gives the reader back: what it handed out is void from here on.
 func (r *segReader) close() {
 	_ = r.f.Close()
+	r.s.leave(r.seg)
 	clear(r.known)
-	pool := r.pool
+	pool := &r.s.segReaders
 	*r = segReader{known: r.known, win: window{buf: r.win.buf[:0]}, aux: window{buf: r.aux.buf[:0]}}
 	pool.Put(r)
 }

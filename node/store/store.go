@@ -25,40 +25,41 @@ type Store struct {
 	synced, failed atomic.Uint64
 
 	// guarded by mu, which is never held over I/O
-	mu       sync.Mutex
-	byName   map[string]*topic
-	table    []*topic // by number
-	free     []uint32
-	buried   []uint32 // numbers of forgotten topics that the head may still name
-	live     int64    // bytes of the newest records of all topics
-	place    Place    // the newest given
-	pending  []byte   // what waits for the writer
-	inflight []byte   // what the writer has taken; it alone swaps the two
-	flown    int      // of inflight, what is committed
-	waits    bool     // something has waited since then
-	since    time.Duration
-	segs     []*segment // oldest first; the head is the last. Replaced, never changed
-	index    []headRec  // committed readings of the head
-	defs     []headDef
-	indexOf  *segment // the head that index belongs to
-	used     int64    // bytes of the bound that segments take
-	state    State
-	refusal  *codec.Error  // what readings are refused with in trouble
-	turned   chan struct{} // closed after the writer's turn
-	stats    Stats
-	cursors  map[cursorKey]*cursor
-	acks     int
-	notes    int  // bytes of all cursors' notes
-	moved    bool // a cursor has changed
-	ending   bool // the end of a cursor was put
-	closing  bool
-	closed   bool
-	jumps    []jump
-	lost     []lostRange
-	cuts     []cut // replaced, never changed
-	devices  map[string]*device
-	samples  []sample // when which place was given, for Age
-	hint     logHint
+	mu           sync.Mutex
+	byName       map[string]*topic
+	table        []*topic // by number
+	free         []uint32
+	buried       []uint32 // numbers of forgotten topics that the head may still name
+	live         int64    // bytes of the newest records of all topics
+	place        Place    // the newest given
+	pending      []byte   // what waits for the writer
+	inflight     []byte   // what the writer has taken; it alone swaps the two
+	flown        int      // of inflight, what is committed
+	waits        bool     // something has waited since then
+	since        time.Duration
+	segs         []*segment // oldest first; the head is the last. Replaced, never changed
+	index        []headRec  // committed readings of the head
+	defs         []headDef
+	indexOf      *segment // the head that index belongs to
+	used         int64    // bytes of the bound that segments take, and the spare one
+	spareCharged int64    // of used, the spare file; 0 = there is none
+	state        State
+	refusal      *codec.Error  // what readings are refused with in trouble
+	turned       chan struct{} // closed after the writer's turn
+	stats        Stats
+	cursors      map[cursorKey]*cursor
+	acks         int
+	notes        int  // bytes of all cursors' notes
+	moved        bool // a cursor has changed
+	ending       bool // the end of a cursor was put
+	closing      bool
+	closed       bool
+	jumps        []jump
+	lost         []lostRange
+	cuts         []cut // replaced, never changed
+	devices      map[string]*device
+	samples      []sample // when which place was given, for Age
+	hint         logHint
 
 	segReaders sync.Pool // *segReader with their buffers
 

@@ -79,6 +79,11 @@ func Verify(dir string, fs FS) (*Report, error) {
 			v.rep.Damage = append(v.rep.Damage, Damage{name, 0, int(e.Size), err.Error()})
 			continue
 		}
+		if f, err := fs.Open(name, false); isNotExist(err) {
+			continue // and may have written over it meanwhile
+		} else if err == nil {
+			_ = f.Close()
+		}
 		no, _ := parseSegName(e.Name)
 		v.segment(name, keyOf(s.salt, no), no, buf, i == len(list)-1)
 	}

@@ -359,5 +359,9 @@ func (s *Store) putClean() error {
 	}
 	s.putState(nil)
 	s.head.raw(kindClean, nil)
-	return s.sync(s.flown)
+	if err := s.flush(); err != nil {
+		return err
+	}
+	// What a recycled file holds behind the mark would look like a torn tail.
+	return errors.Join(s.head.f.Truncate(int64(s.head.base)), s.sync(s.flown))
 }
