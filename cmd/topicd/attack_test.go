@@ -89,10 +89,7 @@ var attacks = []attack{
 
 func TestAttack(t *testing.T) {
 	processes(t)
-	mqtt := freePort(t)
-	s := newSiege(t, nil, "--mqtt-listen", mqtt)
-	s.h.mqtt = mqtt
-	s.besiege(t, append(attacks[:len(attacks)-1:len(attacks)-1], append(mqttAttacks, attacks[len(attacks)-1])...))
+	newSiege(t, nil).besiege(t, attacks)
 }
 
 // TestAttackDurable: the same hub with topics on disk.

@@ -175,6 +175,7 @@ func (s *siege) mqttTakeOver() {
 func (s *siege) mqttShares() {
 	s.during(8, func(k int, over func() bool) {
 		c := s.mqtt(fmt.Sprintf("127.0.9.%d", k+40), fmt.Sprint("shares", k), packet.V5)
+		_ = c.SetDeadline(time.Now().Add(s.lasts() + time.Second)) // it is left unread until it has paid for them
 		sub, unsub := filters(30, func(i int) string { return fmt.Sprintf("$share/%d-%d/+/#", k, i) })
 		for !over() {
 			if _, err := c.Write(sub); err != nil || s.packet(c) == nil {
