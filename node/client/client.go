@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"topicd/codec"
+	"topicd/node/pause"
 )
 
 // Options say whom to connect to and how. URL must be set; the zero value of
@@ -205,7 +206,7 @@ func (c *Client) runLoop(conn *conn) {
 				return
 			}
 			c.opt.OnState(Offline, err)
-			if !c.wait(max(c.backoff(attempt), retry)) {
+			if !pause.For(c.life, max(c.backoff(attempt), retry)) {
 				continue
 			}
 			conn, err = c.connect(c.life)
@@ -229,18 +230,6 @@ func (c *Client) backoff(attempt int) time.Duration {
 		}
 	}
 	return d/2 + rand.N(d/2+1)
-}
-
-// wait reports whether d passed before Close.
-func (c *Client) wait(d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-c.life.Done():
-		return false
-	}
 }
 
 func (c *Client) isClosed() bool {

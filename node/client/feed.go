@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"topicd/codec"
+	"topicd/node/pause"
 )
 
 // Feed publishes many readings in order, each to what Topic is then. It is used from
@@ -89,7 +90,7 @@ func (f *Feed) Lines(ctx context.Context, name string, r io.Reader) error {
 
 // One publishes one reading: what is JSON as that, anything else as a string.
 func (f *Feed) One(ctx context.Context, text []byte) error {
-	if f.Every > 0 && f.done > 0 && !pause(ctx, f.Every) {
+	if f.Every > 0 && f.done > 0 && !pause.For(ctx, f.Every) {
 		return ctx.Err()
 	}
 	f.done++
@@ -134,7 +135,7 @@ func (f *Feed) send(ctx context.Context, body Body) error {
 		if !errors.Is(err, ErrOffline) {
 			return err
 		}
-		if !pause(ctx, 100*time.Millisecond) {
+		if !pause.For(ctx, 100*time.Millisecond) {
 			return ctx.Err()
 		}
 	}
@@ -159,7 +160,7 @@ func (f *Feed) settle(ctx context.Context, n int) error {
 		_, err := s.p.Wait(ctx)
 		var e *codec.Error
 		for errors.As(err, &e) && e.Code == codec.CodeTooFast {
-			if !pause(ctx, time.Duration(max(e.Retry, 10))*time.Millisecond) {
+			if !pause.For(ctx, time.Duration(max(e.Retry, 10))*time.Millisecond) {
 				return ctx.Err()
 			}
 			_, err = f.Conn.Publish(ctx, s.topic, s.body)
@@ -169,16 +170,4 @@ func (f *Feed) settle(ctx context.Context, n int) error {
 		}
 	}
 	return nil
-}
-
-// pause reports whether d passed before ctx ended.
-func pause(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }

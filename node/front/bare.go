@@ -8,6 +8,7 @@ import (
 
 	"topicd/node"
 	"topicd/node/access"
+	"topicd/node/pause"
 )
 
 // serveBare lets connections in that are no HTTP: counted and encrypted as all,
@@ -21,7 +22,7 @@ func (f *Front) serveBare(e *endpoint, take func(net.Conn, node.Arrival)) error 
 		switch {
 		case err == nil:
 		case errors.As(err, &passing) && passing.Temporary(): // too many open files, say
-			if !f.pause(50 * time.Millisecond) {
+			if !pause.For(f.ctx, 50*time.Millisecond) {
 				return err
 			}
 			continue
@@ -54,16 +55,4 @@ func (f *Front) hand(c net.Conn, e *endpoint, take func(net.Conn, node.Arrival))
 	addr := c.RemoteAddr().String()
 	rights, _ := f.in.Gate.Judge(access.Source{Addr: access.Addr(addr)}, "") // refuses tokens only
 	take(c, node.Arrival{Addr: addr, Port: e.port(), Dialect: e.dialect, Rights: rights})
-}
-
-// pause reports whether d passed before Close.
-func (f *Front) pause(d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-f.ctx.Done():
-		return false
-	}
 }

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"syscall"
 	"time"
+
+	"topicd/node/pause"
 )
 
 // Addresses come and go: at the boot of a board one is not there until somebody
@@ -64,7 +66,7 @@ func (f *Front) Bind(plain, encrypted []string) error {
 			return nil // the hub runs, and is reached when the address comes
 		case !passing(err), time.Since(began) > bindHeld:
 			return &BindError{f.waiting[0].addr, err}
-		case !f.pause(100 * time.Millisecond):
+		case !pause.For(f.ctx, 100*time.Millisecond):
 			return nil
 		}
 	}
@@ -117,7 +119,7 @@ func (f *Front) served(i int) {
 
 // waitLoop tries the addresses that could not be served, until all are.
 func (f *Front) waitLoop() {
-	for len(f.waiting) > 0 && f.pause(f.again) {
+	for len(f.waiting) > 0 && pause.For(f.ctx, f.again) {
 		for i := len(f.waiting) - 1; i >= 0; i-- {
 			if f.take(f.waiting[i]) == nil {
 				f.served(i)

@@ -10,6 +10,7 @@ import (
 
 	"topicd/codec"
 	"topicd/node"
+	"topicd/node/pause"
 )
 
 // Every is the time between two rounds of this board's sensors: soon
@@ -53,7 +54,7 @@ func Publish(ctx context.Context, hub *node.Hub, host string, log *slog.Logger) 
 				log.Debug("sensors skipped", "count", n, "first", sum.Skipped[0].Path, "reason", sum.Skipped[0].Reason)
 			}
 		}
-		if !pause(ctx, Every) {
+		if !pause.For(ctx, Every) {
 			return
 		}
 	}

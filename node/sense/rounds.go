@@ -3,6 +3,8 @@ package sense
 import (
 	"context"
 	"time"
+
+	"topicd/node/pause"
 )
 
 // Rounds reads the board once, or until ctx ends, and hands on every reading.
@@ -10,7 +12,7 @@ import (
 func (b *Board) Rounds(ctx context.Context, watch bool, every time.Duration, emit func(Reading) error) error {
 	if !watch {
 		b.Read(ctx, func(Reading) {})
-		pause(ctx, 200*time.Millisecond)
+		pause.For(ctx, 200*time.Millisecond)
 	}
 	for {
 		var err error
@@ -22,20 +24,8 @@ func (b *Board) Rounds(ctx context.Context, watch bool, every time.Duration, emi
 		if err != nil || !watch {
 			return err
 		}
-		if !pause(ctx, every) {
+		if !pause.For(ctx, every) {
 			return nil
 		}
-	}
-}
-
-// pause reports whether d passed before ctx ended.
-func pause(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
 	}
 }

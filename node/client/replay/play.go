@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"topicd/node/client"
+	"topicd/node/pause"
 )
 
 // Player publishes rows again, with the gaps in which they came.
@@ -25,10 +26,8 @@ func (p *Player) Once(ctx context.Context) error {
 				if err := p.Feed.End(ctx); err != nil { // nothing stays under way while nothing is to be done
 					return err
 				}
-				select {
-				case <-ctx.Done():
+				if !pause.For(ctx, wait) {
 					return ctx.Err()
-				case <-time.After(wait):
 				}
 			}
 		}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"topicd/node/client"
+	"topicd/node/pause"
 )
 
 // Watch asks a hub for its topics and clients, round by round, and shows them.
@@ -49,10 +50,8 @@ func (w *Watch) JSON(ctx context.Context, out io.Writer) error {
 		if n+1 == w.Count && w.Count > 0 {
 			return nil
 		}
-		select {
-		case <-ctx.Done():
+		if !pause.For(ctx, w.Every) {
 			return ctx.Err()
-		case <-time.After(w.Every):
 		}
 	}
 	return nil
