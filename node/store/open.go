@@ -100,19 +100,25 @@ func (s *Store) recover() error {
 	return nil
 }
 
+// begins reads into b what a segment begins with, nothing where it cannot be read.
+func (s *Store) begins(e Entry, b []byte) (no uint64, _ []byte) {
+	no, _ = parseSegName(e.Name)
+	f, err := s.opt.FS.Open(s.segPath(no), false)
+	if err != nil {
+		return no, nil
+	}
+	n, _ := f.ReadAt(b, 0)
+	_ = f.Close()
+	return no, b[:n]
+}
+
 // findSalt takes the store's salt from the first header that is whole. Where
 // none is left the log cannot be read and a new one begins.
 func (s *Store) findSalt(segs []Entry) {
 	b := make([]byte, segStart)
 	for _, e := range segs {
-		no, _ := parseSegName(e.Name)
-		f, err := s.opt.FS.Open(s.segPath(no), false)
-		if err != nil {
-			continue
-		}
-		n, _ := f.ReadAt(b, 0)
-		_ = f.Close()
-		if salt, ok := segSalt(b[:n], no); ok {
+		no, b := s.begins(e, b)
+		if salt, ok := segSalt(b, no); ok {
 			s.salt = salt
 			return
 		}
@@ -125,14 +131,8 @@ func (s *Store) findCuts(segs []Entry) map[uint64]int {
 	cuts := map[uint64]int{}
 	b := make([]byte, block)
 	for _, e := range segs {
-		no, _ := parseSegName(e.Name)
-		f, err := s.opt.FS.Open(s.segPath(no), false)
-		if err != nil {
-			continue
-		}
-		n, _ := f.ReadAt(b, 0)
-		_ = f.Close()
-		kind, payload, _ := keyOf(s.salt, no).record(b[:n], min(segStart, n), segStart)
+		no, b := s.begins(e, b)
+		kind, payload, _ := keyOf(s.salt, no).record(b, min(segStart, len(b)), segStart)
 		if st, ok := parseStanding(payload); kind == kindState && ok {
 			for _, c := range st.cuts {
 				cuts[c.no] = c.end

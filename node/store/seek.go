@@ -19,19 +19,27 @@ func again(look func(*topicView) (uint64, error)) (uint64, error) {
 	}
 }
 
-func (s *Store) last(name string, n int, v *topicView) (uint64, error) {
-	var waiting []uint64
+// look takes what there is of a topic, and its readings that wait for the disk; false:
+// there is no such topic.
+func (s *Store) look(name string, v *topicView, waiting func(*Reading) bool) bool {
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	t := s.byName[name]
 	if t == nil {
-		s.mu.Unlock()
-		return 0, nil
+		return false
 	}
 	s.viewLocked(t, v, 0)
 	if t.last > t.stored {
-		s.eachPending(t, func(rd *Reading) bool { waiting = append(waiting, rd.Seq); return true })
+		s.eachPending(t, waiting)
 	}
-	s.mu.Unlock()
+	return true
+}
+
+func (s *Store) last(name string, n int, v *topicView) (uint64, error) {
+	var waiting []uint64
+	if !s.look(name, v, func(rd *Reading) bool { waiting = append(waiting, rd.Seq); return true }) {
+		return 0, nil
+	}
 	n = max(n, 1)
 	if k := len(waiting); k >= n {
 		return waiting[k-n], nil
@@ -93,22 +101,15 @@ func (s *Store) Since(name string, ts int64) (uint64, error) {
 
 func (s *Store) firstSince(name string, ts int64, v *topicView) (uint64, error) {
 	var waiting uint64
-	s.mu.Lock()
-	t := s.byName[name]
-	if t == nil {
-		s.mu.Unlock()
+	there := s.look(name, v, func(rd *Reading) bool {
+		if rd.TS >= ts {
+			waiting = rd.Seq
+		}
+		return waiting == 0
+	})
+	if !there {
 		return 0, nil
 	}
-	s.viewLocked(t, v, 0)
-	if t.last > t.stored {
-		s.eachPending(t, func(rd *Reading) bool {
-			if rd.TS >= ts {
-				waiting = rd.Seq
-			}
-			return waiting == 0
-		})
-	}
-	s.mu.Unlock()
 	for _, g := range v.segs {
 		if g.maxTS < ts {
 			continue
