@@ -19,6 +19,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"topicd/node/nodetest"
 )
 
 // The lab is a bridge with hosts on it, each in a network, mount and host name
@@ -216,25 +218,8 @@ type hubProc struct {
 	cmd   *exec.Cmd
 	stdin io.WriteCloser
 	out   *bufio.Reader
-	errs  *safeBuffer
+	errs  *nodetest.Buffer
 	once  sync.Once
-}
-
-type safeBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (s *safeBuffer) Write(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.Write(p)
-}
-
-func (s *safeBuffer) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.String()
 }
 
 // role makes the command that runs this test binary in a role.
@@ -259,7 +244,7 @@ func (h *host) hub(s Service) *hubProc { return h.hubRole("hub", s) }
 // hubRole starts a process that runs until its input is closed.
 func (h *host) hubRole(role string, s any) *hubProc {
 	h.t.Helper()
-	p := &hubProc{h: h, cmd: h.role(role, s), errs: &safeBuffer{}}
+	p := &hubProc{h: h, cmd: h.role(role, s), errs: &nodetest.Buffer{}}
 	var err error
 	if p.stdin, err = p.cmd.StdinPipe(); err != nil {
 		h.t.Fatal(err)

@@ -10,6 +10,8 @@ import (
 
 	"github.com/miekg/dns"
 	"golang.org/x/net/ipv4"
+
+	"topicd/node/nodetest"
 )
 
 // seen is a packet on the wire.
@@ -163,7 +165,7 @@ func (h *host) python() func() string {
 		}
 		h.t.Skip("needs python3-zeroconf")
 	}
-	out := &safeBuffer{}
+	out := &nodetest.Buffer{}
 	c := h.cmd("/usr/bin/python3", "-c", pythonWatch)
 	c.Stdout, c.Stderr = out, out
 	h.start(c)
@@ -174,7 +176,7 @@ func (h *host) python() func() string {
 // avahiWatch runs avahi-browse on the host until the lab ends.
 func (h *host) avahiWatch() func() string {
 	h.t.Helper()
-	out := &safeBuffer{}
+	out := &nodetest.Buffer{}
 	c := h.cmd("avahi-browse", "-rp", "_topicd._tcp")
 	c.Stdout, c.Stderr = out, out
 	h.start(c)

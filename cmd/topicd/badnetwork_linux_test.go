@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"topicd/node/nodetest"
 )
 
 // cable carries packets between two boxes as a bad network does: late, out of
@@ -75,12 +77,12 @@ func (c *cable) carry(from, to *os.File) {
 }
 
 // inBox starts topicd in a box.
-func (b *box) inBox(in io.Reader, args ...string) (cmd *exec.Cmd, out, errs *noted) {
+func (b *box) inBox(in io.Reader, args ...string) (cmd *exec.Cmd, out, errs *nodetest.Buffer) {
 	b.t.Helper()
 	cmd = exec.Command("nsenter", append([]string{"--net=" + b.ns}, args...)...)
 	cmd.Env = append(os.Environ(), "HOME="+b.t.TempDir())
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	out, errs = &noted{}, &noted{}
+	out, errs = &nodetest.Buffer{}, &nodetest.Buffer{}
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = in, out, errs
 	if err := cmd.Start(); err != nil {
 		b.t.Fatal(err)
@@ -129,7 +131,7 @@ func TestBadNetwork(t *testing.T) {
 
 	const n = 120
 	var pubs [4]*exec.Cmd
-	var said [4]*noted
+	var said [4]*nodetest.Buffer
 	for i := range pubs { // three devices in the field, and one at the gateway that says much
 		where, topic := field, fmt.Sprintf("field/%d", i)
 		if i == 3 {
@@ -189,7 +191,7 @@ func TestBadNetwork(t *testing.T) {
 
 // counted is how many readings of each topic a reader has got or been told it had
 // lost. Their numbers must rise and make up for it.
-func counted(t *testing.T, out *noted) map[string]int {
+func counted(t *testing.T, out *nodetest.Buffer) map[string]int {
 	t.Helper()
 	sum := map[string]int{}
 	lines := strings.Split(out.String(), "\n")

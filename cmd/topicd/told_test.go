@@ -1,37 +1,19 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"io"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
+
+	"topicd/node/nodetest"
 )
 
-// noted is what a hub logs.
-type noted struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (n *noted) Write(p []byte) (int, error) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return n.b.Write(p)
-}
-
-func (n *noted) String() string {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return n.b.String()
-}
-
 // serveNoted is serveGuarded with its log.
-func serveNoted(t *testing.T, flags ...string) (*guarded, *noted) {
+func serveNoted(t *testing.T, flags ...string) (*guarded, *nodetest.Buffer) {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "admin")
 	if err := os.WriteFile(file, []byte(testAdmin+"\n"), 0o600); err != nil {
@@ -39,7 +21,7 @@ func serveNoted(t *testing.T, flags ...string) (*guarded, *noted) {
 	}
 	r, w := io.Pipe()
 	ctx, stop := context.WithCancel(context.Background())
-	log := &noted{}
+	log := &nodetest.Buffer{}
 	a := &app{in: strings.NewReader(""), out: w, err: log, getenv: func(string) string { return "" }}
 	done := make(chan int, 1)
 	args := []string{"serve", "--listen", "127.0.0.1:0", "--mdns=off", "--sense=off", "--state", t.TempDir(), "--admin-token-file", file}

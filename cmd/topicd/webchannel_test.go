@@ -7,9 +7,10 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
+
+	"topicd/node/nodetest"
 )
 
 const (
@@ -136,7 +137,7 @@ func scene(t *testing.T, file string, fits func(out string) bool) {
 	t.Helper()
 	cmd := exec.Command(qmlscene, file)
 	cmd.Env = append(os.Environ(), "QT_QPA_PLATFORM=offscreen", "QT_QUICK_BACKEND=software", "XDG_RUNTIME_DIR="+t.TempDir(), "QT_LOGGING_TO_CONSOLE=1")
-	out := new(lockedBuffer)
+	out := new(nodetest.Buffer)
 	cmd.Stdout, cmd.Stderr = out, out
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -199,22 +200,4 @@ func TestWebChannelDocs(t *testing.T) {
 	}
 	edit(t, file, "ws://gateway:22345", "ws://"+h.addr, "    id: label\n", "    id: label\n    onTextChanged: console.log(text)\n")
 	scene(t, file, func(out string) bool { return strings.Contains(out, "greenhouse/1/temp: 21.5 Cel") })
-}
-
-// lockedBuffer is what a program has said so far.
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
 }

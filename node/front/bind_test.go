@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/http"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -18,25 +17,8 @@ import (
 	"topicd/codec"
 	"topicd/node"
 	"topicd/node/access"
+	"topicd/node/nodetest"
 )
-
-// noted is a log.
-type noted struct {
-	mu sync.Mutex
-	b  strings.Builder
-}
-
-func (n *noted) Write(p []byte) (int, error) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return n.b.Write(p)
-}
-
-func (n *noted) String() string {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return n.b.String()
-}
 
 func inside(t *testing.T) Inside {
 	t.Helper()
@@ -78,7 +60,7 @@ func TestAddressesAreWaitedFor(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer held.Close()
-	var log noted
+	var log nodetest.Buffer
 	f := New(Options{Sessions: 10, Log: slog.New(slog.NewTextHandler(&log, nil))})
 	f.again = 10 * time.Millisecond
 	if err := f.Bind([]string{"192.0.2.77:22345", held.Addr().String(), "127.0.0.1:0"}, nil); err != nil {

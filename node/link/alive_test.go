@@ -1,16 +1,15 @@
 package link_test
 
 import (
-	"bytes"
 	"log/slog"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/gorilla/websocket"
 
 	"topicd/node"
+	"topicd/node/nodetest"
 )
 
 // TestKeepAlive: peers are pinged; who answers stays, who does not goes within
@@ -19,7 +18,7 @@ func TestKeepAlive(t *testing.T) {
 	t.Parallel()
 	const alive = 3500 * time.Millisecond
 	eachReader(t, func(t *testing.T, reader string) {
-		var log lockedText
+		var log nodetest.Buffer
 		s := serve(t, withEcho(options{Reader: reader, Ping: time.Second, Dead: 2 * time.Second, Log: slog.New(slog.NewTextHandler(&log, nil))}), node.Options{})
 		dead := s.dial()
 		gone := make(chan time.Duration, 1)
@@ -169,22 +168,4 @@ type reading struct {
 	Topic     any // a name, or in an ok a number
 	Seq, Drop uint64
 	Data      any
-}
-
-// lockedText is what several goroutines wrote.
-type lockedText struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedText) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedText) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
 }
