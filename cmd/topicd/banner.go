@@ -29,6 +29,7 @@ type worst struct {
 	node.Worst
 	connections int64 // buffers of the transport
 	store       int64 // of durable topics
+	ha          int64 // what Home Assistant is told
 	program     int64 // the runtime and everything else
 }
 
@@ -44,10 +45,11 @@ func (s *server) worst() worst {
 		store:       s.set.storeWorst(o.Topics),
 		connections: s.set.link().Worst(s.set.sessions),
 		program:     programBase,
+		ha:          s.set.homeAssistantWorst(),
 	}
 }
 
-func (w worst) total() int64 { return w.Total() + w.connections + w.store + w.program }
+func (w worst) total() int64 { return w.Total() + w.connections + w.store + w.ha + w.program }
 
 // heap is the part of it that the collector sees.
 func (w worst) heap() int64 { return w.total() - w.Arena }

@@ -88,7 +88,7 @@ func (s setter) UnmarshalTOML(v any) error { return s(v) }
 type table = map[string]toml.Primitive
 
 // file takes the settings that neither the command line nor the environment
-// gave. Its keys are the flags, [limits], [join], [eds], [store], [uplink], [center] and
+// gave. Its keys are the flags, [limits], [join], [eds], [store], [mqtt], [uplink], [center] and
 // one [topic."NAME"] per static topic.
 func (s *settings) file(text string) error {
 	var top table
@@ -112,6 +112,8 @@ func (s *settings) file(text string) error {
 			err = tableInto(md, top[key], part(s.sets.eds, "eds-"))
 		case "store":
 			err = tableInto(md, top[key], part(s.sets.store, "store-"))
+		case "mqtt":
+			err = tableInto(md, top[key], part(s.sets.mqtt, "mqtt-"))
 		case "uplink":
 			err = tableInto(md, top[key], servers(part, s.sets.uplink, "uplink"))
 		case "center":

@@ -60,6 +60,7 @@ func TestSettingsPage(t *testing.T) {
 		{"top", "", s.sets.top},
 		{"limits", "", s.sets.limits},
 		{"store", "store-", s.sets.store},
+		{"mqtt", "mqtt-", s.sets.mqtt},
 		{"join", "join-", s.sets.join},
 		{"uplink", "uplink-", s.sets.uplink},
 		{"center", "from-nats-", s.sets.center},
@@ -131,6 +132,7 @@ func TestMemoryFormula(t *testing.T) {
 		{"+ connections × 16 subscriptions", w.Subscriptions},
 		{"+ memory / 2 ", w.Ready},
 		{"+ durable topics ", w.store},
+		{"+ Home Assistant ", w.ha},
 		{"+ 16 MiB ", w.program},
 		{"", w.total()},
 	} {

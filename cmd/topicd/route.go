@@ -46,6 +46,7 @@ func (s *server) native() native.Config {
 
 func (s *server) mqtt() mqtt.Config {
 	c := mqtt.Config{Hub: s.hub, Door: s.gate, Version: version, MaxPacket: int(s.set.maxFrame)}
+	c.Values = s.set.mqttPayload == "value"
 	if s.disk != nil {
 		c.Archive = s.disk
 	}

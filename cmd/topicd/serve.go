@@ -22,6 +22,7 @@ import (
 	"topicd/node/dialect"
 	"topicd/node/durable"
 	"topicd/node/front"
+	"topicd/node/homeassistant"
 	"topicd/node/link"
 	"topicd/node/link/ws"
 	"topicd/node/sense"
@@ -72,6 +73,7 @@ type server struct {
 	told     access.Told
 	admin    adminToken
 	router   *dialect.Router
+	ha       *homeassistant.Service // nil: off
 	link     *link.Server
 	sockets  *ws.Server // WebSockets
 	web      *web.Server
@@ -184,6 +186,9 @@ func (s *server) start() (err error) {
 		return err
 	}
 	s.openUplink()
+	if s.set.homeAssistant != "off" {
+		s.ha = homeassistant.New(s.homeAssistant())
+	}
 	if err := s.openInside(); err != nil {
 		return err
 	}

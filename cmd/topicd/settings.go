@@ -50,6 +50,7 @@ type settings struct {
 	tlsListen  []string
 
 	mqttListen, mqttTLSListen []string
+	mqttPayload               string
 	homeAssistant             string
 
 	sessions, topics, subs, rate int
@@ -79,7 +80,7 @@ type settings struct {
 }
 
 // sections are the flags by where the file has them.
-type sections struct{ top, limits, join, eds, store, uplink, center *pflag.FlagSet }
+type sections struct{ top, limits, join, eds, store, mqtt, uplink, center *pflag.FlagSet }
 
 // topicSetting declares a static topic.
 type topicSetting struct {
@@ -102,8 +103,8 @@ func newSettings() *settings {
 		sessions: 1024, subs: 256, rate: 10_000, byteRate: 16 << 20,
 		perAddress: 64, requests: 1000, pings: 20, sessionTopics: 4096, header: 5 * time.Second, idle: 30 * time.Second,
 		keep: 10 * time.Minute, stale: time.Minute,
-		homeAssistant: "auto",
-		access:        access.LAN, tls: "off", joined: access.Patterns{Publish: []string{"#"}, Subscribe: []string{"#"}},
+		homeAssistant: "auto", mqttPayload: "json",
+		access: access.LAN, tls: "off", joined: access.Patterns{Publish: []string{"#"}, Subscribe: []string{"#"}},
 		static: map[string]*topicSetting{},
 		store:  storeSettings{bytes: store.DefaultBytes, sync: store.DefaultSync, forget: store.DefaultForget},
 		uplink: uplinkSettings{enc: "json"},
@@ -121,7 +122,7 @@ func (s *settings) flags(fs *pflag.FlagSet) {
 		fs.AddFlagSet(part)
 		return part
 	}
-	s.sets = sections{set(s.topFlags), set(s.limitFlags), set(s.joinFlags), set(s.mws.edsFlags), set(s.storeFlags), set(s.uplink.flags), set(s.center.centerFlags)}
+	s.sets = sections{set(s.topFlags), set(s.limitFlags), set(s.joinFlags), set(s.mws.edsFlags), set(s.storeFlags), set(s.mqttFlags), set(s.uplink.flags), set(s.center.centerFlags)}
 }
 
 // topFlags are the keys at the top of the file.
@@ -180,6 +181,11 @@ func (s *settings) storeFlags(fs *pflag.FlagSet) {
 	fs.Var(span{&s.store.age}, "store-age", "durable readings go after so long; 0 = when there is no room")
 	fs.Var(span{&s.store.sync}, "store-sync", "a durable reading waits at most so long for its fsync, and its publisher for the answer; 0 = none")
 	fs.Var(span{&s.store.forget}, "store-forget", "a durable subscription that nobody came back to for so long ends")
+}
+
+// mqttFlags are the keys of the file's [mqtt], without mqtt- there.
+func (s *settings) mqttFlags(fs *pflag.FlagSet) {
+	fs.Var(choice{&s.mqttPayload, "json|value"}, "mqtt-payload", "what MQTT's subscribers get of a SenML record with a number that others published: the record, or the bare number")
 }
 
 // joinFlags are the keys of the file's [join], without join- there: what a device

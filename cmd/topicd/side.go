@@ -24,8 +24,7 @@ func (s *server) startSide() {
 	addresses := len(s.front.Listeners())
 	s.side.Go(func() { s.manager.Run(ctx, s.hub, probe, addresses, s.log) })
 	if s.set.homeAssistant != "off" {
-		ha := homeassistant.New(s.homeAssistant())
-		s.side.Go(func() { ha.Run(ctx) })
+		s.side.Go(func() { s.ha.Run(ctx) })
 	}
 	if s.set.sense {
 		s.side.Go(func() { sense.Publish(ctx, s.hub, sense.HostName(), s.log) })
@@ -46,9 +45,17 @@ func (s *server) startSide() {
 	}, s.log)
 }
 
+// homeAssistantWorst is the most memory that telling Home Assistant takes.
+func (s *settings) homeAssistantWorst() int64 {
+	if s.homeAssistant == "off" {
+		return 0
+	}
+	return homeassistant.Worst
+}
+
 // homeAssistant is how Home Assistant is told of sensors.
 func (s *server) homeAssistant() homeassistant.Options {
-	o := homeassistant.Options{Hub: s.hub, Version: version, Log: s.log}
+	o := homeassistant.Options{Hub: s.hub, Version: version, Log: s.log, Values: s.set.mqttPayload == "value"}
 	switch v := s.set.homeAssistant; v {
 	case "auto":
 	case "on":

@@ -133,5 +133,5 @@ func (s *server) uplinkMetrics(b []byte) []byte {
 		st := s.feed.Status()
 		b = st.AppendMetrics(b)
 	}
-	return b
+	return s.ha.AppendMetrics(b)
 }

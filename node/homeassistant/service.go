@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"math/rand/v2"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -18,6 +19,7 @@ type Options struct {
 	Prefix  string // of Home Assistant's discovery; default homeassistant
 	Always  bool   // from the start; else once somebody asks for something below Prefix
 	Version string // of the program
+	Values  bool   // MQTT's subscribers get a record's bare number, but of what MQTT published
 	Log     *slog.Logger
 }
 
@@ -30,6 +32,10 @@ const (
 	maxBody   = 8 << 10 // a larger reading is no measurement
 )
 
+// Worst is the most memory that it takes, about: what it has seen, and as much that it
+// has told and is about to tell.
+const Worst = 2 * maxBytes
+
 // Times, in milliseconds of the hub's clock.
 const (
 	dormant  = 2_000  // between two looks whether somebody asks
@@ -40,13 +46,15 @@ const (
 	jitter   = 1_500  // at most, before everything is sent again
 )
 
-// Service publishes the configurations. All but left is owned by Run's goroutine.
+// Service publishes the configurations. All but the atomics is owned by Run's goroutine.
 type Service struct {
 	opt  Options
 	hub  *node.Hub
 	wake chan struct{}
 	cut  atomic.Bool
 	left atomic.Int64
+	told atomic.Int64 // sensors
+	size atomic.Int64 // what they take
 
 	sess    *node.Session
 	turn    *node.Turn
@@ -88,6 +96,24 @@ func New(o Options) *Service {
 
 // Left is how many sensors there was no room for.
 func (s *Service) Left() int64 { return s.left.Load() }
+
+// AppendMetrics appends what it tells of itself in Prometheus' format: how many
+// sensors it tells of, what they take, and how many there was no room for.
+func (s *Service) AppendMetrics(b []byte) []byte {
+	if s == nil {
+		return b
+	}
+	gauge := func(name, help string, v int64) {
+		b = append(append(append(b, "# HELP topicd_homeassistant_"...), name...), ' ')
+		b = append(append(append(b, help...), "\n# TYPE topicd_homeassistant_"...), name...)
+		b = append(append(append(b, " gauge\ntopicd_homeassistant_"...), name...), ' ')
+		b = append(strconv.AppendInt(b, v, 10), '\n')
+	}
+	gauge("sensors", "Sensors that Home Assistant is told of.", s.told.Load())
+	gauge("bytes", "Bytes of memory that they take, about.", s.size.Load())
+	gauge("left", "Sensors that there was no room for.", s.left.Load())
+	return b
+}
 
 // Run waits until somebody asks, and publishes until ctx ends.
 func (s *Service) Run(ctx context.Context) {

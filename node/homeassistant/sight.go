@@ -83,6 +83,8 @@ func (s *Service) round() {
 			s.dirty = true
 		}
 	}
+	s.told.Store(int64(len(s.seen)))
+	s.size.Store(int64(s.bytes))
 	s.presences()
 	s.dirty = s.dirty || s.failed
 }
@@ -191,7 +193,11 @@ func (s *Service) partsOf(r *node.Reading) []*part {
 	}
 	var one record
 	if json.Unmarshal(text, &one) == nil {
-		return one.alone()
+		parts := one.alone()
+		if s.opt.Values && len(parts) > 0 {
+			parts[0].value = "(" + parts[0].value + " if value_json is mapping else value_json)"
+		}
+		return parts
 	}
 	var pack []record
 	if json.Unmarshal(text, &pack) != nil || len(pack) > maxParts {

@@ -17,6 +17,7 @@ type Config struct {
 	Away      int           // clients that are kept without a connection; default a quarter of the hub's sessions
 	Unread    int           // topics that they have not read, all together; default an eighth of what the hub's lists may hold
 	Expiry    time.Duration // how long at most; default 7 days
+	Values    bool          // what others publish as a SenML record with a number goes out as that number
 	Archive   node.Archive  // what keeps clients over a restart; nil: nothing does
 }
 

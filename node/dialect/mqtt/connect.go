@@ -161,7 +161,7 @@ func (c *conn) start(q *claim, client *client, present bool, turn *node.Turn) {
 	p := q.peer
 	client.mu.Lock()
 	o := &client.out
-	o.v = c.v
+	o.v, o.values = c.v, c.srv.cfg.Values
 	o.limit = uint8(min(q.props.Num(packet.ReceiveMaximum, maxWindow), maxWindow))
 	o.maxPacket = q.props.Num(packet.MaximumPacketSize, 0)
 	o.gives = uint8(min(q.props.Num(packet.TopicAliasMaximum, 0), takenAliases))

@@ -19,6 +19,7 @@ type feed struct {
 	asked     bool   // somebody asked for the box while it was being emptied
 	old       bool   // readings of before this run may have been sent
 	maxPacket uint32 // the client's maximum packet size, 0 = none
+	values    bool   // Config.Values
 	subs      subs
 	box       *box  // nil = empty
 	more      *more // nil until the client is sent what is not everybody's
@@ -105,7 +106,7 @@ func (f flat) Text() bool { return false }
 
 // send appends a reading at the lower of two QoS, and notes that it is on its way.
 func (o *feed) send(dst []byte, r *node.Reading, qos byte, retain bool, ids []uint32) ([]byte, bool) {
-	m := message{v: o.v, qos: min(qos, publishedQoS(r)), retain: r.Stored || retain}
+	m := message{v: o.v, qos: min(qos, publishedQoS(r)), retain: r.Stored || retain, values: o.values}
 	if m.qos > 0 {
 		m.dup = o.old && r.Past
 		m.id = o.nextID()
@@ -174,9 +175,9 @@ func (c *client) format(a as) node.Format {
 	case a == asOwn:
 		return flat{c}
 	case c.out.v == packet.V5:
-		return plain5
+		return plainly(packet.V5, c.srv.cfg.Values)
 	}
-	return plain4
+	return plainly(packet.V4, c.srv.cfg.Values)
 }
 
 // nextID is an identifier that no flight has (2.2.1).
@@ -199,6 +200,7 @@ type message struct {
 	v           packet.Version
 	qos         byte
 	dup, retain bool
+	values      bool // Config.Values
 	id          uint16
 }
 
@@ -251,6 +253,12 @@ func (o *feed) alias(topic string) int {
 // appendReading appends the PUBLISH of a reading.
 func appendReading(dst []byte, r *node.Reading, m *message, topic string, p packet.Props, raw bool) ([]byte, bool) {
 	flags := packet.Flags(m.qos, m.dup, m.retain)
+	if m.values && r.QoS == 0 {
+		var b [32]byte
+		if v, ok := valueOf(b[:0], r); ok {
+			return append(packet.AppendPublish(dst, m.v, flags, topic, m.id, p, len(v)), v...), true
+		}
+	}
 	if b, ok := payloadIn(r, raw); ok {
 		return append(packet.AppendPublish(dst, m.v, flags, topic, m.id, p, len(b)), b...), true
 	}
@@ -269,29 +277,6 @@ func appendReading(dst []byte, r *node.Reading, m *message, topic string, p pack
 	packet.AppendPublish(dst[:start], m.v, flags, topic, m.id, p, n)
 	return dst, true
 }
-
-// plainFormat is how everybody reads who wants QoS 0 and nothing else: one value
-// for all, so that the hub encodes a reading once for all of them.
-type plainFormat struct{ v packet.Version }
-
-var plain4, plain5 = &plainFormat{packet.V4}, &plainFormat{packet.V5}
-
-// Append implements node.Format.
-func (f *plainFormat) Append(dst []byte, r *node.Reading) ([]byte, bool) {
-	x := parseExt(r.Ext)
-	p, ok := x.hand(nil, f.v, r.Age)
-	if !ok || r.Stored && isEmpty(r) {
-		r.Unwanted = true
-		return dst, false
-	}
-	return appendReading(dst, r, &message{v: f.v, retain: r.Stored}, r.Topic, p, x.raw)
-}
-
-// Live implements node.Format: there is no such mark.
-func (f *plainFormat) Live(dst []byte, _ string, _ uint64, _ int64) ([]byte, bool) { return dst, false }
-
-// Text implements node.Format.
-func (f *plainFormat) Text() bool { return false }
 
 // ext is what MQTT keeps with a reading beside its data (node.Body.Ext): a byte of
 // flags, then the properties that are handed on.

@@ -1,6 +1,8 @@
 package mqtt
 
 import (
+	"bytes"
+	"strconv"
 	"unicode/utf8"
 
 	"topicd/codec"
@@ -72,4 +74,21 @@ func appendPayload(dst []byte, r *node.Reading, raw bool) ([]byte, bool) {
 	}
 	out, err := codec.Transcode(dst, codec.JSON, codec.CBOR, r.Data)
 	return out, err == nil
+}
+
+// valueOf appends the number of a reading that is a SenML record with one; false where
+// it is none.
+func valueOf(dst []byte, r *node.Reading) ([]byte, bool) {
+	if r.CBOR {
+		if major := r.Data[0] >> 5; major < 5 || major > 6 { // a map, or a tag
+			return dst, false
+		}
+	} else if b := bytes.TrimLeft(r.Data, " \t\r\n"); b[0] != '{' {
+		return dst, false
+	}
+	v, _, ok := codec.Reading(r.Enc(), r.Data)
+	if !ok {
+		return dst, false
+	}
+	return strconv.AppendFloat(dst, v, 'g', -1, 64), true
 }

@@ -2,10 +2,14 @@ package mqtt
 
 import (
 	"bytes"
+	"net"
 	"testing"
 
 	"topicd/codec"
 	"topicd/node"
+	"topicd/node/dialect"
+	"topicd/node/dialect/dialecttest"
+	"topicd/node/dialect/mqtt/packet"
 )
 
 func TestPayloadsAsOthersSeeThem(t *testing.T) {
@@ -75,4 +79,43 @@ func FuzzPayload(f *testing.F) {
 			t.Fatalf("%q came back as %q", p, got)
 		}
 	})
+}
+
+// With Config.Values a record with a number goes out as the number, whoever reads it
+// and however; what MQTT published, and what is no record, stays as it is.
+func TestValuesOfRecords(t *testing.T) {
+	h := dialecttest.Start(t, dialecttest.Options{Hub: node.Options{Rate: -1}, MaxFrame: 1 << 20, Plugs: func(h *node.Hub) []dialect.Plug {
+		return []dialect.Plug{Plug(Config{Hub: h, Values: true})}
+	}})
+	addr := h.Bare(t, "mqtt")
+	for _, v := range []packet.Version{packet.V4, packet.V5} {
+		x := &run{T: t, v: v, ns: string('0'+byte(v)) + "/", b: &broker{"topicd", func() (net.Conn, error) { return net.Dial("tcp", addr) }}}
+		own, all := x.connect("own"), x.connect("all")
+		own.sub(1, "t")
+		all.sub(0, "#")
+		turn := h.Turn()
+		pub, err := h.Open(node.Deaf{}, "127.0.0.1:1", "", turn)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer pub.Close(turn)
+		cbor, _ := codec.Transcode(nil, codec.CBOR, codec.JSON, []byte(`{"u":"Cel","v":21.5}`))
+		for _, c := range []struct {
+			enc        codec.Encoding
+			data, want string
+		}{
+			{codec.JSON, `{"u":"Cel","v":21.5}`, "21.5"}, {codec.CBOR, string(cbor), "21.5"}, {codec.JSON, `{"v":-3}`, "-3"},
+			{codec.JSON, `{"x":1}`, `{"x":1}`}, {codec.JSON, `[{"n":"a","v":1}]`, `[{"n":"a","v":1}]`}, {codec.JSON, `7`, "7"}, {codec.JSON, `"on"`, "on"},
+		} {
+			if _, err := pub.Publish(x.n("t"), node.Body{Enc: c.enc, Data: []byte(c.data)}, 0, turn); err != nil {
+				t.Fatal(err)
+			}
+			turn.Wake()
+			own.take("q1 t " + c.want)
+			all.want("q0 t " + c.want)
+		}
+		x.connect("p").pub(1, "t", `{"v":1}`)
+		own.take(`q1 t {"v":1}`)
+		all.want(`q0 t {"v":1}`)
+	}
 }

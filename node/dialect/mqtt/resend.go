@@ -36,7 +36,7 @@ func (c *client) resend(dst []byte, f node.Framer) (out []byte, more, waits bool
 		}
 		if r := &l.r; l.some && r.Ep == x.ep && r.Seq == x.seq {
 			c.mu.Lock()
-			m := message{v: v, qos: x.qos, dup: !x.fresh, retain: x.retain, id: x.id}
+			m := message{v: v, qos: x.qos, dup: !x.fresh, retain: x.retain, id: x.id, values: o.values}
 			out, ok := o.write(f.Begin(dst), r, &m, o.wants(x.topic).ids)
 			if dst = out[:at]; ok {
 				dst, sent = f.End(out, at, false), true
