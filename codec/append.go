@@ -179,8 +179,8 @@ func appendErrMap(dst []byte, enc Encoding, e *Error) []byte {
 // optOrder is the order in which options are written: RFC 8949's for text keys,
 // shorter ones first.
 var optOrder = [...]OptSet{
-	OptEp, OptCap, OptDev, OptEnc, OptFrom, OptLast, OptMore, OptName, OptPace, OptRate, OptStep, OptWhat,
-	OptAfter, OptMatch, OptSince, OptSplit, OptStale, OptToken, OptForget, OptLatest, OptStatic, OptDurable,
+	OptEp, OptCap, OptDev, OptEnc, OptMax, OptMin, OptFrom, OptLast, OptMore, OptName, OptPace, OptRate, OptStep, OptWhat,
+	OptAfter, OptMatch, OptSince, OptSplit, OptStale, OptToken, OptForget, OptLatest, OptStatic, OptDurable, OptWritable,
 }
 
 // AppendOpts appends the options in o.Has as a map, ready to be Message.Opts.
@@ -227,8 +227,8 @@ func appendOpt(dst []byte, enc Encoding, o *Opts, opt OptSet) []byte {
 			return appendHead(dst, majUint, o.Ep)
 		}
 		return strconv.AppendUint(dst, o.Ep, 10)
-	case OptRate:
-		return appendFloat(dst, enc, o.Rate)
+	case OptRate, OptMin, OptMax:
+		return appendFloat(dst, enc, *o.numField(opt))
 	case OptEnc:
 		return AppendString(dst, enc, o.Enc.String())
 	}

@@ -168,7 +168,11 @@ type Opts struct {
 	More    bool
 	Forget  bool  // with unsub: the durable subscription ends
 	Step    int64 // milliseconds of a bucket that a get answers
-	After   int64 // a time of the hub's own clock in epoch Ep, where a subscription goes on
+
+	Writable bool    // a set-point: who reads it may be offered to set it
+	Min, Max float64 // between which
+
+	After int64 // a time of the hub's own clock in epoch Ep, where a subscription goes on
 }
 
 // OptSet is a set of option names.
@@ -198,4 +202,7 @@ const (
 	OptForget
 	OptAfter
 	OptStep
+	OptWritable
+	OptMin
+	OptMax
 )

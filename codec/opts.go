@@ -4,6 +4,7 @@ package codec
 var optNames = [...]string{
 	"dev", "token", "name", "last", "since", "ep", "rate", "pace", "latest", "from",
 	"enc", "what", "match", "static", "cap", "durable", "stale", "split", "more", "forget", "after", "step",
+	"writable", "min", "max",
 }
 
 // ParseOpts reads the options of a request from raw, one map; empty raw is no
@@ -82,6 +83,9 @@ func (o *Opts) set(bit int, v scalar) *Error {
 	case OptRate:
 		o.Rate = v.num
 		want = need(v.kind == kindNumber && v.num >= 0, "a number, 0 or more")
+	case OptMin, OptMax:
+		*o.numField(opt) = v.num
+		want = need(v.kind == kindNumber, "a number")
 	case OptEnc:
 		o.Enc = JSON
 		if string(v.text) == "cbor" {
@@ -139,6 +143,16 @@ func (o *Opts) intField(opt OptSet) *int64 {
 	return &o.Stale
 }
 
+func (o *Opts) numField(opt OptSet) *float64 {
+	switch opt {
+	case OptMin:
+		return &o.Min
+	case OptMax:
+		return &o.Max
+	}
+	return &o.Rate
+}
+
 func (o *Opts) boolField(opt OptSet) *bool {
 	switch opt {
 	case OptLatest:
@@ -149,6 +163,8 @@ func (o *Opts) boolField(opt OptSet) *bool {
 		return &o.Static
 	case OptDurable:
 		return &o.Durable
+	case OptWritable:
+		return &o.Writable
 	case OptSplit:
 		return &o.Split
 	case OptForget:

@@ -1,6 +1,6 @@
 package node
 
-// Declaration is what Make said of a static or durable topic: all that must outlive a restart.
+// Declaration is what Make said of a static, durable or writable topic: all that must outlive a restart.
 type Declaration struct {
 	Topic string
 	Cap   int64 // bytes, 0 = the hub's default
@@ -8,6 +8,9 @@ type Declaration struct {
 
 	Dynamic bool // it is durable and not static
 	Durable bool
+
+	Writable bool // a set-point
+	Min, Max float64
 }
 
 // Declared gets a value when static or durable topics have been made, changed or deleted;
@@ -22,8 +25,8 @@ func (h *Hub) Statics() []Declaration {
 	for t := range h.topics.all {
 		t.mu.Lock()
 		d := t.declared()
-		if d.static || d.durable {
-			ds = append(ds, Declaration{t.name, int64(d.cap), int64(d.stale), !d.static, d.durable})
+		if d.static || d.durable || d.writable {
+			ds = append(ds, Declaration{t.name, int64(d.cap), int64(d.stale), !d.static, d.durable, d.writable, d.min, d.max})
 		}
 		t.mu.Unlock()
 	}

@@ -279,10 +279,14 @@ func (h *Hub) declareLocked(t *Topic, o *MakeOptions) *codec.Error {
 		h.openTapeLocked(t, true)
 		d.durable = true
 	}
+	d.writable = d.writable || o.Writable
+	if o.Min < o.Max {
+		d.min, d.max = o.Min, o.Max
+	}
 	if d == *undeclared {
 		return nil
 	}
-	if (d.static || d.durable) && d != *t.declared() {
+	if (d.static || d.durable || d.writable) && d != *t.declared() {
 		h.declaredChanged()
 	}
 	t.rareLocked().declaration = d
@@ -298,6 +302,9 @@ type MakeOptions struct {
 	New    bool  // Session.Make: one that is there already stays as it is
 
 	Durable bool // kept on disk from now on
+
+	Writable bool    // a set-point: who shows it may offer to set it, who has the right may as ever
+	Min, Max float64 // between which; both 0 = not said
 }
 
 var errNoDisk = &codec.Error{Code: codec.CodeMalformed, Msg: "this hub keeps no readings on disk: it has no state directory that takes files"}

@@ -24,6 +24,8 @@ type TopicInfo struct {
 	Subscribers int
 	Stale       bool
 	Durable     bool
+	Writable    bool // a set-point
+	Min, Max    float64
 	Epoch       uint64
 }
 
@@ -39,6 +41,13 @@ func (i *TopicInfo) AppendJSON(b []byte) []byte {
 	b = strconv.AppendInt(append(b, `,"subscribers":`...), int64(i.Subscribers), 10)
 	b = strconv.AppendBool(append(b, `,"stale":`...), i.Stale)
 	b = strconv.AppendBool(append(b, `,"durable":`...), i.Durable)
+	if i.Writable {
+		b = append(b, `,"writable":true`...)
+	}
+	if i.Min < i.Max {
+		b = strconv.AppendFloat(append(b, `,"min":`...), i.Min, 'g', -1, 64)
+		b = strconv.AppendFloat(append(b, `,"max":`...), i.Max, 'g', -1, 64)
+	}
 	return append(b, '}')
 }
 
@@ -139,6 +148,7 @@ func (h *Hub) Info(t *Topic, mono int64) TopicInfo {
 		Topic: t.name, Static: d.static, Seq: t.log.Next() - 1, Readings: int(t.log.Count()),
 		Bytes: int64(h.heldLocked(t)), Past: int64(h.heldLocked(t) - t.log.Bytes()), Cap: int64(d.cap), Epoch: h.epochOf(t),
 	}
+	i.Writable, i.Min, i.Max = d.writable, d.min, d.max
 	i.Durable = t.rare != nil && t.rare.tape != nil
 	if d.cap == 0 {
 		i.Cap = int64(h.opt.TopicCap)

@@ -35,6 +35,9 @@ type declaration struct {
 	keep   uint32 // seconds it outlives its last user, keepDefault = the hub's
 
 	durable bool // somebody said so
+
+	writable bool // a set-point
+	min, max float64
 }
 
 // rare is what only some topics have.

@@ -158,6 +158,9 @@ func (s *settings) topicTable(md toml.MetaData, name string, p toml.Primitive) e
 	fs.Var(&t.cap, "cap", "bytes that it may hold")
 	fs.Var(span{&t.stale}, "stale", "without a reading for so long it is stale")
 	fs.Var(&t.durable, "durable", "it is kept on disk")
+	fs.Var(&t.writable, "writable", "it is a set-point, which Home Assistant may set")
+	fs.Float64Var(&t.min, "min", 0, "the least that it is set to")
+	fs.Float64Var(&t.max, "max", 0, "the most")
 	s.static[name] = t
 	return tableInto(md, p, func(key string, p toml.Primitive) error {
 		return md.PrimitiveDecode(p, flagSetter(fs, key))

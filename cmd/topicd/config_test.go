@@ -153,7 +153,7 @@ func TestEverySettingHasThreeNames(t *testing.T) {
 		if !ok || strings.Contains(name, " ") || section == "listen" && name != "listen" || strings.HasPrefix(section, "topic.") {
 			continue
 		}
-		if section == "join" || section == "eds" || section == "store" {
+		if section == "join" || section == "eds" || section == "store" || section == "mqtt" {
 			name = section + "-" + name
 		}
 		if prefix := map[string]string{"uplink": "uplink", "center": "from-nats"}[section]; prefix != "" {

@@ -253,7 +253,7 @@ func (s *server) openTopics() error {
 		return fail(exitFailed, "the hub's user must be able to read it", "the static topics cannot be read: %w", err)
 	}
 	for name, t := range s.set.static {
-		o := node.MakeOptions{Static: true, Cap: int64(t.cap), Stale: int64(t.stale / time.Second), Durable: bool(t.durable)}
+		o := node.MakeOptions{Static: true, Cap: int64(t.cap), Stale: int64(t.stale / time.Second), Durable: bool(t.durable), Writable: bool(t.writable), Min: t.min, Max: t.max}
 		if _, err := s.hub.Make([]byte(name), o); err != nil {
 			return fail(exitUsage, "", "%s: topic %q: %w", s.set.config, name, err)
 		}

@@ -87,6 +87,9 @@ type topicSetting struct {
 	cap     size
 	stale   time.Duration
 	durable switchValue
+
+	writable switchValue
+	min, max float64
 }
 
 // storeSettings say how durable topics are kept.

@@ -88,3 +88,10 @@ func (r *reply) Append(dst []byte, f node.Framer, why *codec.Error) []byte {
 	at := len(dst)
 	return f.End(append(f.Begin(dst), b...), at, r.text)
 }
+
+// Make is what the options of a request say of a topic.
+func Make(o *codec.Opts) node.MakeOptions {
+	return node.MakeOptions{
+		Static: o.Static, Cap: o.Cap, Stale: o.Stale, Durable: o.Durable, Writable: o.Writable, Min: o.Min, Max: o.Max,
+	}
+}

@@ -42,7 +42,7 @@ func (s *Service) config(g *group, before []string) (form []byte, values []strin
 	}
 	for _, id := range before {
 		if !slices.Contains(values, id) {
-			b = append(str(b, id), `:{"p":"sensor"},`...)
+			b = append(str(append(str(b, id), `:{"p":`...), platformOf(id)), `},`...)
 		}
 	}
 	return append(b[:len(b)-1], `}}`...), values
@@ -51,13 +51,17 @@ func (s *Service) config(g *group, before []string) (form []byte, values []strin
 // value appends what Home Assistant is told of one value.
 func (s *Service) value(b []byte, sn *sight, p *part, id, name string) []byte {
 	u := unitOf(p.unit, sn.topic+" "+p.record, p.fell)
-	b = str(append(b, `:{"p":"sensor","uniq_id":`...), id)
+	b = str(append(b, `:{"p":`...), platformOf(id))
+	b = str(append(b, `,"uniq_id":`...), id)
 	if name == "" {
 		b = append(b, `,"name":null`...)
 	} else {
 		b = str(append(b, `,"name":`...), name)
 	}
 	b = str(append(b, `,"stat_t":`...), sn.topic)
+	if p.set != isSensor {
+		return s.settable(b, sn, p)
+	}
 	b = str(append(b, `,"val_tpl":`...), p.template(u.scale))
 	if u.class != "" {
 		b = str(append(b, `,"dev_cla":`...), u.class)
@@ -71,8 +75,8 @@ func (s *Service) value(b []byte, sn *sight, p *part, id, name string) []byte {
 	case total:
 		b = append(b, `,"stat_cla":"total_increasing"`...)
 	}
-	if sn.stale > 0 {
-		b = strconv.AppendInt(append(b, `,"exp_aft":`...), sn.stale, 10)
+	if sn.said.Stale > 0 {
+		b = strconv.AppendInt(append(b, `,"exp_aft":`...), sn.said.Stale, 10)
 	}
 	return append(b, '}')
 }
@@ -99,7 +103,14 @@ func valueID(sn *sight, p *part) string {
 	if p.record != "" {
 		key += "//" + p.record
 	}
-	return objectID(key)
+	switch id := objectID(key); p.set {
+	case isNumber:
+		return numberPrefix + id
+	case isSwitch:
+		return switchPrefix + id
+	default:
+		return id
+	}
 }
 
 // name is what a value is called behind its device's name.

@@ -77,7 +77,7 @@ func (s *Service) availability(g *group) string {
 		return ""
 	}
 	for _, sn := range g.seen {
-		if sn.from != client || sn.stale > 0 {
+		if sn.from != client || sn.said.Stale > 0 {
 			return ""
 		}
 	}

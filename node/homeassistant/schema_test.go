@@ -23,6 +23,18 @@ var (
 		"unit_of_meas": "unit_of_measurement", "stat_cla": "state_class", "exp_aft": "expire_after",
 	}
 
+	// PLATFORM_SCHEMA_MODERN of number.py and switch.py, as far as it is used.
+	setKeys = map[string]map[string]string{
+		"number": {
+			"p": "platform", "uniq_id": "unique_id", "name": "name", "stat_t": "state_topic", "cmd_t": "command_topic", "val_tpl": "value_template", "ret": "retain",
+			"min": "min", "max": "max", "step": "step", "mode": "mode", "unit_of_meas": "unit_of_measurement",
+		},
+		"switch": {
+			"p": "platform", "uniq_id": "unique_id", "name": "name", "stat_t": "state_topic", "cmd_t": "command_topic", "val_tpl": "value_template", "ret": "retain",
+			"pl_on": "payload_on", "pl_off": "payload_off",
+		},
+	}
+
 	topicMatcher = regexp.MustCompile(`^(\w+)/(?:([a-zA-Z0-9_-]+)/)?([a-zA-Z0-9_-]+)/config$`)
 )
 
@@ -102,6 +114,17 @@ func checkSensor(c map[string]json.RawMessage) error {
 		var s string
 		_ = json.Unmarshal(c[key], &s)
 		return s
+	}
+	if set := setKeys[text("p")]; set != nil {
+		if len(c) == 1 {
+			return nil
+		}
+		var least, most float64
+		_, _ = json.Unmarshal(c["min"], &least), json.Unmarshal(c["max"], &most)
+		if text("p") == "number" && least >= most {
+			return fmt.Errorf("min %s, max %s", c["min"], c["max"])
+		}
+		return known(c, set, "stat_t", "cmd_t", "uniq_id")
 	}
 	if text("p") != "sensor" {
 		return fmt.Errorf("platform %s", c["p"])

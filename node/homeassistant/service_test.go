@@ -341,3 +341,44 @@ func FuzzOthers(f *testing.F) {
 		}
 	})
 }
+
+// A topic that is declared writable is a number or a switch which sets it, as soon as
+// that is said; what else it was goes.
+func TestSetPoints(t *testing.T) {
+	g := newRig(t)
+	g.pub("", "heat/target", `{"u":"Cel","v":21.5}`)
+	g.cbor("", "heat/pump", `true`)
+	g.pub("", "heat/any", `7`)
+	g.begin()
+	if f := g.form("topicd_heat"); f == nil || f.Cmps["topicd_heat_target"]["p"] != "sensor" || len(f.Cmps) != 1 {
+		t.Fatalf("%+v", f)
+	}
+	for topic, o := range map[string]node.MakeOptions{"heat/target": {Writable: true, Min: 5, Max: 30}, "heat/pump": {Writable: true}, "heat/any": {Writable: true}} {
+		if _, err := g.hub.Make([]byte(topic), o); err != nil {
+			t.Fatal(err)
+		}
+	}
+	g.wait(15 * time.Second)
+	f := g.form("topicd_heat")
+	for id, want := range map[string]map[string]any{
+		"topicd_heat_target": {"p": "sensor"},
+		"number_topicd_heat_target": {
+			"p": "number", "cmd_t": "heat/target", "stat_t": "heat/target", "min": 5.0, "max": 30.0, "unit_of_meas": "°C", "ret": true,
+			"val_tpl": "{{ value_json.v if value_json is mapping else value_json }}",
+		},
+		"switch_topicd_heat_pump": {"p": "switch", "cmd_t": "heat/pump", "pl_on": "true", "pl_off": "false"},
+		"number_topicd_heat_any":  {"p": "number", "mode": "box", "unit_of_meas": nil},
+	} {
+		for key, v := range want {
+			if f.Cmps[id][key] != v {
+				t.Errorf("%s: %s is %v, want %v", id, key, f.Cmps[id][key], v)
+			}
+		}
+	}
+	g.pub("", "heat/pump", `12`)
+	g.wait(15 * time.Second)
+	f = g.form("topicd_heat")
+	if p, q := f.Cmps["switch_topicd_heat_pump"], f.Cmps["number_topicd_heat_pump"]; len(p) != 1 || p["p"] != "switch" || q["p"] != "number" {
+		t.Errorf("a switch that becomes a number: %v, %v", p, q)
+	}
+}

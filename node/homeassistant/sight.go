@@ -18,7 +18,7 @@ type sight struct {
 	ep    uint64
 	seq   uint64
 	stamp uint64 // of the round
-	stale int64  // seconds without a reading that make it stale, 0 = never
+	said  node.Declaration
 	parts []*part
 }
 
@@ -30,7 +30,19 @@ type part struct {
 	each   bool   // value is of r, the record of that name in the list
 	last   float64
 	fell   bool // the value does not only grow
+
+	set      kind // of a set-point
+	min, max float64
 }
+
+// kind is what Home Assistant shows of a topic.
+type kind uint8
+
+const (
+	isSensor kind = iota
+	isNumber      // to be set, as the topic is writable
+	isSwitch
+)
 
 // record is a SenML record (RFC 8428 section 4.3) as far as it is looked at here.
 type record struct {
@@ -45,11 +57,9 @@ type record struct {
 // round looks at every topic.
 func (s *Service) round() {
 	s.stamp++
-	stale := make(map[string]int64)
+	declared := make(map[string]node.Declaration)
 	for _, d := range s.hub.Statics() {
-		if d.Stale > 0 {
-			stale[d.Topic] = d.Stale
-		}
+		declared[d.Topic] = d
 	}
 	below := s.opt.Prefix + "/"
 	s.left.Store(0)
@@ -58,7 +68,13 @@ func (s *Service) round() {
 		if strings.HasPrefix(name, below) || s.others.topics[name] > 0 {
 			continue
 		}
-		sn := s.look(t, s.seen[name])
+		d := declared[name]
+		if old := s.seen[name]; old != nil && old.said != d { // it is looked at anew
+			delete(s.seen, name)
+			s.bytes -= old.size()
+			s.dirty = true
+		}
+		sn := s.look(t, s.seen[name], d)
 		switch {
 		case sn == nil:
 			continue
@@ -68,10 +84,6 @@ func (s *Service) round() {
 		case s.seen[name] == nil:
 			s.seen[name] = sn
 			s.bytes += sn.size()
-			s.dirty = true
-		}
-		if sn.stale != stale[name] {
-			sn.stale = stale[name]
 			s.dirty = true
 		}
 		sn.stamp = s.stamp
@@ -100,7 +112,7 @@ func (s *Service) refused() {
 
 // look looks at the newest reading of a topic; nil: it is no sensor. One that was a
 // sensor stays one: a word between two values, such as n/a, does not end it.
-func (s *Service) look(t *node.Topic, sn *sight) *sight {
+func (s *Service) look(t *node.Topic, sn *sight, d node.Declaration) *sight {
 	i := s.hub.Info(t, s.turn.Mono)
 	switch {
 	case i.Seq == 0: // it was made anew, for who is subscribed to it
@@ -110,16 +122,19 @@ func (s *Service) look(t *node.Topic, sn *sight) *sight {
 	}
 	from, to := s.hub.SpanHeld(t, 1, false, 0, s.turn.Mono)
 	s.hub.Read(t, from, to, &s.raw, func(r *node.Reading) bool {
-		_, unit, ok := codec.Reading(r.Enc(), r.Data)
-		if !ok || unit == "" && !isPack(r) || len(r.Data) > maxBody {
+		var parts []*part
+		if d.Writable {
+			parts = s.setPoint(r, d)
+		} else if _, unit, ok := codec.Reading(r.Enc(), r.Data); !ok || unit == "" && !isPack(r) || len(r.Data) > maxBody {
 			return false
+		} else {
+			parts = s.partsOf(r)
 		}
-		parts := s.partsOf(r)
 		if sn == nil && len(parts) == 0 {
 			return false
 		}
 		if sn == nil {
-			sn = &sight{topic: t.Name(), home: s.homeOf(t.Name(), string(r.From))}
+			sn = &sight{topic: t.Name(), said: d, home: s.homeOf(t.Name(), string(r.From))}
 		}
 		if sn.ep, sn.seq = r.Ep, r.Seq; sn.from != string(r.From) {
 			sn.from = string(r.From)
@@ -149,7 +164,7 @@ func (s *Service) take(sn *sight, p *part) {
 		if p.unit == old.unit { // a meter that begins again does so near 0
 			p.fell = old.fell || p.last < old.last && p.last > old.last/10
 		}
-		if old.unit != p.unit || old.value != p.value || old.each != p.each || p.fell != old.fell && units[p.unit].state == total {
+		if old.set != p.set || old.min != p.min || old.max != p.max || old.unit != p.unit || old.value != p.value || old.each != p.each || p.fell != old.fell && units[p.unit].state == total {
 			s.dirty = true
 		}
 		if s.seen[sn.topic] == sn {

@@ -38,6 +38,10 @@ type keptTopic struct {
 
 	Dynamic bool `json:"dynamic,omitempty"` // it is durable and not static
 	Durable bool `json:"durable,omitempty"`
+
+	Writable bool    `json:"writable,omitempty"`
+	Min      float64 `json:"min,omitempty"`
+	Max      float64 `json:"max,omitempty"`
 }
 
 const (
@@ -60,7 +64,7 @@ func (k *Topics) Load() error {
 		if k.Skip(t.Topic) {
 			continue
 		}
-		if _, err := k.Hub.Make([]byte(t.Topic), node.MakeOptions{Static: !t.Dynamic, Cap: t.Cap, Stale: t.Stale, Durable: t.Durable}); err != nil {
+		if _, err := k.Hub.Make([]byte(t.Topic), node.MakeOptions{Static: !t.Dynamic, Cap: t.Cap, Stale: t.Stale, Durable: t.Durable, Writable: t.Writable, Min: t.Min, Max: t.Max}); err != nil {
 			if err.Code == codec.CodeNoRoom {
 				k.unmade = append(k.unmade, node.Declaration(t))
 			}

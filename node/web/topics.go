@@ -7,6 +7,7 @@ import (
 
 	"topicd/codec"
 	"topicd/node"
+	"topicd/node/dialect"
 	"topicd/node/web/answer"
 )
 
@@ -159,7 +160,7 @@ func (s *server) serveMake(w http.ResponseWriter, r *http.Request) {
 		if old != nil && o.Has&codec.OptStatic != 0 && !o.Static && s.Hub.Info(old, 0).Static {
 			return codec.Errorf(codec.CodeConflict, "%s is static: DELETE it to make it dynamic", name)
 		}
-		t, born, err := sess.Make(name, node.MakeOptions{Static: o.Static, Cap: o.Cap, Stale: o.Stale, Durable: o.Durable}, s.Hub.Turn())
+		t, born, err := sess.Make(name, dialect.Make(&o), s.Hub.Turn())
 		if err != nil {
 			return err
 		}

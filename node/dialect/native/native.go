@@ -353,7 +353,7 @@ func (n *native) make(p node.Peer, enc codec.Encoding, m *codec.Message, o *code
 	if err := p.Session().MayManage(topic); err != nil {
 		return err
 	}
-	t, _, err := p.Session().Make(topic, node.MakeOptions{Static: o.Static, Cap: o.Cap, Stale: o.Stale, Durable: o.Durable}, turn)
+	t, _, err := p.Session().Make(topic, dialect.Make(o), turn)
 	if err != nil {
 		return err
 	}
