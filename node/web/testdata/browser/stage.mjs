@@ -68,6 +68,13 @@ export class Hub {
     running.delete(this.process);
   }
 
+  /** crash ends it so that nothing is kept. */
+  async crash() {
+    this.process.kill("SIGKILL");
+    await this.ended;
+    running.delete(this.process);
+  }
+
   async end() {
     await this.stop();
     fs.rmSync(this.state, { recursive: true, force: true });
@@ -104,7 +111,7 @@ export async function open(
   page.faults = [];
   page.on("pageerror", (e) => page.faults.push(e.stack));
   page.on("console", (m) => {
-    if (m.type() === "error" && !/WebSocket|ERR_CONNECTION|status of [45]/.test(m.text())) page.faults.push(m.text());
+    if (m.type() === "error" && !/WebSocket|ERR_CONNECTION|ERR_INCOMPLETE|status of [45]/.test(m.text())) page.faults.push(m.text());
   });
   page.on("dialog", (d) => {
     page.faults.push("a dialog opened: " + d.message());
