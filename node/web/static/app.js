@@ -150,7 +150,7 @@ page.pace = () => {
   pace();
 };
 page.actions = new Actions(page);
-const views = [TopicsView, WallView, LogView, ChatView, ClientsView, MemoryView, HubView].map((V) => new V(page));
+const views = [TopicsView, WallView, LogView, ClientsView, MemoryView, ChatView, HubView].map((V) => new V(page));
 page.views = Object.fromEntries(views.map((v) => [v.id, v]));
 
 function tabs() {
