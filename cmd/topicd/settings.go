@@ -65,9 +65,8 @@ type settings struct {
 
 	durable []string
 	store   storeSettings
-
-	uplink uplinkSettings
-	center uplinkSettings // of which url, stream and what lets it in count
+	uplink  uplinkSettings
+	center  uplinkSettings // of which url, stream and what lets it in count
 
 	mws mwsSettings
 

@@ -60,6 +60,11 @@ func (s *Store) load(l *loader, no uint64, size int64, last bool) {
 	if err := s.mend(g, l.head, buf, bad, torn); err != nil {
 		s.opt.Log.Error("store: a segment cannot be mended", "file", s.segPath(no), "err", err)
 	}
+	s.goOn(l, g)
+}
+
+// goOn takes the loader's head for the one that is written on, unless that cannot be.
+func (s *Store) goOn(l *loader, g *segment) {
 	if l.head != nil && l.head.f == nil { // sealed, or it cannot be written on
 		for i := range l.head.recs {
 			s.table[l.head.recs[i].topic].chain = -1
