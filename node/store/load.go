@@ -30,19 +30,12 @@ func (s *Store) load(l *loader, no uint64, size int64, last bool) {
 		return
 	}
 	p := parseSegment(g.key, buf)
-	g.end = len(buf)
-	torn, bad := p.torn(len(buf))
-	if len(p.recs) == 0 && last { // begun, in a recycled file perhaps, and nothing of it came
-		torn, bad = 0, nil
-	}
+	torn, bad := s.tail(l, g, &p, buf, last)
 	if cut && torn < 0 {
 		torn = end
-	} else if torn >= 0 {
-		l.torn = true
-		if g.key.begun(buf, torn) { // else it is what a recycled file held before
-			s.stats.Torn++
-			s.opt.Log.Warn("store: a torn tail was cut", "file", s.segPath(no), "offset", torn, "bytes", len(buf)-torn)
-		}
+	}
+	g.end = len(buf)
+	if torn >= 0 {
 		g.end = torn
 	}
 	l.head = s.adopt(g, &p, last)
@@ -75,6 +68,22 @@ func (s *Store) goOn(l *loader, g *segment) {
 		l.head.n = len(l.head.recs)
 		s.index, s.defs, s.indexOf = l.head.recs, l.head.defs, g
 	}
+}
+
+// tail is where the segment's torn tail begins, -1 = it has none, and what else
+// of it is damage.
+func (s *Store) tail(l *loader, g *segment, p *parsed, buf []byte, last bool) (torn int, bad []span) {
+	if len(p.recs) == 0 && last { // begun, in a recycled file perhaps, and nothing of it came
+		torn = 0
+	} else if torn, bad = p.torn(len(buf)); torn < 0 {
+		return torn, bad
+	}
+	l.torn = true
+	if g.key.begun(buf, torn) { // else it is what a recycled file held before
+		s.stats.Torn++
+		s.opt.Log.Warn("store: a torn tail was cut", "file", s.segPath(g.no), "offset", torn, "bytes", len(buf)-torn)
+	}
+	return torn, bad
 }
 
 // torn splits a span at the end, a tail that was never synced, from those in
