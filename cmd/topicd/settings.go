@@ -16,7 +16,6 @@ import (
 	"topicd/node/access"
 	"topicd/node/client"
 	"topicd/node/dialect/mws"
-	"topicd/node/front"
 	"topicd/node/link"
 	"topicd/node/store"
 )
@@ -202,36 +201,6 @@ func (s *settings) joinFlags(fs *pflag.FlagSet) {
 	fs.Var(&list{v: &s.joined.Publish, check: pattern}, "join-publish", "`PATTERN` of topics that a device which joined may publish to, repeatable; {dev} is its id")
 	fs.Var(&list{v: &s.joined.Subscribe, check: pattern}, "join-subscribe", "`PATTERN` of topics that a device which joined may read, repeatable")
 	fs.Var(&list{v: &s.joined.Manage, check: pattern}, "join-manage", "`PATTERN` of topics that a device which joined may make and delete, repeatable")
-}
-
-func checkPattern(text string) error {
-	if err := codec.CheckPattern([]byte(text)); err != nil {
-		return errors.New(err.Msg)
-	}
-	return nil
-}
-
-func checkListen(text string) error {
-	_, _, err := front.Split(text, dialectNames())
-	return err
-}
-
-func checkMQTT(text string) error {
-	if text == "off" {
-		return nil
-	}
-	return checkListen(text + mqttOnly)
-}
-
-// checkPrefix refuses a prefix of Home Assistant's discovery that is no topic.
-func checkPrefix(text string) error {
-	if err := codec.CheckTopic([]byte(text)); err != nil {
-		return errors.New(err.Msg)
-	}
-	if text[0] == '$' || strings.HasSuffix(text, "/") {
-		return errors.New("a prefix does not begin with $ or end with /")
-	}
-	return nil
 }
 
 // mqttOnly gives an address to MQTT.

@@ -1,11 +1,15 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"strconv"
 	"strings"
 	"time"
+
+	"topicd/codec"
+	"topicd/node/front"
 )
 
 // The flags' types beyond pflag's own. Each says what it wants when it is given
@@ -213,4 +217,34 @@ func (s secret) String() string {
 		return ""
 	}
 	return "(set)"
+}
+
+func checkPattern(text string) error {
+	if err := codec.CheckPattern([]byte(text)); err != nil {
+		return errors.New(err.Msg)
+	}
+	return nil
+}
+
+func checkListen(text string) error {
+	_, _, err := front.Split(text, dialectNames())
+	return err
+}
+
+func checkMQTT(text string) error {
+	if text == "off" {
+		return nil
+	}
+	return checkListen(text + mqttOnly)
+}
+
+// checkPrefix refuses a prefix of Home Assistant's discovery that is no topic.
+func checkPrefix(text string) error {
+	if err := codec.CheckTopic([]byte(text)); err != nil {
+		return errors.New(err.Msg)
+	}
+	if text[0] == '$' || strings.HasSuffix(text, "/") {
+		return errors.New("a prefix does not begin with $ or end with /")
+	}
+	return nil
 }
