@@ -22,21 +22,20 @@ import (
 
 // settings are what serve can be told, by flag, environment, file or default.
 type settings struct {
-	listen     []string
-	state      string
-	config     string
-	mdns       switchValue
-	sense      switchValue
-	keepOnExit switchValue
-	iface      []string
-	memory     size
-	topicCap   size
-	maxFrame   size
-	pace       time.Duration
-	limits     string
-	logFormat  string
-	logLevel   string
-	pprof      string
+	listen []string
+	state  string
+	config string
+	iface  []string
+
+	mdns, sense, keepOnExit switchValue
+	memory                  size
+	topicCap                size
+	maxFrame                size
+	pace                    time.Duration
+	limits                  string
+	logFormat               string
+	logLevel                string
+	pprof                   string
 
 	access     string
 	hosts      []string
