@@ -100,7 +100,8 @@ class Topicd : public TopicdBoard {
     return true;
   }
   int tcpRead(uint8_t *to, size_t size) override {
-    if (client_.available() > 0) return client_.read(to, size);
+    int n = client_.available();
+    if (n > 0) return client_.read(to, (size_t)n < size ? (size_t)n : size);
     return client_.connected() ? 0 : -1;
   }
   bool tcpWrite(const uint8_t *p, size_t n) override { return client_.write(p, n) == n; }

@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/socket.h>
@@ -80,10 +81,8 @@ class WiFiClient {
   void setNoDelay(bool) {}
   void setTimeout(unsigned long) {}
   int available() {
-    pollfd p = {fd, POLLIN, 0};
-    char c;
-    if (fd < 0 || poll(&p, 1, 0) <= 0) return 0;
-    return recv(fd, &c, 1, MSG_PEEK) > 0 ? 1 : 0;
+    int n = 0;
+    return fd < 0 || ioctl(fd, FIONREAD, &n) != 0 ? 0 : n;
   }
   uint8_t connected() {
     pollfd p = {fd, POLLIN, 0};
