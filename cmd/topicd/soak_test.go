@@ -89,7 +89,7 @@ func startSoak(t *testing.T) *soak {
 	t.Helper()
 	s := &soak{dir: t.TempDir(), state: t.TempDir(), mqtt: freePort(t)}
 	args := []string{"serve", "--listen", "127.0.0.1:0", "--mqtt-listen", s.mqtt, "--mdns=off", "--state", s.state,
-		"--per-address", "0", "--durable", "soak/durable/#", "--keep", "30s", "--session-topics", "0"}
+		"--per-address", "0", "--durable", "soak/durable/#", "--store-bytes", "12MiB", "--keep", "30s", "--session-topics", "0"}
 	h := &hubProcess{cmd: exec.Command(os.Args[0], args...), end: make(chan error, 1)}
 	h.cmd.Env = append(os.Environ(), "TOPICD_SOAK_HUB="+s.dir)
 	if os.Getuid() == 0 {

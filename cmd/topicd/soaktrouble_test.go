@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -125,12 +126,22 @@ func (s *soak) fillDisk(ctx context.Context, t *testing.T) {
 // stillDurable: the store takes readings when there is room.
 func (s *soak) stillDurable(t *testing.T) {
 	t.Helper()
-	until(t, 30*time.Second, "a durable topic takes a reading", func() bool {
+	answer := ""
+	for end := time.Now().Add(30 * time.Second); ; time.Sleep(time.Second) {
 		r, err := http.Post(fmt.Sprintf("http://%s/api/pub/soak/durable/last", s.addr), "application/json", strings.NewReader("1"))
 		if err != nil {
-			return false
+			t.Fatal(err)
 		}
+		text, _ := io.ReadAll(r.Body)
 		r.Body.Close()
-		return r.StatusCode == http.StatusOK
-	})
+		if answer = r.Status + " " + string(text); r.StatusCode == http.StatusOK {
+			return
+		}
+		if time.Now().After(end) {
+			break
+		}
+	}
+	var f unix.Statfs_t
+	_ = unix.Statfs(s.state, &f)
+	t.Errorf("a durable topic takes no reading: %s; %d KiB of the disk are free\n%s", answer, int64(f.Bavail)*f.Bsize>>10, s.errs.String())
 }
