@@ -147,7 +147,7 @@ export async function rights({ browser, hub }) {
 
 // Looking makes no topic: not the chat, not the log, not a plot, not after a restart.
 export async function looking({ browser, binary }) {
-  const hub = await new Hub(binary, "--sense=off").start();
+  const hub = await new Hub(binary, "--sense=off", "--keep-on-exit=off").start();
   try {
     let peer = await Peer.open(hub.ws);
     for (let i = 0; i < 3; i++) await peer.pub("look/a", i);
