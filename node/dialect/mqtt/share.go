@@ -45,8 +45,9 @@ const (
 	// already take no session, but a hundred bytes each.
 	maxMemberships = 32
 	// shareCharge is what a share costs in requests beside its look at all topics: a
-	// session is made and ended. With 1 the heap rose to 40 MB.
-	shareCharge = 50
+	// session is made and ended, and asks all topics both times. With 1 the heap rose to
+	// 50 MB, with 50 eight clients kept everybody waiting for a second on a busy machine.
+	shareCharge = 300
 )
 
 // join makes a client a member of a share, or changes how it is one. by pays for it.
