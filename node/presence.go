@@ -94,11 +94,10 @@ func (s *Session) Describe(dialect, enc string, turn *Turn) {
 	h := s.hub
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	key := speech{dialect, enc}
-	said := h.speeches[key]
+	said := h.speeches[speech{dialect, enc}]
 	if said == nil {
-		said = &key
-		h.speeches[key] = said
+		said = &speech{dialect, enc}
+		h.speeches[*said] = said
 	}
 	s.mu.Lock()
 	s.speech = said

@@ -120,10 +120,12 @@ func (r *replay) topic(t *Topic) {
 	if !known {
 		next.aud = h.auds.Get(old.With(r.b))
 		next.mine = serving(next.aud, r.b.s)
-		if r.memo == nil {
+		if r.memo == nil && !r.b.exact { // which has one topic
 			r.memo = make(map[*audience]joined)
 		}
-		r.memo[old] = next
+		if r.memo != nil {
+			r.memo[old] = next
+		}
 	}
 	if next.aud != old {
 		if r.b.exact {

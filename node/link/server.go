@@ -27,7 +27,10 @@ type Options struct {
 	// Gone is called once for each connection that was handed over, with its remote
 	// address, when its socket is closed or about to be.
 	Gone func(remote string)
-	Log  *slog.Logger
+	// Settled is called, from the sweeper, when hundreds of connections have come or
+	// gone and the rush is over: what it took can be given back.
+	Settled func()
+	Log     *slog.Logger
 
 	start time.Time // of the server's clock, for tests; default now
 }
@@ -64,6 +67,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Gone == nil {
 		o.Gone = func(string) {}
+	}
+	if o.Settled == nil {
+		o.Settled = func() {}
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -105,9 +111,10 @@ type Server struct {
 	// guarded by mu
 	mu      sync.Mutex
 	conns   []*conn
-	opening int  // connections that are about to be on the list
-	closing bool // everybody was told to go
-	closed  bool // and everybody's time is over: nobody comes any more
+	moved   uint32 // connections that came or went
+	opening int    // connections that are about to be on the list
+	closing bool   // everybody was told to go
+	closed  bool   // and everybody's time is over: nobody comes any more
 }
 
 // New starts a server: its loops, flushers, pacer and sweeper run until Shutdown.

@@ -46,6 +46,7 @@ func (s *Server) add(c *conn) (late bool) {
 	defer s.mu.Unlock()
 	c.idx = int32(len(s.conns))
 	s.conns = append(s.conns, c)
+	s.moved++
 	if len(s.conns) == 1 {
 		select {
 		case s.kick <- struct{}{}:
@@ -66,6 +67,7 @@ func (s *Server) remove(c *conn) {
 	s.conns[c.idx].idx = c.idx
 	s.conns[n] = nil
 	s.conns = s.conns[:n]
+	s.moved++
 }
 
 // all is a copy of the list of connections.

@@ -15,6 +15,7 @@ func (s *Server) sweepLoop() {
 	defer tick.Stop()
 	var conns []*conn
 	turn := &node.Turn{}
+	var rush rush
 	for {
 		select {
 		case <-s.stop:
@@ -34,12 +35,37 @@ func (s *Server) sweepLoop() {
 		cuts.log(s)
 		s.hub.Sweep(turn)
 		turn.Wake()
+		if rush.over(s.count()) {
+			s.opt.Settled()
+		}
 		next := s.hub.SweepIn()
 		if len(conns) > 0 {
 			next = min(next, time.Second)
 		}
 		tick.Reset(next)
 	}
+}
+
+// rush knows when many connections have come or gone, and few do any more.
+type rush struct{ seen, done uint32 }
+
+const rushOf = 256
+
+func (r *rush) over(moved uint32) bool {
+	all, new := moved-r.done, moved-r.seen
+	r.seen = moved
+	if all < rushOf || new > all/64 {
+		return false
+	}
+	r.done = moved
+	return true
+}
+
+// count is how many connections have come or gone.
+func (s *Server) count() uint32 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.moved
 }
 
 // cuts are the connections that one sweep ended: a network that goes takes all of
