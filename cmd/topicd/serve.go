@@ -265,7 +265,7 @@ func (s *server) openTopics() error {
 func (s *server) openInside() (err error) {
 	o := s.set.link()
 	o.Log, o.Gone, o.Dead = s.log, s.front.Leave, s.dead
-	o.Settled = debug.FreeOSMemory // a thousand sockets that came at once leave a third of what they take as garbage
+	o.Settled = debug.FreeOSMemory        // a thousand sockets that came at once leave a third of what they take as garbage
 	o.Reader = os.Getenv("TOPICD_READER") // poll or goroutine, to measure and to rule one out; default the best
 	if s.link, err = link.New(s.hub, o); err != nil {
 		return err
