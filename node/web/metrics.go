@@ -71,7 +71,7 @@ var alone = map[string]family{
 	"sessions_opened": {name: "sessions_opened_total", help: "Connections begun, HTTP requests included."},
 	"sessions_closed": {name: "sessions_closed_total", help: "Connections ended, HTTP requests included."},
 	"failed_reads":    {name: "store_read_errors_total", help: "Pages of durable topics that the disk could not read: readers went on without them."},
-	"lost_minutes":    {name: "history_minutes_lost_total", help: "Minutes of history (min, mean, max) that there was no memory for."},
+	"lost_minutes":    {name: "history_lost_total", help: "Minutes of history (min, mean, max) that there was no memory for."},
 	"topics_expired":  {name: "topics_expired_total", help: "Dynamic topics that went because nobody used them."},
 }
 
