@@ -28,6 +28,9 @@ func TestDashboard(t *testing.T) {
 	need(t, "/usr/bin/node", "Node.js with npm")
 	need(t, filepath.Join(browserDir, "node_modules/playwright-core"), "npm's playwright-core: npm ci in node/web/testdata/browser")
 	screens, err := filepath.Abs("../../.build/screens")
+	if err == nil {
+		err = os.MkdirAll(screens, 0o755)
+	}
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"topicd/node/nodetest"
 )
 
 // binaries are built once for all tests, with the release's flags.
@@ -64,7 +66,7 @@ type hubProcess struct {
 	url  string
 	addr string
 	mqtt string // where MQTT has a port of its own, by --mqtt-listen
-	errs bytes.Buffer
+	errs nodetest.Buffer
 	end  chan error // gets the result of Wait, once
 }
 
