@@ -143,5 +143,5 @@ func (s *soak) stillDurable(t *testing.T) {
 	}
 	var f unix.Statfs_t
 	_ = unix.Statfs(s.state, &f)
-	t.Errorf("a durable topic takes no reading: %s; %d KiB of the disk are free\n%s", answer, int64(f.Bavail)*f.Bsize>>10, s.errs.String())
+	t.Errorf("a durable topic takes no reading: %s; %d KiB of the disk are free\n%s", answer, int64(f.Bavail)*int64(f.Bsize)>>10, s.errs.String())
 }
