@@ -54,7 +54,7 @@ func TestReadmeFigures(t *testing.T) {
 		{"memory of an idle connection", 1, 0, "W4: 10,000 idle", "hub-json", 1, 1000},
 		{"memory of an idle connection", 2, 0, "W4: 10,000 idle", "mosq-ws", 1, 1000},
 		{"memory of an idle connection", 2, 1, "W4: 10,000 idle", "mosq-tcp", 1, 1000},
-		{"memory of an idle connection", 3, 0, "W4: 10,000 idle", "nats-ws", 1, 1000},
+		{"memory of an idle connection", 3, 0, "W4: 1,000 idle", "nats-ws", 1, 1000},
 		{"memory at the start", 1, 0, "W5: start", "hub-json", 2, 1},
 		{"memory at the start", 2, 0, "W5: start", "mosq-ws", 2, 1},
 		{"memory at the start", 3, 0, "W5: start", "nats-ws", 2, 1},

@@ -64,7 +64,8 @@ durable() {
   did durable "$1"
 }
 
-hub="$PWD/bin/topicd serve --listen 127.0.0.1:$port --mdns=off --sense=off --limits=bench --state $tmp/state"
+# Each run begins with nothing: what the one before kept at its end is not taken back.
+hub="$PWD/bin/topicd serve --listen 127.0.0.1:$port --mdns=off --sense=off --limits=bench --keep-on-exit=off --state $tmp/state"
 # pass OUT NAME WORKS HUB_FLAGS TARGET...: one repetition. With a NAME the rows are
 # called that. One hub's command serves all targets of a pass.
 pass() {
