@@ -11,6 +11,7 @@ import (
 
 	"topicd/codec"
 	"topicd/node/arena"
+	"topicd/node/fields"
 	"topicd/node/minutes"
 )
 
@@ -47,16 +48,16 @@ func ParseCarried(text []byte) (*Carried, error) {
 	if n := len(text) - 4; !ok || n < len(carryMagic) || binary.LittleEndian.Uint32(text[n:]) != crc32.Checksum(text[:n], castagnoli) {
 		return nil, errCarried
 	}
-	r := carryReader{b: body[:len(body)-4]}
+	r := carryReader{fields.Reader{B: body[:len(body)-4]}}
 	c := &Carried{epoch: r.number(math.MaxInt64), deleted: r.number(1 << 29)}
 	c.mono, c.wall = int64(r.number(1<<46)), int64(r.number(1<<46))
-	c.topics = r.b
+	c.topics = r.B
 	for e := (carriedTopic{}); r.topic(&e); {
 		if e.rec.Data != nil {
 			c.newest = max(c.newest, e.rec.TS)
 		}
 	}
-	if r.bad || len(r.b) > 0 {
+	if r.Bad || len(r.B) > 0 {
 		return nil, errCarried
 	}
 	return c, nil
@@ -84,47 +85,32 @@ type carriedTopic struct {
 	blocks           []arena.Record
 }
 
-// carryReader takes it apart; bad: it is not what it should be.
-type carryReader struct {
-	b   []byte
-	bad bool
-}
+// carryReader takes it apart; Bad: it is not what it should be.
+type carryReader struct{ fields.Reader }
 
 func (r *carryReader) number(most uint64) uint64 {
-	v, n := binary.Uvarint(r.b)
-	if n <= 0 || v > most {
-		r.bad, r.b = true, nil
+	v := r.Uint()
+	if v > most {
+		r.Bad, r.B = true, nil
 		return 0
 	}
-	r.b = r.b[n:]
 	return v
-}
-
-func (r *carryReader) text() []byte {
-	n := r.number(math.MaxInt32)
-	if n > uint64(len(r.b)) {
-		r.bad, r.b = true, nil
-		return nil
-	}
-	b := r.b[:n:n]
-	r.b = r.b[n:]
-	return b
 }
 
 // record reads a reading, or a block of minutes; an empty one is none.
 func (r *carryReader) record(block bool) (rec arena.Record) {
-	b := r.text()
-	if len(b) == 0 || r.bad {
+	b := r.Bytes()
+	if len(b) == 0 || r.Bad {
 		return rec
 	}
 	if !arena.Whole(b) {
-		r.bad = true
+		r.Bad = true
 		return rec
 	}
 	rec, _ = arena.Parse(b)
 	rec.Era = 0
 	if block {
-		r.bad = r.bad || minutes.Parse(&rec, func(*minutes.Point) bool { return true }) != nil
+		r.Bad = r.Bad || minutes.Parse(&rec, func(*minutes.Point) bool { return true }) != nil
 		return rec
 	}
 	enc := codec.JSON
@@ -139,17 +125,17 @@ func (r *carryReader) record(block bool) (rec arena.Record) {
 
 // topic reads the next one; false: there is none.
 func (r *carryReader) topic(e *carriedTopic) bool {
-	if r.number(1) == 0 || r.bad {
+	if r.number(1) == 0 || r.Bad {
 		return false
 	}
-	*e = carriedTopic{name: r.text(), gen: r.number(1 << 29), next: r.number(1 << 60), blocks: e.blocks[:0]}
+	*e = carriedTopic{name: r.Bytes(), gen: r.number(1 << 29), next: r.number(1 << 60), blocks: e.blocks[:0]}
 	e.cap, e.stale, e.keep = r.number(MaxCap), r.number(1<<31), r.number(1<<32)
 	e.passing, e.rec, e.kept, e.copy = r.number(1) == 1, r.record(false), r.number(1<<60), r.record(false)
-	for n := r.number(1 << 20); n > 0 && !r.bad; n-- {
+	for n := r.number(1 << 20); n > 0 && !r.Bad; n-- {
 		e.blocks = append(e.blocks, r.record(true))
 	}
-	r.bad = r.bad || e.next == 0 || e.kept >= e.next || len(e.name) == 0 || e.name[0] == '$' || codec.CheckTopic(e.name) != nil
-	return !r.bad
+	r.Bad = r.Bad || e.next == 0 || e.kept >= e.next || len(e.name) == 0 || e.name[0] == '$' || codec.CheckTopic(e.name) != nil
+	return !r.Bad
 }
 
 // TakeBack makes the topics that another run has handed on (Options.Carried): at start,
@@ -162,7 +148,7 @@ func (h *Hub) TakeBack() (n int) {
 	h.opt.Carried = nil
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	r := carryReader{b: c.topics}
+	r := carryReader{fields.Reader{B: c.topics}}
 	for e := (carriedTopic{}); r.topic(&e); {
 		if t, err := h.topicLocked(string(e.name)); err == nil {
 			t.mu.Lock()

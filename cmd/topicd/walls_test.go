@@ -18,12 +18,13 @@ import (
 // stands here by its own name: one that does not is a mistake.
 var walls = map[string]struct{ may, never string }{
 	"codec":                      {"", "net os log log/slog"},
-	"node":                       {"codec node/arena node/bound node/fan node/internal/prefetch node/minutes", "net net/http log/slog"},
+	"node":                       {"codec node/arena node/bound node/fan node/fields node/internal/prefetch node/minutes", "net net/http log/slog"},
 	"node/arena":                 {"", "net os time log/slog"},
-	"node/minutes":               {"codec node/arena", "net os time log/slog"},
+	"node/minutes":               {"codec node/arena node/fields", "net os time log/slog"},
 	"node/fan":                   {"codec", "net os time log/slog"},
 	"node/internal/prefetch":     {"", ""},
 	"node/bound":                 {"", "net os time log/slog"},
+	"node/fields":                {"", "net os time log/slog"},
 	"node/link":                  {"codec node node/bound node/internal/prefetch", "net/http github.com/gorilla/websocket"},
 	"node/link/ws":               {"node node/link", "log/slog"},
 	"node/state":                 {"codec node", "net net/http"},
@@ -34,14 +35,14 @@ var walls = map[string]struct{ may, never string }{
 	"node/dialect/native":        {"codec node node/dialect", "github.com/gorilla/websocket net/http"},
 	"node/dialect/scd":           {"codec node node/dialect", "github.com/gorilla/websocket net/http"},
 	"node/dialect/webchannel":    {"codec node node/dialect", "github.com/gorilla/websocket net/http"},
-	"node/dialect/mqtt":          {"codec node node/bound node/dialect node/dialect/mqtt/packet", "net net/http log/slog"},
+	"node/dialect/mqtt":          {"codec node node/bound node/dialect node/dialect/mqtt/packet node/fields", "net net/http log/slog"},
 	"node/dialect/echo":          {"codec node node/dialect", "github.com/gorilla/websocket net/http"},
 	"node/dialect/relay":         {"codec node node/dialect node/web/answer", "github.com/gorilla/websocket"},
 	"node/dialect/mws":           {"codec node node/access node/dialect node/once node/web/answer", "github.com/gorilla/websocket"},
 	"node/dialect/dialecttest":   {"codec node node/dialect node/link node/link/ws node/web", ""}, // of tests only
 	"node/nodetest":              {"codec node node/dialect/native node/link node/link/ws", ""},   // of tests only
 	"node/dialect/mqtt/packet":   {"codec", "net net/http time"},
-	"node/store":                 {"codec node/ustar", "net net/http"},
+	"node/store":                 {"codec node/fields node/ustar", "net net/http"},
 	"node/ustar":                 {"", "net os"},
 	"node/durable":               {"codec node node/arena node/store", "net net/http os log/slog"},
 	"node/uplink":                {"codec node node/store node/uplink/wire", "net/http"},

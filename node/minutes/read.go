@@ -6,6 +6,7 @@ import (
 
 	"topicd/codec"
 	"topicd/node/arena"
+	"topicd/node/fields"
 )
 
 // Point is one field of one minute.
@@ -57,39 +58,39 @@ var errDamaged = errors.New("that is no block of minutes")
 // Parse calls yield with the points of a block, in order, while it returns true. The
 // point is good until the next.
 func Parse(r *arena.Record, yield func(*Point) bool) error {
-	d := reader{b: r.Data}
+	d := fields.Reader{B: r.Data}
 	var exps [codec.MaxNumbers]int16
 	var names [codec.MaxNumbers][]byte
-	n := int(d.byte())
+	n := length(&d)
 	if n == 0 || n > len(exps) {
 		return errDamaged
 	}
 	for i := range n {
-		exp := d.varint()
+		exp := d.Int()
 		if exp < -400 || exp > 400 {
 			return errDamaged
 		}
 		exps[i] = int16(exp)
-		names[i] = d.take(int(d.byte()))
+		names[i] = d.Take(length(&d))
 	}
 	var prev [codec.MaxNumbers]int64
 	at := r.TS / minute
-	for len(d.b) > 0 && !d.bad {
-		at += d.varint()
+	for len(d.B) > 0 && !d.Bad {
+		at += d.Int()
 		for i := range n {
-			p := Point{Name: names[i], TS: at * minute, Era: r.Era, N: int64(d.uvarint())}
+			p := Point{Name: names[i], TS: at * minute, Era: r.Era, N: int64(d.Uint())}
 			if p.N == 0 {
 				continue
 			}
-			prev[i] += d.varint()
-			size := d.uvarint()
+			prev[i] += d.Int()
+			size := d.Uint()
 			p.Min, p.Max = real(prev[i], exps[i]), real(prev[i]+int64(size), exps[i])
 			if p.Mean = p.Min; size > 0 {
-				if place := d.take(2); place != nil {
+				if place := d.Take(2); place != nil {
 					p.Mean += (p.Max - p.Min) * float64(binary.LittleEndian.Uint16(place)) / 65535
 				}
 			}
-			if d.bad || at < 0 || at > maxMinutes || p.N < 0 || size > 1<<62 {
+			if d.Bad || at < 0 || at > maxMinutes || p.N < 0 || size > 1<<62 {
 				return errDamaged
 			}
 			if !yield(&p) {
@@ -97,7 +98,7 @@ func Parse(r *arena.Record, yield func(*Point) bool) error {
 			}
 		}
 	}
-	if d.bad {
+	if d.Bad {
 		return errDamaged
 	}
 	return nil
@@ -105,44 +106,10 @@ func Parse(r *arena.Record, yield func(*Point) bool) error {
 
 const maxMinutes = 1 << 44 / minute // what the ts of a record can say
 
-// reader takes a block apart; bad: there was less than it says.
-type reader struct {
-	b   []byte
-	bad bool
-}
-
-func (d *reader) byte() byte {
-	if b := d.take(1); b != nil {
-		return b[0]
+// length reads a byte.
+func length(d *fields.Reader) int {
+	if b := d.Take(1); b != nil {
+		return int(b[0])
 	}
 	return 0
-}
-
-func (d *reader) take(n int) []byte {
-	if n > len(d.b) {
-		d.bad, d.b = true, nil
-		return nil
-	}
-	b := d.b[:n:n]
-	d.b = d.b[n:]
-	return b
-}
-
-func (d *reader) varint() int64 {
-	v, n := binary.Varint(d.b)
-	d.skip(n)
-	return v
-}
-
-func (d *reader) uvarint() uint64 {
-	v, n := binary.Uvarint(d.b)
-	d.skip(n)
-	return v
-}
-
-func (d *reader) skip(n int) {
-	if n <= 0 {
-		d.bad, n = true, len(d.b)
-	}
-	d.b = d.b[n:]
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"topicd/codec"
+	"topicd/node/fields"
 )
 
 // A cursor is what a client has acked of the topics of a pattern: kept on disk,
@@ -250,20 +251,20 @@ func (c *cursorRec) put(b []byte) []byte {
 }
 
 func parseCursor(b []byte) (c cursorRec, ok bool) {
-	f := fields{b: b}
-	c.client, c.pattern = string(f.bytes()), string(f.bytes())
-	c.ended = f.uint() != 0
-	c.used = f.int()
-	c.place = Place(f.uint())
-	for n := f.uint(); n > 0 && !f.bad; n-- {
-		c.acks = append(c.acks, cursorAck{topic: string(f.bytes()), ep: f.uint(), seq: f.uint()})
+	f := fields.Reader{B: b}
+	c.client, c.pattern = string(f.Bytes()), string(f.Bytes())
+	c.ended = f.Uint() != 0
+	c.used = f.Int()
+	c.place = Place(f.Uint())
+	for n := f.Uint(); n > 0 && !f.Bad; n-- {
+		c.acks = append(c.acks, cursorAck{topic: string(f.Bytes()), ep: f.Uint(), seq: f.Uint()})
 	}
-	if len(f.b) > 0 {
-		if n := f.bytes(); len(n) > 0 {
+	if len(f.B) > 0 {
+		if n := f.Bytes(); len(n) > 0 {
 			c.note = bytes.Clone(n)
 		}
 	}
-	return c, !f.bad
+	return c, !f.Bad
 }
 
 func isNotExist(err error) bool { return errors.Is(err, fs.ErrNotExist) }

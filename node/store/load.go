@@ -3,6 +3,8 @@ package store
 import (
 	"errors"
 	"time"
+
+	"topicd/node/fields"
 )
 
 // load reads one segment at open: it mends what can be mended and takes what
@@ -121,16 +123,16 @@ func (s *Store) apply(l *loader, g *segment, p *parsed, at span, kind byte, payl
 			s.jumps = st.jumps
 		}
 	case kindForget:
-		f := fields{b: payload}
-		name, ep := f.bytes(), f.uint()
+		f := fields.Reader{B: payload}
+		name, ep := f.Bytes(), f.Uint()
 		l.ep = max(l.ep, ep)
 		if t := s.byName[string(name)]; t != nil && t.ep == ep {
 			s.unload(l, t)
 		}
 	case kindMark:
-		f := fields{b: payload}
-		name := string(f.bytes())
-		l.marks[name] = markRec{ep: f.uint(), next: f.uint(), place: Place(f.uint()), seg: g.no}
+		f := fields.Reader{B: payload}
+		name := string(f.Bytes())
+		l.marks[name] = markRec{ep: f.Uint(), next: f.Uint(), place: Place(f.Uint()), seg: g.no}
 	case kindCursor:
 		if rec, ok := parseCursor(payload); ok {
 			s.applyCursor(l, g, &rec)

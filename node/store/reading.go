@@ -3,6 +3,8 @@ package store
 import (
 	"encoding/binary"
 	"slices"
+
+	"topicd/node/fields"
 )
 
 // Control bits of a reading's record.
@@ -77,27 +79,27 @@ func parseReading(b []byte) (r rec, ok bool) {
 		return r, false
 	}
 	r.ctl = b[0]
-	f := fields{b: b[1:]}
-	r.flags = Flags(f.uint())
-	r.stream = uint32(f.uint())
+	f := fields.Reader{B: b[1:]}
+	r.flags = Flags(f.Uint())
+	r.stream = uint32(f.Uint())
 	if r.ctl&ctlDef != 0 {
 		d := &r.def
-		d.topic = f.bytes()
-		d.ep = f.uint()
-		d.from = f.bytes()
-		d.dev = f.bytes()
-		d.seq = f.uint()
-		d.place = Place(f.uint())
-		d.ts = f.int()
+		d.topic = f.Bytes()
+		d.ep = f.Uint()
+		d.from = f.Bytes()
+		d.dev = f.Bytes()
+		d.seq = f.Uint()
+		d.place = Place(f.Uint())
+		d.ts = f.Int()
 	}
-	r.seq = uint64(f.int())
-	r.place = uint64(f.int())
-	r.ts = f.int()
+	r.seq = uint64(f.Int())
+	r.place = uint64(f.Int())
+	r.ts = f.Int()
 	if r.ctl&ctlDevSeq != 0 {
-		r.devSeq = f.uint()
+		r.devSeq = f.Uint()
 	}
-	r.data = f.b
-	return r, !f.bad
+	r.data = f.B
+	return r, !f.Bad
 }
 
 // in makes the reading of a record whose stream is st.

@@ -120,37 +120,7 @@ func (k key) scan(buf []byte, off int, each func(off int, kind byte, payload []b
 	return bad
 }
 
-// fields reads a payload. A read past the end makes bad true and yields zeros.
-type fields struct {
-	b   []byte
-	bad bool
-}
-
-func (f *fields) uint() uint64 {
-	v, n := binary.Uvarint(f.b)
-	if n <= 0 {
-		f.bad, f.b = true, nil
-		return 0
-	}
-	f.b = f.b[n:]
-	return v
-}
-
-func (f *fields) int() int64 { return unzig(f.uint()) }
-
-func (f *fields) bytes() []byte {
-	n := f.uint()
-	if n > uint64(len(f.b)) {
-		f.bad, f.b = true, nil
-		return nil
-	}
-	v := f.b[:n:n]
-	f.b = f.b[n:]
-	return v
-}
-
-func zig(v int64) uint64   { return uint64(v<<1) ^ uint64(v>>63) }
-func unzig(v uint64) int64 { return int64(v>>1) ^ -int64(v&1) }
+func zig(v int64) uint64 { return uint64(v<<1) ^ uint64(v>>63) }
 
 func putBytes(b, v []byte) []byte {
 	return append(binary.AppendUvarint(b, uint64(len(v))), v...)

@@ -3,6 +3,8 @@ package store
 import (
 	"encoding/binary"
 	"slices"
+
+	"topicd/node/fields"
 )
 
 // jump notes an unclean end: from place at on, skipped places were never given
@@ -85,29 +87,29 @@ func (st *standing) put(b []byte) []byte {
 }
 
 func parseStanding(b []byte) (st standing, ok bool) {
-	f := fields{b: b}
-	st.boot = uint32(f.uint())
-	st.epoch = f.uint()
-	st.place = Place(f.uint())
+	f := fields.Reader{B: b}
+	st.boot = uint32(f.Uint())
+	st.epoch = f.Uint()
+	st.place = Place(f.Uint())
 	for i := range st.lost {
-		st.lost[i] = f.uint()
+		st.lost[i] = f.Uint()
 	}
-	st.torn = f.uint()
-	for n := min(f.uint(), maxNotes); n > 0; n-- {
-		st.jumps = append(st.jumps, jump{Place(f.uint()), f.uint(), f.uint()})
+	st.torn = f.Uint()
+	for n := min(f.Uint(), maxNotes); n > 0; n-- {
+		st.jumps = append(st.jumps, jump{Place(f.Uint()), f.Uint(), f.Uint()})
 	}
-	for n := min(f.uint(), maxNotes); n > 0; n-- {
-		g := lostRange{from: Place(f.uint()), to: Place(f.uint())}
-		g.reason = Reason(f.uint()) % reasons
+	for n := min(f.Uint(), maxNotes); n > 0; n-- {
+		g := lostRange{from: Place(f.Uint()), to: Place(f.Uint())}
+		g.reason = Reason(f.Uint()) % reasons
 		st.gone = append(st.gone, g)
 	}
-	if len(f.b) == 0 {
-		return st, !f.bad // written before there were cuts
+	if len(f.B) == 0 {
+		return st, !f.Bad // written before there were cuts
 	}
-	for n := min(f.uint(), maxCuts); n > 0; n-- {
-		st.cuts = append(st.cuts, cut{f.uint(), int(f.uint() & (4*maxSegment - 1))})
+	for n := min(f.Uint(), maxCuts); n > 0; n-- {
+		st.cuts = append(st.cuts, cut{f.Uint(), int(f.Uint() & (4*maxSegment - 1))})
 	}
-	return st, !f.bad
+	return st, !f.Bad
 }
 
 // standingLocked is where the log stands now.

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"sort"
 	"time"
+
+	"topicd/node/fields"
 )
 
 // Report is what Verify found.
@@ -136,12 +138,12 @@ func (v *verifier) reading(r *Reading, at span, carried bool) {
 }
 
 func (v *verifier) other(kind byte, payload []byte) {
-	f := fields{b: payload}
+	f := fields.Reader{B: payload}
 	switch kind {
 	case kindVoid:
 		v.rep.Aside++
 	case kindForget:
-		name, ep := string(f.bytes()), f.uint()
+		name, ep := string(f.Bytes()), f.Uint()
 		if t := v.topics[name]; t != nil && t.Ep == ep {
 			delete(v.topics, name)
 		}

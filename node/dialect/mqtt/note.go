@@ -1,6 +1,10 @@
 package mqtt
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+
+	"topicd/node/fields"
+)
 
 // note is what is kept of a client beside how far it is with durable topics. Its form
 // is a number of the form, then what stands in append, numbers as varints.
@@ -85,53 +89,34 @@ func bit(on bool, v uint64) uint64 {
 
 // parse reads a note, and puts what of it is a client's into c; false: it is none.
 func (n *note) parse(b []byte, c *client) bool {
-	bad := false
-	num := func() uint64 {
-		v, k := binary.Uvarint(b)
-		if k <= 0 {
-			bad, b = true, nil
-			return 0
-		}
-		b = b[k:]
-		return v
-	}
-	text := func() string {
-		k := num()
-		if k > uint64(len(b)) {
-			bad, b = true, nil
-			return ""
-		}
-		s := string(b[:k])
-		b = b[k:]
-		return s
-	}
-	if num() != noteForm {
+	r := fields.Reader{B: b}
+	if r.Uint() != noteForm {
 		return false
 	}
 	o := &c.out
-	n.here = num()&1 != 0
-	n.left = uint32(num())
-	n.addr = text()
-	o.lastID = uint16(num())
-	for k := num(); k > 0 && !bad; k-- {
-		x := sub{filter: text()}
-		f := num()
-		x.qos, x.noLocal, x.asPublished, x.id = byte(f&3), f&noteNoLocal != 0, f&noteAsPublished != 0, uint32(num())
+	n.here = r.Uint()&1 != 0
+	n.left = uint32(r.Uint())
+	n.addr = string(r.Bytes())
+	o.lastID = uint16(r.Uint())
+	for k := r.Uint(); k > 0 && !r.Bad; k-- {
+		x := sub{filter: string(r.Bytes())}
+		f := r.Uint()
+		x.qos, x.noLocal, x.asPublished, x.id = byte(f&3), f&noteNoLocal != 0, f&noteAsPublished != 0, uint32(r.Uint())
 		n.subs = append(n.subs, x)
 	}
-	n.lost = num()
-	for k := num(); k > 0 && !bad; k-- {
-		x := flight{id: uint16(num()), durable: true}
-		f := num()
+	n.lost = r.Uint()
+	for k := r.Uint(); k > 0 && !r.Bad; k-- {
+		x := flight{id: uint16(r.Uint()), durable: true}
+		f := r.Uint()
 		x.qos, x.released, x.retain = byte(f&3), f&noteReleased != 0, f&noteRetain != 0
-		x.topic, x.ep, x.seq = text(), num(), num()
+		x.topic, x.ep, x.seq = string(r.Bytes()), r.Uint(), r.Uint()
 		o.rest().flights = append(o.rest().flights, x)
 	}
-	for k := num(); k > 0 && !bad; k-- {
-		o.rest().received = append(o.rest().received, incoming{id: uint16(num()), sum: uint32(num()), old: true})
+	for k := r.Uint(); k > 0 && !r.Bad; k-- {
+		o.rest().received = append(o.rest().received, incoming{id: uint16(r.Uint()), sum: uint32(r.Uint()), old: true})
 	}
 	if n.here { // numbers that it was sent since are not known: none of them is given again soon
 		o.lastID += 1 << 15
 	}
-	return !bad && (o.more == nil || len(o.more.flights) <= maxWindow && len(o.more.received) <= receiveMaximum)
+	return !r.Bad && (o.more == nil || len(o.more.flights) <= maxWindow && len(o.more.received) <= receiveMaximum)
 }
