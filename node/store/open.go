@@ -79,8 +79,7 @@ func (s *Store) recover() error {
 	var segs []Entry
 	for _, e := range list {
 		if e.Name == spareName && !e.Dir {
-			s.spareCharged = charge(e.Size)
-			s.used += s.spareCharged
+			s.setSpareLocked(charge(e.Size)) // nobody else has the store yet
 		}
 		if _, ok := parseSegName(e.Name); ok && !e.Dir {
 			segs = append(segs, e)

@@ -13,6 +13,18 @@ const spareName = "spare"
 
 func (s *Store) sparePath() string { return filepath.Join(s.opt.Dir, spareName) }
 
+// setSpareLocked charges the bound with a spare file of n bytes, 0 = there is none.
+func (s *Store) setSpareLocked(n int64) {
+	s.used += n - s.spareCharged
+	s.spareCharged = n
+}
+
+func (s *Store) dropSpare() {
+	s.mu.Lock()
+	s.setSpareLocked(0)
+	s.mu.Unlock()
+}
+
 // giveUp takes the file of a segment out of the log: to be written over, or, where
 // somebody reads it or there is a spare one, removed.
 func (s *Store) giveUp(g *segment) error {
@@ -21,18 +33,14 @@ func (s *Store) giveUp(g *segment) error {
 	if keep {
 		g.gone = true
 		s.dropLocked(g)
-		s.spareCharged = charge(int64(g.end))
-		s.used += s.spareCharged
+		s.setSpareLocked(charge(int64(g.end)))
 	}
 	s.mu.Unlock()
 	if keep {
 		if s.opt.FS.Rename(s.segPath(g.no), s.sparePath()) == nil {
 			return nil
 		}
-		s.mu.Lock()
-		s.used -= s.spareCharged
-		s.spareCharged = 0
-		s.mu.Unlock()
+		s.dropSpare()
 	}
 	if err := s.opt.FS.Remove(s.segPath(g.no)); err != nil && !isNotExist(err) {
 		if keep { // it is still there, and the log has it again
@@ -66,9 +74,6 @@ func (s *Store) takeSpare(no uint64) (taken bool, err error) {
 	} else {
 		taken = true
 	}
-	s.mu.Lock()
-	s.used -= s.spareCharged
-	s.spareCharged = 0
-	s.mu.Unlock()
+	s.dropSpare()
 	return taken, err
 }

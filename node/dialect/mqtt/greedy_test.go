@@ -47,12 +47,7 @@ func TestNamesOfShares(t *testing.T) {
 func TestMembershipsOfOneClient(t *testing.T) {
 	_, s, as := strict(t, node.Options{Sessions: 4096, Rate: -1})
 	p := as("").connect("greedy")
-	q := packet.Subscribe{ID: 7}
-	for i := range 200 {
-		q.Filters = q.Filters.Append(packet.Filter{Filter: fmt.Appendf(nil, "$share/g%d/a", i)})
-	}
-	p.write(q.Append(nil, p.v))
-	p.read()
+	p.manyShares()
 	c := clientOf(t, s, "greedy")
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -73,17 +73,22 @@ func TestOneSubscribeOfAllThereIs(t *testing.T) {
 	}
 }
 
-// TestSharesOfOneClient: each shared subscription is a session of the hub's: a
-// client with many leaves room for others.
-func TestSharesOfOneClient(t *testing.T) {
-	_, s, as := strict(t, node.Options{Sessions: 64, Rate: -1})
-	p := as("").connect("greedy")
+// manyShares subscribes to 200 shares in one SUBSCRIBE and reads its answer.
+func (p *peer) manyShares() {
 	q := packet.Subscribe{ID: 7}
 	for i := range 200 {
 		q.Filters = q.Filters.Append(packet.Filter{Filter: fmt.Appendf(nil, "$share/g%d/a", i)})
 	}
 	p.write(q.Append(nil, p.v))
 	p.read()
+}
+
+// TestSharesOfOneClient: each shared subscription is a session of the hub's: a
+// client with many leaves room for others.
+func TestSharesOfOneClient(t *testing.T) {
+	_, s, as := strict(t, node.Options{Sessions: 64, Rate: -1})
+	p := as("").connect("greedy")
+	p.manyShares()
 	s.mu.Lock()
 	n := len(s.shares)
 	s.mu.Unlock()
