@@ -23,7 +23,8 @@ is hearsay: anyone on the network can claim to be a hub.`
 	c.example = "  topicd discover\n  topicd discover --watch\n  topicd sub --hub kitchen '#'"
 	c.flags.BoolVar(&asJSON, "json", false, "one JSON object a line")
 	c.flags.BoolVar(&watch, "watch", false, "go on looking and print the list whenever it changes")
-	c.flags.DurationVar(&o.Timeout, "timeout", 2*time.Second, "how long to wait for answers; sleepy Wi-Fi wants 5s")
+	o.Timeout = 2 * time.Second
+	c.flags.Var(span{&o.Timeout}, "timeout", "how long to wait for answers; sleepy Wi-Fi wants 5s")
 	c.flags.Var(&list{v: &o.Ifaces}, "iface", "network interface `NAME`, repeatable (default all that look like a LAN)")
 	c.run = func(ctx context.Context, _ []string) error {
 		if watch {

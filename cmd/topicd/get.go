@@ -24,13 +24,13 @@ steps of time instead, as far back as the hub knows (--since, or --last N steps)
 	s.addFlags(c.flags)
 	c.flags.BoolVar(&raw, "raw", false, "the data only")
 	c.flags.BoolVar(&asJSON, "json", false, "JSON on a terminal too")
-	c.flags.DurationVar(&step, "step", 0, "print the history in steps of this `TIME`, such as 1m")
+	c.flags.Var(span{&step}, "step", "print the history in steps of this `TIME`, such as 1m")
 	c.run = func(ctx context.Context, patterns []string) error {
 		since, err := s.parse()
 		if err != nil {
 			return err
 		}
-		if step < 0 || step%time.Millisecond != 0 || step > 0 && since > 0 {
+		if step%time.Millisecond != 0 || step > 0 && since > 0 {
 			return usage("--step is a time such as 1m, and --since with it one too")
 		}
 		o := client.GetOptions{Last: s.last, Since: since, Step: step}

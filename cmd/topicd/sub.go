@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"topicd/codec"
 	"topicd/node/client"
 	"topicd/node/client/show"
 )
@@ -36,7 +37,7 @@ func (s *stored) parse() (since int64, err error) {
 	if n, err := strconv.ParseInt(s.since, 10, 64); err == nil && n >= 0 {
 		return n, nil
 	}
-	d, err := time.ParseDuration(s.since)
+	d, err := codec.Span(s.since, 0)
 	if err != nil || d <= 0 {
 		return 0, usage("--since %q is neither a time such as 10m nor a number", s.since)
 	}
@@ -67,7 +68,7 @@ pattern goes on behind them, whatever was restarted meanwhile. --forget ends it.
 	c.flags.BoolVar(&raw, "raw", false, "the data only")
 	c.flags.BoolVar(&asJSON, "json", false, "JSON on a terminal too")
 	c.flags.IntVar(&count, "count", 0, "end after `N` readings")
-	c.flags.DurationVar(&timeout, "timeout", 0, "end after so long; with --count not reached the exit code is 5")
+	c.flags.Var(span{&timeout}, "timeout", "end after so long; with --count not reached the exit code is 5")
 	c.flags.BoolVar(&latest, "latest", false, "only ever the newest reading of a topic")
 	c.flags.Float64Var(&rate, "rate", 0, "at most `N` readings a second of each topic, the newest win")
 	c.flags.StringVar(&r.dev, "dev", "", "device `ID` that a durable subscription belongs to (default its name, or the token)")
@@ -77,8 +78,8 @@ pattern goes on behind them, whatever was restarted meanwhile. --forget ends it.
 		if forget && name == "" {
 			return usage("--forget needs the --name of a durable subscription")
 		}
-		if rate < 0 || count < 0 || timeout < 0 {
-			return usage("--rate, --count and --timeout are 0 or more")
+		if rate < 0 || count < 0 {
+			return usage("--rate and --count are 0 or more")
 		}
 		o := client.SubOptions{Last: s.last, Rate: rate, Latest: latest, Name: name}
 		var err error

@@ -121,15 +121,9 @@ type span struct {
 }
 
 func (s span) Set(text string) error {
-	d, err := time.ParseDuration(text)
-	if err != nil {
-		var f float64
-		if f, err = strconv.ParseFloat(text, 64); err == nil {
-			d = time.Duration(f * float64(time.Second))
-		}
-	}
+	d, err := codec.Span(text, time.Second)
 	if err != nil || d < 0 {
-		return fmt.Errorf("%q is not a duration such as 2ms, 10s or 5m", text)
+		return fmt.Errorf("%q is not a duration such as 2ms, 10s, 5m or 30d", text)
 	}
 	*s.v = d
 	return nil
