@@ -7,6 +7,7 @@ import (
 	"errors"
 	"time"
 
+	"topicd/cmd/internal/flags"
 	"topicd/codec"
 	"topicd/node/client"
 	"topicd/node/client/bench"
@@ -17,7 +18,7 @@ func (a *app) bench() *command {
 	var r remote
 	var o bench.Options
 	var asJSON bool
-	encoding, bytes := "json", size(100)
+	encoding, bytes := "json", flags.Size(100)
 	o.Publishers, o.Subscribers, o.Duration, o.Warmup = 10, 1, 10*time.Second, time.Second
 	c := newCommand("bench", "", "Load a hub and measure what it makes of it")
 	c.long = `Load a hub and measure throughput, latency, loss and, where the hub is on this
@@ -35,15 +36,15 @@ The exit code is 1 when readings were lost and the hub did not say so.`
 	c.flags.StringVar(&r.hub, "hub", "", "`HUB` to load: ws://gateway:22345/ws, a host, or a name that `topicd discover` shows (env TOPICD_HUB; default this machine's)")
 	c.flags.StringVar(&r.token, "token", "", "token that the hub wants (env TOPICD_TOKEN)")
 	r.addPin(c.flags)
-	c.flags.Var(count{v: &o.Publishers}, "publishers", "connections that publish")
+	c.flags.Var(flags.Count(&o.Publishers, 0), "publishers", "connections that publish")
 	c.flags.Float64Var(&o.Rate, "rate", 0, "readings per second of all publishers together; 0 = as fast as the hub hands them on")
-	c.flags.Var(count{v: &o.Subscribers}, "subscribers", "connections that hear everything")
-	c.flags.Var(count{v: &o.Topics}, "topics", "topics; 0 = one per publisher")
-	c.flags.Var(count{v: &o.Window}, "window", "without --rate: readings on their way at most; 0 = 128 per topic")
+	c.flags.Var(flags.Count(&o.Subscribers, 0), "subscribers", "connections that hear everything")
+	c.flags.Var(flags.Count(&o.Topics, 0), "topics", "topics; 0 = one per publisher")
+	c.flags.Var(flags.Count(&o.Window, 0), "window", "without --rate: readings on their way at most; 0 = 128 per topic")
 	c.flags.Var(&bytes, "size", "of a reading")
-	c.flags.Var(choice{&encoding, "json|cbor|mixed"}, "encoding", "mixed is CBOR publishers and subscribers of both")
-	c.flags.Var(span{&o.Duration}, "duration", "time measured")
-	c.flags.Var(span{&o.Warmup}, "warmup", "time before that")
+	c.flags.Var(flags.Choice(&encoding, "json|cbor|mixed"), "encoding", "mixed is CBOR publishers and subscribers of both")
+	c.flags.Var(flags.Span(&o.Duration), "duration", "time measured")
+	c.flags.Var(flags.Span(&o.Warmup), "warmup", "time before that")
 	c.flags.BoolVar(&asJSON, "json", false, "the report as JSON, and no progress")
 	c.flags.IntVar(&o.PID, "pid", 0, "`PID` of the hub, for its CPU and memory; found by itself on this machine (Linux)")
 	c.run = func(ctx context.Context, _ []string) error {

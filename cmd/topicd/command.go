@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 
+	"topicd/cmd/internal/flags"
+
 	"github.com/spf13/pflag"
 )
 
@@ -116,7 +118,7 @@ func (a *app) find(name string) (*command, error) {
 		if c.name == name {
 			return c, nil
 		}
-		if d := distance(c.name, name); d == 1 || d == 2 && name != "" && c.name[0] == name[0] {
+		if d := flags.Distance(c.name, name); d == 1 || d == 2 && name != "" && c.name[0] == name[0] {
 			near = c.name
 		}
 	}
@@ -189,25 +191,4 @@ func (a *app) help() *command {
 	c.max = 1
 	c.run = func(_ context.Context, args []string) error { return a.usage(strings.Join(args, "")) }
 	return c
-}
-
-// distance is the number of letters to change to make a from b (Levenshtein).
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			d := diagonal
-			if a[i] != b[j] {
-				d++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(d, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }

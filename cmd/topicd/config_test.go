@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"topicd/cmd/internal/flags"
+
 	"github.com/spf13/pflag"
 )
 
@@ -74,7 +76,7 @@ func TestPrecedence(t *testing.T) {
 		if err := c.flags.Parse(append(args, "--state", state)); err != nil {
 			t.Fatal(err)
 		}
-		if err := s.load(c.flags, func(k string) string { return env[k] }, false); err != nil {
+		if err := s.load(func(k string) string { return env[k] }, false); err != nil {
 			t.Fatal(err)
 		}
 		return s
@@ -104,7 +106,7 @@ func TestBenchLeavesWhatWasSaid(t *testing.T) {
 		args     []string
 		env      map[string]string
 		text     string
-		memory   size
+		memory   flags.Size
 		sessions int
 	}{
 		{nil, nil, "", 64 << 20, 20_000},
@@ -122,7 +124,7 @@ func TestBenchLeavesWhatWasSaid(t *testing.T) {
 		if err := cmd.flags.Parse(append(c.args, "--limits=bench", "--state", state)); err != nil {
 			t.Fatal(err)
 		}
-		if err := s.load(cmd.flags, func(k string) string { return c.env[k] }, false); err != nil {
+		if err := s.load(func(k string) string { return c.env[k] }, false); err != nil {
 			t.Fatal(err)
 		}
 		if s.memory != c.memory || s.sessions != c.sessions {
@@ -167,12 +169,12 @@ func TestEverySettingHasThreeNames(t *testing.T) {
 	if keys < 20 {
 		t.Error("only", keys)
 	}
-	names, near := strangers(fs, []string{"TOPICD_SESSION=5", "TOPICD_MEMORY=16MiB", "TOPICD_TOKEN=x", "TOPICD_EDS_URL=x", "PATH=/", "TOPICD_JOIN_PUBLISHER="})
+	names, near := s.strangers([]string{"TOPICD_SESSION=5", "TOPICD_MEMORY=16MiB", "TOPICD_TOKEN=x", "TOPICD_EDS_URL=x", "PATH=/", "TOPICD_JOIN_PUBLISHER="})
 	if fmt.Sprint(names, near) != "[TOPICD_SESSION TOPICD_JOIN_PUBLISHER] [TOPICD_SESSIONS TOPICD_JOIN_PUBLISH]" {
 		t.Error(names, near)
 	}
 	env := map[string]string{"TOPICD_SESSIONS": "7", "TOPICD_JOIN_PUBLISH": "a/# b/#", "TOPICD_LISTEN": ":1 :2,dialect=echo", "TOPICD_EDS_URL": "http://a"}
-	if err := s.env(fs, func(k string) string { return env[k] }); err != nil || s.sessions != 7 || fmt.Sprint(s.joined.Publish, s.listen, s.mws.eds.URL) != "[a/# b/#] [:1 :2,dialect=echo]http://a" {
+	if err := s.set.Env(func(k string) string { return env[k] }); err != nil || s.sessions != 7 || fmt.Sprint(s.joined.Publish, s.listen, s.mws.eds.URL) != "[a/# b/#] [:1 :2,dialect=echo]http://a" {
 		t.Errorf("%v %+v", err, s)
 	}
 }
@@ -185,7 +187,7 @@ func TestFirstStart(t *testing.T) {
 		c := newCommand("serve", "", "")
 		s.flags(c.flags)
 		_ = c.flags.Parse([]string{"--state", state})
-		if err := s.load(c.flags, func(string) string { return "" }, false); err != nil {
+		if err := s.load(func(string) string { return "" }, false); err != nil {
 			t.Fatal(err)
 		}
 		want := newSettings()
@@ -246,23 +248,13 @@ func TestNoState(t *testing.T) {
 		"name a directory with --state DIR":                          {},
 		"without --config it is STATE/topicd.toml, which is written": {state: t.TempDir(), config: "/nonexistent"},
 	} {
-		err := set.load(pflag.NewFlagSet("serve", pflag.ContinueOnError), none, false)
+		s := newSettings()
+		s.flags(pflag.NewFlagSet("serve", pflag.ContinueOnError))
+		s.state, s.config = set.state, set.config
+		err := s.load(none, false)
 		var e *failure
 		if !errors.As(err, &e) || !strings.Contains(e.hint, want) {
 			t.Errorf("%v, %+v: not %q", err, e, want)
-		}
-	}
-}
-
-func TestSizes(t *testing.T) {
-	for in, want := range map[string]size{"65536": 65536, "64KiB": 65536, "16 MiB": 16 << 20, "1.5GiB": 3 << 29, "2MB": 2e6, "4k": -1, "8K": 8192, "-1": -1, "NaN": -1, "": -1, "9e99": -1} {
-		var s size
-		if err := s.Set(in); (err == nil) != (want >= 0) || err == nil && s != want {
-			t.Errorf("%q: %d, %v", in, s, err)
-		}
-		var again size
-		if err := again.Set(s.String()); err != nil || again != s {
-			t.Errorf("%q was written %s", in, &s)
 		}
 	}
 }

@@ -5,19 +5,14 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/pflag"
 
+	"topicd/cmd/internal/flags"
 	"topicd/node/client/show"
 )
-
-// setting is one setting as it holds, and who said so.
-type setting struct {
-	Name  string `json:"name"`
-	Value string `json:"value"`
-	From  string `json:"from"` // flag, env, file or default
-}
 
 func (a *app) configuration() *command {
 	var file string
@@ -37,37 +32,25 @@ default. Neither writes anything.`
 		if err != nil {
 			return err
 		}
-		names, near := strangers(set.all, a.environ)
+		names, near := set.strangers(a.environ)
 		for i, name := range names {
 			a.note("%s is no setting; the nearest is %s", name, near[i])
 		}
-		if args[0] == "check" {
-			list = nil
-		}
 		if !all {
-			list = said(list)
+			list = slices.DeleteFunc(list, func(s flags.Setting) bool { return s.From == "default" })
 		}
 		return a.showConfig(set, list, args[0] == "check", asJSON)
 	}
 	return c
 }
 
-func said(all []setting) (list []setting) {
-	for _, s := range all {
-		if s.From != "default" {
-			list = append(list, s)
-		}
-	}
-	return list
-}
-
-func (a *app) showConfig(set *settings, list []setting, check, asJSON bool) error {
+func (a *app) showConfig(set *settings, list []flags.Setting, check, asJSON bool) error {
 	worst := (&server{set: set}).worst().total()
 	switch {
 	case asJSON:
 		v := map[string]any{"config": set.config, "memory_worst": worst, "memory_max": memoryMax(set) << 20}
 		if !check {
-			v["settings"] = append([]setting{}, list...)
+			v["settings"] = list
 		}
 		return json.NewEncoder(a.out).Encode(v)
 	case check:
@@ -87,10 +70,9 @@ func (a *app) showConfig(set *settings, list []setting, check, asJSON bool) erro
 
 // effective are the settings that serve would have, and who said each of them. A
 // file that is named must be there, one that is not may be missing.
-func (a *app) effective(file string, environment bool) (*settings, []setting, error) {
+func (a *app) effective(file string, environment bool) (*settings, []flags.Setting, error) {
 	s := newSettings()
-	s.all = pflag.NewFlagSet("serve", pflag.ContinueOnError)
-	s.flags(s.all)
+	s.flags(pflag.NewFlagSet("serve", pflag.ContinueOnError))
 	s.config = file
 	s.reading = true
 	getenv := a.getenv
@@ -102,27 +84,8 @@ func (a *app) effective(file string, environment bool) (*settings, []setting, er
 			return a.getenv(name)
 		}
 	}
-	before := map[string]string{}
-	s.all.VisitAll(func(f *pflag.Flag) { before[f.Name] = f.Value.String() })
-	if err := s.load(s.all, getenv, os.Geteuid() == 0); err != nil {
-		return nil, nil, err
-	}
-	var list []setting
-	s.all.VisitAll(func(f *pflag.Flag) {
-		from := "default"
-		switch v := f.Value.String(); {
-		case f.Name == "state" || f.Name == "config":
-			if f.Changed {
-				from = "env"
-			}
-		case f.Changed:
-			from = "env"
-		case v != before[f.Name]:
-			from = "file"
-		}
-		list = append(list, setting{f.Name, f.Value.String(), from})
-	})
-	return s, list, nil
+	list, err := s.set.Effective(func() error { return s.load(getenv, os.Geteuid() == 0) })
+	return s, list, err
 }
 
 // memoryMax is what the service may take at most, in MiB: the worst case and a

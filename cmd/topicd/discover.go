@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"topicd/cmd/internal/flags"
 	"topicd/discovery"
 	"topicd/node/client"
 	"topicd/node/client/show"
@@ -24,8 +25,8 @@ is hearsay: anyone on the network can claim to be a hub.`
 	c.flags.BoolVar(&asJSON, "json", false, "one JSON object a line")
 	c.flags.BoolVar(&watch, "watch", false, "go on looking and print the list whenever it changes")
 	o.Timeout = 2 * time.Second
-	c.flags.Var(span{&o.Timeout}, "timeout", "how long to wait for answers; sleepy Wi-Fi wants 5s")
-	c.flags.Var(&list{v: &o.Ifaces}, "iface", "network interface `NAME`, repeatable (default all that look like a LAN)")
+	c.flags.Var(flags.Span(&o.Timeout), "timeout", "how long to wait for answers; sleepy Wi-Fi wants 5s")
+	c.flags.Var(&flags.List{V: &o.Ifaces}, "iface", "network interface `NAME`, repeatable (default all that look like a LAN)")
 	c.run = func(ctx context.Context, _ []string) error {
 		if watch {
 			return a.watchHubs(ctx, o, asJSON)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"topicd/cmd/internal/flags"
 	"topicd/node/client"
 	"topicd/node/client/show"
 )
@@ -24,7 +25,7 @@ steps of time instead, as far back as the hub knows (--since, or --last N steps)
 	s.addFlags(c.flags)
 	c.flags.BoolVar(&raw, "raw", false, "the data only")
 	c.flags.BoolVar(&asJSON, "json", false, "JSON on a terminal too")
-	c.flags.Var(span{&step}, "step", "print the history in steps of this `TIME`, such as 1m")
+	c.flags.Var(flags.Span(&step), "step", "print the history in steps of this `TIME`, such as 1m")
 	c.run = func(ctx context.Context, patterns []string) error {
 		since, err := s.parse()
 		if err != nil {

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"time"
 
+	"topicd/cmd/internal/flags"
 	"topicd/node/client"
 )
 
@@ -19,7 +20,7 @@ shell and without curl runs as its health check. It asks this machine's hub, or
 that of --hub, and nobody else.`
 	c.flags.StringVar(&r.hub, "hub", "", "`HUB`: a host or ws://gateway:22345 (env TOPICD_HUB; default this machine's)")
 	r.addPin(c.flags)
-	c.flags.Var(span{&within}, "timeout", "time for the answer (default 5s)")
+	c.flags.Var(flags.Span(&within), "timeout", "time for the answer (default 5s)")
 	c.flags.BoolVar(&asJSON, "json", false, "one JSON object")
 	c.run = func(ctx context.Context, _ []string) error {
 		port := a.getenv("PORT")

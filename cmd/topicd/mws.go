@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"topicd/cmd/internal/flags"
 	"topicd/node/dialect/mws"
 )
 
@@ -24,8 +25,8 @@ type mwsSettings struct {
 func (m *mwsSettings) edsFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&m.eds.URL, "eds-url", "", "`URL` that --mws-access=eds asks with GET and the token (env EDS_URL too)")
 	fs.StringVar(&m.eds.Backend, "eds-backend", "", "`ID` sent there as Enginio-Backend-Id (env EDS_BACKEND_ID too)")
-	fs.Var(&list{v: &m.eds.Read}, "eds-read", "`GROUP` that may open sockets, repeatable")
-	fs.Var(&list{v: &m.eds.Write}, "eds-write", "`GROUP` that may send, repeatable")
+	fs.Var(&flags.List{V: &m.eds.Read}, "eds-read", "`GROUP` that may open sockets, repeatable")
+	fs.Var(&flags.List{V: &m.eds.Write}, "eds-write", "`GROUP` that may send, repeatable")
 }
 
 // env takes what the original's server takes from the environment, where nothing
@@ -59,7 +60,7 @@ func (m *mwsSettings) env(fs *pflag.FlagSet, getenv func(string) string) error {
 		if f.Changed {
 			continue
 		}
-		*f.Value.(*list).v, f.Changed = groups, true
+		*f.Value.(*flags.List).V, f.Changed = groups, true
 	}
 	return nil
 }

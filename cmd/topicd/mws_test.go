@@ -189,10 +189,9 @@ func TestManagedEDS(t *testing.T) {
 	env := map[string]string{
 		"ACCESS_CONTROL": "eds", "EDS_URI": "http://old.example", "EDS_URL": "http://new.example", "EDS_PERMISSIONS": `{"read":["a"],"write":[]}`,
 	}
-	flags := newCommand("serve", "", "").flags
-	s.flags(flags)
+	s.flags(newCommand("serve", "", "").flags)
 	s.config, s.state = file, t.TempDir()
-	if err := s.load(flags, func(name string) string { return env[name] }, false); err != nil {
+	if err := s.load(func(name string) string { return env[name] }, false); err != nil {
 		t.Fatal(err)
 	}
 	if e := s.mws.eds; s.mws.access != "eds" || e.URL != "http://new.example" || e.Backend != "b1" || fmt.Sprint(e.Read, e.Write) != "[a] []" {

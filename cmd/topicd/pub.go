@@ -6,6 +6,7 @@ import (
 	"os"
 	"time"
 
+	"topicd/cmd/internal/flags"
 	"topicd/codec"
 	"topicd/node/client"
 	"topicd/node/client/show"
@@ -32,7 +33,7 @@ connection goes, and says so.`
 	c.flags.BoolVar(&ack, "ack", true, "wait until the hub has each reading")
 	c.flags.BoolVar(&noAck, "no-ack", false, "do not")
 	c.flags.IntVar(&repeat, "repeat", 1, "publish the arguments `N` times; 0 = until interrupted")
-	c.flags.Var(span{&every}, "every", "time between two readings")
+	c.flags.Var(flags.Span(&every), "every", "time between two readings")
 	c.run = func(ctx context.Context, args []string) error {
 		j := &pubJob{app: a, feed: client.Feed{Topic: args[0], Ack: ack && !noAck, Every: every}}
 		if len(args) == 1 && len(files) == 0 {

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"topicd/cmd/internal/flags"
 	"topicd/node/client"
 	"topicd/node/client/replay"
 	"topicd/node/client/show"
@@ -31,9 +32,9 @@ what is written then is complete. topicd replay publishes it again.`
 	r.addFlags(c.flags)
 	s.addFlags(c.flags)
 	c.flags.StringVar(&out, "out", "-", "`FILE` to write, - is standard output; one that is there is not written over")
-	c.flags.Var(choice{&format, "|ndjson|csv"}, "format", "ndjson or csv (default what the file's name says)")
+	c.flags.Var(flags.Choice(&format, "|ndjson|csv"), "format", "ndjson or csv (default what the file's name says)")
 	c.flags.IntVar(&count, "count", 0, "end after `N` readings")
-	c.flags.Var(span{&length}, "for", "end after so long")
+	c.flags.Var(flags.Span(&length), "for", "end after so long")
 	c.run = func(ctx context.Context, patterns []string) error {
 		o := client.SubOptions{Last: s.last}
 		var err error

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"time"
 
+	"topicd/cmd/internal/flags"
 	"topicd/codec"
 	"topicd/node/client"
 	"topicd/node/client/show"
@@ -21,7 +22,7 @@ disks, network. With --publish the readings go to a hub, under gateway/<hostname
 as "topicd serve" does for its own board.`
 	r.addFlags(c.flags)
 	c.flags.BoolVar(&watch, "watch", false, "again and again")
-	c.flags.Var(span{&every}, "every", "time between two rounds")
+	c.flags.Var(flags.Span(&every), "every", "time between two rounds")
 	c.flags.BoolVar(&publish, "publish", false, "to the hub instead of the screen; --watch goes on")
 	c.flags.BoolVar(&asJSON, "json", false, "JSON on a terminal too")
 	c.flags.BoolVar(&raw, "raw", false, "the data only")

@@ -46,10 +46,10 @@ every client and exit 0 within 2 s; a second one exits at once. SIGHUP has a
 service read its tokens and its TLS files again.`
 	s.flags(c.flags)
 	c.run = func(ctx context.Context, _ []string) error {
-		if err := s.load(c.flags, a.getenv, os.Geteuid() == 0); err != nil {
+		if err := s.load(a.getenv, os.Geteuid() == 0); err != nil {
 			return err
 		}
-		s.unknown, s.near = strangers(c.flags, a.environ)
+		s.unknown, s.near = s.strangers(a.environ)
 		return a.runHub(ctx, s)
 	}
 	return c

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"topicd/cmd/internal/flags"
 	"topicd/node/supervisor"
 )
 
@@ -46,7 +47,7 @@ show prints the files. The memory that the service may take is the worst case of
 the environment and in --config.`
 	c.example = "  sudo topicd service install\n  topicd service show --manager openrc"
 	c.min, c.max, c.words = 1, 1, []string{"install", "show"}
-	c.flags.Var(choice{&manager, "|systemd|openrc|procd"}, "manager", "systemd, openrc or procd (default what the board has)")
+	c.flags.Var(flags.Choice(&manager, "|systemd|openrc|procd"), "manager", "systemd, openrc or procd (default what the board has)")
 	c.flags.StringVar(&board.Root, "root", "/", "`DIR` of the board's file system, of an image say; nothing is copied or made but the files")
 	c.flags.StringVar(&board.Binary, "binary", "/usr/local/bin/topicd", "`FILE` where the program is to be")
 	c.flags.StringVar(&board.Config, "config", "", "configuration `FILE` of the hub (default topicd.toml in its state directory)")

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"topicd/cmd/internal/flags"
 )
 
 // What service managers are told has this board's names in it, and nothing is left
@@ -83,7 +85,7 @@ func TestConfigTellsWhoSaidIt(t *testing.T) {
 	if code := a.run(t.Context(), []string{"config", "show", "--json"}); code != 0 {
 		t.Fatal(errs.String())
 	}
-	var got struct{ Settings []setting }
+	var got struct{ Settings []flags.Setting }
 	if err := json.Unmarshal(out.Bytes(), &got); err != nil {
 		t.Fatal(err)
 	}

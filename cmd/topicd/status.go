@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"topicd/cmd/internal/flags"
 	"topicd/node/client/show"
 	"topicd/node/web"
 )
@@ -22,7 +23,7 @@ no hub: for a timer that sends a mail.`
 	c.example = "  topicd status\n  topicd status --json\n  topicd status --hub gateway --uplink-warn 1h"
 	r.addFlags(c.flags)
 	r.open = true
-	c.flags.Var(span{&warn}, "uplink-warn", "exit 1 when the uplink has been down for longer")
+	c.flags.Var(flags.Span(&warn), "uplink-warn", "exit 1 when the uplink has been down for longer")
 	c.flags.BoolVar(&asJSON, "json", false, "JSON, for scripts")
 	c.run = func(ctx context.Context, _ []string) error {
 		var s web.Status

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"topicd/cmd/internal/flags"
 	"topicd/codec"
 	"topicd/node/client"
 	"topicd/node/client/show"
@@ -68,7 +69,7 @@ pattern goes on behind them, whatever was restarted meanwhile. --forget ends it.
 	c.flags.BoolVar(&raw, "raw", false, "the data only")
 	c.flags.BoolVar(&asJSON, "json", false, "JSON on a terminal too")
 	c.flags.IntVar(&count, "count", 0, "end after `N` readings")
-	c.flags.Var(span{&timeout}, "timeout", "end after so long; with --count not reached the exit code is 5")
+	c.flags.Var(flags.Span(&timeout), "timeout", "end after so long; with --count not reached the exit code is 5")
 	c.flags.BoolVar(&latest, "latest", false, "only ever the newest reading of a topic")
 	c.flags.Float64Var(&rate, "rate", 0, "at most `N` readings a second of each topic, the newest win")
 	c.flags.StringVar(&r.dev, "dev", "", "device `ID` that a durable subscription belongs to (default its name, or the token)")

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"topicd/cmd/internal/flags"
 	"topicd/node/access"
 	"topicd/node/client/show"
 )
@@ -31,9 +32,9 @@ state directory, elsewhere give it with --token or TOPICD_ADMIN_TOKEN.`
   topicd token revoke pump-7`
 	c.min, c.max, c.words = 1, 2, []string{"create", "list", "revoke"}
 	r.addFlags(c.flags)
-	c.flags.Var(&list{v: &t.Publish}, "publish", "`PATTERN` of topics that it may publish to, repeatable")
-	c.flags.Var(&list{v: &t.Subscribe}, "subscribe", "`PATTERN` of topics that it may read, repeatable; $sys/# are the hub's own")
-	c.flags.Var(&list{v: &t.Manage}, "manage", "`PATTERN` of topics that it may make, change and delete, repeatable")
+	c.flags.Var(&flags.List{V: &t.Publish}, "publish", "`PATTERN` of topics that it may publish to, repeatable")
+	c.flags.Var(&flags.List{V: &t.Subscribe}, "subscribe", "`PATTERN` of topics that it may read, repeatable; $sys/# are the hub's own")
+	c.flags.Var(&flags.List{V: &t.Manage}, "manage", "`PATTERN` of topics that it may make, change and delete, repeatable")
 	c.flags.StringVar(&t.Dev, "dev", "", "only the device with this `ID` may use it")
 	c.flags.StringVar(&expires, "expires", "", "it ends after this `TIME` (24h, 30d) or at a date (2027-01-31)")
 	c.flags.BoolVar(&asJSON, "json", false, "JSON, for scripts")
@@ -119,7 +120,7 @@ hello with its own dev gets a token of its own, which it keeps. Without a flag i
 shows whether devices may join now.`
 	c.example = "  topicd join --open 5m\n  topicd join\n  topicd join --close"
 	r.addFlags(c.flags)
-	c.flags.Var(span{&open}, "open", "for so long, an hour at most")
+	c.flags.Var(flags.Span(&open), "open", "for so long, an hour at most")
 	c.flags.BoolVar(&shut, "close", false, "no more")
 	c.flags.BoolVar(&asJSON, "json", false, "JSON, for scripts")
 	c.run = func(ctx context.Context, _ []string) error {
@@ -146,4 +147,16 @@ shows whether devices may join now.`
 		return a.print(asJSON, state, text)
 	}
 	return c
+}
+
+// short is a duration as one would say it: 5m, not 5m0s.
+func short(d time.Duration) string {
+	text := d.String()
+	if strings.HasSuffix(text, "m0s") {
+		text = text[:len(text)-2]
+	}
+	if strings.HasSuffix(text, "h0m") {
+		text = text[:len(text)-2]
+	}
+	return text
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"topicd/cmd/internal/flags"
 	"topicd/node/client/show"
 )
 
@@ -19,8 +20,8 @@ JSON object a round.`
 	c.example = "  topicd top --match 'greenhouse/#'\n  topicd top --json --count 1 --sort bytes"
 	r.addFlags(c.flags)
 	c.flags.StringVar(&w.Match, "match", "", "only topics that fit this `PATTERN`; $sys/# are the hub's own")
-	c.flags.Var(span{&w.Every}, "every", "time between two rounds")
-	c.flags.Var(choice{&w.View.Sort, "rate|name|bytes|readings|subscribers|age"}, "sort", "column that sorts")
+	c.flags.Var(flags.Span(&w.Every), "every", "time between two rounds")
+	c.flags.Var(flags.Choice(&w.View.Sort, "rate|name|bytes|readings|subscribers|age"), "sort", "column that sorts")
 	c.flags.StringVar(&w.View.Filter, "filter", "", "only names that contain this `TEXT`")
 	c.flags.BoolVar(&w.View.Clients, "clients", false, "clients in place of topics")
 	c.flags.IntVar(&w.Count, "count", 0, "end after `N` rounds; 0 = never")

@@ -27,7 +27,7 @@ func TestUplinkSettings(t *testing.T) {
 	if err := c.flags.Parse([]string{"--state", state, "--uplink-site", "farm8"}); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.load(c.flags, func(string) string { return "" }, false); err != nil {
+	if err := s.load(func(string) string { return "" }, false); err != nil {
 		t.Fatal(err)
 	}
 	o := s.uplink.options()

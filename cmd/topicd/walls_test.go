@@ -64,6 +64,7 @@ var walls = map[string]struct{ may, never string }{
 	"discovery/internal/mdns":    {"", "net/http"},
 	"firmware-notes":             {"", ""},
 	"firmware-notes/performance": {"", ""},
+	"cmd/internal/flags":         {"codec", "net os log/slog"},
 	"cmd/topicd":                 {"*", ""}, // wires everything
 }
 
