@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 
+	"topicd/cmd/internal/command"
+
 	"github.com/spf13/pflag"
 )
 
@@ -17,17 +19,17 @@ var configText []byte
 func (s *settings) load(getenv func(string) string, root bool) error {
 	if port := getenv("PORT"); port != "" && getenv("TOPICD_LISTEN") == "" && !s.set.All.Changed("listen") {
 		if err := s.set.All.Set("listen", ":"+port); err != nil {
-			return usage("PORT: %w", err)
+			return command.Wrong("PORT: %w", err)
 		}
 	}
 	if err := s.set.Env(getenv); err != nil {
-		return usage("%w", err)
+		return command.Wrong("%w", err)
 	}
 	if err := s.mws.env(s.set.All, getenv); err != nil {
 		return err
 	}
 	if s.state == "" {
-		s.state = stateDir(getenv, root)
+		s.state = command.StateDir(getenv, root)
 	}
 	if !s.reading {
 		if err := ensureState(s.state); err != nil {
@@ -43,7 +45,7 @@ func (s *settings) load(getenv func(string) string, root bool) error {
 	practice.flags(pflag.NewFlagSet("practice", pflag.ContinueOnError))
 	for _, to := range []*settings{practice, s} {
 		if err := to.set.File(s.config, string(text)); err != nil {
-			return usage("%w", err)
+			return command.Wrong("%w", err)
 		}
 	}
 	if s.limits == "bench" {
@@ -81,7 +83,7 @@ func (s *settings) text() ([]byte, error) {
 		if named {
 			hint = "without --config it is STATE/topicd.toml, which is written at the first start"
 		}
-		return nil, fail(exitUsage, hint, "configuration: %w", err)
+		return nil, command.Fail(command.Usage, hint, "configuration: %w", err)
 	}
 	return text, nil
 }

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"topicd/cmd/internal/command"
 	"topicd/cmd/internal/flags"
 
 	"github.com/spf13/pflag"
@@ -49,11 +50,11 @@ func TestBadConfig(t *testing.T) {
 			t.Fatal(err)
 		}
 		var out, errs bytes.Buffer
-		a := &app{in: strings.NewReader(""), out: &out, err: &errs, getenv: func(string) string { return "" }}
+		a := &app{Env: command.Env{In: strings.NewReader(""), Out: &out, Err: &errs, Getenv: func(string) string { return "" }}}
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 		code := a.run(ctx, []string{"serve", "--listen", "127.0.0.1:0", "--mdns=off", "--config", file, "--state", t.TempDir()})
 		cancel()
-		if code != exitUsage || !strings.Contains(errs.String(), c.want) || strings.HasPrefix(c.want, ":") && !strings.Contains(errs.String(), file+c.want) {
+		if code != command.Usage || !strings.Contains(errs.String(), c.want) || strings.HasPrefix(c.want, ":") && !strings.Contains(errs.String(), file+c.want) {
 			t.Errorf("%q: exit code %d, %s", c.text, code, errs.String())
 		}
 	}
@@ -71,9 +72,9 @@ func TestPrecedence(t *testing.T) {
 	load := func(args ...string) *settings {
 		t.Helper()
 		s := newSettings()
-		c := newCommand("serve", "", "")
-		s.flags(c.flags)
-		if err := c.flags.Parse(append(args, "--state", state)); err != nil {
+		c := command.New("serve", "", "")
+		s.flags(c.Flags)
+		if err := c.Flags.Parse(append(args, "--state", state)); err != nil {
 			t.Fatal(err)
 		}
 		if err := s.load(func(k string) string { return env[k] }, false); err != nil {
@@ -119,9 +120,9 @@ func TestBenchLeavesWhatWasSaid(t *testing.T) {
 			t.Fatal(err)
 		}
 		s := newSettings()
-		cmd := newCommand("serve", "", "")
-		s.flags(cmd.flags)
-		if err := cmd.flags.Parse(append(c.args, "--limits=bench", "--state", state)); err != nil {
+		cmd := command.New("serve", "", "")
+		s.flags(cmd.Flags)
+		if err := cmd.Flags.Parse(append(c.args, "--limits=bench", "--state", state)); err != nil {
 			t.Fatal(err)
 		}
 		if err := s.load(func(k string) string { return c.env[k] }, false); err != nil {
@@ -137,7 +138,7 @@ func TestBenchLeavesWhatWasSaid(t *testing.T) {
 // looks like one and is none is told with what it may have meant.
 func TestEverySettingHasThreeNames(t *testing.T) {
 	var out strings.Builder
-	a := &app{in: strings.NewReader(""), out: &out, err: &out, getenv: func(string) string { return "" }}
+	a := &app{Env: command.Env{In: strings.NewReader(""), Out: &out, Err: &out, Getenv: func(string) string { return "" }}}
 	if code := a.run(t.Context(), []string{"help", "serve"}); code != 0 {
 		t.Fatal(code)
 	}
@@ -184,9 +185,9 @@ func TestFirstStart(t *testing.T) {
 	state := filepath.Join(t.TempDir(), "new", "state")
 	for range 2 {
 		s := newSettings()
-		c := newCommand("serve", "", "")
-		s.flags(c.flags)
-		_ = c.flags.Parse([]string{"--state", state})
+		c := command.New("serve", "", "")
+		s.flags(c.Flags)
+		_ = c.Flags.Parse([]string{"--state", state})
 		if err := s.load(func(string) string { return "" }, false); err != nil {
 			t.Fatal(err)
 		}
@@ -199,8 +200,8 @@ func TestFirstStart(t *testing.T) {
 	// Every setting stands in the file's comments with its default.
 	uncommented := strings.NewReplacer("\n#", "\n").Replace(string(configText))
 	s := newSettings()
-	c := newCommand("serve", "", "")
-	s.flags(c.flags)
+	c := command.New("serve", "", "")
+	s.flags(c.Flags)
 	for _, f := range []string{"sessions", "topics", "subscriptions", "rate", "byte-rate", "per-address", "requests", "loopback", "pings", "session-topics", "header", "idle", "keep", "stale"} {
 		if !strings.Contains(uncommented, "\n"+f+" = ") {
 			t.Errorf("%s is not in the file", f)
@@ -210,7 +211,7 @@ func TestFirstStart(t *testing.T) {
 		if !strings.Contains(uncommented, "\n"+f+" = ") {
 			t.Errorf("%s is not in the file", f)
 		}
-		if c.flags.Lookup(f) == nil {
+		if c.Flags.Lookup(f) == nil {
 			t.Errorf("--%s is no flag", f)
 		}
 	}
@@ -230,7 +231,7 @@ func TestStateDir(t *testing.T) {
 		{map[string]string{"HOME": "/root"}, true, "/var/lib/topicd"},
 		{nil, false, ""}, // not below /tmp, where anybody may have made it before us
 	} {
-		if got := stateDir(func(k string) string { return c.env[k] }, c.root); got != c.want {
+		if got := command.StateDir(func(k string) string { return c.env[k] }, c.root); got != c.want {
 			t.Errorf("%v: %s", c, got)
 		}
 	}
@@ -252,8 +253,8 @@ func TestNoState(t *testing.T) {
 		s.flags(pflag.NewFlagSet("serve", pflag.ContinueOnError))
 		s.state, s.config = set.state, set.config
 		err := s.load(none, false)
-		var e *failure
-		if !errors.As(err, &e) || !strings.Contains(e.hint, want) {
+		var e *command.Failure
+		if !errors.As(err, &e) || !strings.Contains(e.Hint, want) {
 			t.Errorf("%v, %+v: not %q", err, e, want)
 		}
 	}

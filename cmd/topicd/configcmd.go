@@ -10,31 +10,32 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"topicd/cmd/internal/command"
 	"topicd/cmd/internal/flags"
 	"topicd/node/client/show"
 )
 
-func (a *app) configuration() *command {
+func (a *app) configuration() *command.Command {
 	var file string
 	var asJSON, all bool
-	c := newCommand("config", "check|show", "Check the configuration, or show which settings hold and who set them")
-	c.long = `check reads the environment and the configuration file as serve would, and ends
+	c := command.New("config", "check|show", "Check the configuration, or show which settings hold and who set them")
+	c.Long = `check reads the environment and the configuration file as serve would, and ends
 with 2 and the line where something is wrong. show prints what then holds, with
 who said so, and the memory that it may take; without --all only what is not the
 default. Neither writes anything.`
-	c.example = "  topicd config check && sudo systemctl restart topicd\n  topicd config show --all --json"
-	c.min, c.max, c.words = 1, 1, []string{"check", "show"}
-	c.flags.StringVar(&file, "config", "", "configuration `FILE` (default STATE/topicd.toml)")
-	c.flags.BoolVar(&all, "all", false, "defaults too")
-	c.flags.BoolVar(&asJSON, "json", false, "one JSON object")
-	c.run = func(_ context.Context, args []string) error {
+	c.Example = "  topicd config check && sudo systemctl restart topicd\n  topicd config show --all --json"
+	c.Min, c.Max, c.Words = 1, 1, []string{"check", "show"}
+	c.Flags.StringVar(&file, "config", "", "configuration `FILE` (default STATE/topicd.toml)")
+	c.Flags.BoolVar(&all, "all", false, "defaults too")
+	c.Flags.BoolVar(&asJSON, "json", false, "one JSON object")
+	c.Run = func(_ context.Context, args []string) error {
 		set, list, err := a.effective(file, true)
 		if err != nil {
 			return err
 		}
-		names, near := set.strangers(a.environ)
+		names, near := set.strangers(a.Environ)
 		for i, name := range names {
-			a.note("%s is no setting; the nearest is %s", name, near[i])
+			a.Note("%s is no setting; the nearest is %s", name, near[i])
 		}
 		if !all {
 			list = slices.DeleteFunc(list, func(s flags.Setting) bool { return s.From == "default" })
@@ -52,9 +53,9 @@ func (a *app) showConfig(set *settings, list []flags.Setting, check, asJSON bool
 		if !check {
 			v["settings"] = list
 		}
-		return json.NewEncoder(a.out).Encode(v)
+		return json.NewEncoder(a.Out).Encode(v)
 	case check:
-		_, err := fmt.Fprintf(a.out, "%s is good; with it the hub takes at most %s\n", set.config, show.Bytes(worst))
+		_, err := fmt.Fprintf(a.Out, "%s is good; with it the hub takes at most %s\n", set.config, show.Bytes(worst))
 		return err
 	}
 	width := 0
@@ -62,9 +63,9 @@ func (a *app) showConfig(set *settings, list []flags.Setting, check, asJSON bool
 		width = max(width, len(s.Name))
 	}
 	for _, s := range list {
-		fmt.Fprintf(a.out, "%-*s  %s  (%s)\n", width, s.Name, show.Clean(s.Value), s.From)
+		fmt.Fprintf(a.Out, "%-*s  %s  (%s)\n", width, s.Name, show.Clean(s.Value), s.From)
 	}
-	_, err := fmt.Fprintf(a.out, "%-*s  %s with every limit reached at once (MemoryMax %d M)\n", width, "at most", show.Bytes(worst), memoryMax(set))
+	_, err := fmt.Fprintf(a.Out, "%-*s  %s with every limit reached at once (MemoryMax %d M)\n", width, "at most", show.Bytes(worst), memoryMax(set))
 	return err
 }
 
@@ -75,13 +76,13 @@ func (a *app) effective(file string, environment bool) (*settings, []flags.Setti
 	s.flags(pflag.NewFlagSet("serve", pflag.ContinueOnError))
 	s.config = file
 	s.reading = true
-	getenv := a.getenv
+	getenv := a.Getenv
 	if !environment {
 		getenv = func(name string) string {
 			if strings.HasPrefix(name, "TOPICD_") && name != "TOPICD_STATE" {
 				return ""
 			}
-			return a.getenv(name)
+			return a.Getenv(name)
 		}
 	}
 	list, err := s.set.Effective(func() error { return s.load(getenv, os.Geteuid() == 0) })

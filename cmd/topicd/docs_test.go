@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 
+	"topicd/cmd/internal/command"
+
 	"github.com/spf13/pflag"
 )
 
@@ -31,10 +33,10 @@ func readPage(t *testing.T, name string) string {
 func TestCommandsPage(t *testing.T) {
 	page := readPage(t, "clients.md")
 	known := map[string]bool{}
-	for _, c := range (&app{}).commands() {
-		known[c.name] = true
-		if !strings.Contains(page, "`topicd "+c.name+" ") && !strings.Contains(page, "`topicd "+c.name+"`") {
-			t.Errorf("clients.md does not have topicd %s", c.name)
+	for _, c := range (&app{}).commands().Commands {
+		known[c.Name] = true
+		if !strings.Contains(page, "`topicd "+c.Name+" ") && !strings.Contains(page, "`topicd "+c.Name+"`") {
+			t.Errorf("clients.md does not have topicd %s", c.Name)
 		}
 	}
 	for _, m := range regexp.MustCompile("`topicd ([a-z-]+)").FindAllStringSubmatch(page, -1) {
@@ -187,7 +189,7 @@ func TestLimitsPage(t *testing.T) {
 func TestExitCodesPage(t *testing.T) {
 	page := readPage(t, "clients.md")
 	for i, word := range []string{"done", "failed", "wrong command line", "no hub reached", "not allowed", "`--timeout`"} {
-		if !regexp.MustCompile(fmt.Sprintf(`\b%d\s+%s`, i, word)).MatchString(page) || !strings.Contains(strings.ReplaceAll(exitCodes, "\n", " "), fmt.Sprint(i, " ", strings.Trim(word, "`"))) {
+		if !regexp.MustCompile(fmt.Sprintf(`\b%d\s+%s`, i, word)).MatchString(page) || !strings.Contains(strings.ReplaceAll(command.ExitCodes, "\n", " "), fmt.Sprint(i, " ", strings.Trim(word, "`"))) {
 			t.Errorf("clients.md: exit code %d, %s", i, word)
 		}
 	}

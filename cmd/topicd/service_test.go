@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"topicd/cmd/internal/command"
 	"topicd/cmd/internal/flags"
 )
 
@@ -26,7 +27,7 @@ func TestServiceFiles(t *testing.T) {
 			t.Fatal(err)
 		}
 		var out, errs bytes.Buffer
-		a := &app{out: &out, err: &errs, getenv: func(string) string { return "" }}
+		a := &app{Env: command.Env{Out: &out, Err: &errs, Getenv: func(string) string { return "" }}}
 		if code := a.run(t.Context(), []string{"service", "install", "--manager", manager, "--root", root, "--binary", "/opt/topicd", "--config", "/etc/t.toml"}); code != 0 {
 			t.Fatal(errs.String())
 		}
@@ -81,7 +82,7 @@ func TestConfigTellsWhoSaidIt(t *testing.T) {
 	}
 	var out, errs bytes.Buffer
 	vars := map[string]string{"TOPICD_STATE": dir, "TOPICD_MEMORY": "8MiB"}
-	a := &app{out: &out, err: &errs, getenv: func(k string) string { return vars[k] }, environ: []string{"TOPICD_MEMROY=8"}}
+	a := &app{Env: command.Env{Out: &out, Err: &errs, Getenv: func(k string) string { return vars[k] }, Environ: []string{"TOPICD_MEMROY=8"}}}
 	if code := a.run(t.Context(), []string{"config", "show", "--json"}); code != 0 {
 		t.Fatal(errs.String())
 	}

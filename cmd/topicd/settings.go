@@ -3,13 +3,13 @@ package main
 import (
 	"errors"
 	"math"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/spf13/pflag"
 
+	"topicd/cmd/internal/command"
 	"topicd/cmd/internal/flags"
 	"topicd/codec"
 	"topicd/node"
@@ -242,19 +242,6 @@ func (s *settings) strangers(environ []string) (names, near []string) {
 	return s.set.Strangers(environ, "TOPICD_ADMIN_TOKEN", "TOPICD_TOKEN", "TOPICD_HUB", "TOPICD_READER")
 }
 
-// stateDir is where the state is when nothing else was said, "" = nowhere.
-func stateDir(getenv func(string) string, root bool) string {
-	switch {
-	case getenv("XDG_STATE_HOME") != "":
-		return filepath.Join(getenv("XDG_STATE_HOME"), "topicd")
-	case root:
-		return "/var/lib/topicd"
-	case getenv("HOME") != "":
-		return filepath.Join(getenv("HOME"), ".local", "state", "topicd")
-	}
-	return "" // not below /tmp: who made it there before us would know the admin token
-}
-
 // bench lifts the limits that a load test on one machine runs into, but for those
 // that the command line or the environment sets. Memory too, unless anybody said
 // how much: 100,000 topics do not fit into 16 MiB.
@@ -309,25 +296,25 @@ func (s *settings) check() error {
 		{"byte-rate", s.byteRate, 1 << 10, math.MaxInt32},
 	} {
 		if b.v < b.least || b.v > b.most {
-			return usage("%s: %s is not between %s and %s", b.name, &b.v, &b.least, &b.most)
+			return command.Wrong("%s: %s is not between %s and %s", b.name, &b.v, &b.least, &b.most)
 		}
 	}
 	for name, t := range s.static {
 		if t.cap > node.MaxCap || t.stale > node.MaxKeep {
-			return usage("topic %q: cap is at most %d bytes, stale at most %d seconds", name, node.MaxCap, node.MaxKeep/time.Second)
+			return command.Wrong("topic %q: cap is at most %d bytes, stale at most %d seconds", name, node.MaxCap, node.MaxKeep/time.Second)
 		}
 	}
 	switch {
 	case s.maxFrame > s.memory/4:
-		return usage("max-frame: %s is more than a quarter of memory (%s)", &s.maxFrame, &s.memory)
+		return command.Wrong("max-frame: %s is more than a quarter of memory (%s)", &s.maxFrame, &s.memory)
 	case s.topics > node.MaxTopics:
-		return usage("topics: %d is more than %d", s.topics, node.MaxTopics)
+		return command.Wrong("topics: %d is more than %d", s.topics, node.MaxTopics)
 	case s.subs > node.MaxSubs:
-		return usage("subscriptions: %d is more than %d", s.subs, node.MaxSubs)
+		return command.Wrong("subscriptions: %d is more than %d", s.subs, node.MaxSubs)
 	case s.keep > node.MaxKeep || s.stale > node.MaxKeep:
-		return usage("keep and stale: at most %d seconds", node.MaxKeep/time.Second)
+		return command.Wrong("keep and stale: at most %d seconds", node.MaxKeep/time.Second)
 	case s.pace > 10*time.Second:
-		return usage("pace: %v is more than 10s", s.pace)
+		return command.Wrong("pace: %v is more than 10s", s.pace)
 	}
 	return s.mws.check()
 }
