@@ -12,7 +12,7 @@
 # make soak      64 clients of all dialects for SOAK (default 10m); SOAK_CLOCK=100 for a faster clock
 # make pictures  the dashboard's for the pages about it, after a quarter of an hour of readings
 # make bench     benchmarks in the form that benchstat reads
-# make perf      measure beside the peers and rewrite firmware-notes/performance.md (~1 h, quiet machine)
+# make perf      measure beside the peers and rewrite firmware-notes/performance.md (40 min, quiet machine)
 # make perf-page the page again from the rows that are there
 
 SHELL       := /bin/bash
@@ -41,7 +41,7 @@ COLD        := context encoding/asn1 encoding/base64 encoding/csv encoding/json 
   topicd/node/client/... topicd/node/supervisor topicd/node/sense topicd/node/uplink/... topicd/node/homeassistant topicd/node/mosquitto \
   topicd/node/access topicd/node/state topicd/node/front topicd/node/once topicd/node/pause topicd/node/web/... topicd/node/doctor topicd/node/store topicd/node/durable topicd/node/ustar \
   topicd/node/dialect topicd/node/dialect/mws topicd/node/dialect/relay topicd/node/dialect/scd topicd/node/dialect/webchannel \
-  topicd/discovery/... topicd/cmd/...
+  topicd/discovery/... topicd/cmd/topicd
 BUILD       := CGO_ENABLED=0 $(GO) build -trimpath -tags $(TAGS) -ldflags '$(LDFLAGS)' $(foreach p,$(COLD),'-gcflags=$p=$(SMALL)')
 STATICCHECK := v0.8.2
 NFPM        := v2.43.1

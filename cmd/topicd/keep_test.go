@@ -9,8 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"topicd/cmd/internal/command"
-
 	"github.com/gorilla/websocket"
 )
 
@@ -93,7 +91,7 @@ func TestImportRefused(t *testing.T) {
 	}
 	hub := serveInside(t)
 	var out, errs strings.Builder
-	a := &app{Env: command.Env{In: strings.NewReader(""), Out: &out, Err: &errs, Getenv: func(string) string { return "" }}}
+	a := &app{in: strings.NewReader(""), out: &out, err: &errs, getenv: func(string) string { return "" }}
 	if code := a.run(t.Context(), []string{"import", file, "--hub", hub}); code != 1 {
 		t.Errorf("exit code %d", code)
 	}

@@ -8,9 +8,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-
-	"topicd/cmd/internal/command"
-	"topicd/cmd/internal/flags"
 )
 
 // What service managers are told has this board's names in it, and nothing is left
@@ -27,7 +24,7 @@ func TestServiceFiles(t *testing.T) {
 			t.Fatal(err)
 		}
 		var out, errs bytes.Buffer
-		a := &app{Env: command.Env{Out: &out, Err: &errs, Getenv: func(string) string { return "" }}}
+		a := &app{out: &out, err: &errs, getenv: func(string) string { return "" }}
 		if code := a.run(t.Context(), []string{"service", "install", "--manager", manager, "--root", root, "--binary", "/opt/topicd", "--config", "/etc/t.toml"}); code != 0 {
 			t.Fatal(errs.String())
 		}
@@ -82,11 +79,11 @@ func TestConfigTellsWhoSaidIt(t *testing.T) {
 	}
 	var out, errs bytes.Buffer
 	vars := map[string]string{"TOPICD_STATE": dir, "TOPICD_MEMORY": "8MiB"}
-	a := &app{Env: command.Env{Out: &out, Err: &errs, Getenv: func(k string) string { return vars[k] }, Environ: []string{"TOPICD_MEMROY=8"}}}
+	a := &app{out: &out, err: &errs, getenv: func(k string) string { return vars[k] }, environ: []string{"TOPICD_MEMROY=8"}}
 	if code := a.run(t.Context(), []string{"config", "show", "--json"}); code != 0 {
 		t.Fatal(errs.String())
 	}
-	var got struct{ Settings []flags.Setting }
+	var got struct{ Settings []setting }
 	if err := json.Unmarshal(out.Bytes(), &got); err != nil {
 		t.Fatal(err)
 	}

@@ -6,15 +6,13 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/debug"
-
-	"topicd/cmd/internal/command"
 )
 
-func (a *app) version() *command.Command {
+func (a *app) version() *command {
 	var asJSON bool
-	c := command.New("version", "", "Print the version")
-	c.Flags.BoolVar(&asJSON, "json", false, "one JSON object")
-	c.Run = func(context.Context, []string) error {
+	c := newCommand("version", "", "Print the version")
+	c.flags.BoolVar(&asJSON, "json", false, "one JSON object")
+	c.run = func(context.Context, []string) error {
 		v := struct {
 			Version  string `json:"version"`
 			Revision string `json:"revision,omitempty"`
@@ -24,9 +22,9 @@ func (a *app) version() *command.Command {
 			Protocol int    `json:"protocol"`
 		}{version, revision(), runtime.Version(), runtime.GOOS, runtime.GOARCH, 1}
 		if asJSON {
-			return json.NewEncoder(a.Out).Encode(v)
+			return json.NewEncoder(a.out).Encode(v)
 		}
-		_, err := fmt.Fprintf(a.Out, "topicd %s (%s, %s/%s)\n", v.Version, v.Go, v.OS, v.Arch)
+		_, err := fmt.Fprintf(a.out, "topicd %s (%s, %s/%s)\n", v.Version, v.Go, v.OS, v.Arch)
 		return err
 	}
 	return c

@@ -26,6 +26,20 @@ var goals = []goal{
 	{what: "W1 fan-in, saturated, CBOR", work: "w1sat", target: "hub-cbor", over: "mosq-ws", f: cpu, most: .52},
 	{what: "W1 fan-in, saturated, MQTT", work: "w1sat", target: "hub-mqtt", over: "mosq-tcp", f: cpu, most: .54},
 	{what: "W1 fan-in, saturated, MQTT over WebSocket", work: "w1sat", target: "hub-mqttws", over: "mosq-ws", f: cpu, most: .54},
+	{what: "W1 fan-in, saturated, MQTT", work: "w1sat", target: "hub-mqtt", over: "nats-mqtt", f: cpu, most: .54},
+	{what: "W1 fan-in, saturated, MQTT", work: "w1sat", target: "hub-mqtt", over: "mochi-tcp", f: cpu, most: .54},
+	{what: "W1 fan-in, saturated, MQTT QoS 1", work: "w1q1", target: "hub-mqtt-q1", over: "mosq-tcp-q1", f: cpu, most: .63},
+	{what: "W1 fan-in, saturated, MQTT QoS 1", work: "w1q1", target: "hub-mqtt-q1", over: "mochi-tcp-q1", f: cpu, most: .63},
+	{what: "W1 fan-in, saturated, MQTT QoS 1", work: "w1q1", target: "hub-mqtt-q1", over: "nats-mqtt-q1", f: cpu, most: .63},
+	{what: "W1 fan-in, saturated, JSON", work: "w1sat", target: "hub-json", over: "bare-go", f: cpu, most: 1.6},
+	{what: "W1 saturated, JSON sensors, CBOR dashboard", work: "w1sat", target: "hub-json-cbor", over: "the mean of both encodings", f: cpu, most: 1.15, single: true},
+	{what: "W1 saturated, CBOR sensors, JSON dashboard", work: "w1sat", target: "hub-cbor-json", over: "the mean of both encodings", f: cpu, most: 1.15, single: true},
+	{what: "W1 saturated, 16-byte readings, JSON", work: "w1small", target: "hub-json", over: "mosq-ws", f: cpu, most: 1.0},
+	{what: "W1 saturated, 16-byte readings, CBOR", work: "w1small", target: "hub-cbor", over: "mosq-ws", f: cpu, most: 1.0},
+	{what: "W1 saturated, 4-KiB readings, JSON", work: "w1large", target: "hub-json", over: "mosq-ws", f: cpu, most: 1.0},
+	{what: "W1 saturated, 4-KiB readings, CBOR", work: "w1large", target: "hub-cbor", over: "mosq-ws", f: cpu, most: 1.0},
+	{what: "W1 saturated, 1,000 patterns with wildcards", work: "w1wild", target: "hub-json", over: "mosq-ws", f: cpu, most: 1.0},
+	{what: "W1 saturated, 1,000 patterns with wildcards", work: "w1wild", target: "hub-json", over: "nats-ws", f: cpu, most: 1.0},
 	{what: "W1 at 10,000/s, JSON", work: "w1fix", target: "hub-json", over: "mosq-tcp", f: cpu, most: .79},
 	{what: "W1 at 10,000/s, CBOR", work: "w1fix", target: "hub-cbor", over: "mosq-tcp", f: cpu, most: .79},
 	{what: "W1 at 10,000/s over TLS", work: "w1fix", target: "hub-json-tls", over: "mosq-tcp-tls", f: cpu, most: .60},
@@ -35,6 +49,11 @@ var goals = []goal{
 	{what: "W2 fan-out, saturated, CBOR", work: "w2sat", target: "hub-cbor", over: "lim-go-b64", f: cpu, most: .35},
 	{what: "W2 fan-out, saturated, CBOR", work: "w2sat", target: "hub-cbor", over: "nats-ws", f: cpu, most: .14},
 	{what: "W2 fan-out, saturated, MQTT", work: "w2sat", target: "hub-mqtt", over: "mosq-tcp", f: cpu, most: .09},
+	{what: "W2 fan-out, saturated, MQTT", work: "w2sat", target: "hub-mqtt", over: "nats-mqtt", f: cpu, most: 1.0},
+	{what: "W2 saturated, 16-byte readings, JSON", work: "w2small", target: "hub-json", over: "nats-ws", f: cpu, most: 1.0},
+	{what: "W2 saturated, 16-byte readings, CBOR", work: "w2small", target: "hub-cbor", over: "nats-ws", f: cpu, most: 1.0},
+	{what: "W2 saturated, 4-KiB readings, JSON", work: "w2large", target: "hub-json", over: "nats-ws", f: cpu, most: 1.0},
+	{what: "W2 saturated, 4-KiB readings, CBOR", work: "w2large", target: "hub-cbor", over: "nats-ws", f: cpu, most: 1.0},
 	{what: "W2 at 20,000 deliveries/s, JSON", work: "w2fix", target: "hub-json", over: "lim-go-raw", f: cpu, most: .80},
 	{what: "W2 at 20,000 deliveries/s, CBOR", work: "w2fix", target: "hub-cbor", over: "lim-go-raw", f: cpu, most: .80},
 	{what: "W2 at 20,000 deliveries/s over TLS", work: "w2fix", target: "hub-json-tls", over: "mosq-tcp-tls", f: cpu, most: .60},
@@ -47,6 +66,9 @@ var goals = []goal{
 	{what: "W3 p99, defaults, JSON", work: "w3", target: "hub-json", f: p99, most: 3000, figure: "ms"},
 	{what: "W3 p99, defaults, CBOR", work: "w3", target: "hub-cbor", f: p99, most: 3000, figure: "ms"},
 	{what: "W3 p99, defaults, MQTT", work: "w3", target: "hub-mqtt", f: p99, most: 4000, figure: "ms"},
+	{what: "W3 p99, 500 dashboards, defaults", work: "w3many", target: "hub-json", f: p99, most: 10000, figure: "ms"},
+	{what: "W3 gateway, defaults, MQTT", work: "w3", target: "hub-mqtt", over: "nats-mqtt", f: cpu, most: .40},
+	{what: "W3 gateway, defaults, MQTT QoS 1", work: "w3q1", target: "hub-mqtt-q1", over: "mosq-tcp-q1", f: cpu, most: .40},
 	{what: "W3 gateway, pace 0", work: "w3", target: "hub-json-pace0", over: "mosq-ws", f: cpu, most: .78},
 	{what: "W3 p99, pace 0", work: "w3", target: "hub-json-pace0", over: "mosq-ws", f: p99, most: 1.0},
 	{what: "W3 on two cores, defaults, JSON", work: "w3", target: "hub-json", over: "mosq-ws", f: cpu, most: .38, unpinned: true},
@@ -58,12 +80,16 @@ var goals = []goal{
 	{what: "W4 idle connection, portable", work: "w4_10000", target: "hub-portable", f: perOne, most: 5000, figure: "bytes"},
 	{what: "W5 exec to accepting", work: "w5", target: "hub-json", f: rate, most: 6, figure: "plain ms"},
 	{what: "W5 idle RSS", work: "w5", target: "hub-json", f: rss, most: 8e6, figure: "MB"},
+	{what: "Idle wake-ups per second", work: "idle", target: "hub-json", f: rate, most: 2, figure: "plain"},
 	{what: "W6 topic with a 100-byte reading", work: "w6", target: "hub-json", f: perOne, most: 320, figure: "bytes"},
 	{what: "W7 durable, 64 publishers wait: time a reading", work: "w7_64", target: "hub-durable", over: "jetstream-always", f: each, most: .20},
 	{what: "W7 durable, 64 publishers wait: time a reading", work: "w7_64", target: "hub-durable", over: "bbolt", f: each, most: 1.0},
 	{what: "W7 durable, 64 publishers wait: time a reading", work: "w7_64", target: "hub-durable", over: "sqlite-wal", f: each, most: 1.0},
 	{what: "W7 durable, 64 publishers wait: bytes written", work: "w7_64", target: "hub-durable", over: "bbolt", f: perOne, most: .50},
 	{what: "W7 durable, one publisher waits: time a reading", work: "w7_1", target: "hub-durable", over: "bbolt", f: each, most: 1.0},
+	{what: "W8 uplink: the edge's CPU a reading", work: "w8", target: "hub-uplink", over: "nats-leaf", f: cpu, most: 1.0},
+	{what: "W8 uplink, line cut and edge killed: readings lost", work: "w8_kill", target: "hub-uplink", f: lost, most: 0, figure: "plain"},
+	{what: "W8 uplink, line cut and edge without power: readings lost", work: "w8_power", target: "hub-uplink", f: lost, most: 0, figure: "plain"},
 	{what: "W3, CBOR sensors, both kinds of dashboards", work: "w3", target: "hub-mixed", over: "the mean of both encodings", f: cpu, most: 1.15, single: true},
 	{what: "W2 saturated, both kinds of dashboards", work: "w2sat", target: "hub-mixed", over: "the mean of both encodings", f: cpu, most: 1.15, single: true},
 }
@@ -97,6 +123,8 @@ func (g *goal) say(v float64) string {
 	switch g.figure {
 	case "ms":
 		return fmt.Sprintf("%.3g ms", v/1000)
+	case "plain":
+		return fmt.Sprintf("%.3g", v)
 	case "plain ms":
 		return fmt.Sprintf("%.3g ms", v)
 	case "bytes":

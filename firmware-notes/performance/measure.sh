@@ -9,7 +9,7 @@
 # rows in this folder and makes performance.md and its plots from them. It takes about
 # 40 minutes and goes on where it was stopped, if the program is the same. Less with
 #   REPS=3        repetitions, interleaved: each measures every target once
-#   WORKS="…"     of w1sat w1fix w2sat w2fix w3 w4a w4b w5 w6 w7
+#   WORKS="…"     of those below
 #   TARGETS="…"   peers beside the hub
 #   COUNT=3 BENCHTIME=200ms   of the growth benchmarks; COUNT=0 leaves them out
 #   PORT=22345    of the hub under test
@@ -19,7 +19,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 cd "$here/../.."
 peers=${PEERS:-../shared/peers}
 reps=${REPS:-3} count=${COUNT:-3} port=${PORT:-22345}
-works=${WORKS:-w1sat w1fix w2sat w2fix w3 w4a w4b w5 w6 w7}
+works=${WORKS:-w1sat w1fix w1small w1large w1wild w1q1 w2sat w2fix w2small w2large w3 w3many w3q1 w4a w4b w5 w6 w7 w8 idle}
 targets=${TARGETS:-mosq-ws mosq-tcp nats-ws mochi-tcp lim-go-raw lim-go-b64}
 tmp=$(mktemp -d)
 tunnel=
@@ -64,6 +64,42 @@ durable() {
   did durable "$1"
 }
 
+# uplink WORK TARGET...: the edge of an uplink to NATS JetStream.
+uplink() {
+  local work=$1 t
+  shift
+  for t in "$@"; do
+    once "$rep $work $t" || continue
+    taskset -c 1 "$tmp/edge" -topicd bin/topicd -nats "$workdir/bin/nats-server" -work "$work" "$t" >>$part/pinned || echo "FAIL $t $work"
+    did "$rep $work $t"
+  done
+}
+# wakeups TARGET...: how often a second a server that nobody uses wakes up, all at once.
+wakeups() {
+  local t i pids=() before=()
+  once "$rep idle" || return 0
+  for t in "$@"; do
+    (cd "$peers" && WORKDIR=$workdir HUB_CMD=${hub/--limits=bench/} && . ./targets.sh && target "$t" && exec taskset -c 0 $CMD) >/dev/null 2>&1 &
+    pids+=($!)
+  done
+  sleep 5
+  for i in "${pids[@]}"; do before+=("$(slept "$i")"); done
+  sleep 10
+  for t in "$@"; do
+    printf '{"Target":"%s","Work":"idle","Rate":%d.%d}\n' "$t" $((n = $(slept "${pids[0]}") - before[0], n / 10)) $((n % 10)) >>$part/pinned
+    kill "${pids[0]}"
+    pids=("${pids[@]:1}") before=("${before[@]:1}")
+  done
+  wait
+  did "$rep idle"
+}
+slept() { cat /proc/"$1"/task/*/status | awk '/^voluntary/ { n += $2 } END { print n }'; }
+# first_only TARGET...: beside the hub in the first repetition, as they hardly vary.
+first_only() {
+  beside=
+  [ "$rep" != 1 ] || beside=$*
+}
+
 # Each run begins with nothing: what the one before kept at its end is not taken back.
 hub="$PWD/bin/topicd serve --listen 127.0.0.1:$port --mdns=off --sense=off --limits=bench --keep-on-exit=off --state $tmp/state"
 # pass OUT NAME WORKS HUB_FLAGS TARGET...: one repetition. With a NAME the rows are
@@ -74,10 +110,10 @@ pass() {
   [ -n "$works" ] || return 0
   once "$rep $out $name $works $*" || return 0
   rm -f "$tmp/rows"
-  (cd "$peers" && REPS=1 WORKS=$works OUT=$tmp/rows WORKDIR=$workdir \
+  (cd "$peers" && REPS=1 WORKS=$works OUT=$tmp/rows WORKDIR=$workdir TMP=$tmp PORT=$port \
     HUB_CMD="$hub $flags" HUB_ADDR=127.0.0.1:$port HUB_MQTT_ADDR=127.0.0.1:$((port + 2)) ./run.sh "$@")
   if [ -s "$tmp/rows" ]; then
-    if [ -n "$name" ]; then sed "s/\"Target\":\"[a-z-]*\"/\"Target\":\"$name\"/" "$tmp/rows"; else cat "$tmp/rows"; fi >>"$out"
+    if [ -n "$name" ]; then sed "s/\"Target\":\"[a-z0-9-]*\"/\"Target\":\"$name\"/" "$tmp/rows"; else cat "$tmp/rows"; fi >>"$out"
   fi
   did "$rep $out $name $works $*"
 }
@@ -98,45 +134,63 @@ all_over_tls() {
 
 if [ -x "$peers/run.sh" ]; then
   workdir=${WORKDIR:-${TMPDIR:-/tmp}/topicd-peers}
-  # A copy of the peers, with one more target: dashboards of both encodings.
+  # A copy of the peers, with more targets and works.
   cp -r "$peers" "$tmp/peers"
   chmod -R u+w "$tmp/peers"
+  (cd "$tmp/peers" && git apply "$here/peers.patch")
   peers=$tmp/peers
-  sed 1,2d "$here/mixed.go" >"$peers/src/gen/mixed.go"
-  sed -i 's|^    hub-cbor).*|&\n    hub-mixed) PROTO=hubmixed ADDR=${HUB_ADDR:-127.0.0.1:22345} CMD="$HUB_CMD" ;;|' "$peers/targets.sh"
-  # And one that the generator reaches through TLS.
+  sed 1,2d "$here/gen.go" >"$peers/src/gen/ours.go"
+  cat "$here/targets.sh" >>"$peers/targets.sh"
+  # One that the generator reaches through TLS, NATS with its MQTT, readers that are no hubs.
   openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost -keyout "$tmp/key.pem" -out "$tmp/cert.pem" 2>/dev/null
   chmod 644 "$tmp/key.pem"
   chmod 755 "$tmp"
   sed "/^listener/,\$d" "$peers/conf/mosquitto.conf" >"$tmp/mosq-tls.conf"
   printf 'user root\nlistener 8884 127.0.0.1\ncertfile %s\nkeyfile %s\n' "$tmp/cert.pem" "$tmp/key.pem" >>"$tmp/mosq-tls.conf"
-  sed -i "s|^    hub-cbor).*|&\n    mosq-tls) PROTO=mqtt ADDR=127.0.0.1:$((port + 1)) CMD=\"/usr/sbin/mosquitto -c $tmp/mosq-tls.conf\" ;;|" "$peers/targets.sh"
-  sed -i "s|^    hub-cbor).*|&\n    hub-tls) PROTO=hubjson ADDR=127.0.0.1:$((port + 1)) CMD=\"\$HUB_CMD\" ;;|" "$peers/targets.sh"
+  sed '1i max_queued_messages 0' "$peers/conf/mosquitto.conf" >"$tmp/mosq-q1.conf" # by default it drops in w1q1
+  printf 'server_name: mqtt\nlisten: 127.0.0.1:4223\nmax_connections: 200000\njetstream { store_dir: "%s/jetstream" }\nmqtt { listen: "127.0.0.1:1886" }\n' "$tmp" >"$tmp/nats-mqtt.conf"
+  CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o "$tmp/bare-go" "$here/bare.go"
+  cc -O2 -o "$tmp/bare-c" "$here/bare.c"
   CGO_ENABLED=0 go build -o "$tmp/untls" "$here/untls.go"
+  CGO_ENABLED=0 go build -o "$tmp/edge" "$here/edge.go"
   [ -x "$workdir/bin/limit-go" ] || (cd "$peers" && WORKDIR=$workdir ./run.sh build)
   (cd "$peers/src/gen" && CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o "$workdir/bin/gen" .)
   # The same work without a core of one's own: a taskset that does nothing.
   mkdir "$tmp/loose"
   printf '#!/bin/sh\nshift 2\nexec "$@"\n' >"$tmp/loose/taskset"
   chmod +x "$tmp/loose/taskset"
+  mqtt="--mqtt-listen 127.0.0.1:$((port + 2))"
   for rep in $(seq "$reps"); do
     echo "repetition $rep of $reps: $works"
     for w in $works; do # the hub's variants stand beside the peers that they are compared with
+      own="hub-json hub-cbor" beside=$targets
       case $w in
         w7) durable "$rep"; continue ;;
-        w4b | w6) # minutes each, and they hardly vary
-          beside=
-          if [ "$rep" = 1 ]; then beside="mosq-ws mosq-tcp"; fi
+        w8) # what becomes of the leaf node's readings takes most of a minute
+          uplink w8 hub-uplink nats-leaf nats-leaf-always
+          first_only nats-leaf
+          uplink w8_kill hub-uplink $beside
+          uplink w8_power hub-uplink $beside
+          continue
           ;;
-        *) beside=$targets ;;
+        idle) wakeups hub-json mosq-tcp nats-tcp; continue ;;
+        w1q1 | w3q1) pass $part/pinned "" "$w" "$mqtt" hub-mqtt-q1 mosq-tcp-q1 mochi-tcp-q1 nats-mqtt-q1; continue ;;
+        w1sat) own="$own hub-json-cbor hub-cbor-json hub-mqttws" beside="bare-go bare-c $targets nats-mqtt" ;;
+        w2sat) own="$own hub-mixed hub-mqttws" beside="$targets nats-mqtt" ;;
+        w3) own="$own hub-mixed hub-mqttws" beside="$targets nats-mqtt" ;;
+        w3many) own=hub-json beside= ;;
+        w1small | w1large) beside=mosq-ws ;;
+        w1wild) own=hub-json beside="mosq-ws nats-ws" ;;
+        w2small | w2large) beside=nats-ws ;;
+        w4b | w6) first_only mosq-ws mosq-tcp ;;
+        w4a | w5) first_only $targets ;;
       esac
-      pass $part/pinned "" "$w" "" hub-json hub-cbor $beside
-      pass $part/pinned "" "$w" "--mqtt-listen 127.0.0.1:$((port + 2))" hub-mqtt
+      pass $part/pinned "" "$w" "" $own $beside
       case $w in
-        w1sat) pass $part/pinned "" "$w" "" hub-mqttws ;;
-        w2sat) pass $part/pinned "" "$w" "" hub-mixed hub-mqttws ;;
+        w1sat | w1fix | w2sat | w2fix | w3 | w4? | w5 | w6) pass $part/pinned "" "$w" "$mqtt" hub-mqtt ;;
+      esac
+      case $w in
         w3)
-          pass $part/pinned "" "$w" "" hub-mixed hub-mqttws
           pass $part/pinned hub-json-pace0 w3 "--pace 0" hub-json
           all_over_tls w3
           ;;

@@ -130,6 +130,7 @@ func p50(r *row) float64    { return r.P50 }
 func p99(r *row) float64    { return r.P99 }
 func perOne(r *row) float64 { return r.PerConnB }
 func rate(r *row) float64   { return r.Rate }
+func lost(r *row) float64   { return float64(r.Lost) }
 func rss(r *row) float64    { return r.RSS * 1024 }
 
 // each is the time that one reading takes, in seconds.

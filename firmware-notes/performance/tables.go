@@ -11,9 +11,10 @@ import (
 
 // order is how targets stand in the tables; others follow by name.
 var order = []string{
-	"hub-json", "hub-cbor", "hub-mqtt", "hub-mqttws", "hub-json-pace0", "hub-json-tls", "hub-mixed", "hub-portable", "hub-durable",
-	"mosq-ws", "mosq-tcp", "mosq-tcp-tls", "nats-ws", "nats-tcp", "mochi-ws", "mochi-tcp", "centrifuge", "naive",
-	"lim-go-raw", "lim-go-b64",
+	"hub-json", "hub-cbor", "hub-mqtt", "hub-mqttws", "hub-mqtt-q1", "hub-json-pace0", "hub-json-tls", "hub-json-cbor", "hub-cbor-json", "hub-mixed",
+	"hub-portable", "hub-durable", "hub-uplink",
+	"mosq-ws", "mosq-tcp", "mosq-tcp-q1", "mosq-tcp-tls", "nats-ws", "nats-tcp", "nats-mqtt", "nats-mqtt-q1", "nats-leaf", "nats-leaf-always",
+	"mochi-tcp", "mochi-tcp-q1", "bare-go", "bare-c", "lim-go-raw", "lim-go-b64",
 }
 
 func (rs rows) targets() []string {
@@ -49,13 +50,17 @@ var (
 	rssColumn = column{"RSS MiB", func(r *row) float64 { return r.RSS / 1024 }, func(v float64) string { return fmt.Sprintf("%.1f", v) }, true}
 	srvColumn = column{"server CPU %", func(r *row) float64 { return r.SrvCPU }, thousands, true}
 	cliColumn = column{"client CPU %", func(r *row) float64 { return r.CliCPU }, thousands, true}
-	lost      = column{"lost", func(r *row) float64 { return float64(r.Lost) }, thousands, true}
+	lostCol   = column{"lost", lost, thousands, true}
 	p50Column = column{"p50 ms", p50, millis, false}
 	p99Column = column{"p99 ms", p99, millis, false}
 	p999      = column{"p99.9 ms", func(r *row) float64 { return r.P999 }, millis, true}
 )
 
 func millis(us float64) string { return fmt.Sprintf("%.2f", us/1000) }
+
+// edgeLoss are what becomes of readings that the edge had acknowledged.
+var edgeLoss = []column{{"lost", lost, thousands, false}, {"twice", func(r *row) float64 { return float64(r.Bad) }, thousands, true},
+	{"s until the last had arrived", func(r *row) float64 { return r.Max / 1e6 }, func(v float64) string { return fmt.Sprintf("%.1f", v) }, true}}
 
 // table is one workload.
 type table struct {
@@ -64,17 +69,29 @@ type table struct {
 }
 
 var tables = []table{
-	{"w1sat", "W1 fan-in, saturated: 1,000 sensors → 1 subscriber", []column{cpuColumn, rateCol, srvColumn, cliColumn, rssColumn, lost}},
-	{"w1fix", "W1 fan-in at 10,000 messages/s", []column{cpuColumn, p50Column, p99Column, srvColumn, rssColumn, lost}},
-	{"w2sat", "W2 fan-out, saturated: 1 → 1,000 dashboards", []column{cpuColumn, rateCol, srvColumn, cliColumn, rssColumn, lost}},
-	{"w2fix", "W2 fan-out at 20 messages/s = 20,000 deliveries/s", []column{cpuColumn, p50Column, p99Column, p999, rssColumn, lost}},
-	{"w3", "W3 gateway: 200 sensors × 10/s → 20 dashboards = 40,000 deliveries/s", []column{cpuColumn, p50Column, p99Column, p999, rssColumn, lost}},
+	{"w1sat", "W1 fan-in, saturated: 1,000 sensors → 1 subscriber", []column{cpuColumn, rateCol, srvColumn, cliColumn, rssColumn, lostCol}},
+	{"w1fix", "W1 fan-in at 10,000 messages/s", []column{cpuColumn, p50Column, p99Column, srvColumn, rssColumn, lostCol}},
+	{"w1q1", "W1 saturated over MQTT with QoS 1 both ways", []column{cpuColumn, rateCol, srvColumn, cliColumn, rssColumn, lostCol}},
+	{"w1small", "W1 saturated with readings of 16 bytes", []column{cpuColumn, rateCol, srvColumn, rssColumn, lostCol}},
+	{"w1large", "W1 saturated with readings of 4 KiB", []column{cpuColumn, rateCol, srvColumn, rssColumn, lostCol}},
+	{"w1wild", "W1 saturated, 1,000 patterns with wildcards of which one fits a topic", []column{cpuColumn, rateCol, srvColumn, rssColumn, lostCol}},
+	{"w2sat", "W2 fan-out, saturated: 1 → 1,000 dashboards", []column{cpuColumn, rateCol, srvColumn, cliColumn, rssColumn, lostCol}},
+	{"w2fix", "W2 fan-out at 20 messages/s = 20,000 deliveries/s", []column{cpuColumn, p50Column, p99Column, p999, rssColumn, lostCol}},
+	{"w2small", "W2 saturated with readings of 16 bytes", []column{cpuColumn, rateCol, srvColumn, rssColumn, lostCol}},
+	{"w2large", "W2 saturated with readings of 4 KiB", []column{cpuColumn, rateCol, srvColumn, rssColumn, lostCol}},
+	{"w3", "W3 gateway: 200 sensors × 10/s → 20 dashboards = 40,000 deliveries/s", []column{cpuColumn, p50Column, p99Column, p999, rssColumn, lostCol}},
+	{"w3q1", "W3 over MQTT with QoS 1 both ways", []column{cpuColumn, p50Column, p99Column, p999, rssColumn, lostCol}},
+	{"w3many", "W3 with 500 dashboards = 1,000,000 deliveries/s", []column{cpuColumn, p50Column, p99Column, p999, rssColumn, lostCol}},
 	{"w4_1000", "W4: 1,000 idle subscribed connections", []column{{"bytes per connection", perOne, thousands, false}, rssColumn, {"connects/s", rate, thousands, true}}},
 	{"w4_10000", "W4: 10,000 idle subscribed connections", []column{{"bytes per connection", perOne, thousands, false}, rssColumn, srvColumn, {"connects/s", rate, thousands, true}}},
 	{"w5", "W5: start", []column{{"exec to accepting, ms", rate, func(v float64) string { return fmt.Sprintf("%.1f", v) }, false}, rssColumn}},
 	{"w6", "W6: 100,000 topics with one 100-byte reading each", []column{{"bytes per topic", perOne, thousands, false}, rssColumn, {"publishes/s", rate, thousands, true}}},
 	{"w7_1", "W7: one publisher that waits for its reading to be on disk", []column{{"readings/s", rate, thousands, false}, {"bytes written to the device", perOne, thousands, true}}},
 	{"w7_64", "W7: 64 publishers that wait for their readings to be on disk", []column{{"readings/s", rate, thousands, false}, {"bytes written to the device", perOne, thousands, true}}},
+	{"w8", "W8: the edge of an uplink, 400 sensors × 10/s", []column{cpuColumn, rssColumn, lostCol}},
+	{"w8_kill", "W8, the line cut for 2 s and the edge killed meanwhile", edgeLoss},
+	{"w8_power", "W8, the line cut for 2 s and the edge without power meanwhile", edgeLoss},
+	{"idle", "Idle: wake-ups of a server that nobody uses", []column{{"a second", rate, func(v float64) string { return fmt.Sprintf("%.1f", v) }, false}}},
 }
 
 // command is what measures a work alone.

@@ -16,10 +16,7 @@ import (
 
 // toy is a protocol that frames itself: two bytes of length, of themselves too,
 // and a payload. It is what MQTT is to the transport.
-type toy struct {
-	echo
-	begun int // of a packet that is handled in pieces
-}
+type toy struct{ echo }
 
 func toyPacket(payload string) []byte {
 	return append(binary.BigEndian.AppendUint16(nil, uint16(2+len(payload))), payload...)
@@ -48,18 +45,6 @@ func (d *toy) Frame(p node.Peer, _ bool, packet []byte, turn *node.Turn) {
 	switch word {
 	case "end":
 		p.End(1000, "as told", turn)
-	case "pieces":
-		var n int
-		_, _ = fmt.Sscan(arg, &n)
-		if d.begun++; d.begun < n {
-			p.Again()
-			return
-		}
-		p.Send(false, toyPacket(fmt.Sprint("in ", d.begun)), turn)
-		d.begun = 0
-	case "work":
-		p.Session().Charge(node.PieceOfWork + 1)
-		p.Send(false, packet, turn)
 	case "silence":
 		var ms int
 		_, _ = fmt.Sscan(arg, &ms)

@@ -2,9 +2,8 @@ package store
 
 import (
 	"encoding/binary"
+	"hash/crc32"
 	"math/bits"
-
-	"topicd/node/fields"
 )
 
 // Kinds of records.
@@ -24,6 +23,8 @@ const (
 	recHead    = 8
 	maxPayload = 1<<18 - 1
 )
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // key binds records to their store and segment: it is mixed into every check
 // together with the offset, so a block of another time, place or store never
@@ -47,7 +48,7 @@ func (k key) word(off int, kind byte, n int) uint32 {
 }
 
 func (k key) crc(off int, b []byte) uint32 {
-	return fields.Sum(uint32(mix(uint64(k)+uint64(off))), b)
+	return crc32.Update(uint32(mix(uint64(k)+uint64(off))), castagnoli, b)
 }
 
 // begun reports whether a record may have begun at off: its head is there.

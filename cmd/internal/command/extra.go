@@ -1,5 +1,0 @@
-//go:build !packaging
-
-package command
-
-func (t *Table) extra() []*Command { return nil }

@@ -1,0 +1,5 @@
+//go:build !packaging
+
+package main
+
+func (a *app) extra() []*command { return nil }
