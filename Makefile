@@ -58,7 +58,8 @@ TARGETS     := linux-armv6 linux-armv7 linux-arm64 linux-amd64 linux-riscv64
 .PHONY: build binary pack run test attack check fmt vet staticcheck walls size release fuzz bench perf perf-page tools clean
 
 build: pack
-	$(BUILD) -o bin/topicd ./cmd/topicd
+	@echo "building bin/topicd $(VERSION)"
+	@$(BUILD) -o bin/topicd ./cmd/topicd
 
 # For tests of the program itself: OUT, for the system that the environment names.
 binary: pack
@@ -127,10 +128,12 @@ release: pack $(TARGETS:%=dist/topicd-%)
 	cd dist && sha256sum $(TARGETS:%=topicd-%) > SHA256SUMS && cat SHA256SUMS
 
 dist/topicd-linux-armv%: .always
-	GOOS=linux GOARCH=arm GOARM=$* $(BUILD) -o $@ ./cmd/topicd
+	@echo "building $@ $(VERSION)"
+	@GOOS=linux GOARCH=arm GOARM=$* $(BUILD) -o $@ ./cmd/topicd
 
 dist/topicd-linux-%: .always
-	GOOS=linux GOARCH=$* $(BUILD) -o $@ ./cmd/topicd
+	@echo "building $@ $(VERSION)"
+	@GOOS=linux GOARCH=$* $(BUILD) -o $@ ./cmd/topicd
 
 PACKAGES := armv6 arm64 amd64 riscv64
 deb apk ipk: .build/bin/nfpm-$(NFPM) $(PACKAGES:%=dist/topicd-linux-%)

@@ -29,8 +29,9 @@ func services() []supervisor.Service {
 			"/etc/systemd/system/topicd.service": systemdUnit, "/etc/systemd/system/topicd.socket": systemdSocket,
 			"/etc/sysusers.d/topicd.conf": "u topicd - \"hub for sensor readings\" /var/lib/topicd\n",
 		}, Start: "systemd-sysusers && systemctl daemon-reload && systemctl enable --now topicd"},
-		{Name: "procd", Mark: "/etc/openwrt_release", Files: map[string]string{"/etc/init.d/topicd": procdScript},
-			Start: "echo topicd:x:5222:5222::/var/run:/bin/false >>/etc/passwd; echo topicd:x:5222: >>/etc/group; /etc/init.d/topicd enable && /etc/init.d/topicd start"},
+		{Name: "procd", Mark: "/etc/openwrt_release", Files: map[string]string{
+			"/etc/init.d/topicd": procdScript, "/lib/upgrade/keep.d/topicd": "/etc/topicd/\n/etc/init.d/topicd\n/etc/rc.d/S95topicd\n@BIN@\n",
+		}, Start: "{ grep -q ^topicd: /etc/passwd || { echo topicd:x:5222:5222::/var/run:/bin/false >>/etc/passwd; echo topicd:x:5222: >>/etc/group; }; } && /etc/init.d/topicd enable && /etc/init.d/topicd start"},
 		{Name: "openrc", Mark: "/sbin/openrc-run", Files: map[string]string{"/etc/init.d/topicd": openrcScript},
 			Start: "addgroup -S topicd; adduser -S -D -H -h /var/lib/topicd -G topicd topicd; rc-update add topicd && rc-service topicd start"},
 	}
