@@ -84,7 +84,7 @@ func (h *Hub) checkAudiences(refs map[*audience]int32, bad func(string, ...any))
 // beyond its share.
 func (h *Hub) largeOf(t *Topic) int64 {
 	n := 0
-	if t.log.Count() > 0 {
+	if t.log.Count() > 0 && t.name[0] != '$' { // the hub's own are few, and not counted
 		raw, _ := t.log.Read(h.arena, t.log.Next()-1, nil, 1)
 		rec, _ := arena.Parse(raw)
 		n = int(h.excess(rec.Size()))

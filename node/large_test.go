@@ -53,6 +53,7 @@ func TestLargeReadingsLeaveRoom(t *testing.T) {
 			if refused > 0 {
 				t.Errorf("%d are refused when there is room again", refused)
 			}
+			h.PublishOwn("$sys/long", []byte(`"`+strings.Repeat("x", 3000)+`"`), h.turn) // charged to nobody
 			h.wait(time.Second)
 			if err := h.CheckInvariants(); err != nil {
 				t.Error(err)

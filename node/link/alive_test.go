@@ -16,10 +16,9 @@ import (
 // Dead and a sweep. A listener that says nothing but pongs is alive.
 func TestKeepAlive(t *testing.T) {
 	t.Parallel()
-	const alive = 3500 * time.Millisecond
 	eachReader(t, func(t *testing.T, reader string) {
 		var log nodetest.Buffer
-		s := serve(t, withEcho(options{Reader: reader, Ping: time.Second, Dead: 2 * time.Second, Log: slog.New(slog.NewTextHandler(&log, nil))}), node.Options{})
+		s := serve(t, withEcho(options{Reader: reader, Ping: time.Second, Dead: 4 * time.Second, Log: slog.New(slog.NewTextHandler(&log, nil))}), node.Options{})
 		dead := s.dial()
 		gone := make(chan time.Duration, 1)
 		began := time.Now()
@@ -32,10 +31,13 @@ func TestKeepAlive(t *testing.T) {
 		}()
 		live := s.dial()
 		pings := 0
-		for time.Since(began) < alive {
+		for pings < 4 {
 			live.want("ping:")
 			pings++
 			live.send(clientFrame(true, 0, opPong, nil))
+		}
+		if d := time.Since(began); d < 3*time.Second {
+			t.Errorf("%d pings in %v", pings, d)
 		}
 		live.send(text("here"))
 		for g := (got{}); g.op != opText; {
@@ -44,7 +46,7 @@ func TestKeepAlive(t *testing.T) {
 				t.Fatalf("a live peer was cut after %d pings: %v", pings, err)
 			}
 		}
-		if d := <-gone; d < 1900*time.Millisecond || d > 4*time.Second {
+		if d := <-gone; d < 3900*time.Millisecond || d > long {
 			t.Errorf("the dead peer was cut after %v", d)
 		}
 		if n := s.count(node.CutDead); n != 1 {
@@ -52,9 +54,6 @@ func TestKeepAlive(t *testing.T) {
 		}
 		if text := log.String(); strings.Count(text, "no sign of life") != 1 || !strings.Contains(text, "at 127.0.0.1:") {
 			t.Errorf("the log tells of it so: %q", text)
-		}
-		if pings < 2 || pings > 4 {
-			t.Errorf("%d pings in %v", pings, alive)
 		}
 	})
 }
@@ -70,13 +69,12 @@ func TestStall(t *testing.T) {
 		c := s.dialTight()
 		c.say(`{"op":"sub","id":1,"topic":"a"}`)
 		c.message(`"op":"live"`)
+		began := time.Now()
 		for i := range 300 {
 			p.pub("a", `"%d %s"`, i, strings.Repeat("x", 500))
 		}
-		eventually(t, "the socket is full", func() bool { return s.Blocked() == 1 })
-		began := time.Now()
 		eventually(t, "it is cut", func() bool { return s.Left() == 0 })
-		if d := time.Since(began); d < stall/2 || d > stall+2*time.Second {
+		if d := time.Since(began); d < stall {
 			t.Errorf("cut after %v", d)
 		}
 		if n := s.count(node.CutSlow); n != 1 {
@@ -89,7 +87,7 @@ func TestStall(t *testing.T) {
 // long a batch takes.
 func TestSlowIsNotStalled(t *testing.T) {
 	t.Parallel()
-	const stall = 600 * time.Millisecond
+	const stall = 3 * time.Second
 	eachReader(t, func(t *testing.T, reader string) {
 		s := serveTight(t, withEcho(options{Reader: reader, Stall: stall}), node.Options{})
 		c := s.dialTight()
@@ -107,19 +105,19 @@ func TestSlowIsNotStalled(t *testing.T) {
 	})
 }
 
-// slowly reads 4 KiB in 150 ms.
+// slowly reads 4 KiB in 0.4 s: a busy machine may keep it six times as long.
 type slowly struct{ c *raw }
 
 func (s slowly) Read(b []byte) (int, error) {
-	time.Sleep(150 * time.Millisecond)
-	return s.c.nc.Read(b)
+	time.Sleep(400 * time.Millisecond)
+	return s.c.nc.Read(b[:min(len(b), 4096)])
 }
 
 // TestListener: who listens and says nothing but pongs stays, and hears all.
 func TestListener(t *testing.T) {
 	t.Parallel()
 	eachReader(t, func(t *testing.T, reader string) {
-		s := serve(t, options{Reader: reader, Ping: time.Second, Dead: 2 * time.Second}, node.Options{Rate: -1})
+		s := serve(t, options{Reader: reader, Ping: time.Second, Dead: 4 * time.Second}, node.Options{Rate: -1})
 		p := s.source()
 		t.Cleanup(p.close)
 		c := s.browser()
@@ -149,7 +147,7 @@ func TestListener(t *testing.T) {
 		}
 		// It listens, and only its pongs tell that it is there.
 		go func() {
-			time.Sleep(3100 * time.Millisecond)
+			time.Sleep(5100 * time.Millisecond)
 			p.pub("a", `"last"`)
 		}()
 		if m := read(); m.Seq != n+1 {

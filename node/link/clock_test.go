@@ -15,7 +15,7 @@ func TestStepOfTheWallCutsNobody(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var skew atomic.Int64
 			start := time.Now()
-			s := serve(t, withEcho(options{Dead: 700 * time.Millisecond}), node.Options{Clock: func() (wall, mono int64) {
+			s := serve(t, withEcho(options{Dead: long}), node.Options{Clock: func() (wall, mono int64) {
 				now := time.Now()
 				return now.UnixMilli() + skew.Load(), now.Sub(start).Milliseconds() + 1
 			}})
@@ -23,7 +23,7 @@ func TestStepOfTheWallCutsNobody(t *testing.T) {
 			c.send(text("here"))
 			c.want("text:here")
 			skew.Store(step.Milliseconds())
-			for range 15 { // longer than a sweep
+			for range 25 { // two sweeps
 				time.Sleep(100 * time.Millisecond)
 				c.send(text("still here"))
 				c.want("text:still here")

@@ -39,7 +39,7 @@ func runOld(t *testing.T, reader string, age time.Duration) {
 		d := time.Since(start)
 		return time.Now().UnixMilli(), (age + d).Milliseconds()
 	}})
-	l, err := link.NewOld(h, link.Options{Reader: reader, Pace: 20 * time.Millisecond, Ping: 300 * time.Millisecond, Dead: 1200 * time.Millisecond, Pings: 40}, age)
+	l, err := link.NewOld(h, link.Options{Reader: reader, Pace: 20 * time.Millisecond, Ping: 300 * time.Millisecond, Dead: 3 * time.Second, Pings: 40}, age)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,8 +78,13 @@ func runOld(t *testing.T, reader string, age time.Duration) {
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
-	eventually(t, "who says nothing is dead", func() bool { return s.count(node.CutDead) == 1 })
-	eventually(t, "and the others are left", func() bool { return s.Left() == len(live) })
+	eventually(t, "who says nothing is dead, and the others are left", func() bool {
+		time.Sleep(50 * time.Millisecond)
+		for _, c := range live {
+			c.send(ping(""))
+		}
+		return s.count(node.CutDead) == 1 && s.Left() == len(live)
+	})
 	for _, c := range live {
 		_ = c.nc.Close()
 	}

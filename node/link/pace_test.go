@@ -101,25 +101,40 @@ func TestIdleIsWrittenAtOnce(t *testing.T) {
 		c := s.dial()
 		c.say(`{"op":"sub","id":1,"topic":"a"}`)
 		c.message(`"op":"live"`)
-		time.Sleep(pace + 10*time.Millisecond) // now it is idle
-		began := time.Now()
-		p.pub("a", "1")
-		c.message(`"seq":1}`)
-		if d := time.Since(began); d > pace/2 {
-			t.Errorf("an idle subscriber waited %v", d)
+		seq := 0
+		reading := func() {
+			seq++
+			p.pub("a", "%d", seq)
+			c.message(fmt.Sprintf(`"seq":%d}`, seq))
 		}
-		p.pub("a", "2") // now it is busy
-		c.message(`"seq":2}`)
-		if d := time.Since(began); d < pace {
-			t.Errorf("a busy subscriber got the next reading after %v", d)
+		atOnce := func(what string, took func() time.Duration) {
+			t.Helper()
+			best := time.Hour
+			for range 20 { // others may have the processors
+				if best = min(best, took()); best <= pace/2 {
+					return
+				}
+			}
+			t.Errorf("%s waited %v", what, best)
 		}
-		c.say(`{"op":"ping","id":2}`) // answers do not wait
-		began = time.Now()
-		p.pub("a", "3")
-		c.message(`"op":"pong"`)
-		if d := time.Since(began); d > pace/2 {
-			t.Errorf("an answer waited %v", d)
-		}
+		atOnce("an idle subscriber", func() time.Duration {
+			time.Sleep(pace + 10*time.Millisecond) // now it is idle
+			began := time.Now()
+			reading()
+			took := time.Since(began)
+			reading() // now it is busy
+			if d := time.Since(began); d < pace {
+				t.Errorf("a busy subscriber got the next reading after %v", d)
+			}
+			return took
+		})
+		atOnce("an answer", func() time.Duration {
+			reading()
+			began := time.Now()
+			c.say(`{"op":"ping","id":2}`)
+			c.message(`"op":"pong"`)
+			return time.Since(began)
+		})
 	})
 }
 
@@ -141,7 +156,7 @@ func TestOwnPace(t *testing.T) {
 				p.pub(topic, "%d", i)
 				c.message(fmt.Sprintf(`"seq":%d}`, i+1))
 			}
-			if d := time.Since(began); d > own*10 || pace > 0 && d < 2*pace {
+			if d := time.Since(began); d > long || pace > 0 && d < 2*pace {
 				t.Errorf("three readings took %v at a pace of %v", d, pace)
 			}
 		}
@@ -159,19 +174,27 @@ func TestRate(t *testing.T) {
 		c := s.dial()
 		c.say(`{"op":"sub","id":1,"topic":"a","opts":{"rate":4}}`)
 		c.message(`"op":"live"`)
-		began := time.Now()
-		p.pub("a", "1")
-		c.message(`"seq":1}`)
-		for i := range 5 {
-			p.pub("a", "%d", i+2)
+		seq, m := 0, ""
+		for range 20 { // a pause between the five, and one of them is due before the last
+			seq += 6
+			began := time.Now()
+			p.pub("a", "1")
+			c.message(fmt.Sprintf(`"seq":%d`, seq-5))
+			for range 5 {
+				p.pub("a", "1")
+			}
+			m = c.message(`"op":"msg"`)
+			if d := time.Since(began); d < 240*time.Millisecond {
+				t.Fatalf("%s came after %v, want 250 ms", m, d)
+			}
+			if newest := fmt.Sprintf(`"seq":%d`, seq); strings.Contains(m, newest) && strings.Contains(m, `"drop":4`) {
+				return
+			} else if !strings.Contains(m, newest) {
+				c.message(newest)
+			}
+			time.Sleep(300 * time.Millisecond)
 		}
-		m := c.message(`"op":"msg"`)
-		if !strings.Contains(m, `"seq":6`) || !strings.Contains(m, `"drop":4`) {
-			t.Errorf("got %s, want the newest", m)
-		}
-		if d := time.Since(began); d < 240*time.Millisecond || d > 2*time.Second {
-			t.Errorf("it came after %v, want 250 ms", d)
-		}
+		t.Errorf("got %s, want the newest", m)
 	})
 }
 
@@ -196,7 +219,7 @@ func TestRateDoesNotHoldOthers(t *testing.T) {
 			p.pub("fast", "%d", i)
 			p.pub("mid", "%d", i)
 			c.message(fmt.Sprintf(`"topic":"fast","data":%d,`, i))
-			if d := time.Since(began); d > time.Second {
+			if d := time.Since(began); d > long {
 				t.Fatalf("reading %d took %v", i+1, d)
 			}
 		}

@@ -9,10 +9,20 @@ import (
 // sweepLoop keeps all deadlines: pings, dead peers, full sockets, closing
 // handshakes, and the hub's own. Once a second for all connections together,
 // less often for a hub that nobody is connected to: it should let its board sleep.
+//
+// A sweep that comes late judges nobody, it only asks for signs of life: whatever
+// kept the hub from running (another program, a machine that was stopped) kept it
+// from reading too, and what peers said meanwhile lies in their sockets. They have
+// until the next one.
 func (s *Server) sweepLoop() {
 	defer s.wg.Done()
 	tick := time.NewTimer(time.Second)
 	defer tick.Stop()
+	due, late := s.millis()+1000, false
+	in := func(d time.Duration) {
+		due = s.millis() + d.Milliseconds()
+		tick.Reset(d)
+	}
 	var conns []*conn
 	turn := &node.Turn{}
 	var rush rush
@@ -22,18 +32,27 @@ func (s *Server) sweepLoop() {
 			return
 		case <-tick.C:
 		case <-s.kick:
-			tick.Reset(time.Second)
+			in(time.Second)
 			continue
 		}
+		late = !late && s.millis() > due+lateSweep
 		s.hub.Tick(turn)
 		conns = s.all(conns)
 		var cuts cuts
 		for i, c := range conns {
-			cuts.add(c, s.sweep(c, turn))
+			why := uncut
+			if !late {
+				why = s.judge(c, turn)
+			}
+			if cuts.add(c, why); why == uncut {
+				s.ping(c, turn)
+			}
 			conns[i] = nil
 		}
 		cuts.log(s)
-		s.hub.Sweep(turn)
+		if !late {
+			s.hub.Sweep(turn)
+		}
 		turn.Wake()
 		if rush.over(s.count()) {
 			s.opt.Settled()
@@ -42,9 +61,13 @@ func (s *Server) sweepLoop() {
 		if len(conns) > 0 {
 			next = min(next, time.Second)
 		}
-		tick.Reset(next)
+		in(next)
 	}
 }
+
+// lateSweep is by how much a sweep is late, in milliseconds: more than the
+// scheduling of a busy board makes of a timer, less than any peer is given.
+const lateSweep = 500
 
 // rush knows when many connections have come or gone, and few do any more.
 type rush struct{ seen, done uint32 }
@@ -103,8 +126,8 @@ func (k *cuts) log(s *Server) {
 
 const uncut node.Counter = -1
 
-// sweep returns the counter of why it ended the connection, or uncut.
-func (s *Server) sweep(c *conn, turn *node.Turn) (why node.Counter) {
+// judge returns the counter of why it ended the connection, or uncut.
+func (s *Server) judge(c *conn, turn *node.Turn) (why node.Counter) {
 	why = uncut
 	now := s.millis()
 	c.mu.Lock()
@@ -129,9 +152,6 @@ func (s *Server) sweep(c *conn, turn *node.Turn) (why node.Counter) {
 	case dumb, silence > 0 && turn.Mono-c.sess.Load().LastHeard() > silence:
 		why = node.CutDead
 		c.sock.shut()
-	case now >= c.nextPing:
-		c.nextPing = now + s.pingAfter()
-		s.ping(c, turn)
 	}
 	if why != uncut {
 		s.hub.Stats.Add(why, 1)
@@ -139,8 +159,13 @@ func (s *Server) sweep(c *conn, turn *node.Turn) (why node.Counter) {
 	return why
 }
 
-// ping asks for a sign of life.
+// ping asks for a sign of life when it is time to.
 func (s *Server) ping(c *conn, turn *node.Turn) {
+	now := s.millis()
+	if now < c.nextPing {
+		return
+	}
+	c.nextPing = now + s.pingAfter()
 	c.mu.Lock()
 	if c.life == alive {
 		a := c.queueLocked()

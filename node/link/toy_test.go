@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -16,7 +17,10 @@ import (
 
 // toy is a protocol that frames itself: two bytes of length, of themselves too,
 // and a payload. It is what MQTT is to the transport.
-type toy struct{ echo }
+type toy struct {
+	echo
+	slow slowFormat
+}
 
 func toyPacket(payload string) []byte {
 	return append(binary.BigEndian.AppendUint16(nil, uint16(2+len(payload))), payload...)
@@ -52,7 +56,7 @@ func (d *toy) Frame(p node.Peer, _ bool, packet []byte, turn *node.Turn) {
 	case "sub", "slow":
 		o := node.SubOptions{Format: toyFormat{}}
 		if word == "slow" {
-			o = node.SubOptions{Format: slowFormat{}, Last: 1 << 20}
+			o = node.SubOptions{Format: d.slow, Last: 1 << 20}
 		}
 		if _, err := p.Session().Subscribe([]byte(arg), o, turn); err != nil {
 			p.Send(false, toyPacket(err.Error()), turn)
@@ -77,11 +81,15 @@ func (toyFormat) Append(dst []byte, r *node.Reading) ([]byte, bool) {
 func (toyFormat) Live(dst []byte, _ string, _ uint64, _ int64) ([]byte, bool) { return dst, false }
 func (toyFormat) Text() bool                                                  { return false }
 
-// slowFormat takes a while for each reading.
-type slowFormat struct{ toyFormat }
+// slowFormat takes a while for each reading, and counts them.
+type slowFormat struct {
+	toyFormat
+	done *atomic.Int64
+}
 
 func (f slowFormat) Append(dst []byte, r *node.Reading) ([]byte, bool) {
 	time.Sleep(time.Millisecond)
+	f.done.Add(1)
 	return f.toyFormat.Append(dst, r)
 }
 
@@ -113,6 +121,7 @@ func eachToy(t *testing.T, test func(t *testing.T, way, reader string)) {
 type toyServer struct {
 	*testServer
 	bare string
+	slow atomic.Int64 // readings written by slowFormat
 }
 
 func serveToy(t *testing.T, o options, ho node.Options) *toyServer {
@@ -122,9 +131,10 @@ func serveToy(t *testing.T, o options, ho node.Options) *toyServer {
 
 func serveToyOn(t *testing.T, lc net.ListenConfig, o options, ho node.Options) *toyServer {
 	t.Helper()
-	open := func(node.Arrival) node.Dialect { return &toy{} }
+	s := new(toyServer)
+	open := func(node.Arrival) node.Dialect { return &toy{slow: slowFormat{done: &s.slow}} }
 	o.Dialect = open
-	s := &toyServer{testServer: startOn(t, lc, o, ho)}
+	s.testServer = startOn(t, lc, o, ho)
 	l := s.listen(lc)
 	s.bare = l.Addr().String()
 	go func() {
