@@ -9,7 +9,7 @@ import (
 
 // What waits for the writer lies one after the other in a buffer: this head,
 // then from, dev and body. A tombstone has the head alone.
-const stageHead = 4 + 4 + 8*5 + 2 + 1 + 1 + 4
+const stageHead = 4 + 4 + 8*6 + 2 + 1 + 1 + 4
 
 const stageForget = 1 << 31 // in the topic's number: a tombstone
 
@@ -21,13 +21,14 @@ type staged struct {
 	seq       uint64
 	ts        int64
 	devSeq    uint64
+	at        time.Duration // when it began to wait
 	flags     Flags
 	from, dev []byte
 	data      []byte
 	size      int
 }
 
-func stage(b []byte, r *Reading, topic uint32, p Place) []byte {
+func stage(b []byte, r *Reading, topic uint32, p Place, at time.Duration) []byte {
 	n := stageHead + len(r.From) + len(r.Dev) + len(r.Data)
 	b = binary.LittleEndian.AppendUint32(b, uint32(n))
 	b = binary.LittleEndian.AppendUint32(b, topic)
@@ -36,6 +37,7 @@ func stage(b []byte, r *Reading, topic uint32, p Place) []byte {
 	b = binary.LittleEndian.AppendUint64(b, r.Ep)
 	b = binary.LittleEndian.AppendUint64(b, uint64(r.TS))
 	b = binary.LittleEndian.AppendUint64(b, r.DevSeq)
+	b = binary.LittleEndian.AppendUint64(b, uint64(at))
 	b = binary.LittleEndian.AppendUint16(b, uint16(r.Flags))
 	b = append(b, byte(len(r.From)), byte(len(r.Dev)))
 	b = binary.LittleEndian.AppendUint32(b, uint32(len(r.Data)))
@@ -53,9 +55,10 @@ func unstage(b []byte) (s staged) {
 	s.ep = binary.LittleEndian.Uint64(b[24:])
 	s.ts = int64(binary.LittleEndian.Uint64(b[32:]))
 	s.devSeq = binary.LittleEndian.Uint64(b[40:])
-	s.flags = Flags(binary.LittleEndian.Uint16(b[48:]))
-	from, dev := int(b[50]), int(b[51])
-	n := int(binary.LittleEndian.Uint32(b[52:]))
+	s.at = time.Duration(binary.LittleEndian.Uint64(b[48:]))
+	s.flags = Flags(binary.LittleEndian.Uint16(b[56:]))
+	from, dev := int(b[58]), int(b[59])
+	n := int(binary.LittleEndian.Uint32(b[60:]))
 	b = b[stageHead:]
 	s.from, b = b[:from:from], b[from:]
 	s.dev, b = b[:dev:dev], b[dev:]
@@ -69,15 +72,15 @@ func (s *staged) reading(t *topic) Reading {
 }
 
 func (s *Store) stageForget(t *topic) {
-	s.pending = stage(s.pending, &Reading{Ep: t.ep}, t.num|stageForget, 0)
-	s.sinceLocked()
+	s.pending = stage(s.pending, &Reading{Ep: t.ep}, t.num|stageForget, 0, s.waitsLocked())
 }
 
-// sinceLocked notes when the first thing began to wait.
-func (s *Store) sinceLocked() {
-	if !s.waits {
-		s.waits, s.since = true, s.opt.Mono()
+// waitsLocked says what time it is, and notes when the first thing began to wait.
+func (s *Store) waitsLocked() (now time.Duration) {
+	if now = s.opt.Mono(); !s.waits {
+		s.waits, s.since = true, now
 	}
+	return now
 }
 
 // Append takes a reading into the log. It does no I/O and allocates nothing for
@@ -125,9 +128,8 @@ func (s *Store) appendLocked(r *Reading) (p Place, wake bool, err *codec.Error) 
 	t.size, t.last, t.ts = size, r.Seq, r.TS
 	s.place++
 	before := len(s.pending)
-	s.pending = stage(s.pending, r, t.num, s.place)
 	first := !s.waits
-	s.sinceLocked()
+	s.pending = stage(s.pending, r, t.num, s.place, s.waitsLocked())
 	wake = first || s.opt.Sync == 0 || before < syncBytes && len(s.pending) >= syncBytes
 	return s.place, wake, nil
 }

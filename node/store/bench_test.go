@@ -1,3 +1,5 @@
+//go:build unix
+
 package store
 
 import (
@@ -9,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -114,8 +117,15 @@ func heap() int64 {
 	return int64(m.HeapAlloc)
 }
 
-// 10,000 topics with 64 MiB on disk: opening takes a second at most, memory is
-// below 8 MiB and below Worst.
+// busy is the time that this process has had of the processors.
+func busy() time.Duration {
+	var u syscall.Rusage
+	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &u)
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// 10,000 topics with 64 MiB on disk: opening takes a second of a processor at most,
+// whatever others do meanwhile, memory is below 8 MiB and below Worst.
 func TestOpenAndMemoryOfAFullStore(t *testing.T) {
 	if testing.Short() {
 		t.Skip("writes 64 MiB")
@@ -139,18 +149,9 @@ func TestOpenAndMemoryOfAFullStore(t *testing.T) {
 	}
 	s = nil
 	before := heap()
-	start := time.Now()
+	start := busy()
 	s = open(t, o)
-	took := time.Since(start)
-	for try := 0; try < 3 && took > time.Second; try++ { // others may have had the processors
-		if err := s.Close(); err != nil {
-			t.Fatal(err)
-		}
-		s, before = nil, heap()
-		start = time.Now()
-		s = open(t, o)
-		took = min(took, time.Since(start))
-	}
+	took := busy() - start
 	s.Devices(func(string, []Seen) {})
 	used := heap() - before
 	worst := Worst(o, topics)

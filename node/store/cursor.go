@@ -76,7 +76,7 @@ func (s *Store) useLocked(client, pattern string) (*cursor, *codec.Error) {
 
 func (s *Store) movedLocked() {
 	s.moved = true
-	s.sinceLocked()
+	s.waitsLocked()
 }
 
 // Ack moves a cursor of a topic forward to seq, which was read; lower numbers

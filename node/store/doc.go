@@ -32,7 +32,7 @@
 // reading of 100 bytes takes about 125.
 //
 // The footer (entries sorted by hash, offsets by topic, definitions) is made
-// from the records and can be made anew. Memory keeps one bit per topic and
+// from the records and can be made anew. What lies behind it the file held before. Memory keeps one bit per topic and
 // segment; a read finds its segment by binary search over footers.
 //
 // # What a caller learns of a reading
@@ -42,6 +42,8 @@
 // means: answer with Err() now. The reading is kept and written when the store
 // can write again, and Status then says Synced; so a resend that is recognised
 // by its DevSeq is answered by asking Status of the first one's place again.
+// A sync that comes because Options.Sync is over writes whole blocks: what lies
+// behind the last one goes with the next sync, if it is younger than half of Sync.
 // In trouble Append refuses at once (507 full, 503 failing, Retry 5 s). A failed
 // fsync is never tried again on the same pages: the segment is given up at what
 // was synced, and what waits is written anew to another, whose first record says

@@ -16,7 +16,8 @@ type head struct {
 	f     File
 	limit int    // bytes of the segment
 	base  int    // offset of buf[0]: what is before is written
-	buf   []byte // records that are not yet written
+	buf   []byte // records that are not yet written, or not to their end
+	wrote int    // offset up to which buf is written
 
 	defs  []headDef
 	byKey map[streamKey]uint32
@@ -25,6 +26,7 @@ type head struct {
 	n     int               // recs that are committed; readers see these
 	slots map[uint32]struct{}
 	dirty bool // something was put since the last sync
+	syncs int
 	fresh bool // the file's entry in the directory is not yet synced
 }
 

@@ -83,6 +83,10 @@ type killModel struct {
 	epochs       map[uint64]bool
 }
 
+func newKillModel() *killModel {
+	return &killModel{map[string]map[uint64]bool{}, map[string]map[uint64]bool{}, map[uint64]bool{}}
+}
+
 func (m *killModel) round(t *testing.T, dir string, rnd *rand.Rand) {
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), killEnv+"="+dir, fmt.Sprint("TOPICD_STORE_SYNC=", rnd.Intn(4)*3))
@@ -196,7 +200,7 @@ func TestKill(t *testing.T) {
 		rounds = n
 	}
 	dir := t.TempDir()
-	m := &killModel{map[string]map[uint64]bool{}, map[string]map[uint64]bool{}, map[uint64]bool{}}
+	m := newKillModel()
 	rnd := rand.New(rand.NewSource(time.Now().UnixNano()))
 	acked := 0
 	for range rounds {

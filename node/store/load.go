@@ -36,6 +36,12 @@ func (s *Store) load(l *loader, no uint64, size int64, last bool) {
 	if cut && torn < 0 {
 		torn = end
 	}
+	if p.end < len(buf) {
+		buf = buf[:p.end]
+		if charge(int64(p.end)) < g.charged {
+			torn = p.end
+		}
+	}
 	g.end = len(buf)
 	if torn >= 0 {
 		g.end = torn
@@ -106,7 +112,7 @@ func (s *Store) adopt(g *segment, p *parsed, last bool) *head {
 		return nil
 	}
 	h := newHead(g, nil, s.opt.segmentSize())
-	h.base = g.end
+	h.base, h.wrote = g.end, g.end
 	return h
 }
 

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"fmt"
 	"math/rand"
+	"os"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -25,7 +27,8 @@ type world struct {
 	acks  map[string]uint64 // cursor's acks told as synced
 	eps   map[uint64]bool
 	lives uint64
-	why   []string // acknowledged and gone
+	late  atomic.Int64 // seconds that the store's clock is ahead of the real one
+	why   []string     // acknowledged and gone
 }
 
 type waiting struct {
@@ -38,9 +41,18 @@ type waiting struct {
 func topicEp(topic string, ep uint64) string { return fmt.Sprintf("%s#%d", topic, ep) }
 
 func newWorld(t testing.TB, seed int64, bytes int64) *world {
-	return &world{t: t, fs: newMemFS(seed), rnd: rand.New(rand.NewSource(seed)), ep: map[string]uint64{}, next: map[string]uint64{},
+	w := &world{t: t, fs: newMemFS(seed), rnd: rand.New(rand.NewSource(seed)), ep: map[string]uint64{}, next: map[string]uint64{},
 		given: map[string]map[uint64][]byte{}, acked: map[string]map[uint64]bool{}, acks: map[string]uint64{}, eps: map[uint64]bool{},
 		opt: Options{Dir: "d", Bytes: bytes, Sync: time.Millisecond, Wall: func() int64 { return 1000 }, Log: testLog(t)}}
+	start := time.Now()
+	w.opt.Mono = func() time.Duration { return time.Since(start) + time.Duration(w.late.Load())*time.Second }
+	return w
+}
+
+// retries has a store in trouble try again at once.
+func (w *world) retries() {
+	w.late.Add(int64(retryEvery/time.Second) + 1)
+	w.s.poke()
 }
 
 // open opens the store as the hub would and checks all that it promises.
@@ -177,8 +189,10 @@ func (w *world) step(topics int) {
 	switch k := w.rnd.Intn(100); {
 	case k < 80:
 		w.publish(fmt.Sprint("t", w.rnd.Intn(topics)))
-	case k < 90:
+	case k < 88:
 		w.settle()
+	case k < 90:
+		w.retries()
 	case k < 94:
 		topic := fmt.Sprint("t", w.rnd.Intn(topics))
 		if n := w.next[topic]; n > 1 && w.s.Sync() == nil {
@@ -264,4 +278,28 @@ func TestPowerCuts(t *testing.T) {
 			runWorld(t, newWorld(t, 200+seed, MinBytes), rounds/2, 400, seed%2 == 0)
 		})
 	}
+}
+
+// TestManyWorlds is TestPowerCuts with seeds that nobody has seen before, for as long
+// as TOPICD_STORE_WORLDS says ("30m"). The seed of a world that fails is in its name.
+func TestManyWorlds(t *testing.T) {
+	long, _ := time.ParseDuration(os.Getenv("TOPICD_STORE_WORLDS"))
+	if long == 0 {
+		t.Skip("TOPICD_STORE_WORLDS=30m runs it")
+	}
+	end := time.Now().Add(long)
+	n := 0
+	for seed := time.Now().UnixNano(); time.Now().Before(end); seed++ {
+		rnd := rand.New(rand.NewSource(seed))
+		bytes := []int64{MinBytes, 300_000, 1 << 20}[rnd.Intn(3)]
+		rounds, steps, faults := 2+rnd.Intn(40), 10+rnd.Intn(600), rnd.Intn(2) == 0
+		name := fmt.Sprintf("%d/%d/%d/%d/%v", seed, bytes, rounds, steps, faults)
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, seed, bytes)
+			w.opt.Sync = []time.Duration{0, time.Millisecond, 10 * time.Millisecond, 200 * time.Millisecond}[rnd.Intn(4)]
+			runWorld(t, w, rounds, steps, faults)
+		})
+		n++
+	}
+	t.Logf("%d worlds", n)
 }

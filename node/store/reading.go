@@ -138,11 +138,12 @@ type parsed struct {
 	streams streams
 	recs    []span // of all records
 	bad     []span
+	end     int // of the records: what lies behind a footer the file held before
 }
 
 func parseSegment(k key, b []byte) parsed {
 	var p parsed
-	p.bad = k.scan(b, min(segStart, len(b)), func(off int, kind byte, payload []byte) {
+	p.bad, p.end = k.scan(b, min(segStart, len(b)), func(off int, kind byte, payload []byte) {
 		p.recs = append(p.recs, span{off, off + recSize(len(payload))})
 		if kind != kindReading || payload[0]&ctlDef == 0 {
 			return

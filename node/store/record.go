@@ -97,15 +97,18 @@ func (k key) record(buf []byte, at, off int) (kind byte, payload []byte, size in
 // span is a run of bytes of a segment.
 type span struct{ off, end int }
 
-// scan calls each for every record of a segment's bytes from offset off on and
-// returns what could not be read; a last span that ends at len(buf) may be a
-// torn tail. After damage it goes on at the next place where a record is.
-func (k key) scan(buf []byte, off int, each func(off int, kind byte, payload []byte)) (bad []span) {
+// scan calls each for every record of a segment's bytes from offset off on, up to
+// the footer, and returns what could not be read; a last span that ends at len(buf)
+// may be a torn tail. After damage it goes on at the next place where a record is.
+func (k key) scan(buf []byte, off int, each func(off int, kind byte, payload []byte)) (bad []span, end int) {
 	for off < len(buf) {
 		kind, payload, size := k.record(buf, off, off)
 		if size > 0 {
 			each(off, kind, payload)
 			off += size
+			if kind == kindFooter {
+				break
+			}
 			continue
 		}
 		start := off
@@ -117,7 +120,7 @@ func (k key) scan(buf []byte, off int, each func(off int, kind byte, payload []b
 		off = min(off, len(buf))
 		bad = append(bad, span{start, off})
 	}
-	return bad
+	return bad, off
 }
 
 func zig(v int64) uint64 { return uint64(v<<1) ^ uint64(v>>63) }

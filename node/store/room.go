@@ -89,8 +89,9 @@ func (s *Store) seal(pos int) error {
 	if err := s.sync(pos); err != nil {
 		return err
 	}
-	err := errors.Join(h.f.Truncate(int64(h.base)), h.f.Close()) // gives back what was allocated
-	s.retire(foot, charge(int64(h.base)))
+	charged := charge(int64(h.base)) // gives back the blocks behind; who writes over it moves no end
+	err := errors.Join(h.f.Truncate(charged), h.f.Close())
+	s.retire(foot, charged)
 	return err
 }
 
@@ -100,11 +101,13 @@ func (s *Store) retire(foot int, charged int64) {
 	s.head = nil
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.held = 0
 	for i := range h.recs[:h.n] {
 		s.table[h.recs[i].topic].chain = -1
 	}
 	s.index, s.defs, s.indexOf = nil, nil, nil
 	h.seg.foot = foot
+	s.slow = h.syncs*3*block > h.limit
 	s.used += charged - h.seg.charged
 	h.seg.charged = charged
 	for _, num := range s.buried {
@@ -134,14 +137,20 @@ func (s *Store) begin() error {
 	if err != nil {
 		return fmt.Errorf("new segment: %w", err)
 	}
-	if err := f.Allocate(int64(size)); err != nil {
+	if recycled < int64(size) {
+		err = f.Allocate(int64(size))
+	}
+	if recycled == 0 && err == nil {
+		err = s.zero(f, size)
+	}
+	if err != nil {
 		return errors.Join(fmt.Errorf("new segment: %w", err), f.Close(), s.opt.FS.Remove(s.segPath(no)))
 	}
 	g := &segment{no: no, key: keyOf(s.salt, no), charged: int64(size)}
 	h := newHead(g, f, size)
 	h.buf = append(h.buf, putSegHead(no, s.salt)...)
 	h.raw(kindState, st.put(nil))
-	h.fresh = !recycled
+	h.fresh = recycled == 0
 	s.head = h
 	s.mu.Lock()
 	s.segs = append(slices.Clone(s.segs), g)
@@ -323,11 +332,11 @@ func (s *Store) expire(now time.Duration) error {
 	s.mu.Unlock()
 	for _, g := range list {
 		if s.head != nil && s.head.seg == g || s.head == nil {
-			if err := s.roll(s.flown); err != nil {
+			if err := s.roll(s.flown + s.held); err != nil {
 				return err
 			}
 		}
-		if err := s.reclaim(g, ByAge, s.flown); err != nil {
+		if err := s.reclaim(g, ByAge, s.flown+s.held); err != nil {
 			return err
 		}
 	}

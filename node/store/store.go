@@ -35,6 +35,8 @@ type Store struct {
 	pending      []byte   // what waits for the writer
 	inflight     []byte   // what the writer has taken; it alone swaps the two
 	flown        int      // of inflight, what is committed
+	held         int      // of inflight behind flown, what the head has and no sync yet
+	wanted       Place    // somebody waits in Sync for what is up to here
 	waits        bool     // something has waited since then
 	since        time.Duration
 	segs         []*segment // oldest first; the head is the last. Replaced, never changed
@@ -66,6 +68,7 @@ type Store struct {
 	// owned by the writer
 	head      *head
 	segments  uint32 // begun by this run
+	slow      bool   // the last of them took many syncs to fill
 	scratch   []byte
 	spare     []byte // for whole segments
 	retryAt   time.Duration
@@ -99,6 +102,7 @@ func (s *Store) String() string { return fmt.Sprintf("store %s", s.opt.Dir) }
 func (s *Store) Sync() error {
 	s.mu.Lock()
 	p := s.place
+	s.wanted = p
 	if s.waits {
 		s.since = s.opt.Mono() - s.opt.Sync
 	}

@@ -163,10 +163,10 @@ func TestRefusedNumbersAreNotGivenAgain(t *testing.T) {
 	m, mono := newMemFS(1), &clock{}
 	o, changed := watched(Options{Dir: "d", FS: m, Mono: mono.now})
 	s := open(t, o)
-	p := put(t, s, reading("a", 1, 1, 10))
 	m.mu.Lock()
 	m.fail = func(op, _ string) error { return map[bool]error{true: syscall.ENOSPC}[op == "write"] }
 	m.mu.Unlock()
+	p := put(t, s, reading("a", 1, 1, 10))
 	mono.forward(s, time.Second)
 	until(t, changed, "trouble", func() bool { return s.Status(p) == Failed })
 	for seq := uint64(2); seq < 50; seq++ {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"time"
 )
 
@@ -48,7 +49,7 @@ func (s *Store) due() (wait time.Duration, stop bool) {
 	if s.opt.Age > 0 || len(s.cursors) > 0 {
 		wait = s.agedAt + s.tick() - now
 	}
-	if len(s.inflight) > s.flown || len(s.pending) >= syncBytes {
+	if len(s.inflight) > s.flown+s.held || len(s.pending) >= syncBytes {
 		wait = 0
 	} else if s.waits {
 		wait = min(wait, s.since+s.opt.Sync-now)
@@ -92,12 +93,10 @@ func (s *Store) write() error {
 		s.agedAt = now
 	}
 	s.mu.Lock()
-	if s.flown == len(s.inflight) {
-		s.inflight, s.pending, s.flown = s.pending, s.shrunk(s.inflight[:0]), 0
-		s.waits = false
-	}
+	s.takeLocked()
+	moved := s.moved
 	s.mu.Unlock()
-	pos := s.flown
+	pos := s.flown + s.held
 	for pos < len(s.inflight) {
 		st := unstage(s.inflight[pos:])
 		if err := s.putStaged(&st, pos); err != nil {
@@ -108,8 +107,14 @@ func (s *Store) write() error {
 	if err := s.putMoved(pos); err != nil {
 		return err
 	}
-	if err := s.sync(pos); err != nil {
-		return err
+	if s.head != nil {
+		to := s.whole(pos)
+		if !moved {
+			to = s.blocks(to)
+		}
+		if err := s.syncTo(to); err != nil {
+			return err
+		}
 	}
 	s.mu.Lock()
 	if s.flown == len(s.inflight) { // what is on disk does not wait, and Append counts what does
@@ -117,6 +122,20 @@ func (s *Store) write() error {
 	}
 	s.mu.Unlock()
 	return nil
+}
+
+// takeLocked takes what waits; behind what the last sync held back, if it did.
+func (s *Store) takeLocked() {
+	switch {
+	case s.flown == len(s.inflight):
+		s.inflight, s.pending = s.pending, s.shrunk(s.inflight[:0])
+	case s.held > 0:
+		s.inflight = append(slices.Delete(s.inflight, 0, s.flown), s.pending...)
+		s.pending = s.pending[:0]
+	default:
+		return
+	}
+	s.flown, s.waits = 0, false
 }
 
 // shrunk gives back a buffer that one burst made large.
@@ -161,22 +180,22 @@ func (s *Store) room(n, pos int) error {
 }
 
 // flush writes what the head has put.
-func (s *Store) flush() error {
+func (s *Store) flush(to reach) error {
 	h := s.head
-	if len(h.buf) == 0 {
-		return nil
+	if h.wrote < to.off {
+		n, err := h.f.WriteAt(h.buf[h.wrote-h.base:to.off-h.base], int64(h.wrote))
+		s.mu.Lock()
+		s.stats.Written += uint64(n)
+		s.mu.Unlock()
+		if err != nil {
+			return fmt.Errorf("write %s: %w", segName(h.seg.no), err)
+		}
+		h.wrote = to.off
 	}
-	n, err := h.f.WriteAt(h.buf, int64(h.base))
-	s.mu.Lock()
-	s.stats.Written += uint64(n)
-	s.mu.Unlock()
-	if err != nil {
-		return fmt.Errorf("write %s: %w", segName(h.seg.no), err)
-	}
-	h.base += len(h.buf)
-	h.buf = h.buf[:0]
+	h.buf = slices.Delete(h.buf, 0, to.base-h.base)
+	h.base = to.base
 	if cap(h.buf) > 2*syncBytes {
-		h.buf = nil
+		h.buf = slices.Clone(h.buf)
 	}
 	return nil
 }
@@ -184,18 +203,23 @@ func (s *Store) flush() error {
 // sync writes and syncs the head and commits what it holds: all of inflight up
 // to pos is on disk then.
 func (s *Store) sync(pos int) error {
-	h := s.head
-	if h == nil {
+	if s.head == nil {
 		return nil
 	}
-	if err := s.flush(); err != nil {
+	return s.syncTo(s.whole(pos))
+}
+
+func (s *Store) syncTo(to reach) error {
+	h := s.head
+	if err := s.flush(to); err != nil {
 		return err
 	}
 	if h.dirty {
 		if err := h.f.Sync(); err != nil {
 			return fmt.Errorf("sync %s: %w", segName(h.seg.no), err)
 		}
-		h.dirty = false
+		h.dirty = len(h.buf) > 0
+		h.syncs++
 		s.mu.Lock()
 		s.stats.Syncs++
 		s.mu.Unlock()
@@ -209,7 +233,7 @@ func (s *Store) sync(pos int) error {
 		s.dropCutsLocked()
 		s.mu.Unlock()
 	}
-	s.commit(pos)
+	s.commit(to)
 	return nil
 }
 
@@ -230,11 +254,11 @@ func (s *Store) syncDir(dir string) error {
 }
 
 // commit shows what is on disk to readers and moves Synced.
-func (s *Store) commit(pos int) {
+func (s *Store) commit(to reach) {
 	h := s.head
 	var last Place
 	var buried []uint32
-	for at := s.flown; at < pos; {
+	for at := s.flown; at < to.pos; {
 		st := unstage(s.inflight[at:])
 		last = max(last, st.place)
 		if st.forget {
@@ -243,13 +267,18 @@ func (s *Store) commit(pos int) {
 		at += st.size
 	}
 	s.mu.Lock()
-	for i := h.n; i < len(h.recs); i++ {
+	for i := h.n; i < to.recs; i++ {
 		s.commitRec(h, int32(i))
 	}
-	h.n = len(h.recs)
+	h.n = to.recs
 	s.index, s.defs, s.indexOf = h.recs, h.defs, h.seg
 	h.seg.end = h.base
-	s.flown = pos
+	s.flown, s.held = to.pos, to.held
+	if to.held > 0 {
+		if s.waits, s.since = true, to.since; to.place <= s.wanted { // Sync was called meanwhile
+			s.since -= s.opt.Sync
+		}
+	}
 	s.buried = append(s.buried, buried...)
 	s.buryCursorsLocked()
 	s.mu.Unlock()
@@ -359,7 +388,7 @@ func (s *Store) putClean() error {
 	}
 	s.putState(nil)
 	s.head.raw(kindClean, nil)
-	if err := s.flush(); err != nil {
+	if err := s.flush(s.whole(s.flown)); err != nil {
 		return err
 	}
 	// What a recycled file holds behind the mark would look like a torn tail.
