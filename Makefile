@@ -41,7 +41,7 @@ COLD        := context encoding/asn1 encoding/base64 encoding/csv encoding/json 
   topicd/node/client/... topicd/node/supervisor topicd/node/sense topicd/node/uplink/... topicd/node/homeassistant topicd/node/mosquitto \
   topicd/node/access topicd/node/state topicd/node/front topicd/node/once topicd/node/pause topicd/node/web/... topicd/node/doctor topicd/node/store topicd/node/durable topicd/node/ustar \
   topicd/node/dialect topicd/node/dialect/mws topicd/node/dialect/relay topicd/node/dialect/scd topicd/node/dialect/webchannel \
-  topicd/discovery/... topicd/cmd/topicd
+  topicd/discovery/... topicd/cmd/...
 BUILD       := CGO_ENABLED=0 $(GO) build -trimpath -tags $(TAGS) -ldflags '$(LDFLAGS)' $(foreach p,$(COLD),'-gcflags=$p=$(SMALL)')
 STATICCHECK := v0.8.2
 NFPM        := v2.43.1

@@ -130,6 +130,14 @@ func (s *Session) Debt() int64 {
 	return max(0, -s.budget.frames.Load()/int64(s.hub.opt.Rate))
 }
 
+// Worked is how much of what the session owes is for work that was asked for (Charge),
+// in requests. Called by the peer's reader only.
+func (s *Session) Worked() int64 { return s.budget.work.Load() / 1000 }
+
+// PieceOfWork is how much of it a peer's reader does in one go, 2 ms: then others have
+// their turn. See Peer.Again.
+const PieceOfWork = 5000
+
 // A pause is long enough to be worth its timer, and short enough that a peer is
 // told 429, and a ping is answered, before anybody worries.
 const (

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
-	"hash/crc32"
 	"io"
 	"math"
 	"time"
@@ -45,7 +44,7 @@ var errCarried = errors.New("it is not what a hub hands on")
 // ParseCarried takes text, which Carry has written, and keeps it. It believes nothing.
 func ParseCarried(text []byte) (*Carried, error) {
 	body, ok := bytes.CutPrefix(text, []byte(carryMagic))
-	if n := len(text) - 4; !ok || n < len(carryMagic) || binary.LittleEndian.Uint32(text[n:]) != crc32.Checksum(text[:n], castagnoli) {
+	if n := len(text) - 4; !ok || n < len(carryMagic) || binary.LittleEndian.Uint32(text[n:]) != fields.Sum(0, text[:n]) {
 		return nil, errCarried
 	}
 	r := carryReader{fields.Reader{B: body[:len(body)-4]}}
@@ -206,7 +205,7 @@ func (h *Hub) Carry(w io.Writer, goOn func() bool) (topics, left int, err error)
 	sum, total := uint32(0), 0
 	put := func(b []byte) {
 		if err == nil {
-			sum = crc32.Update(sum, castagnoli, b)
+			sum = fields.Sum(sum, b)
 			total += len(b)
 			_, err = w.Write(b)
 		}

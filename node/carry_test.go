@@ -4,12 +4,12 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
-	"hash/crc32"
 	"strings"
 	"testing"
 	"time"
 
 	"topicd/codec"
+	"topicd/node/fields"
 )
 
 // restart ends h in order and begins the next run, so much later, of which the wall
@@ -210,7 +210,7 @@ func FuzzCarried(f *testing.F) {
 	f.Add(file[:len(file)-4])
 	f.Add([]byte(carryMagic + "\x07\x00\x01\x01\x00"))
 	f.Fuzz(func(t *testing.T, text []byte) {
-		text = binary.LittleEndian.AppendUint32(text, crc32.Checksum(text, castagnoli))
+		text = binary.LittleEndian.AppendUint32(text, fields.Sum(0, text))
 		c, err := ParseCarried(text)
 		if err != nil {
 			return

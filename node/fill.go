@@ -5,15 +5,16 @@ import (
 	"topicd/node/fan"
 )
 
-// Fill appends what s has to read to dst, until limit bytes are there or
-// nothing is left. next tells when to call again: Idle = not before the sink's
+// Fill appends what s has to read to dst, until limit bytes are there, nothing is left,
+// or it took a while. next tells when to call again: Idle = not before the sink's
 // Wake, Again = at once when there is room, otherwise the time of the hub's
 // clock when a reading held back by its rate is due.
 //
 // One caller at a time; dst's growth past limit is bounded by one batch.
 func (s *Session) Fill(dst []byte, limit int, now int64, f Framer, sc *Scratch) (out []byte, next int64) {
 	var waits *task // that has nothing to say yet
-	for len(dst) < limit {
+	sc.read, sc.since = 0, 0
+	for len(dst) < limit && !sc.tired(s.hub) {
 		s.mu.Lock()
 		if s.closed {
 			s.mu.Unlock()
@@ -245,6 +246,7 @@ func (v *visit) read(dst []byte, limit int, f Framer, sc *Scratch) []byte {
 		return dst
 	}
 	v.countDrop()
+	sc.read += to - from
 	if to == from {
 		return dst
 	}

@@ -88,7 +88,30 @@ type Scratch struct {
 	next    int      // the one of them that goes when a third format comes
 	small   []batch  // by place and encoding: a gateway's sensors, dashboards that read in turn
 	reading Reading
+	read    uint64 // readings since the clock was looked at
+	since   int64  // when this Fill looked at it first, 0 = not yet
 }
+
+// tired tells whether this Fill has taken its time. It looks at the clock once in
+// manyReadings, so that what most Fills write costs nothing more.
+func (sc *Scratch) tired(h *Hub) bool {
+	if sc.read < manyReadings {
+		return false
+	}
+	sc.read = 0
+	now := h.Mono()
+	if sc.since == 0 {
+		sc.since = now
+	}
+	return now-sc.since > mostFill
+}
+
+// Sixty readers with 250 filters of MQTT each, 30 µs a reading, took 15 ms for what fits
+// into one write.
+const (
+	manyReadings = 64
+	mostFill     = 2 // milliseconds
+)
 
 // batch is the frames of a topic's readings [from, to) in one format.
 type batch struct {

@@ -152,6 +152,43 @@ func TestLatestAndRate(t *testing.T) {
 	want(t, rated.fill(h.now, 0), "a 8 0 7")
 }
 
+// A topic that is published faster than an earlier pattern's rate is held back by it
+// all the time: the later pattern serves it from the moment of its request.
+func TestLaterPatternsRateHolds(t *testing.T) {
+	h := newClocked(t, Options{Rate: -1})
+	p, s := open(t, h.Hub), open(t, h.Hub)
+	second := func() map[string]int {
+		n := map[string]int{}
+		for range 100 {
+			p.pub(t, "a/b", "1", h.turn)
+			p.pub(t, "c", "1", h.turn)
+			for _, l := range s.fill(h.now, 0) {
+				n[strings.Fields(l)[0]]++
+			}
+			h.wait(10 * time.Millisecond)
+		}
+		return n
+	}
+	s.sub(t, "#", SubOptions{Rate: 1, Latest: true}, h.turn)
+	second()
+	for _, last := range []int64{0, 1} {
+		s.sub(t, "a/+", SubOptions{Rate: 10, Latest: true, Last: last}, h.turn)
+		if n := second(); n["a/b"] < 9 || n["a/b"] > 11 || n["c"] < 1 || n["c"] > 2 {
+			t.Errorf("last %d: %d of 10 and %d of 1 or 2 readings a second", last, n["a/b"], n["c"])
+		}
+		s.sub(t, "#", SubOptions{Rate: 2, Latest: true}, h.turn) // other options: it stays the earlier one
+		if n := second(); n["a/b"] < 9 || n["a/b"] > 11 || n["c"] < 1 || n["c"] > 2 {
+			t.Errorf("last %d: %d of 10 and %d of 2 readings a second", last, n["a/b"], n["c"])
+		}
+		if err := s.s.Unsubscribe([]byte("a/+"), h.turn); err != nil {
+			t.Fatal(err)
+		}
+		if n := second(); n["a/b"] < 1 || n["a/b"] > 3 || n["c"] != 2 {
+			t.Errorf("last %d: %d and %d of 2 readings a second", last, n["a/b"], n["c"])
+		}
+	}
+}
+
 func TestOneReadingOncePerSession(t *testing.T) {
 	h := newClocked(t, Options{})
 	p, s := open(t, h.Hub), open(t, h.Hub)

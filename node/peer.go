@@ -25,6 +25,10 @@ type Peer interface {
 	// No other connection may have the session. Called by the peer's reader, or with
 	// it held up.
 	Adopt(s *Session)
+	// Again has a Splitter handed the packet that it is handling once more in some
+	// 20 ms, when others have had their turn, and what follows it only after it. Called
+	// in Frame.
+	Again()
 	// Speak hands the connection over to another dialect.
 	Speak(d Dialect)
 }

@@ -1,7 +1,6 @@
 package node
 
 import (
-	"hash/crc32"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -9,6 +8,7 @@ import (
 
 	"topicd/codec"
 	"topicd/node/arena"
+	"topicd/node/fields"
 	"topicd/node/internal/prefetch"
 )
 
@@ -147,7 +147,7 @@ func (s *Session) publish(t *Topic, b Body, seq uint64, turn *Turn) (Published, 
 	if seq > 0 && w != nil {
 		w.mu.Lock()
 		defer w.mu.Unlock()
-		sum = crc32.Checksum(b.Data, castagnoli)
+		sum = fields.Sum(0, b.Data)
 		if e := w.find(seq, sum, s.id); e != nil {
 			h.Stats.Add(Duplicates, 1)
 			return Published{Topic: t, Seq: e.at, Dup: true, Commit: e.commit}, nil
@@ -349,8 +349,6 @@ const (
 	windowKeep = 10 * time.Minute
 	maxWindows = 1024
 )
-
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 func (w *window) find(seq uint64, sum uint32, session uint32) *sent {
 	for i := range w.last {

@@ -81,6 +81,7 @@ func (s *Session) Subscribe(pattern []byte, opt SubOptions, turn *Turn) (Subscri
 	} else {
 		s.Charge(h.byName.n / PatternCost)
 		h.showAllLocked(b.pattern, turn)
+		r.unhold()
 		for t := range h.topics.all {
 			if codec.Match(b.pattern, t.name) {
 				r.topic(t)
@@ -143,8 +144,35 @@ func (r *replay) topic(t *Topic) {
 		r.res.Ep = h.epochOf(t)
 		r.res.From = start
 	}
-	if start < t.log.Next() {
+	if start < t.log.Next() || next.aud != old {
 		r.cursor(t, next.mine, start)
+	}
+}
+
+// unhold makes cursors due that the rate of an earlier pattern holds back, where the
+// new one fits: it serves them from now on. One pass, or many topics would cost topics².
+func (r *replay) unhold() {
+	s, topics := r.b.s, &r.b.s.hub.topics
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, p := range s.subs {
+		if p == nil || p.exact || p.rank >= r.b.rank || p.view.rate == 0 || p.held == nil {
+			continue
+		}
+		waiting := p.held.waiting()
+		stay := waiting[:0]
+		for _, x := range waiting {
+			if t := topics.at(x.topic); x.due >= onDisk || t == nil || t.dead || !codec.Match(r.b.pattern, t.name) {
+				stay = append(stay, x)
+			} else {
+				s.appendLocked(fan.NewEntry(x.topic, p.slot, uint64(x.from)))
+			}
+		}
+		p.held.list, p.held.head = stay, 0
+		if len(stay) == 0 {
+			s.nheld--
+			p.held = nil
+		}
 	}
 }
 
@@ -191,7 +219,9 @@ func (r *replay) cursor(t *Topic, w *Subscription, start uint64) {
 		return
 	}
 	if !w.marked(t) {
-		s.markLocked(w, t, start, r.turn)
+		if start < t.log.Next() {
+			s.markLocked(w, t, start, r.turn)
+		}
 		return
 	}
 	if w.unholdLocked(t.idx) {

@@ -3,6 +3,7 @@ package main
 import (
 	"net/netip"
 
+	"topicd/cmd/internal/command"
 	"topicd/codec"
 	"topicd/node"
 	"topicd/node/access"
@@ -31,7 +32,7 @@ func (s *server) findAdmin() (a adminToken, err error) {
 // openGate brings up what decides who may do what.
 func (s *server) openGate() (err error) {
 	if s.admin, err = s.findAdmin(); err != nil {
-		return fail(exitFailed, "--admin-token-file names another file, TOPICD_ADMIN_TOKEN is the token itself", "no admin token: %w", err)
+		return command.Fail(command.Failed, "--admin-token-file names another file, TOPICD_ADMIN_TOKEN is the token itself", "no admin token: %w", err)
 	}
 	if len(s.admin.token) < 16 {
 		s.log.Warn("the admin token can be guessed: make it longer", "bytes", len(s.admin.token))
@@ -56,7 +57,7 @@ func (s *server) openGate() (err error) {
 		o.LAN = append(o.LAN, netip.MustParsePrefix(p)) // the flag has checked it
 	}
 	if s.gate, err = access.New(o); err != nil {
-		return fail(exitFailed, "mend the file, or remove it: all tokens are to be made anew then", "%w", err)
+		return command.Fail(command.Failed, "mend the file, or remove it: all tokens are to be made anew then", "%w", err)
 	}
 	return nil
 }

@@ -7,26 +7,27 @@ import (
 	"os"
 	"path/filepath"
 
+	"topicd/cmd/internal/command"
+	"topicd/cmd/internal/reach"
 	"topicd/codec"
-	"topicd/node/client"
 	"topicd/node/client/show"
 	"topicd/node/state"
 	"topicd/node/store"
 	"topicd/node/ustar"
 )
 
-func (a *app) backup() *command {
-	var r adminRemote
-	c := newCommand("backup", "FILE|-", "Copy the durable topics of a running hub to a file")
-	c.long = `Copy the durable topics of a running hub to a file, a tar that topicd restore reads:
+func (a *app) backup() *command.Command {
+	var r reach.Admin
+	c := command.New("backup", "FILE|-", "Copy the durable topics of a running hub to a file")
+	c.Long = `Copy the durable topics of a running hub to a file, a tar that topicd restore reads:
 all readings that were on disk when it ends, and the durable subscriptions. Nobody
 is held up by it. It needs the hub's admin token, as topicd token does.`
-	c.example = "  topicd backup store.tar\n  topicd backup - --hub gateway | ssh nas 'cat > store.tar'"
-	c.min, c.max = 1, 1
-	r.addFlags(c.flags)
-	c.run = func(ctx context.Context, args []string) error {
+	c.Example = "  topicd backup store.tar\n  topicd backup - --hub gateway | ssh nas 'cat > store.tar'"
+	c.Min, c.Max = 1, 1
+	r.AddFlags(&a.Env, c.Flags)
+	c.Run = func(ctx context.Context, args []string) error {
 		if args[0] == "-" {
-			_, err := a.fetchBackup(ctx, &r, a.out)
+			_, err := fetchBackup(ctx, &r, a.Out)
 			return err
 		}
 		f, err := os.CreateTemp(filepath.Dir(args[0]), ".backup")
@@ -34,7 +35,7 @@ is held up by it. It needs the hub's admin token, as topicd token does.`
 			return err
 		}
 		defer os.Remove(f.Name())
-		n, err := a.fetchBackup(ctx, &r, f)
+		n, err := fetchBackup(ctx, &r, f)
 		if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
 			err = wholeTar(f.Name())
 		}
@@ -42,32 +43,23 @@ is held up by it. It needs the hub's admin token, as topicd token does.`
 			err = os.Rename(f.Name(), args[0])
 		}
 		if err == nil {
-			a.note("%s: %s", args[0], show.Bytes(n))
+			a.Note("%s: %s", args[0], show.Bytes(n))
 		}
 		return err
 	}
 	return c
 }
 
-func (a *app) fetchBackup(ctx context.Context, r *adminRemote, w io.Writer) (int64, error) {
-	at, secure, err := a.reach(ctx, &r.target)
-	if err != nil {
-		return 0, err
-	}
-	token, err := a.adminTokenFor(r, at.Hostname())
-	if err != nil {
-		return 0, err
-	}
-	a.tokened = true
-	n, err := client.Fetch(ctx, at, token, secure, "/api/backup", w)
+func fetchBackup(ctx context.Context, r *reach.Admin, w io.Writer) (int64, error) {
+	n, err := r.Fetch(ctx, "/api/backup", w)
 	var refused *codec.Error
-	if errors.As(err, &refused) && refused.Code == codec.CodeNotFound {
-		return n, fail(exitFailed, "topicd serve --durable PATTERN keeps topics on disk", "the hub keeps no durable topics: %w", refused)
+	switch {
+	case errors.As(err, &refused) && refused.Code == codec.CodeNotFound:
+		err = command.Fail(command.Failed, "topicd serve --durable PATTERN keeps topics on disk", "the hub keeps no durable topics: %w", refused)
+	case n > 0 && err != nil:
+		err = command.Fail(command.Failed, "", "the hub broke off after %s: %w", show.Bytes(n), err)
 	}
-	if n > 0 && err != nil {
-		return n, fail(exitFailed, "", "the hub broke off after %s: %w", show.Bytes(n), err)
-	}
-	return n, a.refusedBy(at.String(), err)
+	return n, err
 }
 
 // wholeTar: a file that was cut off is none.
@@ -86,17 +78,17 @@ func wholeTar(name string) error {
 	}
 }
 
-func (a *app) restore() *command {
+func (a *app) restore() *command.Command {
 	var dir string
-	c := newCommand("restore", "FILE|-", "Put a backup into the state directory of a hub that does not run")
-	c.long = `Put a backup of topicd backup into the state directory of a hub that does not run
+	c := command.New("restore", "FILE|-", "Put a backup into the state directory of a hub that does not run")
+	c.Long = `Put a backup of topicd backup into the state directory of a hub that does not run
 and has no durable topics yet. Topics go on above every number that the hub of the
 backup may have given since, as after a power cut.`
-	c.example = "  topicd restore store.tar --state /var/lib/topicd"
-	c.min, c.max = 1, 1
-	c.flags.StringVar(&dir, "state", "", "state `DIR` of the hub (env TOPICD_STATE)")
-	c.run = func(_ context.Context, args []string) error {
-		in := a.in
+	c.Example = "  topicd restore store.tar --state /var/lib/topicd"
+	c.Min, c.Max = 1, 1
+	c.Flags.StringVar(&dir, "state", "", "state `DIR` of the hub (env TOPICD_STATE)")
+	c.Run = func(_ context.Context, args []string) error {
+		in := a.In
 		if args[0] != "-" {
 			f, err := os.Open(args[0])
 			if err != nil {
@@ -105,19 +97,19 @@ backup may have given since, as after a power cut.`
 			defer f.Close()
 			in = f
 		}
-		at := a.stateFile(dir, "")
+		at := a.StateFile(dir, "")
 		if err := ensureState(at); err != nil {
 			return err
 		}
 		s, err := state.Open(at)
 		if err != nil {
-			return fail(exitFailed, "stop it first: systemctl stop topicd", "%w uses %s", err, at)
+			return command.Fail(command.Failed, "stop it first: systemctl stop topicd", "%w uses %s", err, at)
 		}
 		defer s.Close()
 		to := filepath.Join(at, "store")
 		err = store.Restore(to, in)
 		if errors.Is(err, store.ErrNotEmpty) {
-			return fail(exitFailed, "move "+to+" away first, or name another directory with --state", "%s has durable topics already", at)
+			return command.Fail(command.Failed, "move "+to+" away first, or name another directory with --state", "%s has durable topics already", at)
 		}
 		return err
 	}

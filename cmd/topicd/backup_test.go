@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"topicd/cmd/internal/command"
 	"topicd/node/client"
 )
 
@@ -18,7 +19,7 @@ func (h *hubProcess) command(t *testing.T, args ...string) (code int, out, errs 
 	t.Helper()
 	var o, e strings.Builder
 	env := map[string]string{"TOPICD_HUB": h.url}
-	a := &app{in: strings.NewReader(""), out: &o, err: &e, getenv: func(k string) string { return env[k] }}
+	a := &app{Env: command.Env{In: strings.NewReader(""), Out: &o, Err: &e, Getenv: func(k string) string { return env[k] }}}
 	code = a.run(t.Context(), args)
 	return code, o.String(), e.String()
 }
@@ -36,10 +37,10 @@ func TestBackupAndRestore(t *testing.T) {
 	if code, _, errs := h.command(t, "backup", file, "--state", dir); code != 0 {
 		t.Fatalf("backup: %d, %s", code, errs)
 	}
-	if code, _, errs := h.command(t, "backup", file, "--token", "not-the-admin-token"); code != exitForbidden || !strings.Contains(errs, "admin") {
+	if code, _, errs := h.command(t, "backup", file, "--token", "not-the-admin-token"); code != command.Forbidden || !strings.Contains(errs, "admin") {
 		t.Errorf("a backup without the admin's token: %d, %s", code, errs)
 	}
-	if code, _, errs := h.command(t, "restore", file, "--state", dir); code != exitFailed || !strings.Contains(errs, "another topicd") {
+	if code, _, errs := h.command(t, "restore", file, "--state", dir); code != command.Failed || !strings.Contains(errs, "another topicd") {
 		t.Errorf("restore under a running hub: %d, %s", code, errs)
 	}
 	code, out, errs := h.command(t, "status", "--state", dir)
@@ -58,7 +59,7 @@ func TestBackupAndRestore(t *testing.T) {
 	if code, _, errs := h.command(t, "restore", file, "--state", other); code != 0 {
 		t.Fatalf("restore: %d, %s", code, errs)
 	}
-	if code, _, errs := h.command(t, "restore", file, "--state", other); code != exitFailed || !strings.Contains(errs, "already") {
+	if code, _, errs := h.command(t, "restore", file, "--state", other); code != command.Failed || !strings.Contains(errs, "already") {
 		t.Errorf("a second restore: %d, %s", code, errs)
 	}
 	h = serveProcess(t, nil, binary(t, "amd64"), "--sense=off", "--state", other, "--durable", "plant/#")
@@ -110,10 +111,10 @@ func TestDamageIsTold(t *testing.T) {
 		t.Fatal(err)
 	}
 	code, out, errs := h.command(t, "log", "--state", dir, "--verify", "--json")
-	if code != exitFailed || !strings.Contains(out, `"kind":"damage"`) || !strings.Contains(errs, "cannot be read") {
+	if code != command.Failed || !strings.Contains(out, `"kind":"damage"`) || !strings.Contains(errs, "cannot be read") {
 		t.Errorf("a damaged store: %d, %s%s", code, out, errs)
 	}
-	if code, _, errs := h.command(t, "log", "--state", t.TempDir()); code != exitFailed || !strings.Contains(errs, "no durable topics") {
+	if code, _, errs := h.command(t, "log", "--state", t.TempDir()); code != command.Failed || !strings.Contains(errs, "no durable topics") {
 		t.Errorf("no store: %d, %s", code, errs)
 	}
 	all, err := os.ReadFile(file)

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"topicd/cmd/internal/reach"
 	"topicd/node"
 	"topicd/node/client/show"
 	"topicd/node/front"
@@ -99,7 +100,7 @@ func (s *server) announce(w io.Writer) {
 
 // hubFlag is the flag that a command on this machine needs to find the hub.
 func hubFlag(u string) string {
-	if u == defaultHub {
+	if u == reach.DefaultHub {
 		return ""
 	}
 	return " --hub " + u

@@ -7,20 +7,23 @@ import (
 	"errors"
 	"time"
 
+	"topicd/cmd/internal/command"
+	"topicd/cmd/internal/flags"
+	"topicd/cmd/internal/reach"
 	"topicd/codec"
 	"topicd/node/client"
 	"topicd/node/client/bench"
 	"topicd/node/client/show"
 )
 
-func (a *app) bench() *command {
-	var r remote
+func (a *app) bench() *command.Command {
+	var r reach.Remote
 	var o bench.Options
 	var asJSON bool
-	encoding, bytes := "json", size(100)
+	encoding, bytes := "json", flags.Size(100)
 	o.Publishers, o.Subscribers, o.Duration, o.Warmup = 10, 1, 10*time.Second, time.Second
-	c := newCommand("bench", "", "Load a hub and measure what it makes of it")
-	c.long = `Load a hub and measure throughput, latency, loss and, where the hub is on this
+	c := command.New("bench", "", "Load a hub and measure what it makes of it")
+	c.Long = `Load a hub and measure throughput, latency, loss and, where the hub is on this
 machine, its CPU and memory. Every subscriber hears every reading. Without --rate
 readings are sent as fast as the hub hands them on, which measures throughput;
 with it latency means something. Ctrl-C ends early and still reports. Publishers
@@ -29,24 +32,23 @@ hub is. The hub's usual limits hold: start it with --limits=bench to lift them.
 The readings go to topics under bench/, which are deleted at the end.
 
 The exit code is 1 when readings were lost and the hub did not say so.`
-	c.example = `  topicd bench
+	c.Example = `  topicd bench
   topicd bench --publishers 200 --rate 2000 --subscribers 20 --encoding cbor
   topicd bench --hub gateway --publishers 1 --subscribers 1000 --json`
-	c.flags.StringVar(&r.hub, "hub", "", "`HUB` to load: ws://gateway:22345/ws, a host, or a name that `topicd discover` shows (env TOPICD_HUB; default this machine's)")
-	c.flags.StringVar(&r.token, "token", "", "token that the hub wants (env TOPICD_TOKEN)")
-	r.addPin(c.flags)
-	c.flags.Var(count{v: &o.Publishers}, "publishers", "connections that publish")
-	c.flags.Float64Var(&o.Rate, "rate", 0, "readings per second of all publishers together; 0 = as fast as the hub hands them on")
-	c.flags.Var(count{v: &o.Subscribers}, "subscribers", "connections that hear everything")
-	c.flags.Var(count{v: &o.Topics}, "topics", "topics; 0 = one per publisher")
-	c.flags.Var(count{v: &o.Window}, "window", "without --rate: readings on their way at most; 0 = 128 per topic")
-	c.flags.Var(&bytes, "size", "of a reading")
-	c.flags.Var(choice{&encoding, "json|cbor|mixed"}, "encoding", "mixed is CBOR publishers and subscribers of both")
-	c.flags.Var(span{&o.Duration}, "duration", "time measured")
-	c.flags.Var(span{&o.Warmup}, "warmup", "time before that")
-	c.flags.BoolVar(&asJSON, "json", false, "the report as JSON, and no progress")
-	c.flags.IntVar(&o.PID, "pid", 0, "`PID` of the hub, for its CPU and memory; found by itself on this machine (Linux)")
-	c.run = func(ctx context.Context, _ []string) error {
+	r.Target.AddFlags(&a.Env, c.Flags, "the one to load: ws://gateway:22345/ws, a host, or a name that `topicd discover` shows (env TOPICD_HUB; default this machine's)")
+	r.AddToken(c.Flags)
+	c.Flags.Var(flags.Count(&o.Publishers, 0), "publishers", "connections that publish")
+	c.Flags.Float64Var(&o.Rate, "rate", 0, "readings per second of all publishers together; 0 = as fast as the hub hands them on")
+	c.Flags.Var(flags.Count(&o.Subscribers, 0), "subscribers", "connections that hear everything")
+	c.Flags.Var(flags.Count(&o.Topics, 0), "topics", "topics; 0 = one per publisher")
+	c.Flags.Var(flags.Count(&o.Window, 0), "window", "without --rate: readings on their way at most; 0 = 128 per topic")
+	c.Flags.Var(&bytes, "size", "of a reading")
+	c.Flags.Var(flags.Choice(&encoding, "json|cbor|mixed"), "encoding", "mixed is CBOR publishers and subscribers of both")
+	c.Flags.Var(flags.Span(&o.Duration), "duration", "time measured")
+	c.Flags.Var(flags.Span(&o.Warmup), "warmup", "time before that")
+	c.Flags.BoolVar(&asJSON, "json", false, "the report as JSON, and no progress")
+	c.Flags.IntVar(&o.PID, "pid", 0, "`PID` of the hub, for its CPU and memory; found by itself on this machine (Linux)")
+	c.Run = func(ctx context.Context, _ []string) error {
 		o.Size = int(bytes)
 		for _, n := range []*int{&o.Publishers, &o.Subscribers} { // where the flag's 0 is none
 			if *n == 0 {
@@ -68,16 +70,16 @@ The exit code is 1 when readings were lost and the hub did not say so.`
 }
 
 // load runs a bench and prints its report.
-func (a *app) load(ctx context.Context, r *remote, o bench.Options, asJSON bool) error {
+func (a *app) load(ctx context.Context, r *reach.Remote, o bench.Options, asJSON bool) error {
 	// A hub that was not named is only loaded on this machine.
-	r.hub = cmp.Or(r.hub, a.getenv("TOPICD_HUB"), defaultHub)
-	o.Token = cmp.Or(r.token, a.getenv("TOPICD_TOKEN"))
-	at, secure, err := a.reach(ctx, &r.target)
+	r.Hub = cmp.Or(r.Hub, a.Getenv("TOPICD_HUB"), reach.DefaultHub)
+	o.Token = r.SetToken()
+	at, secure, err := r.At(ctx)
 	if err != nil {
 		return err
 	}
 	o.URL, o.TLS = at.String(), secure
-	show := bench.Shower{W: a.err, Terminal: show.IsTerminal(a.err)}
+	show := bench.Shower{W: a.Err, Terminal: show.IsTerminal(a.Err)}
 	if !asJSON {
 		o.Progress = show.Show
 	}
@@ -89,14 +91,14 @@ func (a *app) load(ctx context.Context, r *remote, o bench.Options, asJSON bool)
 		return benchError(o.URL, err)
 	}
 	if asJSON {
-		e := json.NewEncoder(a.out)
+		e := json.NewEncoder(a.Out)
 		e.SetIndent("", "  ")
 		err = e.Encode(rep)
 	} else {
-		err = rep.WriteText(a.out)
+		err = rep.WriteText(a.Out)
 	}
 	if err == nil && !rep.OK() {
-		err = fail(exitFailed, "", "%d deliveries were lost and the hub did not say so", rep.Loss.Unexplained)
+		err = command.Fail(command.Failed, "", "%d deliveries were lost and the hub did not say so", rep.Loss.Unexplained)
 	}
 	return err
 }
@@ -107,14 +109,14 @@ func benchError(u string, err error) error {
 	hint := bench.Hint(err)
 	switch {
 	case client.WantsTLS(err.Error()):
-		return dialError(u, err)
+		return reach.DialError(u, err)
 	case errors.Is(err, bench.ErrOptions):
-		return fail(exitUsage, "", "%w", err)
+		return command.Fail(command.Usage, "", "%w", err)
 	case errors.As(err, &refused):
-		code, _ := codeExit(refused.Code)
-		return fail(code, hint, "%w", err)
+		code, _ := command.Refusal(refused.Code)
+		return command.Fail(code, hint, "%w", err)
 	case hint != "":
-		return fail(exitFailed, hint, "%w", err)
+		return command.Fail(command.Failed, hint, "%w", err)
 	}
-	return dialError(u, err)
+	return reach.DialError(u, err)
 }

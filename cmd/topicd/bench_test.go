@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+
+	"topicd/cmd/internal/command"
 )
 
 func TestBench(t *testing.T) {
@@ -12,7 +14,7 @@ func TestBench(t *testing.T) {
 	do := func(want int, args ...string) (out, errs string) {
 		t.Helper()
 		var o, e bytes.Buffer
-		a := &app{in: strings.NewReader(""), out: &o, err: &e, getenv: func(string) string { return "" }}
+		a := &app{Env: command.Env{In: strings.NewReader(""), Out: &o, Err: &e, Getenv: func(string) string { return "" }}}
 		if code := a.run(t.Context(), append([]string{"bench", "--hub", hub}, args...)); code != want {
 			t.Fatalf("bench %q ended with %d: %s", args, code, e.String())
 		}
@@ -39,12 +41,12 @@ func TestBench(t *testing.T) {
 			t.Errorf("no %q in\n%s", want, out)
 		}
 	}
-	if _, errs = do(exitUsage, "--publishers", "0"); !strings.Contains(errs, "without publishers") {
+	if _, errs = do(command.Usage, "--publishers", "0"); !strings.Contains(errs, "without publishers") {
 		t.Error(errs)
 	}
-	do(exitUsage, "--size", "1")
-	do(exitUnreachable, "--hub", "ws://127.0.0.1:1/ws")
-	if _, errs = do(exitFailed, "--size", "1MiB"); !strings.Contains(errs, "--max-frame") {
+	do(command.Usage, "--size", "1")
+	do(command.Unreachable, "--hub", "ws://127.0.0.1:1/ws")
+	if _, errs = do(command.Failed, "--size", "1MiB"); !strings.Contains(errs, "--max-frame") {
 		t.Error(errs)
 	}
 }

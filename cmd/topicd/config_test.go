@@ -11,6 +11,9 @@ import (
 	"testing"
 	"time"
 
+	"topicd/cmd/internal/command"
+	"topicd/cmd/internal/flags"
+
 	"github.com/spf13/pflag"
 )
 
@@ -47,11 +50,11 @@ func TestBadConfig(t *testing.T) {
 			t.Fatal(err)
 		}
 		var out, errs bytes.Buffer
-		a := &app{in: strings.NewReader(""), out: &out, err: &errs, getenv: func(string) string { return "" }}
+		a := &app{Env: command.Env{In: strings.NewReader(""), Out: &out, Err: &errs, Getenv: func(string) string { return "" }}}
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 		code := a.run(ctx, []string{"serve", "--listen", "127.0.0.1:0", "--mdns=off", "--config", file, "--state", t.TempDir()})
 		cancel()
-		if code != exitUsage || !strings.Contains(errs.String(), c.want) || strings.HasPrefix(c.want, ":") && !strings.Contains(errs.String(), file+c.want) {
+		if code != command.Usage || !strings.Contains(errs.String(), c.want) || strings.HasPrefix(c.want, ":") && !strings.Contains(errs.String(), file+c.want) {
 			t.Errorf("%q: exit code %d, %s", c.text, code, errs.String())
 		}
 	}
@@ -69,12 +72,12 @@ func TestPrecedence(t *testing.T) {
 	load := func(args ...string) *settings {
 		t.Helper()
 		s := newSettings()
-		c := newCommand("serve", "", "")
-		s.flags(c.flags)
-		if err := c.flags.Parse(append(args, "--state", state)); err != nil {
+		c := command.New("serve", "", "")
+		s.flags(c.Flags)
+		if err := c.Flags.Parse(append(args, "--state", state)); err != nil {
 			t.Fatal(err)
 		}
-		if err := s.load(c.flags, func(k string) string { return env[k] }, false); err != nil {
+		if err := s.load(func(k string) string { return env[k] }, false); err != nil {
 			t.Fatal(err)
 		}
 		return s
@@ -104,7 +107,7 @@ func TestBenchLeavesWhatWasSaid(t *testing.T) {
 		args     []string
 		env      map[string]string
 		text     string
-		memory   size
+		memory   flags.Size
 		sessions int
 	}{
 		{nil, nil, "", 64 << 20, 20_000},
@@ -117,12 +120,12 @@ func TestBenchLeavesWhatWasSaid(t *testing.T) {
 			t.Fatal(err)
 		}
 		s := newSettings()
-		cmd := newCommand("serve", "", "")
-		s.flags(cmd.flags)
-		if err := cmd.flags.Parse(append(c.args, "--limits=bench", "--state", state)); err != nil {
+		cmd := command.New("serve", "", "")
+		s.flags(cmd.Flags)
+		if err := cmd.Flags.Parse(append(c.args, "--limits=bench", "--state", state)); err != nil {
 			t.Fatal(err)
 		}
-		if err := s.load(cmd.flags, func(k string) string { return c.env[k] }, false); err != nil {
+		if err := s.load(func(k string) string { return c.env[k] }, false); err != nil {
 			t.Fatal(err)
 		}
 		if s.memory != c.memory || s.sessions != c.sessions {
@@ -135,7 +138,7 @@ func TestBenchLeavesWhatWasSaid(t *testing.T) {
 // looks like one and is none is told with what it may have meant.
 func TestEverySettingHasThreeNames(t *testing.T) {
 	var out strings.Builder
-	a := &app{in: strings.NewReader(""), out: &out, err: &out, getenv: func(string) string { return "" }}
+	a := &app{Env: command.Env{In: strings.NewReader(""), Out: &out, Err: &out, Getenv: func(string) string { return "" }}}
 	if code := a.run(t.Context(), []string{"help", "serve"}); code != 0 {
 		t.Fatal(code)
 	}
@@ -167,12 +170,12 @@ func TestEverySettingHasThreeNames(t *testing.T) {
 	if keys < 20 {
 		t.Error("only", keys)
 	}
-	names, near := strangers(fs, []string{"TOPICD_SESSION=5", "TOPICD_MEMORY=16MiB", "TOPICD_TOKEN=x", "TOPICD_EDS_URL=x", "PATH=/", "TOPICD_JOIN_PUBLISHER="})
+	names, near := s.strangers([]string{"TOPICD_SESSION=5", "TOPICD_MEMORY=16MiB", "TOPICD_TOKEN=x", "TOPICD_EDS_URL=x", "PATH=/", "TOPICD_JOIN_PUBLISHER="})
 	if fmt.Sprint(names, near) != "[TOPICD_SESSION TOPICD_JOIN_PUBLISHER] [TOPICD_SESSIONS TOPICD_JOIN_PUBLISH]" {
 		t.Error(names, near)
 	}
 	env := map[string]string{"TOPICD_SESSIONS": "7", "TOPICD_JOIN_PUBLISH": "a/# b/#", "TOPICD_LISTEN": ":1 :2,dialect=echo", "TOPICD_EDS_URL": "http://a"}
-	if err := s.env(fs, func(k string) string { return env[k] }); err != nil || s.sessions != 7 || fmt.Sprint(s.joined.Publish, s.listen, s.mws.eds.URL) != "[a/# b/#] [:1 :2,dialect=echo]http://a" {
+	if err := s.set.Env(func(k string) string { return env[k] }); err != nil || s.sessions != 7 || fmt.Sprint(s.joined.Publish, s.listen, s.mws.eds.URL) != "[a/# b/#] [:1 :2,dialect=echo]http://a" {
 		t.Errorf("%v %+v", err, s)
 	}
 }
@@ -182,10 +185,10 @@ func TestFirstStart(t *testing.T) {
 	state := filepath.Join(t.TempDir(), "new", "state")
 	for range 2 {
 		s := newSettings()
-		c := newCommand("serve", "", "")
-		s.flags(c.flags)
-		_ = c.flags.Parse([]string{"--state", state})
-		if err := s.load(c.flags, func(string) string { return "" }, false); err != nil {
+		c := command.New("serve", "", "")
+		s.flags(c.Flags)
+		_ = c.Flags.Parse([]string{"--state", state})
+		if err := s.load(func(string) string { return "" }, false); err != nil {
 			t.Fatal(err)
 		}
 		want := newSettings()
@@ -197,8 +200,8 @@ func TestFirstStart(t *testing.T) {
 	// Every setting stands in the file's comments with its default.
 	uncommented := strings.NewReplacer("\n#", "\n").Replace(string(configText))
 	s := newSettings()
-	c := newCommand("serve", "", "")
-	s.flags(c.flags)
+	c := command.New("serve", "", "")
+	s.flags(c.Flags)
 	for _, f := range []string{"sessions", "topics", "subscriptions", "rate", "byte-rate", "per-address", "requests", "loopback", "pings", "session-topics", "header", "idle", "keep", "stale"} {
 		if !strings.Contains(uncommented, "\n"+f+" = ") {
 			t.Errorf("%s is not in the file", f)
@@ -208,7 +211,7 @@ func TestFirstStart(t *testing.T) {
 		if !strings.Contains(uncommented, "\n"+f+" = ") {
 			t.Errorf("%s is not in the file", f)
 		}
-		if c.flags.Lookup(f) == nil {
+		if c.Flags.Lookup(f) == nil {
 			t.Errorf("--%s is no flag", f)
 		}
 	}
@@ -228,7 +231,7 @@ func TestStateDir(t *testing.T) {
 		{map[string]string{"HOME": "/root"}, true, "/var/lib/topicd"},
 		{nil, false, ""}, // not below /tmp, where anybody may have made it before us
 	} {
-		if got := stateDir(func(k string) string { return c.env[k] }, c.root); got != c.want {
+		if got := command.StateDir(func(k string) string { return c.env[k] }, c.root); got != c.want {
 			t.Errorf("%v: %s", c, got)
 		}
 	}
@@ -246,23 +249,13 @@ func TestNoState(t *testing.T) {
 		"name a directory with --state DIR":                          {},
 		"without --config it is STATE/topicd.toml, which is written": {state: t.TempDir(), config: "/nonexistent"},
 	} {
-		err := set.load(pflag.NewFlagSet("serve", pflag.ContinueOnError), none, false)
-		var e *failure
-		if !errors.As(err, &e) || !strings.Contains(e.hint, want) {
+		s := newSettings()
+		s.flags(pflag.NewFlagSet("serve", pflag.ContinueOnError))
+		s.state, s.config = set.state, set.config
+		err := s.load(none, false)
+		var e *command.Failure
+		if !errors.As(err, &e) || !strings.Contains(e.Hint, want) {
 			t.Errorf("%v, %+v: not %q", err, e, want)
-		}
-	}
-}
-
-func TestSizes(t *testing.T) {
-	for in, want := range map[string]size{"65536": 65536, "64KiB": 65536, "16 MiB": 16 << 20, "1.5GiB": 3 << 29, "2MB": 2e6, "4k": -1, "8K": 8192, "-1": -1, "NaN": -1, "": -1, "9e99": -1} {
-		var s size
-		if err := s.Set(in); (err == nil) != (want >= 0) || err == nil && s != want {
-			t.Errorf("%q: %d, %v", in, s, err)
-		}
-		var again size
-		if err := again.Set(s.String()); err != nil || again != s {
-			t.Errorf("%q was written %s", in, &s)
 		}
 	}
 }

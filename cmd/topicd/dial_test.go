@@ -3,28 +3,7 @@ package main
 import (
 	"strings"
 	"testing"
-
-	"topicd/codec"
 )
-
-// A token goes to the hub that was named, or to this machine's.
-func TestTokenStaysHome(t *testing.T) {
-	for _, c := range []struct {
-		hub, host, token string
-		sent             bool
-	}{
-		{"", "127.0.0.1", "tpd_x", true},
-		{"", "::1", "tpd_x", true},
-		{"", "192.0.2.7", "tpd_x", false},
-		{"", "gateway.local", "tpd_x", false},
-		{"gateway", "192.0.2.7", "tpd_x", true},
-		{"", "192.0.2.7", "", true},
-	} {
-		if err := notOnlyFound(c.hub, c.host, c.token); (err == nil) != c.sent {
-			t.Errorf("--hub %q, found %s, token %q: %v", c.hub, c.host, c.token, err)
-		}
-	}
-}
 
 // What went wrong is said without the token that a URL may have.
 func TestErrorsShowNoToken(t *testing.T) {
@@ -39,15 +18,6 @@ func TestErrorsShowNoToken(t *testing.T) {
 			if code == 0 || strings.Contains(out+errs, "tpd_") || !strings.Contains(errs, want) {
 				t.Errorf("%s: %d\n%s\n%s", args[0], code, out, errs)
 			}
-		}
-	}
-}
-
-// The exit code and the hint for each code a hub may answer with.
-func TestCodes(t *testing.T) {
-	for _, code := range codec.Codes {
-		if exit, hint := codeExit(code); exit == exitOK || hint == "" && code != codec.CodeMalformed && code != codec.CodeConflict {
-			t.Errorf("%d: exit code %d, hint %q", code, exit, hint)
 		}
 	}
 }

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 
+	"topicd/cmd/internal/command"
+
 	"github.com/spf13/pflag"
 )
 
@@ -31,10 +33,10 @@ func readPage(t *testing.T, name string) string {
 func TestCommandsPage(t *testing.T) {
 	page := readPage(t, "clients.md")
 	known := map[string]bool{}
-	for _, c := range (&app{}).commands() {
-		known[c.name] = true
-		if !strings.Contains(page, "`topicd "+c.name+" ") && !strings.Contains(page, "`topicd "+c.name+"`") {
-			t.Errorf("clients.md does not have topicd %s", c.name)
+	for _, c := range (&app{}).commands().Commands {
+		known[c.Name] = true
+		if !strings.Contains(page, "`topicd "+c.Name+" ") && !strings.Contains(page, "`topicd "+c.Name+"`") {
+			t.Errorf("clients.md does not have topicd %s", c.Name)
 		}
 	}
 	for _, m := range regexp.MustCompile("`topicd ([a-z-]+)").FindAllStringSubmatch(page, -1) {
@@ -53,24 +55,13 @@ func TestSettingsPage(t *testing.T) {
 	s.flags(pflag.NewFlagSet("", pflag.ContinueOnError))
 	old := readPage(t, "settings.md")
 	page := old
-	for _, part := range []struct {
-		name, before string
-		flags        *pflag.FlagSet
-	}{
-		{"top", "", s.sets.top},
-		{"limits", "", s.sets.limits},
-		{"store", "store-", s.sets.store},
-		{"mqtt", "mqtt-", s.sets.mqtt},
-		{"join", "join-", s.sets.join},
-		{"uplink", "uplink-", s.sets.uplink},
-		{"center", "from-nats-", s.sets.center},
-		{"eds", "eds-", s.sets.eds},
-	} {
-		mark := regexp.MustCompile("(?s)<!-- " + part.name + " -->.*?<!-- /" + part.name + " -->")
+	for _, name := range []string{"top", "limits", "store", "mqtt", "join", "uplink", "center", "eds"} {
+		flags, before := s.set.Table(strings.TrimPrefix(name, "top"))
+		mark := regexp.MustCompile("(?s)<!-- " + name + " -->.*?<!-- /" + name + " -->")
 		if !mark.MatchString(page) {
-			t.Fatalf("settings.md has no place for %s", part.name)
+			t.Fatalf("settings.md has no place for %s", name)
 		}
-		table := "<!-- " + part.name + " -->\n" + settingsTable(part.flags, part.before) + "<!-- /" + part.name + " -->"
+		table := "<!-- " + name + " -->\n" + settingsTable(flags, before) + "<!-- /" + name + " -->"
 		page = mark.ReplaceAllLiteralString(page, table)
 	}
 	if page == old {
@@ -168,7 +159,8 @@ func TestLimitsPage(t *testing.T) {
 	page := readPage(t, "limits.md")
 	s := newSettings()
 	s.flags(pflag.NewFlagSet("", pflag.ContinueOnError))
-	s.sets.limits.VisitAll(func(f *pflag.Flag) {
+	limits, _ := s.set.Table("limits")
+	limits.VisitAll(func(f *pflag.Flag) {
 		if !strings.Contains(page, "`"+f.Name+"`") && !strings.Contains(page, "`--"+f.Name+"`") {
 			t.Errorf("limits.md does not have %s", f.Name)
 		}
@@ -187,10 +179,8 @@ func TestLimitsPage(t *testing.T) {
 		"memory": "16MiB", "topic-cap": "64KiB", "store-bytes": "64MiB", "max-frame": "1MiB", "sessions": "1024", "per-address": "64", "requests": "1000",
 		"header": "5s", "idle": "30s", "pings": "20", "session-topics": "4096", "subscriptions": "256", "rate": "10000", "byte-rate": "16MiB", "keep": "10m0s", "stale": "1m0s",
 	} {
-		for _, fs := range []*pflag.FlagSet{s.sets.top, s.sets.limits, s.sets.store} {
-			if f := fs.Lookup(name); f != nil && f.DefValue != is {
-				t.Errorf("the default of %s is %s now: write it into limits.md and here", name, f.DefValue)
-			}
+		if f := s.set.All.Lookup(name); f.DefValue != is {
+			t.Errorf("the default of %s is %s now: write it into limits.md and here", name, f.DefValue)
 		}
 	}
 }
@@ -199,7 +189,7 @@ func TestLimitsPage(t *testing.T) {
 func TestExitCodesPage(t *testing.T) {
 	page := readPage(t, "clients.md")
 	for i, word := range []string{"done", "failed", "wrong command line", "no hub reached", "not allowed", "`--timeout`"} {
-		if !regexp.MustCompile(fmt.Sprintf(`\b%d\s+%s`, i, word)).MatchString(page) || !strings.Contains(strings.ReplaceAll(exitCodes, "\n", " "), fmt.Sprint(i, " ", strings.Trim(word, "`"))) {
+		if !regexp.MustCompile(fmt.Sprintf(`\b%d\s+%s`, i, word)).MatchString(page) || !strings.Contains(strings.ReplaceAll(command.ExitCodes, "\n", " "), fmt.Sprint(i, " ", strings.Trim(word, "`"))) {
 			t.Errorf("clients.md: exit code %d, %s", i, word)
 		}
 	}

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"testing"
 
+	"topicd/cmd/internal/command"
 	"topicd/node/doctor"
 )
 
@@ -23,7 +24,7 @@ func examine(t *testing.T, vars map[string]string, args ...string) map[string]do
 	t.Helper()
 	var out, errs bytes.Buffer
 	vars["TOPICD_MDNS"] = "off"
-	a := &app{in: strings.NewReader(""), out: &out, err: &errs, getenv: func(k string) string { return vars[k] }}
+	a := &app{Env: command.Env{In: strings.NewReader(""), Out: &out, Err: &errs, Getenv: func(k string) string { return vars[k] }}}
 	a.run(t.Context(), append([]string{"doctor", "--json"}, args...))
 	var list []doctor.Finding
 	if err := json.Unmarshal(out.Bytes(), &list); err != nil {

@@ -16,6 +16,7 @@ import (
 
 	"github.com/gorilla/websocket"
 
+	"topicd/cmd/internal/command"
 	"topicd/node/client"
 )
 
@@ -100,7 +101,7 @@ func TestFullDisk(t *testing.T) {
 	if res, err := http.Post("http://"+h.addr+"/api/pub/plant/a", "application/json", strings.NewReader("1")); err != nil || res.StatusCode != 507 || res.Header.Get("Retry-After") == "" {
 		t.Errorf("over HTTP: %v %v", res, err)
 	}
-	if code, out, errs := h.command(t, "status", "--state", disk); code != exitFailed || !strings.Contains(out, "full") {
+	if code, out, errs := h.command(t, "status", "--state", disk); code != command.Failed || !strings.Contains(out, "full") {
 		t.Errorf("status: %d, %s%s", code, out, errs)
 	}
 	if _, text := get(t, h, "/metrics"); !strings.Contains(text, "topicd_store_failed 1") {
@@ -181,7 +182,7 @@ func TestStateThatTakesNoReadings(t *testing.T) {
 	dir := t.TempDir()
 	durable := []string{"--durable", "plant/#", "--state"}
 	serveProcess(t, nil, binary(t, "amd64"), "--sense=off", "--state", dir, "--durable", "plant/#")
-	if code, out := refusedStart(t, 0, append(durable, dir)...); code != exitUsage || !strings.Contains(out, "another topicd") || !strings.Contains(out, "hint:") {
+	if code, out := refusedStart(t, 0, append(durable, dir)...); code != command.Usage || !strings.Contains(out, "another topicd") || !strings.Contains(out, "hint:") {
 		t.Errorf("two hubs on one directory: exit code %d\n%s", code, out)
 	}
 	if os.Geteuid() != 0 {
@@ -198,14 +199,14 @@ func TestStateThatTakesNoReadings(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer os.RemoveAll(foreign)
-	if code, out := refusedStart(t, nobody, append(durable, foreign)...); code != exitUsage || !strings.Contains(out, "permission denied") || !strings.Contains(out, "hint:") {
+	if code, out := refusedStart(t, nobody, append(durable, foreign)...); code != command.Usage || !strings.Contains(out, "permission denied") || !strings.Contains(out, "hint:") {
 		t.Errorf("somebody else's directory: exit code %d\n%s", code, out)
 	}
 	disk := smallDisk(t, 1<<20)
 	if err := syscall.Mount("tmpfs", disk, "tmpfs", syscall.MS_REMOUNT|syscall.MS_RDONLY, ""); err != nil {
 		t.Fatal(err)
 	}
-	if code, out := refusedStart(t, 0, append(durable, disk)...); code != exitUsage || !strings.Contains(out, "read-only file system") || !strings.Contains(out, "hint:") {
+	if code, out := refusedStart(t, 0, append(durable, disk)...); code != command.Usage || !strings.Contains(out, "read-only file system") || !strings.Contains(out, "hint:") {
 		t.Errorf("a directory that is read only: exit code %d\n%s", code, out)
 	}
 }

@@ -6,32 +6,34 @@ import (
 	"fmt"
 	"os"
 
+	"topicd/cmd/internal/command"
+	"topicd/cmd/internal/reach"
 	"topicd/codec"
 	"topicd/node/client"
 	"topicd/node/dialect/scd"
 )
 
-func (a *app) importTopics() *command {
-	var r remote
+func (a *app) importTopics() *command.Command {
+	var r reach.Remote
 	var dry bool
-	c := newCommand("import", "FILE", "Make the topics of an SCD-TopicServer's file")
-	c.long = `Make the static topics of an SCD-TopicServer's file "topics" on a hub, which keeps
+	c := command.New("import", "FILE", "Make the topics of an SCD-TopicServer's file")
+	c.Long = `Make the static topics of an SCD-TopicServer's file "topics" on a hub, which keeps
 them. The file has a line NAME:static or NAME:dynamic for each topic, in Latin-1;
 one that is valid UTF-8 is taken as that. Dynamic topics are left out, as the
 SCD-TopicServer does when it starts: their subscribers make them anew. Lines that
 cannot be taken are told one by one, the others are taken; the exit code is then 1.`
-	c.example = "  topicd import /opt/SCD-TopicServer/topics --dry-run\n  topicd import topics --hub gateway.local"
-	c.min, c.max = 1, 1
-	r.addFlags(c.flags)
-	c.flags.BoolVar(&dry, "dry-run", false, "only tell what would be done; no hub is needed")
-	c.run = func(ctx context.Context, args []string) error {
+	c.Example = "  topicd import /opt/SCD-TopicServer/topics --dry-run\n  topicd import topics --hub gateway.local"
+	c.Min, c.Max = 1, 1
+	r.AddFlags(&a.Env, c.Flags)
+	c.Flags.BoolVar(&dry, "dry-run", false, "only tell what would be done; no hub is needed")
+	c.Run = func(ctx context.Context, args []string) error {
 		topics, err := readTopics(args[0])
 		if err != nil {
 			return err
 		}
 		j := &importJob{app: a}
 		if !dry {
-			if j.conn, err = a.dial(ctx, &r); err != nil {
+			if j.conn, err = r.Dial(ctx); err != nil {
 				return err
 			}
 			defer j.conn.Close()
@@ -42,7 +44,7 @@ cannot be taken are told one by one, the others are taken; the exit code is then
 			}
 		}
 		if j.bad > 0 {
-			return fail(exitFailed, "", "%d of %d topics not taken", j.bad, j.bad+j.made+j.left)
+			return command.Fail(command.Failed, "", "%d of %d topics not taken", j.bad, j.bad+j.made+j.left)
 		}
 		return nil
 	}
@@ -73,14 +75,14 @@ type importJob struct {
 func (j *importJob) take(ctx context.Context, t scd.FileTopic) error {
 	switch {
 	case t.Twice > 0:
-		j.app.note("line %d: %q stands in line %d already", t.Line, t.Name, t.Twice)
+		j.app.Note("line %d: %q stands in line %d already", t.Line, t.Name, t.Twice)
 		return nil
 	case t.Wrong != "":
 		j.refuse(t.Line, t.Wrong)
 		return nil
 	case !t.Static:
 		j.left++
-		j.app.note("line %d: %q is dynamic: left out", t.Line, t.Name)
+		j.app.Note("line %d: %q is dynamic: left out", t.Line, t.Name)
 		return nil
 	}
 	if j.conn != nil {
@@ -95,11 +97,11 @@ func (j *importJob) take(ctx context.Context, t scd.FileTopic) error {
 		}
 	}
 	j.made++
-	_, err := fmt.Fprintln(j.app.out, t.Name)
+	_, err := fmt.Fprintln(j.app.Out, t.Name)
 	return err
 }
 
 func (j *importJob) refuse(line int, why string) {
 	j.bad++
-	j.app.note("line %d: %s", line, why)
+	j.app.Note("line %d: %s", line, why)
 }

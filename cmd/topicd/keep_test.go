@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"topicd/cmd/internal/command"
+
 	"github.com/gorilla/websocket"
 )
 
@@ -91,7 +93,7 @@ func TestImportRefused(t *testing.T) {
 	}
 	hub := serveInside(t)
 	var out, errs strings.Builder
-	a := &app{in: strings.NewReader(""), out: &out, err: &errs, getenv: func(string) string { return "" }}
+	a := &app{Env: command.Env{In: strings.NewReader(""), Out: &out, Err: &errs, Getenv: func(string) string { return "" }}}
 	if code := a.run(t.Context(), []string{"import", file, "--hub", hub}); code != 1 {
 		t.Errorf("exit code %d", code)
 	}

@@ -5,30 +5,31 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"strconv"
 	"strings"
 
+	"topicd/cmd/internal/command"
+	"topicd/cmd/internal/reach"
 	"topicd/node/client"
 	"topicd/node/client/show"
 )
 
-func (a *app) list() *command {
-	var r remote
+func (a *app) list() *command.Command {
+	var r reach.Remote
 	var match string
 	var asJSON bool
-	c := newCommand("list", "topics|clients", "Show the hub's topics with their memory, or who is connected")
-	c.example = "  topicd list topics\n  topicd list topics --match 'greenhouse/#' --json\n  topicd list clients"
-	c.min, c.max, c.words = 1, 1, []string{"topics", "clients"}
-	r.addFlags(c.flags)
-	c.flags.StringVar(&match, "match", "", "only topics that fit this `PATTERN`; $sys/# are the hub's own")
-	c.flags.BoolVar(&asJSON, "json", false, "one JSON object a line")
-	c.run = func(ctx context.Context, args []string) error {
-		conn, err := a.dial(ctx, &r)
+	c := command.New("list", "topics|clients", "Show the hub's topics with their memory, or who is connected")
+	c.Example = "  topicd list topics\n  topicd list topics --match 'greenhouse/#' --json\n  topicd list clients"
+	c.Min, c.Max, c.Words = 1, 1, []string{"topics", "clients"}
+	r.AddFlags(&a.Env, c.Flags)
+	c.Flags.StringVar(&match, "match", "", "only topics that fit this `PATTERN`; $sys/# are the hub's own")
+	c.Flags.BoolVar(&asJSON, "json", false, "one JSON object a line")
+	c.Run = func(ctx context.Context, args []string) error {
+		conn, err := r.Dial(ctx)
 		if err != nil {
 			return err
 		}
 		defer conn.Close()
-		w := bufio.NewWriter(a.out)
+		w := bufio.NewWriter(a.Out)
 		switch {
 		case asJSON:
 			err = everything(args[0] == "topics", match, func(match string) error {
@@ -61,8 +62,8 @@ func everything(topics bool, match string, ask func(string) error) error {
 }
 
 func listTopics(ctx context.Context, conn *client.Client, match string, w *bufio.Writer) error {
-	t := show.Table{Right: []bool{false, true, true, true, true, true}}
-	t.Row("TOPIC", "SEQ", "READINGS", "BYTES", "SUBSCRIBERS", "AGE", "")
+	var t show.Table
+	t.Head("TOPIC", ">SEQ", ">READINGS", ">BYTES", ">SUBSCRIBERS", ">AGE", "")
 	var topics, readings, bytes int64
 	row := func(i client.TopicInfo) error {
 		topics, readings, bytes = topics+1, readings+i.Readings, bytes+i.Bytes
@@ -73,27 +74,25 @@ func listTopics(ctx context.Context, conn *client.Client, match string, w *bufio
 		if i.Stale {
 			odd = append(odd, "stale")
 		}
-		t.Row(show.Clean(i.Topic), strconv.FormatUint(i.Seq, 10), strconv.FormatInt(i.Readings, 10),
-			strconv.FormatInt(i.Bytes, 10), strconv.FormatInt(i.Subscribers, 10), show.Since(i.TS), strings.Join(odd, " "))
+		t.Row(show.Clean(i.Topic), i.Seq, i.Readings, i.Bytes, i.Subscribers, show.Since(i.TS), strings.Join(odd, " "))
 		return nil
 	}
 	err := everything(true, match, func(match string) error { return conn.Topics(ctx, match, row) })
 	if err != nil {
 		return err
 	}
-	t.Row(fmt.Sprintf("%d topics", topics), "", strconv.FormatInt(readings, 10), strconv.FormatInt(bytes, 10), "", "", show.Bytes(bytes))
+	t.Row(fmt.Sprintf("%d topics", topics), "", readings, bytes, "", "", show.Bytes(bytes))
 	t.Print(w)
 	return nil
 }
 
 func listClients(ctx context.Context, conn *client.Client, match string, w *bufio.Writer) error {
-	t := show.Table{Right: []bool{false, false, false, false, true, true, true, true, true}}
-	t.Row("CLIENT", "ADDRESS", "DIALECT", "ENC", "SUBS", "IN", "OUT", "DROP", "SINCE")
+	var t show.Table
+	t.Head("CLIENT", "ADDRESS", "DIALECT", "ENC", ">SUBS", ">IN", ">OUT", ">DROP", ">SINCE")
 	n := 0
 	err := conn.Clients(ctx, match, func(i client.ClientInfo) error {
 		n++
-		t.Row(show.Clean(i.Client), show.Clean(i.Addr), i.Dialect, i.Enc, strconv.FormatInt(i.Subs, 10), strconv.FormatInt(i.In, 10),
-			strconv.FormatInt(i.Out, 10), strconv.FormatInt(i.Drop, 10), show.Since(i.Since))
+		t.Row(show.Clean(i.Client), show.Clean(i.Addr), i.Dialect, i.Enc, i.Subs, i.In, i.Out, i.Drop, show.Since(i.Since))
 		return nil
 	})
 	if err != nil {

@@ -1,55 +1,57 @@
 package main
 
 import (
-	"bufio"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
-	"strconv"
 	"strings"
-	"time"
 
+	"topicd/cmd/internal/command"
 	"topicd/codec"
 	"topicd/node/client/show"
 	"topicd/node/durable"
 	"topicd/node/store"
 )
 
-func (a *app) logStore() *command {
+func (a *app) logStore() *command.Command {
 	var dir string
 	var verify, asJSON bool
-	c := newCommand("log", "[PATTERN]", "List what is on disk of durable topics, or check it")
-	c.long = `List the durable topics and subscriptions in a state directory, also beside a hub
+	c := command.New("log", "[PATTERN]", "List what is on disk of durable topics, or check it")
+	c.Long = `List the durable topics and subscriptions in a state directory, also beside a hub
 that runs: every record is read and checked, nothing is changed. The exit code is 1
 where something is damaged; --verify says only whether it is. What a start of the
 hub has set aside already lies in STATE/store/damaged and counts as mended.`
-	c.example = "  topicd log\n  topicd log --state /var/lib/topicd 'plant/#' --json\n  topicd log --verify"
-	c.max = 1
-	c.flags.StringVar(&dir, "state", "", "state `DIR` of the hub (env TOPICD_STATE)")
-	c.flags.BoolVar(&verify, "verify", false, "only say what is damaged")
-	c.flags.BoolVar(&asJSON, "json", false, "one JSON object a line")
-	c.run = func(_ context.Context, args []string) error {
+	c.Example = "  topicd log\n  topicd log --state /var/lib/topicd 'plant/#' --json\n  topicd log --verify"
+	c.Max = 1
+	c.Flags.StringVar(&dir, "state", "", "state `DIR` of the hub (env TOPICD_STATE)")
+	c.Flags.BoolVar(&verify, "verify", false, "only say what is damaged")
+	c.Flags.BoolVar(&asJSON, "json", false, "one JSON object a line")
+	c.Run = func(_ context.Context, args []string) error {
 		pattern := "#"
 		if len(args) > 0 {
 			pattern = args[0]
 			if err := codec.CheckPattern([]byte(pattern)); err != nil {
-				return usage("%s", err.Msg)
+				return command.Wrong("%s", err.Msg)
 			}
 		}
-		rep, err := readStore(a.stateFile(dir, "store"))
+		rep, err := readStore(a.StateFile(dir, "store"))
 		if err != nil {
 			return err
 		}
-		w := bufio.NewWriter(a.out)
-		if asJSON {
-			err = logJSON(w, rep, pattern, verify)
-		} else {
-			logTable(w, rep, pattern, verify)
+		l := a.List(asJSON)
+		if !verify {
+			logTopics(l, rep, pattern)
+			logCursors(l, rep)
 		}
-		if err = errors.Join(err, w.Flush()); err == nil && len(rep.Damage) > 0 {
-			err = fail(exitFailed, "the hub's next start sets it aside and goes on with the rest", "%d places cannot be read", len(rep.Damage))
+		l.Head()
+		for _, d := range rep.Damage {
+			l.Add(logRow{Kind: "damage", File: d.File, Offset: d.Off, Bytes: int64(d.Bytes), What: d.What}, "damaged: "+d.String())
+		}
+		l.Add(logRow{Kind: "store", Segments: rep.Segments, Readings: rep.Readings, Bytes: rep.Bytes, Topics: len(rep.Topics), Aside: rep.Aside, Damaged: len(rep.Damage)},
+			fmt.Sprintf("%d topics, %d readings, %s in %d files, %d places damaged, %d set aside before", len(rep.Topics), rep.Readings, show.Bytes(rep.Bytes), rep.Segments, len(rep.Damage), rep.Aside))
+		if err = l.End(); err == nil && len(rep.Damage) > 0 {
+			err = command.Fail(command.Failed, "the hub's next start sets it aside and goes on with the rest", "%d places cannot be read", len(rep.Damage))
 		}
 		return err
 	}
@@ -63,9 +65,9 @@ func readStore(dir string) (*store.Report, error) {
 	case err == nil:
 		return rep, nil
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, fail(exitFailed, "--state DIR names the hub's state directory", "%s: there are no durable topics", dir)
+		return nil, command.Fail(command.Failed, "--state DIR names the hub's state directory", "%s: there are no durable topics", dir)
 	case errors.Is(err, fs.ErrPermission):
-		return nil, fail(exitForbidden, "run it as the hub's user", "%w", err)
+		return nil, command.Fail(command.Forbidden, "run it as the hub's user", "%w", err)
 	}
 	return nil, err
 }
@@ -97,70 +99,30 @@ type logRow struct {
 	Damaged  int `json:"damaged,omitempty"`
 }
 
-func logJSON(w *bufio.Writer, rep *store.Report, pattern string, verify bool) error {
-	out := json.NewEncoder(w)
-	out.SetEscapeHTML(false)
-	var err error
-	put := func(r logRow) { err = errors.Join(err, out.Encode(r)) }
-	if !verify {
-		for _, t := range rep.Topics {
-			if fitsPattern(pattern, t.Name) {
-				put(logRow{Kind: "topic", Topic: t.Name, Ep: t.Ep, First: t.First, Last: t.Last, Readings: t.Readings, Bytes: t.Bytes, Oldest: t.Oldest, Newest: t.Newest})
-			}
-		}
-		for _, c := range rep.Cursors {
-			owner, name := durable.CursorName(c.Client)
-			r := logRow{Kind: "subscription", Owner: owner, Name: name, Pattern: c.Pattern, Topics: c.Topics}
-			if !c.Used.IsZero() {
-				r.Used = c.Used.UnixMilli()
-			}
-			put(r)
+func logTopics(l *command.List, rep *store.Report, pattern string) {
+	l.Head("TOPIC", ">FIRST", ">LAST", ">READINGS", ">BYTES", ">OLDEST", ">NEWEST")
+	for _, t := range rep.Topics {
+		if pattern == t.Name || codec.Match(pattern, t.Name) {
+			l.Add(logRow{Kind: "topic", Topic: t.Name, Ep: t.Ep, First: t.First, Last: t.Last, Readings: t.Readings, Bytes: t.Bytes, Oldest: t.Oldest, Newest: t.Newest},
+				show.Clean(t.Name), t.First, t.Last, t.Readings, t.Bytes, show.Since(t.Oldest), show.Since(t.Newest))
 		}
 	}
-	for _, d := range rep.Damage {
-		put(logRow{Kind: "damage", File: d.File, Offset: d.Off, Bytes: int64(d.Bytes), What: d.What})
-	}
-	put(logRow{Kind: "store", Segments: rep.Segments, Readings: rep.Readings, Bytes: rep.Bytes, Topics: len(rep.Topics), Aside: rep.Aside, Damaged: len(rep.Damage)})
-	return err
 }
 
-func fitsPattern(pattern, topic string) bool { return pattern == topic || codec.Match(pattern, topic) }
-
-func logTable(w *bufio.Writer, rep *store.Report, pattern string, verify bool) {
-	if !verify {
-		g := show.Table{Right: []bool{false, true, true, true, true, true, true}}
-		g.Row("TOPIC", "FIRST", "LAST", "READINGS", "BYTES", "OLDEST", "NEWEST")
-		for _, t := range rep.Topics {
-			if fitsPattern(pattern, t.Name) {
-				g.Row(show.Clean(t.Name), strconv.FormatUint(t.First, 10), strconv.FormatUint(t.Last, 10), strconv.Itoa(t.Readings),
-					strconv.FormatInt(t.Bytes, 10), show.Since(t.Oldest), show.Since(t.Newest))
-			}
-		}
-		g.Print(w)
-		if len(rep.Cursors) > 0 {
-			logCursors(w, rep)
-		}
+func logCursors(l *command.List, rep *store.Report) {
+	if len(rep.Cursors) == 0 {
+		return
 	}
-	for _, d := range rep.Damage {
-		fmt.Fprintln(w, "damaged:", d)
-	}
-	fmt.Fprintf(w, "%d topics, %d readings, %s in %d files, %d places damaged, %d set aside before\n", len(rep.Topics), rep.Readings, show.Bytes(rep.Bytes), rep.Segments, len(rep.Damage), rep.Aside)
-}
-
-func logCursors(w *bufio.Writer, rep *store.Report) {
-	g := show.Table{Right: []bool{false, false, false, true, true}}
-	g.Row("SUBSCRIPTION", "OF", "PATTERN", "TOPICS", "USED")
+	l.Head("SUBSCRIPTION", "OF", "PATTERN", ">TOPICS", ">USED")
 	for _, c := range rep.Cursors {
 		owner, name := durable.CursorName(c.Client)
+		row := logRow{Kind: "subscription", Owner: owner, Name: name, Pattern: c.Pattern, Topics: c.Topics}
+		if !c.Used.IsZero() {
+			row.Used = c.Used.UnixMilli()
+		}
 		if name == "" && !strings.Contains(c.Client, "\x00") { // not a subscriber's
 			name, owner = owner, "the hub"
 		}
-		used := "-"
-		if !c.Used.IsZero() {
-			used = show.Age(time.Since(c.Used))
-		}
-		g.Row(show.Clean(name), show.Clean(owner), show.Clean(c.Pattern), strconv.Itoa(c.Topics), used)
+		l.Add(row, show.Clean(name), show.Clean(owner), show.Clean(c.Pattern), c.Topics, show.Since(row.Used))
 	}
-	w.WriteString("\n")
-	g.Print(w)
 }

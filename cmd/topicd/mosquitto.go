@@ -11,18 +11,20 @@ import (
 	"slices"
 	"strings"
 
+	"topicd/cmd/internal/command"
+	"topicd/cmd/internal/reach"
 	"topicd/codec"
 	"topicd/node/access"
 	"topicd/node/client/show"
 	"topicd/node/mosquitto"
 )
 
-func (a *app) importMosquitto() *command {
-	var r adminRemote
+func (a *app) importMosquitto() *command.Command {
+	var r reach.Admin
 	var dry, asJSON, all bool
 	var out string
-	c := newCommand("import-mosquitto", "FILE", "Take over a Mosquitto's configuration")
-	c.long = `Read a mosquitto.conf with the files that it names, and say what of it topicd can
+	c := command.New("import-mosquitto", "FILE", "Take over a Mosquitto's configuration")
+	c.Long = `Read a mosquitto.conf with the files that it names, and say what of it topicd can
 take over. Its listeners and limits become lines for topicd.toml, which are printed,
 or written to a new file with --out. Each user of its password file gets a token on a
 hub, with the patterns that the ACL file gives him: passwords are hashes there, so
@@ -32,14 +34,14 @@ Nothing is taken that would let somebody in whom Mosquitto kept out: a user whom
 rule denies something, and a listener that asks for certificates, are left out. Lines
 that are left are told one by one, and the exit code is then 1 if users are among
 them.`
-	c.example = "  topicd import-mosquitto /etc/mosquitto/mosquitto.conf --dry-run\n  topicd import-mosquitto mosquitto.conf --out from-mosquitto.toml"
-	c.min, c.max = 1, 1
-	r.addFlags(c.flags)
-	c.flags.BoolVar(&dry, "dry-run", false, "only tell what would be done; no hub is needed")
-	c.flags.BoolVar(&all, "all", false, "tell of lines that are taken, and of those that say nothing here, too")
-	c.flags.BoolVar(&asJSON, "json", false, "JSON, for scripts")
-	c.flags.StringVar(&out, "out", "", "new `FILE` for the settings, in place of the screen")
-	c.run = func(ctx context.Context, args []string) error {
+	c.Example = "  topicd import-mosquitto /etc/mosquitto/mosquitto.conf --dry-run\n  topicd import-mosquitto mosquitto.conf --out from-mosquitto.toml"
+	c.Min, c.Max = 1, 1
+	r.AddFlags(&a.Env, c.Flags)
+	c.Flags.BoolVar(&dry, "dry-run", false, "only tell what would be done; no hub is needed")
+	c.Flags.BoolVar(&all, "all", false, "tell of lines that are taken, and of those that say nothing here, too")
+	c.Flags.BoolVar(&asJSON, "json", false, "JSON, for scripts")
+	c.Flags.StringVar(&out, "out", "", "new `FILE` for the settings, in place of the screen")
+	c.Run = func(ctx context.Context, args []string) error {
 		plan, err := mosquitto.Read(args[0])
 		if err != nil {
 			return err
@@ -53,7 +55,7 @@ them.`
 		}
 		left := slices.DeleteFunc(slices.Clone(made), func(m importedUser) bool { return m.Why == "" })
 		if err == nil && len(left) > 0 {
-			return fail(exitFailed, "", "%d of %d users not taken", len(left), len(made))
+			return command.Fail(command.Failed, "", "%d of %d users not taken", len(left), len(made))
 		}
 		return err
 	}
@@ -69,11 +71,11 @@ type importedUser struct {
 
 // mosquittoTokens makes the users' tokens. With an error it returns those that were
 // made until then: their text is nowhere else.
-func (a *app) mosquittoTokens(ctx context.Context, r *adminRemote, plan *mosquitto.Plan, dry bool) (made []importedUser, err error) {
+func (a *app) mosquittoTokens(ctx context.Context, r *reach.Admin, plan *mosquitto.Plan, dry bool) (made []importedUser, err error) {
 	known := map[string]bool{}
 	if !dry && len(plan.Users) > 0 {
 		var all struct{ Tokens []access.Row }
-		if err := a.ask(ctx, r, "GET", "/api/tokens", nil, &all); err != nil {
+		if err := r.Ask(ctx, "GET", "/api/tokens", nil, &all); err != nil {
 			return nil, err
 		}
 		for _, t := range all.Tokens {
@@ -85,7 +87,7 @@ func (a *app) mosquittoTokens(ctx context.Context, r *adminRemote, plan *mosquit
 		if !dry && u.Why == "" && !m.Kept {
 			var row access.Row
 			t := access.Row{Name: u.Name, Patterns: access.Patterns{Publish: u.Publish, Subscribe: u.Subscribe}}
-			err := a.ask(ctx, r, "POST", "/api/tokens", t, &row)
+			err := r.Ask(ctx, "POST", "/api/tokens", t, &row)
 			var refused *codec.Error
 			switch {
 			case errors.As(err, &refused) && refused.Code == codec.CodeMalformed: // his name or a pattern
@@ -127,16 +129,16 @@ func writeNew(name, text string) error {
 
 func (a *app) printMosquitto(from string, plan *mosquitto.Plan, users []importedUser, settings, asJSON, all bool) error {
 	if asJSON {
-		return json.NewEncoder(a.out).Encode(map[string]any{
+		return json.NewEncoder(a.Out).Encode(map[string]any{
 			"settings": plan.Settings, "toml": fragment(from, plan), "users": users, "notes": plan.Notes,
 		})
 	}
 	for _, n := range plan.Notes {
 		if n.Kind == mosquitto.Left || all {
-			a.note("%s", strings.TrimSuffix(show.Clean(fmt.Sprintf("%s:%d: %s: %s: %s", n.File, n.Line, n.Text, n.Kind, n.Why)), ": "))
+			a.Note("%s", strings.TrimSuffix(show.Clean(fmt.Sprintf("%s:%d: %s: %s: %s", n.File, n.Line, n.Text, n.Kind, n.Why)), ": "))
 		}
 	}
-	w := bufio.NewWriter(a.out)
+	w := bufio.NewWriter(a.Out)
 	if settings {
 		fmt.Fprint(w, fragment(from, plan))
 	}

@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"topicd/cmd/internal/command"
+
 	"github.com/eclipse/paho.golang/autopaho"
 	"github.com/eclipse/paho.golang/paho"
 )
@@ -87,9 +89,9 @@ func TestMQTTOfOtherPeoplesClients(t *testing.T) {
 func eventuallySubscribed(t *testing.T, hub, topic string) {
 	t.Helper()
 	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
-		a := &app{in: strings.NewReader(""), getenv: func(string) string { return "" }}
+		a := &app{Env: command.Env{In: strings.NewReader(""), Getenv: func(string) string { return "" }}}
 		var out strings.Builder
-		a.out, a.err = &out, &out
+		a.Out, a.Err = &out, &out
 		if a.run(t.Context(), []string{"list", "topics", "--json", "--hub", hub}); strings.Contains(out.String(), `"topic":"`+topic+`"`) && strings.Contains(out.String(), `"subscribers":1`) {
 			return
 		}
@@ -104,9 +106,9 @@ func TestMQTTAndTheOthers(t *testing.T) {
 	hub, port := mqttHub(t)
 	pub := func(args ...string) { tool(t, "", "mosquitto_pub", append([]string{"-p", port}, args...)...) }
 	cli := func(args ...string) []string {
-		a := &app{in: strings.NewReader(""), getenv: func(string) string { return "" }}
+		a := &app{Env: command.Env{In: strings.NewReader(""), Getenv: func(string) string { return "" }}}
 		var out strings.Builder
-		a.out, a.err = &out, &out
+		a.Out, a.Err = &out, &out
 		if code := a.run(t.Context(), append(args, "--hub", hub)); code != 0 {
 			t.Errorf("%q ended with %d: %s", args, code, out.String())
 		}

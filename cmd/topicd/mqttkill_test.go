@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"topicd/cmd/internal/command"
 	"topicd/node/dialect/mqtt/packet"
 )
 
@@ -66,7 +67,7 @@ func TestMQTTKillNine(t *testing.T) {
 	}
 	h := serveProcess(t, nil, binary(t, "amd64"), "--sense=off", "--state", state, "--durable", "z/#")
 	var out strings.Builder
-	a := &app{in: strings.NewReader(""), out: &out, err: &out, getenv: func(string) string { return "" }}
+	a := &app{Env: command.Env{In: strings.NewReader(""), Out: &out, Err: &out, Getenv: func(string) string { return "" }}}
 	if code := a.run(t.Context(), []string{"get", "z/a", "--last", "1000000", "--raw", "--hub", h.url}); code != 0 {
 		t.Fatal(code, out.String())
 	}

@@ -11,6 +11,8 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"topicd/cmd/internal/command"
+	"topicd/cmd/internal/flags"
 	"topicd/node/dialect/mws"
 )
 
@@ -24,8 +26,8 @@ type mwsSettings struct {
 func (m *mwsSettings) edsFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&m.eds.URL, "eds-url", "", "`URL` that --mws-access=eds asks with GET and the token (env EDS_URL too)")
 	fs.StringVar(&m.eds.Backend, "eds-backend", "", "`ID` sent there as Enginio-Backend-Id (env EDS_BACKEND_ID too)")
-	fs.Var(&list{v: &m.eds.Read}, "eds-read", "`GROUP` that may open sockets, repeatable")
-	fs.Var(&list{v: &m.eds.Write}, "eds-write", "`GROUP` that may send, repeatable")
+	fs.Var(&flags.List{V: &m.eds.Read}, "eds-read", "`GROUP` that may open sockets, repeatable")
+	fs.Var(&flags.List{V: &m.eds.Write}, "eds-write", "`GROUP` that may send, repeatable")
 }
 
 // env takes what the original's server takes from the environment, where nothing
@@ -44,7 +46,7 @@ func (m *mwsSettings) env(fs *pflag.FlagSet, getenv func(string) string) error {
 	}
 	err := errors.Join(set("mws-access", getenv("ACCESS_CONTROL")), set("eds-url", cmp.Or(getenv("EDS_URL"), getenv("EDS_URI"))), set("eds-backend", getenv("EDS_BACKEND_ID")))
 	if err != nil {
-		return usage("ACCESS_CONTROL: %w", err)
+		return command.Wrong("ACCESS_CONTROL: %w", err)
 	}
 	text := getenv("EDS_PERMISSIONS")
 	if text == "" {
@@ -52,14 +54,14 @@ func (m *mwsSettings) env(fs *pflag.FlagSet, getenv func(string) string) error {
 	}
 	var p *struct{ Read, Write []string }
 	if err := json.Unmarshal([]byte(text), &p); err != nil || p == nil {
-		return usage(`EDS_PERMISSIONS: %q is not such as {"read":["*"],"write":["usergroups.12345"]}`, text)
+		return command.Wrong(`EDS_PERMISSIONS: %q is not such as {"read":["*"],"write":["usergroups.12345"]}`, text)
 	}
 	for flag, groups := range map[string][]string{"eds-read": p.Read, "eds-write": p.Write} {
 		f := fs.Lookup(flag)
 		if f.Changed {
 			continue
 		}
-		*f.Value.(*list).v, f.Changed = groups, true
+		*f.Value.(*flags.List).V, f.Changed = groups, true
 	}
 	return nil
 }
@@ -67,13 +69,13 @@ func (m *mwsSettings) env(fs *pflag.FlagSet, getenv func(string) string) error {
 // check refuses what cannot be meant.
 func (m *mwsSettings) check() error {
 	if err := checkURL(m.url, "ws", "wss"); err != nil {
-		return usage("mws-url: %w", err)
+		return command.Wrong("mws-url: %w", err)
 	}
 	if err := checkURL(m.eds.URL, "http", "https"); err != nil {
-		return usage("eds-url: %w", err)
+		return command.Wrong("eds-url: %w", err)
 	}
 	if m.access == "eds" && m.eds.URL == "" {
-		return fail(exitUsage, "set url in [eds] of the configuration, --eds-url, or EDS_URL in the environment", "mws-access: eds needs to know whom to ask")
+		return command.Fail(command.Usage, "set url in [eds] of the configuration, --eds-url, or EDS_URL in the environment", "mws-access: eds needs to know whom to ask")
 	}
 	return nil
 }

@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"topicd/cmd/internal/command"
+
 	"github.com/gorilla/websocket"
 )
 
@@ -189,10 +191,9 @@ func TestManagedEDS(t *testing.T) {
 	env := map[string]string{
 		"ACCESS_CONTROL": "eds", "EDS_URI": "http://old.example", "EDS_URL": "http://new.example", "EDS_PERMISSIONS": `{"read":["a"],"write":[]}`,
 	}
-	flags := newCommand("serve", "", "").flags
-	s.flags(flags)
+	s.flags(command.New("serve", "", "").Flags)
 	s.config, s.state = file, t.TempDir()
-	if err := s.load(flags, func(name string) string { return env[name] }, false); err != nil {
+	if err := s.load(func(name string) string { return env[name] }, false); err != nil {
 		t.Fatal(err)
 	}
 	if e := s.mws.eds; s.mws.access != "eds" || e.URL != "http://new.example" || e.Backend != "b1" || fmt.Sprint(e.Read, e.Write) != "[a] []" {
@@ -216,11 +217,11 @@ func TestManagedSettings(t *testing.T) {
 			env[c.name] = c.value
 		}
 		var errs bytes.Buffer
-		a := &app{in: strings.NewReader(""), out: &bytes.Buffer{}, err: &errs, getenv: func(name string) string { return env[name] }}
+		a := &app{Env: command.Env{In: strings.NewReader(""), Out: &bytes.Buffer{}, Err: &errs, Getenv: func(name string) string { return env[name] }}}
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 		code := a.run(ctx, args)
 		cancel()
-		if code != exitUsage || !strings.Contains(errs.String(), c.want) {
+		if code != command.Usage || !strings.Contains(errs.String(), c.want) {
 			t.Errorf("%s %s: exit code %d, %s", c.name, c.value, code, errs.String())
 		}
 	}

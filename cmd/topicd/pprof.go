@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"topicd/cmd/internal/command"
 	"topicd/node/web"
 )
 
@@ -34,7 +35,7 @@ func (s *server) startPprof() error {
 	}
 	l, err := net.Listen("tcp", net.JoinHostPort(host, port))
 	if err != nil {
-		return fail(exitUsage, "--pprof wants a port, or an address such as 127.0.0.1:6060", "pprof: %w", err)
+		return command.Fail(command.Usage, "--pprof wants a port, or an address such as 127.0.0.1:6060", "pprof: %w", err)
 	}
 	s.profiles = &http.Server{Handler: web.Profiles(s.front.Host), ReadHeaderTimeout: 10 * time.Second}
 	s.log.Info("profiles", "url", "http://"+l.Addr().String()+"/debug/pprof/")

@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"topicd/cmd/internal/command"
+
 	"github.com/gorilla/websocket"
 )
 
@@ -158,9 +160,9 @@ func TestProxyWithoutUpgrade(t *testing.T) {
 		hub, want string
 		exit      int
 	}{
-		{at + "/hub", "a proxy in between has to pass on Upgrade", exitUnreachable},
-		{"http://" + at + "/hub/", "a proxy in between has to pass on Upgrade", exitUnreachable},
-		{"http://" + at, "answers 404 Not Found: no WebSocket of a hub\nhint: is that a topicd? Behind a proxy name it", exitUnreachable},
+		{at + "/hub", "a proxy in between has to pass on Upgrade", command.Unreachable},
+		{"http://" + at + "/hub/", "a proxy in between has to pass on Upgrade", command.Unreachable},
+		{"http://" + at, "answers 404 Not Found: no WebSocket of a hub\nhint: is that a topicd? Behind a proxy name it", command.Unreachable},
 		{g.http + "/#topics?plot=a", "", 0},
 	} {
 		exit, out, errs := runCommand(t, nil, "get", "a", "--raw", "--hub", c.hub)

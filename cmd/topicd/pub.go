@@ -6,38 +6,41 @@ import (
 	"os"
 	"time"
 
+	"topicd/cmd/internal/command"
+	"topicd/cmd/internal/flags"
+	"topicd/cmd/internal/reach"
 	"topicd/codec"
 	"topicd/node/client"
 	"topicd/node/client/show"
 )
 
-func (a *app) pub() *command {
-	var r remote
+func (a *app) pub() *command.Command {
+	var r reach.Remote
 	var files []string
 	var ack, noAck bool
 	repeat := 1
 	var every time.Duration
-	c := newCommand("pub", "TOPIC [DATA...]", "Publish readings")
-	c.long = `Publish readings to a topic: each argument, each line of --file, or each line of
+	c := command.New("pub", "TOPIC [DATA...]", "Publish readings")
+	c.Long = `Publish readings to a topic: each argument, each line of --file, or each line of
 standard input when there is neither, or for an argument "-". What is valid JSON
 is sent as that value, anything else as a string; an argument that begins as JSON
 does and is none is refused. It ends when the hub has all of
 them; with --no-ack it does not wait for each answer and may lose some when the
 connection goes, and says so.`
-	c.example = "  topicd pub greenhouse/1/temp 21.5\n  topicd pub greenhouse/1/temp '{\"u\":\"Cel\",\"v\":21.5}'\n  sensor | topicd pub greenhouse/1/temp"
-	c.min, c.max, c.negative = 1, -1, true
-	r.addFlags(c.flags)
-	c.flags.StringVar(&r.dev, "dev", "", "device `ID` that the readings carry; with it they survive a lost connection")
-	c.flags.StringArrayVar(&files, "file", nil, "`FILE` whose lines are readings, repeatable")
-	c.flags.BoolVar(&ack, "ack", true, "wait until the hub has each reading")
-	c.flags.BoolVar(&noAck, "no-ack", false, "do not")
-	c.flags.IntVar(&repeat, "repeat", 1, "publish the arguments `N` times; 0 = until interrupted")
-	c.flags.Var(span{&every}, "every", "time between two readings")
-	c.run = func(ctx context.Context, args []string) error {
+	c.Example = "  topicd pub greenhouse/1/temp 21.5\n  topicd pub greenhouse/1/temp '{\"u\":\"Cel\",\"v\":21.5}'\n  sensor | topicd pub greenhouse/1/temp"
+	c.Min, c.Max, c.Negative = 1, -1, true
+	r.AddFlags(&a.Env, c.Flags)
+	c.Flags.StringVar(&r.Dev, "dev", "", "device `ID` that the readings carry; with it they survive a lost connection")
+	c.Flags.StringArrayVar(&files, "file", nil, "`FILE` whose lines are readings, repeatable")
+	c.Flags.BoolVar(&ack, "ack", true, "wait until the hub has each reading")
+	c.Flags.BoolVar(&noAck, "no-ack", false, "do not")
+	c.Flags.IntVar(&repeat, "repeat", 1, "publish the arguments `N` times; 0 = until interrupted")
+	c.Flags.Var(flags.Span(&every), "every", "time between two readings")
+	c.Run = func(ctx context.Context, args []string) error {
 		j := &pubJob{app: a, feed: client.Feed{Topic: args[0], Ack: ack && !noAck, Every: every}}
 		if len(args) == 1 && len(files) == 0 {
-			if show.IsTerminal(a.in) {
-				return fail(exitUsage, "topicd pub "+args[0]+" 21.5, or pipe lines into it", "no data to publish")
+			if show.IsTerminal(a.In) {
+				return command.Fail(command.Usage, "topicd pub "+args[0]+" 21.5, or pipe lines into it", "no data to publish")
 			}
 			args = append(args, "-")
 		}
@@ -55,8 +58,8 @@ type pubJob struct {
 	shown bool
 }
 
-func (a *app) publish(ctx context.Context, r *remote, j *pubJob, args, files []string, repeat int) error {
-	conn, err := a.dial(ctx, r)
+func (a *app) publish(ctx context.Context, r *reach.Remote, j *pubJob, args, files []string, repeat int) error {
+	conn, err := r.Dial(ctx)
 	if err != nil {
 		return err
 	}
@@ -65,7 +68,7 @@ func (a *app) publish(ctx context.Context, r *remote, j *pubJob, args, files []s
 	for i := 0; (i < repeat || repeat == 0) && err == nil; i++ {
 		for _, arg := range args {
 			if arg == "-" {
-				err = j.feed.Lines(ctx, "standard input", a.in)
+				err = j.feed.Lines(ctx, "standard input", a.In)
 			} else if err = typed(arg); err == nil {
 				err = j.feed.One(ctx, []byte(arg))
 			}
@@ -97,7 +100,7 @@ func typed(arg string) error {
 	if bad == nil || !codec.MeantJSON(data) {
 		return nil
 	}
-	return fail(exitUsage, `JSON has double quotes, and a shell wants single ones around it: '{"u":"Cel","v":21.5}'`, "%s is not JSON: %s", arg, codec.AsError(bad).Msg)
+	return command.Fail(command.Usage, `JSON has double quotes, and a shell wants single ones around it: '{"u":"Cel","v":21.5}'`, "%s is not JSON: %s", arg, codec.AsError(bad).Msg)
 }
 
 func (j *pubJob) file(ctx context.Context, name string) error {
@@ -112,12 +115,12 @@ func (j *pubJob) file(ctx context.Context, name string) error {
 // progress shows people on a terminal how far a long input is.
 func (j *pubJob) progress(last bool) {
 	now := time.Now()
-	if !show.IsTerminal(j.app.err) || last && !j.shown || !last && (now.Sub(j.began) < time.Second || now.Sub(j.told) < 500*time.Millisecond) {
+	if !show.IsTerminal(j.app.Err) || last && !j.shown || !last && (now.Sub(j.began) < time.Second || now.Sub(j.told) < 500*time.Millisecond) {
 		return
 	}
 	j.told, j.shown = now, true
-	fmt.Fprintf(j.app.err, "\r%d readings, %.0f/s ", j.feed.Done(), float64(j.feed.Done())/now.Sub(j.began).Seconds())
+	fmt.Fprintf(j.app.Err, "\r%d readings, %.0f/s ", j.feed.Done(), float64(j.feed.Done())/now.Sub(j.began).Seconds())
 	if last {
-		fmt.Fprintln(j.app.err)
+		fmt.Fprintln(j.app.Err)
 	}
 }

@@ -11,36 +11,39 @@ import (
 	"strings"
 	"time"
 
+	"topicd/cmd/internal/command"
+	"topicd/cmd/internal/flags"
+	"topicd/cmd/internal/reach"
 	"topicd/node/client"
 	"topicd/node/client/replay"
 	"topicd/node/client/show"
 )
 
-func (a *app) record() *command {
-	var r remote
+func (a *app) record() *command.Command {
+	var r reach.Remote
 	var s stored
 	var out, format string
 	var count int
 	var length time.Duration
-	c := newCommand("record", "PATTERN...", "Write readings to a file as they come, for replay and for spreadsheets")
-	c.long = `Write readings to a file as they come: NDJSON, or CSV as the hub's own export has
+	c := command.New("record", "PATTERN...", "Write readings to a file as they come, for replay and for spreadsheets")
+	c.Long = `Write readings to a file as they come: NDJSON, or CSV as the hub's own export has
 it where the file is called .csv. It ends after --for or --count, or with Ctrl-C;
 what is written then is complete. topicd replay publishes it again.`
-	c.example = "  topicd record 'greenhouse/#' --out day.csv --for 24h\n  topicd record '#' --since 1h --count 1000 > readings.ndjson"
-	c.min, c.max = 1, -1
-	r.addFlags(c.flags)
-	s.addFlags(c.flags)
-	c.flags.StringVar(&out, "out", "-", "`FILE` to write, - is standard output; one that is there is not written over")
-	c.flags.Var(choice{&format, "|ndjson|csv"}, "format", "ndjson or csv (default what the file's name says)")
-	c.flags.IntVar(&count, "count", 0, "end after `N` readings")
-	c.flags.Var(span{&length}, "for", "end after so long")
-	c.run = func(ctx context.Context, patterns []string) error {
+	c.Example = "  topicd record 'greenhouse/#' --out day.csv --for 24h\n  topicd record '#' --since 1h --count 1000 > readings.ndjson"
+	c.Min, c.Max = 1, -1
+	r.AddFlags(&a.Env, c.Flags)
+	s.addFlags(c.Flags)
+	c.Flags.StringVar(&out, "out", "-", "`FILE` to write, - is standard output; one that is there is not written over")
+	c.Flags.Var(flags.Choice(&format, "|ndjson|csv"), "format", "ndjson or csv (default what the file's name says)")
+	c.Flags.IntVar(&count, "count", 0, "end after `N` readings")
+	c.Flags.Var(flags.Span(&length), "for", "end after so long")
+	c.Run = func(ctx context.Context, patterns []string) error {
 		o := client.SubOptions{Last: s.last}
 		var err error
 		if o.Since, err = s.parse(); err != nil {
 			return err
 		}
-		if s.last == 0 || !c.flags.Changed("last") && s.since == "" {
+		if s.last == 0 || !c.Flags.Changed("last") && s.since == "" {
 			o.Last = -1 // what comes, unless stored readings are asked for
 		}
 		if length > 0 {
@@ -48,7 +51,7 @@ what is written then is complete. topicd replay publishes it again.`
 			ctx, cancel = context.WithTimeout(ctx, length)
 			defer cancel()
 		}
-		w := a.out
+		w := a.Out
 		if out != "-" {
 			f, err := os.OpenFile(out, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 			if err != nil {
@@ -66,7 +69,7 @@ what is written then is complete. topicd replay publishes it again.`
 		if err = errors.Join(err, flush()); err != nil {
 			return err
 		}
-		a.note("%d readings", n)
+		a.Note("%d readings", n)
 		if length > 0 || n == count && count > 0 {
 			return nil
 		}
@@ -81,52 +84,52 @@ func (a *app) recorder(w io.Writer, csv bool) (write func(client.Message) error,
 		s := replay.NewSheet(w)
 		return s.Write, s.Flush
 	}
-	p := show.NewPrinter(w, false, true, a.getenv)
+	p := show.NewPrinter(w, false, true, a.Getenv)
 	return func(m client.Message) error { p.Print(m); return nil }, p.Close
 }
 
-func (a *app) replay() *command {
-	var r remote
+func (a *app) replay() *command.Command {
+	var r reach.Remote
 	var m replay.Mapping
 	speed := "1"
 	loop := 1
-	c := newCommand("replay", "FILE...", "Publish the readings of a file again, or a table's")
-	c.long = `Publish the readings of a file in the order and with the gaps in which they came:
+	c := command.New("replay", "FILE...", "Publish the readings of a file again, or a table's")
+	c.Long = `Publish the readings of a file in the order and with the gaps in which they came:
 what topicd record and topicd sub wrote, or the dashboard exported. Of any other
 CSV or JSON table each column of numbers is a topic; --map names columns and topics
 instead, in which {COLUMN} is what the row has there. - is standard input.
 
 --speed 60 makes a second of a minute; --speed max waits for nothing. The hub gives
 each reading the time at which it comes.`
-	c.example = "  topicd replay day.csv --speed 60\n  topicd replay seattle-weather.csv --prefix seattle/ --speed 86400\n  topicd replay stocks.csv --map 'price=stock/{symbol}' --speed max"
-	c.min, c.max = 1, -1
-	r.addFlags(c.flags)
-	c.flags.StringVar(&r.dev, "dev", "", "device `ID` that the readings carry; with it they survive a lost connection")
-	c.flags.StringVar(&speed, "speed", speed, "how many times as fast as they came, or max")
-	c.flags.StringArrayVar(&m.Topics, "map", nil, "`COLUMN=TOPIC`, repeatable")
-	c.flags.StringVar(&m.Prefix, "prefix", "", "before the names of columns that become topics: weather/")
-	c.flags.StringVar(&m.Time, "time", "", "`COLUMN` of times (default one called time, ts, date, …)")
-	c.flags.IntVar(&loop, "loop", loop, "publish all of it `N` times; 0 = until interrupted")
-	c.run = func(ctx context.Context, files []string) error {
+	c.Example = "  topicd replay day.csv --speed 60\n  topicd replay seattle-weather.csv --prefix seattle/ --speed 86400\n  topicd replay stocks.csv --map 'price=stock/{symbol}' --speed max"
+	c.Min, c.Max = 1, -1
+	r.AddFlags(&a.Env, c.Flags)
+	c.Flags.StringVar(&r.Dev, "dev", "", "device `ID` that the readings carry; with it they survive a lost connection")
+	c.Flags.StringVar(&speed, "speed", speed, "how many times as fast as they came, or max")
+	c.Flags.StringArrayVar(&m.Topics, "map", nil, "`COLUMN=TOPIC`, repeatable")
+	c.Flags.StringVar(&m.Prefix, "prefix", "", "before the names of columns that become topics: weather/")
+	c.Flags.StringVar(&m.Time, "time", "", "`COLUMN` of times (default one called time, ts, date, …)")
+	c.Flags.IntVar(&loop, "loop", loop, "publish all of it `N` times; 0 = until interrupted")
+	c.Run = func(ctx context.Context, files []string) error {
 		factor, err := strconv.ParseFloat(speed, 64)
 		switch {
 		case speed == "max":
 			factor = 0
 		case err != nil || factor <= 0:
-			return usage("--speed %q is neither a number above 0 nor max", speed)
+			return command.Wrong("--speed %q is neither a number above 0 nor max", speed)
 		}
 		var rows []replay.Row
 		for _, name := range files {
 			more, err := a.rowsOf(name, m)
 			if err != nil {
-				return fail(exitFailed, "topicd help replay has examples", "%s: %w", name, err)
+				return command.Fail(command.Failed, "topicd help replay has examples", "%s: %w", name, err)
 			}
 			rows = append(rows, more...)
 		}
 		if len(files) > 1 {
 			replay.InOrder(rows)
 		}
-		conn, err := a.dial(ctx, &r)
+		conn, err := r.Dial(ctx)
 		if err != nil {
 			return err
 		}
@@ -143,17 +146,17 @@ func (a *app) play(ctx context.Context, p *replay.Player, loop int) (err error) 
 	for i := 0; (i < loop || loop == 0) && err == nil; i++ {
 		began := time.Now()
 		err = p.Once(ctx)
-		if show.IsTerminal(a.err) {
-			fmt.Fprintln(a.err)
+		if show.IsTerminal(a.Err) {
+			fmt.Fprintln(a.Err)
 		} else if err == nil {
-			a.note("%d readings in %s", len(p.Rows), time.Since(began).Round(time.Millisecond))
+			a.Note("%d readings in %s", len(p.Rows), time.Since(began).Round(time.Millisecond))
 		}
 	}
 	return err
 }
 
 func (a *app) rowsOf(name string, m replay.Mapping) ([]replay.Row, error) {
-	in := a.in
+	in := a.In
 	if name != "-" {
 		f, err := os.Open(name)
 		if err != nil {
@@ -167,7 +170,7 @@ func (a *app) rowsOf(name string, m replay.Mapping) ([]replay.Row, error) {
 
 // replayed draws a bar for people.
 func (a *app) replayed(n, of int, at time.Time) {
-	if !show.IsTerminal(a.err) {
+	if !show.IsTerminal(a.Err) {
 		return
 	}
 	const width = 30
@@ -176,5 +179,5 @@ func (a *app) replayed(n, of int, at time.Time) {
 	if !at.IsZero() {
 		when = at.Format("2006-01-02 15:04")
 	}
-	io.WriteString(a.err, fmt.Sprintf("\r%s%s %3d %%  %d of %d  %s", strings.Repeat("█", full), strings.Repeat("░", width-full), n*100/of, n, of, when))
+	io.WriteString(a.Err, fmt.Sprintf("\r%s%s %3d %%  %d of %d  %s", strings.Repeat("█", full), strings.Repeat("░", width-full), n*100/of, n, of, when))
 }

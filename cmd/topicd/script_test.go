@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"topicd/cmd/internal/command"
 	"topicd/node"
 )
 
@@ -121,9 +122,9 @@ func (s step) run(t *testing.T, hub, topics string) {
 // try runs the command once and tells what is not as it should be.
 func (s step) try(ctx context.Context, hub string) (wrong []string) {
 	var out, errs bytes.Buffer
-	a := &app{in: strings.NewReader(s.in), out: &out, err: &errs, getenv: func(k string) string {
+	a := &app{Env: command.Env{In: strings.NewReader(s.in), Out: &out, Err: &errs, Getenv: func(k string) string {
 		return map[string]string{"TOPICD_HUB": hub, "HOME": "/nowhere"}[k]
-	}}
+	}}}
 	code := a.run(ctx, s.args)
 	if code != s.code {
 		wrong = append(wrong, fmt.Sprintf("ended with %d, not %d: %s", code, s.code, errs.String()))
@@ -175,7 +176,7 @@ func serveClocked(t *testing.T, clock node.Clock, flags ...string) (url string, 
 	t.Helper()
 	r, w := io.Pipe()
 	ctx, cancel := context.WithCancel(context.Background())
-	a := &app{in: strings.NewReader(""), out: w, err: io.Discard, getenv: func(string) string { return "" }, clock: clock}
+	a := &app{Env: command.Env{In: strings.NewReader(""), Out: w, Err: io.Discard, Getenv: func(string) string { return "" }}, clock: clock}
 	done := make(chan int, 1)
 	args := append([]string{"serve", "--listen", "127.0.0.1:0", "--mdns=off", "--sense=off", "--state", t.TempDir()}, flags...)
 	go func() { done <- a.run(ctx, args) }()

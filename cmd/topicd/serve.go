@@ -15,6 +15,7 @@ import (
 	"syscall"
 	"time"
 
+	"topicd/cmd/internal/command"
 	"topicd/discovery"
 	"topicd/node"
 	"topicd/node/access"
@@ -32,10 +33,10 @@ import (
 	"topicd/node/web"
 )
 
-func (a *app) serve() *command {
+func (a *app) serve() *command.Command {
 	s := newSettings()
-	c := newCommand("serve", "", "Run the hub")
-	c.long = `Run the hub. It needs no argument: it serves on port 22345, publishes this
+	c := command.New("serve", "", "Run the hub")
+	c.Long = `Run the hub. It needs no argument: it serves on port 22345, publishes this
 board's own sensors under gateway/<hostname>/, tells the local network where it
 is, and keeps what must outlive a restart in its state directory.
 
@@ -44,12 +45,12 @@ are separated by white space) and a key of the configuration file; a flag comes
 before the environment, that before the file. SIGTERM and Ctrl-C say goodbye to
 every client and exit 0 within 2 s; a second one exits at once. SIGHUP has a
 service read its tokens and its TLS files again.`
-	s.flags(c.flags)
-	c.run = func(ctx context.Context, _ []string) error {
-		if err := s.load(c.flags, a.getenv, os.Geteuid() == 0); err != nil {
+	s.flags(c.Flags)
+	c.Run = func(ctx context.Context, _ []string) error {
+		if err := s.load(a.Getenv, os.Geteuid() == 0); err != nil {
 			return err
 		}
-		s.unknown, s.near = strangers(c.flags, a.environ)
+		s.unknown, s.near = s.strangers(a.Environ)
 		return a.runHub(ctx, s)
 	}
 	return c
@@ -86,9 +87,9 @@ type server struct {
 }
 
 func (a *app) runHub(ctx context.Context, set *settings) error {
-	s := &server{set: set, log: newLog(a.err, set), clock: a.clock, dead: a.dead, manager: supervisor.New(a.getenv)}
+	s := &server{set: set, log: newLog(a.Err, set), clock: a.clock, dead: a.dead, manager: supervisor.New(a.Getenv)}
 	var err error
-	if s.given, err = supervisor.Listeners(a.getenv); err != nil {
+	if s.given, err = supervisor.Listeners(a.Getenv); err != nil {
 		return err
 	}
 	for i, name := range set.unknown {
@@ -100,9 +101,9 @@ func (a *app) runHub(ctx context.Context, set *settings) error {
 	hangup := make(chan os.Signal, 1)
 	signal.Notify(hangup, syscall.SIGHUP)
 	defer signal.Stop(hangup)
-	s.announce(a.out)
+	s.announce(a.Out)
 	dropPages()
-	err = s.wait(ctx, hangup, show.IsTerminal(a.err))
+	err = s.wait(ctx, hangup, show.IsTerminal(a.Err))
 	s.shutdown()
 	return err
 }
@@ -203,7 +204,7 @@ func (s *server) start() (err error) {
 func (s *server) openState() (err error) {
 	s.state, err = state.Open(s.set.state)
 	if err != nil {
-		return fail(exitUsage, "stop that one, or give this one a directory of its own with --state DIR", "%w keeps its state in %s", err, s.set.state)
+		return command.Fail(command.Usage, "stop that one, or give this one a directory of its own with --state DIR", "%w keeps its state in %s", err, s.set.state)
 	}
 	return nil
 }
@@ -243,19 +244,19 @@ func (s *server) openFront() error {
 	case errors.Is(err, syscall.EACCES):
 		hint = "ports below 1024 need root or CAP_NET_BIND_SERVICE; choose another with --listen :PORT"
 	}
-	return fail(exitFailed, hint, "%w", err)
+	return command.Fail(command.Failed, hint, "%w", err)
 }
 
 // openTopics makes the static topics: of the state, and of the configuration.
 func (s *server) openTopics() error {
 	s.topics = &state.Topics{Hub: s.hub, File: s.state.File("topics.json"), Log: s.log, Skip: func(topic string) bool { return s.set.static[topic] != nil }}
 	if err := s.topics.Load(); err != nil {
-		return fail(exitFailed, "the hub's user must be able to read it", "the static topics cannot be read: %w", err)
+		return command.Fail(command.Failed, "the hub's user must be able to read it", "the static topics cannot be read: %w", err)
 	}
 	for name, t := range s.set.static {
 		o := node.MakeOptions{Static: true, Cap: int64(t.cap), Stale: int64(t.stale / time.Second), Durable: bool(t.durable), Writable: bool(t.writable), Min: t.min, Max: t.max}
 		if _, err := s.hub.Make([]byte(name), o); err != nil {
-			return fail(exitUsage, "", "%s: topic %q: %w", s.set.config, name, err)
+			return command.Fail(command.Usage, "", "%s: topic %q: %w", s.set.config, name, err)
 		}
 	}
 	return nil
@@ -319,10 +320,10 @@ func (s *server) shutdown() {
 // ensureState makes the state directory, for its owner only.
 func ensureState(dir string) error {
 	if dir == "" {
-		return fail(exitFailed, "name a directory with --state DIR", "no place to keep state: neither HOME nor XDG_STATE_HOME is set")
+		return command.Fail(command.Failed, "name a directory with --state DIR", "no place to keep state: neither HOME nor XDG_STATE_HOME is set")
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return fail(exitFailed, "choose another directory with --state DIR", "cannot keep state in %s: %w", filepath.Clean(dir), err)
+		return command.Fail(command.Failed, "choose another directory with --state DIR", "cannot keep state in %s: %w", filepath.Clean(dir), err)
 	}
 	return nil
 }

@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 
+	"topicd/cmd/internal/command"
+	"topicd/cmd/internal/flags"
 	"topicd/node/supervisor"
 )
 
@@ -37,24 +39,24 @@ func services() []supervisor.Service {
 	}
 }
 
-func (a *app) service() *command {
+func (a *app) service() *command.Command {
 	var board supervisor.Board
 	var manager string
-	c := newCommand("service", "install|show", "Have the hub started at boot on a board without packages, or show what that writes")
-	c.long = `install writes what the board's service manager needs to run the hub, copies this
+	c := command.New("service", "install|show", "Have the hub started at boot on a board without packages, or show what that writes")
+	c.Long = `install writes what the board's service manager needs to run the hub, copies this
 program to /usr/local/bin and says which line makes the user topicd and starts it;
 show prints the files. The memory that the service may take is the worst case of the settings in
 the environment and in --config.`
-	c.example = "  sudo topicd service install\n  topicd service show --manager openrc"
-	c.min, c.max, c.words = 1, 1, []string{"install", "show"}
-	c.flags.Var(choice{&manager, "|systemd|openrc|procd"}, "manager", "systemd, openrc or procd (default what the board has)")
-	c.flags.StringVar(&board.Root, "root", "/", "`DIR` of the board's file system, of an image say; nothing is copied or made but the files")
-	c.flags.StringVar(&board.Binary, "binary", "/usr/local/bin/topicd", "`FILE` where the program is to be")
-	c.flags.StringVar(&board.Config, "config", "", "configuration `FILE` of the hub (default topicd.toml in its state directory)")
-	c.run = func(_ context.Context, args []string) error {
+	c.Example = "  sudo topicd service install\n  topicd service show --manager openrc"
+	c.Min, c.Max, c.Words = 1, 1, []string{"install", "show"}
+	c.Flags.Var(flags.Choice(&manager, "|systemd|openrc|procd"), "manager", "systemd, openrc or procd (default what the board has)")
+	c.Flags.StringVar(&board.Root, "root", "/", "`DIR` of the board's file system, of an image say; nothing is copied or made but the files")
+	c.Flags.StringVar(&board.Binary, "binary", "/usr/local/bin/topicd", "`FILE` where the program is to be")
+	c.Flags.StringVar(&board.Config, "config", "", "configuration `FILE` of the hub (default topicd.toml in its state directory)")
+	c.Run = func(_ context.Context, args []string) error {
 		s, ok := board.Choose(services(), manager)
 		if !ok {
-			return fail(exitFailed, "--manager systemd, openrc or procd chooses one", "this board shows no service manager that is known")
+			return command.Fail(command.Failed, "--manager systemd, openrc or procd chooses one", "this board shows no service manager that is known")
 		}
 		at := ""
 		if board.Config != "" {
@@ -80,7 +82,7 @@ func (a *app) showService(b *supervisor.Board, s supervisor.Service) error {
 			text = between + "# " + path + "\n" + text
 		}
 		between = "\n"
-		_, err := io.WriteString(a.out, text)
+		_, err := io.WriteString(a.Out, text)
 		return err
 	})
 }
@@ -89,25 +91,25 @@ func (a *app) installService(b *supervisor.Board, s supervisor.Service) error {
 	here := filepath.Clean(b.Root) == "/"
 	if here {
 		if os.Geteuid() != 0 {
-			return fail(exitForbidden, "sudo topicd service install", "only root can install a service")
+			return command.Fail(command.Forbidden, "sudo topicd service install", "only root can install a service")
 		}
 		self, err := b.CopySelf()
 		if err != nil {
 			return err
 		}
 		if self != "" {
-			fmt.Fprintln(a.out, "copied", self, "to", b.Binary)
+			fmt.Fprintln(a.Out, "copied", self, "to", b.Binary)
 		}
 	}
 	err := b.Each(s, func(path, text string) error {
 		if err := b.Write(path, text); err != nil {
 			return err
 		}
-		fmt.Fprintln(a.out, "wrote", path)
+		fmt.Fprintln(a.Out, "wrote", path)
 		return nil
 	})
 	if err == nil && here {
-		fmt.Fprintln(a.out, "start it with:", s.Start)
+		fmt.Fprintln(a.Out, "start it with:", s.Start)
 	}
 	return err
 }

@@ -8,6 +8,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"topicd/cmd/internal/command"
+	"topicd/cmd/internal/flags"
 )
 
 // What service managers are told has this board's names in it, and nothing is left
@@ -24,7 +27,7 @@ func TestServiceFiles(t *testing.T) {
 			t.Fatal(err)
 		}
 		var out, errs bytes.Buffer
-		a := &app{out: &out, err: &errs, getenv: func(string) string { return "" }}
+		a := &app{Env: command.Env{Out: &out, Err: &errs, Getenv: func(string) string { return "" }}}
 		if code := a.run(t.Context(), []string{"service", "install", "--manager", manager, "--root", root, "--binary", "/opt/topicd", "--config", "/etc/t.toml"}); code != 0 {
 			t.Fatal(errs.String())
 		}
@@ -79,11 +82,11 @@ func TestConfigTellsWhoSaidIt(t *testing.T) {
 	}
 	var out, errs bytes.Buffer
 	vars := map[string]string{"TOPICD_STATE": dir, "TOPICD_MEMORY": "8MiB"}
-	a := &app{out: &out, err: &errs, getenv: func(k string) string { return vars[k] }, environ: []string{"TOPICD_MEMROY=8"}}
+	a := &app{Env: command.Env{Out: &out, Err: &errs, Getenv: func(k string) string { return vars[k] }, Environ: []string{"TOPICD_MEMROY=8"}}}
 	if code := a.run(t.Context(), []string{"config", "show", "--json"}); code != 0 {
 		t.Fatal(errs.String())
 	}
-	var got struct{ Settings []setting }
+	var got struct{ Settings []flags.Setting }
 	if err := json.Unmarshal(out.Bytes(), &got); err != nil {
 		t.Fatal(err)
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/gorilla/websocket"
 
+	"topicd/cmd/internal/command"
 	"topicd/node/client"
 )
 
@@ -108,9 +109,9 @@ func TestPortTaken(t *testing.T) {
 	}
 	defer l.Close()
 	var errs strings.Builder
-	a := &app{in: strings.NewReader(""), out: &errs, err: &errs, getenv: func(string) string { return "" }}
+	a := &app{Env: command.Env{In: strings.NewReader(""), Out: &errs, Err: &errs, Getenv: func(string) string { return "" }}}
 	code := a.run(t.Context(), []string{"serve", "--listen", l.Addr().String(), "--mdns=off", "--state", t.TempDir()})
-	if code != exitFailed || !strings.Contains(errs.String(), "cannot serve on "+l.Addr().String()) || !strings.Contains(errs.String(), "hint: another topicd may be running") {
+	if code != command.Failed || !strings.Contains(errs.String(), "cannot serve on "+l.Addr().String()) || !strings.Contains(errs.String(), "hint: another topicd may be running") {
 		t.Errorf("%d: %s", code, errs.String())
 	}
 }
@@ -118,11 +119,11 @@ func TestPortTaken(t *testing.T) {
 // Ctrl-C is how sub ends, and what interrupts the rest.
 func TestInterrupted(t *testing.T) {
 	hub := serveInside(t)
-	for cmd, want := range map[string]int{"sub #": exitOK, "pub a -": exitInterrupted, "sub # --count 9": exitInterrupted} {
+	for cmd, want := range map[string]int{"sub #": command.OK, "pub a -": command.Interrupted, "sub # --count 9": command.Interrupted} {
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 		var out, errs strings.Builder
 		in, _ := net.Pipe() // never says anything
-		a := &app{in: in, out: &out, err: &errs, getenv: func(k string) string { return map[string]string{"TOPICD_HUB": hub}[k] }}
+		a := &app{Env: command.Env{In: in, Out: &out, Err: &errs, Getenv: func(k string) string { return map[string]string{"TOPICD_HUB": hub}[k] }}}
 		time.AfterFunc(100*time.Millisecond, cancel)
 		if code := a.run(ctx, strings.Fields(cmd)); code != want || errs.Len() > 0 {
 			t.Errorf("%s ended with %d: %s", cmd, code, errs.String())

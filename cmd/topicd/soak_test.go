@@ -21,6 +21,7 @@ import (
 	"testing"
 	"time"
 
+	"topicd/cmd/internal/command"
 	"topicd/node/client"
 	"topicd/node/doctor"
 	"topicd/node/link"
@@ -53,7 +54,7 @@ func soakHub(dir string) int {
 		}
 	}()
 	// Pings come by the machine's clock, and the pongs with them.
-	a := &app{dead: time.Duration(factor) * link.DefaultDead, in: strings.NewReader(""), out: os.Stdout, err: os.Stderr, getenv: soakEnv, clock: func() (wall, mono int64) {
+	a := &app{Env: command.Env{In: strings.NewReader(""), Out: os.Stdout, Err: os.Stderr, Getenv: soakEnv}, dead: time.Duration(factor) * link.DefaultDead, clock: func() (wall, mono int64) {
 		mono = time.Since(start).Milliseconds()*factor + 1
 		return start.UnixMilli() + mono + skew.Load(), mono
 	}}

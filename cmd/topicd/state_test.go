@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"topicd/cmd/internal/command"
 	"topicd/node/front"
 	"topicd/node/state"
 )
@@ -55,9 +56,9 @@ func TestDamagedState(t *testing.T) {
 				if code, _, errs := runCommand(t, env, "token", "list"); code != 0 {
 					t.Errorf("the admin: %s", errs)
 				}
-				want := exitOK
+				want := command.OK
 				if name == "tokens.json" {
-					want = exitForbidden
+					want = command.Forbidden
 				}
 				if code, _, errs := runCommand(t, env, "pub", "a", "1", "--token", strings.TrimSpace(token)); code != want {
 					t.Errorf("who had a token: %d %s", code, errs)
@@ -81,7 +82,7 @@ func TestSecondHubOfAState(t *testing.T) {
 	dir := t.TempDir()
 	serveInside(t, "--state", dir)
 	code, _, errs := runCommand(t, nil, "serve", "--listen", "127.0.0.1:0", "--mdns=off", "--sense=off", "--state", dir)
-	if want := fmt.Sprintf("another topicd (pid %d) keeps its state in %s", os.Getpid(), dir); code != exitUsage || !strings.Contains(errs, want) || !strings.Contains(errs, "--state DIR") {
+	if want := fmt.Sprintf("another topicd (pid %d) keeps its state in %s", os.Getpid(), dir); code != command.Usage || !strings.Contains(errs, want) || !strings.Contains(errs, "--state DIR") {
 		t.Errorf("%d %s", code, errs)
 	}
 }

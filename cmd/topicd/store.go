@@ -3,6 +3,7 @@ package main
 import (
 	"slices"
 
+	"topicd/cmd/internal/command"
 	"topicd/node"
 	"topicd/node/durable"
 	"topicd/node/store"
@@ -20,7 +21,7 @@ func (s *server) openDisk(o *node.Options) (err error) {
 		o.Disk, o.Epoch = s.disk, s.disk.Store.Epoch()
 		return nil
 	case s.set.wantsDurable():
-		return fail(exitFailed, "choose a directory that takes files with --state DIR, or leave --durable out", "durable topics cannot be kept in %s: %w", so.Dir, err)
+		return command.Fail(command.Failed, "choose a directory that takes files with --state DIR, or leave --durable out", "durable topics cannot be kept in %s: %w", so.Dir, err)
 	}
 	s.log.Warn("no topic can be durable: the state directory takes no files", "err", err)
 	return nil

@@ -10,6 +10,10 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"topicd/cmd/internal/command"
+	"topicd/cmd/internal/flags"
+	"topicd/cmd/internal/reach"
+	"topicd/codec"
 	"topicd/node/client"
 	"topicd/node/client/show"
 )
@@ -28,7 +32,7 @@ func (s *stored) addFlags(fs *pflag.FlagSet) {
 // parse returns --since in the protocol's form: a seq, or negative seconds.
 func (s *stored) parse() (since int64, err error) {
 	if s.last < 0 {
-		return 0, usage("--last is a number of readings, 0 or more")
+		return 0, command.Wrong("--last is a number of readings, 0 or more")
 	}
 	if s.since == "" {
 		return 0, nil
@@ -36,15 +40,15 @@ func (s *stored) parse() (since int64, err error) {
 	if n, err := strconv.ParseInt(s.since, 10, 64); err == nil && n >= 0 {
 		return n, nil
 	}
-	d, err := time.ParseDuration(s.since)
+	d, err := codec.Span(s.since, 0)
 	if err != nil || d <= 0 {
-		return 0, usage("--since %q is neither a time such as 10m nor a number", s.since)
+		return 0, command.Wrong("--since %q is neither a time such as 10m nor a number", s.since)
 	}
 	return -int64((d + time.Second - 1) / time.Second), nil
 }
 
-func (a *app) sub() *command {
-	var r remote
+func (a *app) sub() *command.Command {
+	var r reach.Remote
 	var s stored
 	var raw, asJSON, latest bool
 	var count int
@@ -52,33 +56,33 @@ func (a *app) sub() *command {
 	var timeout time.Duration
 	var name string
 	var forget bool
-	c := newCommand("sub", "PATTERN...", "Print readings as they come")
-	c.long = `Print readings as they come: one JSON object a line, or columns on a terminal.
+	c := command.New("sub", "PATTERN...", "Print readings as they come")
+	c.Long = `Print readings as they come: one JSON object a line, or columns on a terminal.
 A + in a pattern is one level of a topic, a # at its end all that follow. After a
 lost connection it goes on where it stood; what was lost meanwhile is told on stderr.
 
 With --name it is a durable subscription: the hub keeps on disk which readings of
 durable topics were printed, and the next run with that name, --dev (or token) and
 pattern goes on behind them, whatever was restarted meanwhile. --forget ends it.`
-	c.example = "  topicd sub '#'\n  topicd sub 'greenhouse/+/temp' --since 10m\n  topicd sub gateway/# --raw --count 1\n  topicd sub 'plant/#' --dev logger --name db1 >> plant.jsonl"
-	c.min, c.max = 1, -1
-	r.addFlags(c.flags)
-	s.addFlags(c.flags)
-	c.flags.BoolVar(&raw, "raw", false, "the data only")
-	c.flags.BoolVar(&asJSON, "json", false, "JSON on a terminal too")
-	c.flags.IntVar(&count, "count", 0, "end after `N` readings")
-	c.flags.DurationVar(&timeout, "timeout", 0, "end after so long; with --count not reached the exit code is 5")
-	c.flags.BoolVar(&latest, "latest", false, "only ever the newest reading of a topic")
-	c.flags.Float64Var(&rate, "rate", 0, "at most `N` readings a second of each topic, the newest win")
-	c.flags.StringVar(&r.dev, "dev", "", "device `ID` that a durable subscription belongs to (default its name, or the token)")
-	c.flags.StringVar(&name, "name", "", "a durable subscription of this `NAME`, with --dev or a token")
-	c.flags.BoolVar(&forget, "forget", false, "end the durable subscription --name and what the hub keeps of it")
-	c.run = func(ctx context.Context, patterns []string) error {
+	c.Example = "  topicd sub '#'\n  topicd sub 'greenhouse/+/temp' --since 10m\n  topicd sub gateway/# --raw --count 1\n  topicd sub 'plant/#' --dev logger --name db1 >> plant.jsonl"
+	c.Min, c.Max = 1, -1
+	r.AddFlags(&a.Env, c.Flags)
+	s.addFlags(c.Flags)
+	c.Flags.BoolVar(&raw, "raw", false, "the data only")
+	c.Flags.BoolVar(&asJSON, "json", false, "JSON on a terminal too")
+	c.Flags.IntVar(&count, "count", 0, "end after `N` readings")
+	c.Flags.Var(flags.Span(&timeout), "timeout", "end after so long; with --count not reached the exit code is 5")
+	c.Flags.BoolVar(&latest, "latest", false, "only ever the newest reading of a topic")
+	c.Flags.Float64Var(&rate, "rate", 0, "at most `N` readings a second of each topic, the newest win")
+	c.Flags.StringVar(&r.Dev, "dev", "", "device `ID` that a durable subscription belongs to (default its name, or the token)")
+	c.Flags.StringVar(&name, "name", "", "a durable subscription of this `NAME`, with --dev or a token")
+	c.Flags.BoolVar(&forget, "forget", false, "end the durable subscription --name and what the hub keeps of it")
+	c.Run = func(ctx context.Context, patterns []string) error {
 		if forget && name == "" {
-			return usage("--forget needs the --name of a durable subscription")
+			return command.Wrong("--forget needs the --name of a durable subscription")
 		}
-		if rate < 0 || count < 0 || timeout < 0 {
-			return usage("--rate, --count and --timeout are 0 or more")
+		if rate < 0 || count < 0 {
+			return command.Wrong("--rate and --count are 0 or more")
 		}
 		o := client.SubOptions{Last: s.last, Rate: rate, Latest: latest, Name: name}
 		var err error
@@ -88,8 +92,8 @@ pattern goes on behind them, whatever was restarted meanwhile. --forget ends it.
 		if s.last == 0 {
 			o.Last = -1
 		}
-		if name != "" && r.dev == "" && r.token == "" && a.getenv("TOPICD_TOKEN") == "" {
-			r.dev = name
+		if name != "" && r.Dev == "" && r.Token == "" && a.Getenv("TOPICD_TOKEN") == "" {
+			r.Dev = name
 		}
 		cancel := context.CancelFunc(func() {})
 		if timeout > 0 {
@@ -99,13 +103,13 @@ pattern goes on behind them, whatever was restarted meanwhile. --forget ends it.
 		if forget {
 			return a.forgetSubs(ctx, &r, patterns, name)
 		}
-		return a.printReadings(ctx, &r, patterns, o, show.NewPrinter(a.out, raw, asJSON, a.getenv), count)
+		return a.printReadings(ctx, &r, patterns, o, show.NewPrinter(a.Out, raw, asJSON, a.Getenv), count)
 	}
 	return c
 }
 
 // printReadings prints count readings, or all until ctx ends.
-func (a *app) printReadings(ctx context.Context, r *remote, patterns []string, o client.SubOptions, p *show.Printer, count int) error {
+func (a *app) printReadings(ctx context.Context, r *reach.Remote, patterns []string, o client.SubOptions, p *show.Printer, count int) error {
 	defer p.Close()
 	_, err := a.subscribe(ctx, r, patterns, o, count, func(m client.Message) error {
 		if p.Print(m); o.Name != "" && p.Flush() == nil {
@@ -120,13 +124,13 @@ func (a *app) printReadings(ctx context.Context, r *remote, patterns []string, o
 }
 
 // subscribe gives count readings to take, or all until ctx ends, and says how many.
-func (a *app) subscribe(ctx context.Context, r *remote, patterns []string, o client.SubOptions, count int, take func(client.Message) error) (n int, err error) {
-	conn, err := a.dial(ctx, r)
+func (a *app) subscribe(ctx context.Context, r *reach.Remote, patterns []string, o client.SubOptions, count int, take func(client.Message) error) (n int, err error) {
+	conn, err := r.Dial(ctx)
 	if err != nil {
 		return 0, err
 	}
 	defer conn.Close()
-	lost := show.Losses{Note: a.note, Meant: o.Latest || o.Rate > 0}
+	lost := show.Losses{Note: a.Note, Meant: o.Latest || o.Rate > 0}
 	defer lost.Close()
 	var mu sync.Mutex
 	done := false
@@ -166,8 +170,8 @@ func (a *app) subscribe(ctx context.Context, r *remote, patterns []string, o cli
 }
 
 // forgetSubs ends durable subscriptions of a name.
-func (a *app) forgetSubs(ctx context.Context, r *remote, patterns []string, name string) error {
-	conn, err := a.dial(ctx, r)
+func (a *app) forgetSubs(ctx context.Context, r *reach.Remote, patterns []string, name string) error {
+	conn, err := r.Dial(ctx)
 	if err != nil {
 		return err
 	}

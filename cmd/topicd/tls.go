@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"topicd/cmd/internal/command"
 	"topicd/node/front"
 )
 
@@ -20,7 +21,7 @@ func (s *server) openTLS() (*front.Certificate, error) {
 	}
 	c, err := front.OpenCertificate(cert, key, own, s.log)
 	if err != nil {
-		return nil, fail(exitFailed, hint, "no TLS certificate: %w", err)
+		return nil, command.Fail(command.Failed, hint, "no TLS certificate: %w", err)
 	}
 	return c, nil
 }

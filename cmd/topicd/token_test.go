@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"topicd/cmd/internal/command"
 	"topicd/node/client"
 	"topicd/node/client/show"
 	"topicd/node/front"
@@ -18,7 +19,7 @@ import (
 func runCommand(t *testing.T, env map[string]string, args ...string) (code int, out, errs string) {
 	t.Helper()
 	var o, e bytes.Buffer
-	a := &app{in: strings.NewReader(""), out: &o, err: &e, getenv: func(k string) string { return env[k] }}
+	a := &app{Env: command.Env{In: strings.NewReader(""), Out: &o, Err: &e, Getenv: func(k string) string { return env[k] }}}
 	code = a.run(t.Context(), args)
 	return code, o.String(), e.String()
 }
@@ -176,20 +177,5 @@ func TestClientJoins(t *testing.T) {
 	o.Token = "tpd_wrong"
 	if _, err := client.Dial(t.Context(), o); err == nil || !strings.Contains(err.Error(), "the token is not known here") {
 		t.Error(err)
-	}
-}
-
-// An admin token goes where somebody said, and to this machine: whoever tells the
-// network that there is a hub does not get it.
-func TestAdminTokenIsNotGivenAway(t *testing.T) {
-	env := map[string]string{"TOPICD_ADMIN_TOKEN": "secret"}
-	a := &app{getenv: func(k string) string { return env[k] }}
-	for _, c := range []struct {
-		named, host string
-		given       bool
-	}{{"", "192.0.2.1", false}, {"", "fe80::1%eth0", false}, {"", "gateway.local", false}, {"", "127.0.0.1", true}, {"192.0.2.1", "192.0.2.1", true}} {
-		if token, err := a.adminTokenFor(&adminRemote{target: target{hub: c.named}}, c.host); (token != "") != c.given || (err == nil) != c.given {
-			t.Errorf("%+v: %q, %v", c, token, err)
-		}
 	}
 }

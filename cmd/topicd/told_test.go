@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"topicd/cmd/internal/command"
 	"topicd/node/nodetest"
 )
 
@@ -22,7 +23,7 @@ func serveNoted(t *testing.T, flags ...string) (*guarded, *nodetest.Buffer) {
 	r, w := io.Pipe()
 	ctx, stop := context.WithCancel(context.Background())
 	log := &nodetest.Buffer{}
-	a := &app{in: strings.NewReader(""), out: w, err: log, getenv: func(string) string { return "" }}
+	a := &app{Env: command.Env{In: strings.NewReader(""), Out: w, Err: log, Getenv: func(string) string { return "" }}}
 	done := make(chan int, 1)
 	args := []string{"serve", "--listen", "127.0.0.1:0", "--mdns=off", "--sense=off", "--state", t.TempDir(), "--admin-token-file", file}
 	go func() { done <- a.run(ctx, append(args, flags...)) }()

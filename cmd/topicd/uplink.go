@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"topicd/cmd/internal/flags"
 	"topicd/node/durable"
 	"topicd/node/uplink"
 	"topicd/node/web"
@@ -20,25 +21,25 @@ type uplinkSettings struct {
 // flags are the keys of the file's [uplink]: --uplink is url there, the others are
 // without uplink-.
 func (u *uplinkSettings) flags(fs *pflag.FlagSet) {
-	fs.Var(&list{v: &u.url, shown: uplink.ShownURL}, "uplink", "`URL` of a server of NATS that durable readings go to, repeatable: nats://, tls://, ws://, wss://; any of them")
+	fs.Var(&flags.List{V: &u.url, Shown: uplink.ShownURL}, "uplink", "`URL` of a server of NATS that durable readings go to, repeatable: nats://, tls://, ws://, wss://; any of them")
 	fs.StringVar(&u.site, "uplink-site", "", "`NAME` of this site there, one word (default the host's name)")
-	fs.Var(&list{v: &u.up, check: checkPattern}, "uplink-up", "`PATTERN` of topics that go up, repeatable; they are durable (default #)")
-	fs.Var(&list{v: &u.down, check: checkPattern}, "uplink-down", "`PATTERN` of topics that the centre may publish to, repeatable")
+	fs.Var(&flags.List{V: &u.up, Check: flags.Pattern}, "uplink-up", "`PATTERN` of topics that go up, repeatable; they are durable (default #)")
+	fs.Var(&flags.List{V: &u.down, Check: flags.Pattern}, "uplink-down", "`PATTERN` of topics that the centre may publish to, repeatable")
 	fs.StringVar(&u.creds, "uplink-creds", "", "credentials `FILE` of NATS")
-	fs.Var(secret{&u.token}, "uplink-token", "`TOKEN` instead (better as TOPICD_UPLINK_TOKEN or in the file: a command line can be read by all)")
+	fs.Var(flags.Secret(&u.token), "uplink-token", "`TOKEN` instead (better as TOPICD_UPLINK_TOKEN or in the file: a command line can be read by all)")
 	fs.StringVar(&u.ca, "uplink-ca", "", "PEM `FILE` with the authority of the servers (default the system's)")
 	fs.StringVar(&u.stream, "uplink-stream", "", "JetStream `STREAM` that must answer (default any that takes the site's subjects)")
-	fs.Var(choice{&u.enc, "json|asis"}, "uplink-enc", "json, or asis: CBOR stays CBOR")
+	fs.Var(flags.Choice(&u.enc, "json|asis"), "uplink-enc", "json, or asis: CBOR stays CBOR")
 }
 
 // centerFlags are the keys of the file's [center]: --from-nats is url there, the
 // others are without from-nats-.
 func (u *uplinkSettings) centerFlags(fs *pflag.FlagSet) {
-	fs.Var(&list{v: &u.url, shown: uplink.ShownURL}, "from-nats", "`URL` of a server of NATS whose stream has the readings of gateways, repeatable: they are published as SITE/TOPIC")
+	fs.Var(&flags.List{V: &u.url, Shown: uplink.ShownURL}, "from-nats", "`URL` of a server of NATS whose stream has the readings of gateways, repeatable: they are published as SITE/TOPIC")
 	fs.StringVar(&u.stream, "from-nats-stream", "SITES", "that `STREAM`")
 	fs.StringVar(&u.site, "from-nats-name", "", "`NAME` of this hub's consumer there (default the host's name)")
 	fs.StringVar(&u.creds, "from-nats-creds", "", "credentials `FILE` of NATS")
-	fs.Var(secret{&u.token}, "from-nats-token", "`TOKEN` instead")
+	fs.Var(flags.Secret(&u.token), "from-nats-token", "`TOKEN` instead")
 	fs.StringVar(&u.ca, "from-nats-ca", "", "PEM `FILE` with the authority of the servers (default the system's)")
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"topicd/cmd/internal/command"
 	"topicd/node/uplink/natstest"
 	"topicd/node/web"
 )
@@ -22,12 +23,12 @@ func TestUplinkSettings(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := newSettings()
-	c := newCommand("serve", "", "")
-	s.flags(c.flags)
-	if err := c.flags.Parse([]string{"--state", state, "--uplink-site", "farm8"}); err != nil {
+	c := command.New("serve", "", "")
+	s.flags(c.Flags)
+	if err := c.Flags.Parse([]string{"--state", state, "--uplink-site", "farm8"}); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.load(c.flags, func(string) string { return "" }, false); err != nil {
+	if err := s.load(func(string) string { return "" }, false); err != nil {
 		t.Fatal(err)
 	}
 	o := s.uplink.options()

@@ -6,13 +6,15 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/debug"
+
+	"topicd/cmd/internal/command"
 )
 
-func (a *app) version() *command {
+func (a *app) version() *command.Command {
 	var asJSON bool
-	c := newCommand("version", "", "Print the version")
-	c.flags.BoolVar(&asJSON, "json", false, "one JSON object")
-	c.run = func(context.Context, []string) error {
+	c := command.New("version", "", "Print the version")
+	c.Flags.BoolVar(&asJSON, "json", false, "one JSON object")
+	c.Run = func(context.Context, []string) error {
 		v := struct {
 			Version  string `json:"version"`
 			Revision string `json:"revision,omitempty"`
@@ -22,9 +24,9 @@ func (a *app) version() *command {
 			Protocol int    `json:"protocol"`
 		}{version, revision(), runtime.Version(), runtime.GOOS, runtime.GOARCH, 1}
 		if asJSON {
-			return json.NewEncoder(a.out).Encode(v)
+			return json.NewEncoder(a.Out).Encode(v)
 		}
-		_, err := fmt.Fprintf(a.out, "topicd %s (%s, %s/%s)\n", v.Version, v.Go, v.OS, v.Arch)
+		_, err := fmt.Fprintf(a.Out, "topicd %s (%s, %s/%s)\n", v.Version, v.Go, v.OS, v.Arch)
 		return err
 	}
 	return c

@@ -56,7 +56,7 @@ var walls = map[string]struct{ may, never string }{
 	"node/client":                {"codec node/once node/pause", ""},
 	"node/pause":                 {"", "net os"},
 	"node/once":                  {"", ""},
-	"node/doctor":                {"node/client/show", "net/http log/slog"},
+	"node/doctor":                {"discovery node/client node/client/show", "net/http log/slog"},
 	"node/client/show":           {"codec node/client node/pause", "net net/http"},
 	"node/client/replay":         {"codec node/client node/pause", "net net/http os"},
 	"node/client/bench":          {"codec node/client", ""},
@@ -64,6 +64,9 @@ var walls = map[string]struct{ may, never string }{
 	"discovery/internal/mdns":    {"", "net/http"},
 	"firmware-notes":             {"", ""},
 	"firmware-notes/performance": {"", ""},
+	"cmd/internal/flags":         {"codec", "net os log/slog"},
+	"cmd/internal/command":       {"cmd/internal/flags codec node/client/show", "net log/slog"},
+	"cmd/internal/reach":         {"cmd/internal/command codec discovery node/client node/state", "log/slog"},
 	"cmd/topicd":                 {"*", ""}, // wires everything
 }
 

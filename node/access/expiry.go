@@ -2,9 +2,9 @@ package access
 
 import (
 	"fmt"
-	"strconv"
-	"strings"
 	"time"
+
+	"topicd/codec"
 )
 
 // ParseExpiry reads how long from now, or until when; "" is for ever, 0.
@@ -12,12 +12,7 @@ func ParseExpiry(text string, now time.Time) (int64, error) {
 	if text == "" {
 		return 0, nil
 	}
-	if days, ok := strings.CutSuffix(text, "d"); ok {
-		if n, err := strconv.Atoi(days); err == nil && n > 0 && n < 100_000 {
-			return now.AddDate(0, 0, n).UnixMilli(), nil
-		}
-	}
-	if d, err := time.ParseDuration(text); err == nil && d > 0 {
+	if d, err := codec.Span(text, 0); err == nil && d > 0 {
 		return now.Add(d).UnixMilli(), nil
 	}
 	for _, layout := range []string{time.DateOnly, "2006-01-02T15:04", time.RFC3339} {

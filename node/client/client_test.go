@@ -78,6 +78,28 @@ func mustBody(t *testing.T, c *Client, v any) []byte {
 	return b.Data
 }
 
+// What is declared by the client is what a list says of the topic, and what is not
+// said again stays.
+func TestSetPoint(t *testing.T) {
+	both(t, func(t *testing.T, enc codec.Encoding) {
+		h := startHub(t, "", node.Options{})
+		c := dial(t, Options{URL: h.URL(), Encoding: enc, Name: "desk"})
+		ctx := t.Context()
+		for _, o := range []MakeOptions{{Writable: true, Min: -5.5, Max: 30}, {Static: true}} {
+			if err := c.Make(ctx, "heat/target", o); err != nil {
+				t.Fatal(err)
+			}
+			var got TopicInfo
+			if err := c.Topics(ctx, "heat/target", func(i TopicInfo) error { got = i; return nil }); err != nil {
+				t.Fatal(err)
+			}
+			if !got.Writable || got.Min != -5.5 || got.Max != 30 || got.Static != o.Static {
+				t.Errorf("%+v after %+v", got, o)
+			}
+		}
+	})
+}
+
 func TestQueries(t *testing.T) {
 	both(t, func(t *testing.T, enc codec.Encoding) {
 		h := startHub(t, "", node.Options{})

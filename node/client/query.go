@@ -69,6 +69,11 @@ type TopicInfo struct {
 	Cap         int64  `json:"cap"`
 	Subscribers int64  `json:"subscribers"`
 	Stale       bool   `json:"stale"`
+
+	Durable  bool    `json:"durable"`
+	Writable bool    `json:"writable"`      // a set-point, see MakeOptions
+	Min      float64 `json:"min,omitempty"` // of it; both 0 = not said
+	Max      float64 `json:"max,omitempty"`
 }
 
 // ClientInfo is what the hub tells of a connected peer.
@@ -151,6 +156,9 @@ type MakeOptions struct {
 	Durable bool
 	Cap     int64         // bytes
 	Stale   time.Duration // without a reading for so long it is stale
+
+	Writable bool    // a set-point: who shows it may offer to set it, who has the right may as ever
+	Min, Max float64 // between which; nothing is said unless Min < Max
 }
 
 // Make declares a topic or changes it.
@@ -158,9 +166,10 @@ func (c *Client) Make(ctx context.Context, topic string, o MakeOptions) error {
 	if err := codec.CheckTopic([]byte(topic)); err != nil {
 		return err
 	}
-	w := codec.Opts{Static: o.Static, Durable: o.Durable, Cap: o.Cap, Stale: int64(o.Stale / time.Second)}
+	w := codec.Opts{Static: o.Static, Durable: o.Durable, Cap: o.Cap, Stale: int64(o.Stale / time.Second), Writable: o.Writable, Min: o.Min, Max: o.Max}
 	for bit, on := range map[codec.OptSet]bool{
 		codec.OptStatic: o.Static, codec.OptDurable: o.Durable, codec.OptCap: o.Cap > 0, codec.OptStale: w.Stale > 0,
+		codec.OptWritable: o.Writable, codec.OptMin | codec.OptMax: o.Min < o.Max,
 	} {
 		if on {
 			w.Has |= bit

@@ -25,6 +25,7 @@ type conn struct {
 	draining bool  // the goodbye waits until the readings are written
 	packets  bool  // the dialect frames itself: it is a node.Splitter
 	over     bool  // nothing more is read; owned by the reader
+	parked   bool  // msg begins with a packet that waits for others' turn, part with what follows; owned by the reader
 	pace     int32 // microseconds
 
 	lastWrite int64        // nanoseconds of the server's clock
@@ -121,8 +122,9 @@ type socket interface {
 	// waitWritable has conn.writable called when the socket takes more. It is
 	// called with the connection's rest in conn.rest.
 	waitWritable(c *conn)
-	// resume reads on after the peer was left unread for a while.
-	resume()
+	// resume reads on after the peer was left unread for a while; parked: what has been
+	// read before is first.
+	resume(parked bool)
 	// finish says that nothing more will be written; what was is delivered.
 	finish()
 	// shut ends the connection: its reader then calls conn.gone. Any goroutine
@@ -151,6 +153,9 @@ func (c *conn) Adopt(s *node.Session) {
 	}
 	c.sess.Store(s)
 }
+
+// Again implements node.Peer.
+func (c *conn) Again() { c.parked = true }
 
 // Speak implements node.Peer.
 func (c *conn) Speak(d node.Dialect) {

@@ -25,7 +25,10 @@
 //
 // A peer that asks for more than it may (Session.Owes) is left unread for 20 to
 // 200 ms: refusing each of its requests kept a processor busy, and the heap rose
-// from 17 to 37 MiB in the attack suite.
+// from 17 to 37 MiB in the attack suite. A packet that is much work (node.Peer.Again) is
+// handled in pieces, 20 ms apart, and so are packets that came in one read: thirty shares of
+// MQTT for each of eight clients in a hub of 12,000 topics kept others waiting for 0.9 s,
+// and do for 0.1.
 //
 // # Writing
 //

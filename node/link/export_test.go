@@ -108,7 +108,7 @@ func (s *noSocket) write(b []byte) (int, error) {
 func (*noSocket) seal(b []byte, _ *[]byte) ([]byte, error) { return b, nil }
 func (*noSocket) owes() bool                               { return false }
 func (*noSocket) waitWritable(*conn)                       {}
-func (*noSocket) resume()                                  {}
+func (*noSocket) resume(bool)                              {}
 func (*noSocket) warm()                                    {}
 func (*noSocket) finish()                                  {}
 func (*noSocket) shut()                                    {}

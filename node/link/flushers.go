@@ -6,12 +6,14 @@ import (
 )
 
 // flushers are the goroutines for sessions that were woken from outside the
-// loops: by HTTP, local sensors, other transports.
+// loops: by HTTP, local sensors, other transports. And for those with more to read
+// than one write takes, while nobody else waits.
 type flushers struct {
 	srv    *Server
 	mu     sync.Mutex
 	cond   sync.Cond
 	queue  []*conn
+	behind []*conn
 	closed bool
 }
 
@@ -22,7 +24,14 @@ func (f *flushers) add(c *conn) {
 	f.cond.Signal()
 }
 
-// loop takes the whole queue at a time. It yields once after it was woken: the
+func (f *flushers) addBehind(c *conn) {
+	f.mu.Lock()
+	f.behind = append(f.behind, c)
+	f.mu.Unlock()
+	f.cond.Signal()
+}
+
+// loop takes the whole queue at a time, or one that is behind. It yields once after it was woken: the
 // publisher that woke it then publishes on, and many readings make one write.
 func (f *flushers) loop() {
 	defer f.srv.wg.Done()
@@ -30,7 +39,7 @@ func (f *flushers) loop() {
 	var mine []*conn
 	for {
 		f.mu.Lock()
-		for len(f.queue) == 0 && !f.closed {
+		for len(f.queue)+len(f.behind) == 0 && !f.closed {
 			f.cond.Wait()
 			f.mu.Unlock()
 			runtime.Gosched()
@@ -40,11 +49,26 @@ func (f *flushers) loop() {
 			f.mu.Unlock()
 			return
 		}
-		mine, f.queue = f.queue, mine[:0]
+		var late *conn
+		if len(f.queue) > 0 {
+			mine, f.queue = f.queue, mine[:0]
+		} else {
+			mine, late, f.behind[0] = mine[:0], f.behind[0], nil
+			f.behind = f.behind[1:]
+		}
 		f.mu.Unlock()
 		w.tick()
+		if late != nil { // it has no pace: it has waited
+			w.flush(late)
+			runtime.Gosched() // the scheduler would leave us the processor for 10 ms
+		}
+		over := false
 		for i, c := range mine {
-			w.flushOrPace(c)
+			if over = over || w.late(i); over {
+				f.addBehind(c)
+			} else {
+				w.flushOrPace(c)
+			}
 			mine[i] = nil
 		}
 		w.attend()

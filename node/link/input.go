@@ -35,16 +35,48 @@ func (c *conn) heard(buf []byte, turn *node.Turn) (wait int64) {
 	if c.over {
 		return 0
 	}
+	c.parked = false
 	if !c.feed(buf, turn) {
 		return 0
+	}
+	return c.pause()
+}
+
+// unpark hands over what was parked, and then what follows it.
+func (c *conn) unpark(turn *node.Turn) (wait int64) {
+	c.sess.Load().Heard(turn.Mono)
+	c.parked = false
+	if c.over {
+		return 0
+	}
+	if err := c.stream(&Message{}, turn); err != nil {
+		c.fail(err, turn)
+		return 0
+	}
+	if c.part != nil && !c.parked && !c.feed(c.part.b, turn) {
+		return 0
+	}
+	return c.pause()
+}
+
+// pause is for how many milliseconds the peer is to be left unread.
+func (c *conn) pause() int64 {
+	switch {
+	case c.over:
+		return 0
+	case c.parked:
+		return turnOfOthers
 	}
 	return c.sess.Load().Owes()
 }
 
+// turnOfOthers is in milliseconds.
+const turnOfOthers = 20
+
 // feed takes what was read apart: buf begins with the bytes left from before.
 // What is left now is kept. The reader must stop when it returns false.
 func (c *conn) feed(buf []byte, turn *node.Turn) bool {
-	for len(buf) > 0 && !c.over {
+	for len(buf) > 0 && !c.over && !c.parked {
 		m, rest, err := c.wire.Split(buf, &c.open, c.srv.opt.MaxFrame)
 		if err == nil && m.Kind == More {
 			break
@@ -197,7 +229,8 @@ func (c *conn) stream(m *Message, turn *node.Turn) *Broken {
 		c.msg.b = append(c.msg.b, in...)
 		in = c.msg.b
 	}
-	for len(in) > 0 && c.packets {
+	began := c.sess.Load().Worked()
+	for len(in) > 0 && c.packets && !c.parked {
 		n, err := c.dialect.(node.Splitter).Split(in, c.srv.opt.MaxFrame)
 		if err != nil {
 			c.dialect.Bye(c, err, turn)
@@ -206,13 +239,15 @@ func (c *conn) stream(m *Message, turn *node.Turn) *Broken {
 		if n == 0 {
 			break
 		}
-		packet := in[:n:n]
-		in = in[n:]
-		if err := c.message(false, packet, turn); err != nil {
+		if err := c.message(false, in[:n:n], turn); err != nil {
 			return err
 		}
 		if c.over || !c.drains() {
 			return nil
+		}
+		if !c.parked {
+			in = in[n:]
+			c.parked = len(in) > 0 && c.sess.Load().Worked()-began > node.PieceOfWork
 		}
 	}
 	if !c.srv.keepIn(&c.msg, in) { // the beginning of a packet, until more comes

@@ -22,6 +22,7 @@ type due struct {
 	held bool // for readings held back by a rate
 
 	paused bool // for its requests, which were too many
+	parked bool // others have had their turn: what is owed is paid off later
 }
 
 // begin takes the entry off the connection's books and reports whether it
@@ -42,12 +43,14 @@ func (d due) begin() bool {
 
 // resume has a peer read again that was left unread for its requests, or later.
 func (p *pacer) resume(d due, w *worker) {
-	if wait := d.c.sess.Load().StillOwes(w.turn.Mono); wait > 0 {
-		d.at = w.mono + wait*int64(time.Millisecond)
-		p.add(d)
-		return
+	if !d.parked {
+		if wait := d.c.sess.Load().StillOwes(w.turn.Mono); wait > 0 {
+			d.at = w.mono + wait*int64(time.Millisecond)
+			p.add(d)
+			return
+		}
 	}
-	d.c.sock.resume()
+	d.c.sock.resume(d.parked)
 }
 
 // dueHeap is a binary heap, the earliest first. container/heap would allocate

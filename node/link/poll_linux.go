@@ -136,7 +136,7 @@ func (l *loop) handle(events []unix.EpollEvent) {
 			p.arm(unix.EPOLLIN)
 			l.writable(c)
 		}
-		if ev.Events&^unix.EPOLLOUT != 0 || p.tls != nil {
+		if ev.Events&^unix.EPOLLOUT != 0 || p.tls != nil || c.parked {
 			l.read(c, p, ev.Events)
 		}
 	}
@@ -155,7 +155,15 @@ func (l *loop) at(i, gen int32) *conn {
 // read takes what the socket has, up to a buffer full: what is left makes the
 // next wait return at once. What TLS keeps makes no event: a socket with room does.
 func (l *loop) read(c *conn, p *pollSocket, events uint32) {
-	if p.tls != nil && events&(unix.EPOLLHUP|unix.EPOLLERR) == 0 && p.isPaused() {
+	ends := events&(unix.EPOLLHUP|unix.EPOLLERR) != 0
+	if (p.tls != nil || c.parked) && !ends && p.isPaused() {
+		return
+	}
+	if c.parked && !ends {
+		if p.tls != nil {
+			p.arm(unix.EPOLLIN | unix.EPOLLOUT)
+		}
+		l.leave(c, p, c.unpark(&l.turn))
 		return
 	}
 	in, have := c.room(l.buf)
@@ -176,9 +184,14 @@ func (l *loop) read(c *conn, p *pollSocket, events uint32) {
 	if p.tls != nil && have+n == len(in) {
 		p.arm(unix.EPOLLIN | unix.EPOLLOUT)
 	}
-	if wait := c.heard(in[:have+n], &l.turn); wait > 0 {
-		p.pause(true)
-		l.srv.pacer.add(due{at: l.mono + wait*int64(time.Millisecond), c: c, paused: true})
+	l.leave(c, p, c.heard(in[:have+n], &l.turn))
+}
+
+// leave leaves a peer unread for so many milliseconds.
+func (l *loop) leave(c *conn, p *pollSocket, wait int64) {
+	if wait > 0 {
+		p.pause()
+		l.srv.pacer.add(due{at: l.mono + wait*int64(time.Millisecond), c: c, paused: true, parked: c.parked})
 	}
 }
 

@@ -133,15 +133,11 @@ func (p *pollSocket) arm(events uint32) {
 	p.armLocked()
 }
 
-// pause has the loop leave the socket unread, or read it again. That it is gone
-// is heard all the same.
-func (p *pollSocket) pause(on bool) {
+// pause has the loop leave the socket unread. That it is gone is heard all the same.
+func (p *pollSocket) pause() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.paused = on
-	if p.tls != nil && !on {
-		p.want |= unix.EPOLLOUT // what TLS keeps makes no event
-	}
+	p.paused = true
 	p.armLocked()
 }
 
@@ -151,7 +147,15 @@ func (p *pollSocket) isPaused() bool {
 	return p.paused
 }
 
-func (p *pollSocket) resume() { p.pause(false) }
+func (p *pollSocket) resume(parked bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.paused = false
+	if p.tls != nil || parked {
+		p.want |= unix.EPOLLOUT // what TLS keeps, and what is parked, makes no event
+	}
+	p.armLocked()
+}
 
 func (p *pollSocket) armLocked() {
 	if p.fd < 0 || p.slot < 0 {

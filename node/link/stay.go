@@ -65,10 +65,12 @@ func (s *staySocket) readLoop(c *conn) {
 	c.srv.readers <- r
 }
 
-// leave leaves the peer unread, for as long as it owes.
+// leave leaves the peer unread, for as long as it owes, or as others have their turn.
 func (s *staySocket) leave(c *conn, wait time.Duration) {
 	for wait > 0 {
-		time.Sleep(wait)
+		if time.Sleep(wait); c.parked {
+			return
+		}
 		r := <-c.srv.readers
 		r.tick()
 		wait = time.Duration(c.sess.Load().StillOwes(r.turn.Mono)) * time.Millisecond
@@ -91,6 +93,11 @@ func (s *staySocket) readOnce(c *conn, fd int) time.Duration {
 	r := <-c.srv.readers
 	defer func() { c.srv.readers <- r }()
 	r.tick()
+	if c.parked {
+		wait := c.unpark(&r.turn)
+		r.attend()
+		return time.Duration(wait) * time.Millisecond
+	}
 	in, have := c.room(r.buf)
 	var n int
 	var err error
@@ -139,7 +146,7 @@ func (s *staySocket) write(b []byte) (n int, err error) {
 func (s *staySocket) warm() {}
 
 // resume has nothing to do: the reader sleeps as long as the peer is left unread.
-func (s *staySocket) resume() {}
+func (s *staySocket) resume(bool) {}
 
 // waitWritable writes the rest on a goroutine of its own, which the
 // connection has only until it drains.

@@ -3,6 +3,7 @@ package link_test
 import (
 	"fmt"
 	"io"
+	"net"
 	"strings"
 	"testing"
 	"time"
@@ -46,5 +47,31 @@ func TestThrottled(t *testing.T) {
 		if refused > 10_000 { // a hundred thousand and more without the pauses
 			t.Errorf("%d requests were looked at and refused", refused)
 		}
+	})
+}
+
+// A packet that is handled in pieces is whole before the next one, which has come with
+// it, and what has come of a third one is not lost. So it is with packets that are work.
+func TestInPieces(t *testing.T) {
+	eachToy(t, func(t *testing.T, way, reader string) {
+		s := serveToy(t, options{Reader: reader}, node.Options{})
+		p := s.toy(way, net.Dialer{})
+		var b []byte
+		for _, m := range []string{"pieces 4", "hello", "work 1", "work 2", "work 3", "pieces 2", "world"} {
+			b = append(b, toyPacket(m)...)
+		}
+		for _, part := range [][]byte{b[:len(b)-3], b[len(b)-3:]} {
+			if err := p.write(part); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, m := range []string{"in 4", "hello", "work 1", "work 2", "work 3", "in 2", "world"} {
+			p.wantPacket(m)
+		}
+		gone := s.toy(way, net.Dialer{}) // one that goes meanwhile
+		if err := gone.write(toyPacket("pieces 1000000")); err != nil {
+			t.Fatal(err)
+		}
+		_ = gone.nc.Close()
 	})
 }

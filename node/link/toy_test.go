@@ -19,7 +19,8 @@ import (
 // and a payload. It is what MQTT is to the transport.
 type toy struct {
 	echo
-	slow slowFormat
+	slow  slowFormat
+	begun int // of a packet that is handled in pieces
 }
 
 func toyPacket(payload string) []byte {
@@ -49,6 +50,18 @@ func (d *toy) Frame(p node.Peer, _ bool, packet []byte, turn *node.Turn) {
 	switch word {
 	case "end":
 		p.End(1000, "as told", turn)
+	case "pieces":
+		var n int
+		_, _ = fmt.Sscan(arg, &n)
+		if d.begun++; d.begun < n {
+			p.Again()
+			return
+		}
+		p.Send(false, toyPacket(fmt.Sprint("in ", d.begun)), turn)
+		d.begun = 0
+	case "work":
+		p.Session().Charge(node.PieceOfWork + 1)
+		p.Send(false, packet, turn)
 	case "silence":
 		var ms int
 		_, _ = fmt.Sscan(arg, &ms)

@@ -1,6 +1,10 @@
 package store
 
-import "sort"
+import (
+	"sort"
+
+	"topicd/node/fields"
+)
 
 // Seen is one of the last numbers of a device: with it a reading that comes
 // once more after a restart is known.
@@ -45,7 +49,7 @@ func (s *Store) loadDevice(r *Reading, t *topic) {
 		d.seen = d.seen[:PerDevice-1]
 	}
 	d.at = r.Place
-	d.seen = append(d.seen, seen{r.DevSeq, r.Seq, t, Sum(r.Data)})
+	d.seen = append(d.seen, seen{r.DevSeq, r.Seq, t, fields.Sum(0, r.Data)})
 }
 
 // pruneDevices keeps the devices that were heard last.

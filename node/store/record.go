@@ -2,8 +2,9 @@ package store
 
 import (
 	"encoding/binary"
-	"hash/crc32"
 	"math/bits"
+
+	"topicd/node/fields"
 )
 
 // Kinds of records.
@@ -23,8 +24,6 @@ const (
 	recHead    = 8
 	maxPayload = 1<<18 - 1
 )
-
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // key binds records to their store and segment: it is mixed into every check
 // together with the offset, so a block of another time, place or store never
@@ -48,7 +47,7 @@ func (k key) word(off int, kind byte, n int) uint32 {
 }
 
 func (k key) crc(off int, b []byte) uint32 {
-	return crc32.Update(uint32(mix(uint64(k)+uint64(off))), castagnoli, b)
+	return fields.Sum(uint32(mix(uint64(k)+uint64(off))), b)
 }
 
 // begun reports whether a record may have begun at off: its head is there.

@@ -1,7 +1,5 @@
 package store
 
-import "hash/crc32"
-
 // topic is what memory knows of a stored topic: about 200 bytes and its name.
 // All of it is guarded by Store.mu.
 type topic struct {
@@ -165,6 +163,3 @@ func (s *Store) Limit(name string) uint64 {
 	}
 	return 0
 }
-
-// Sum is the checksum of a body as Devices tells it.
-func Sum(data []byte) uint32 { return crc32.Checksum(data, castagnoli) }

@@ -3,7 +3,6 @@ package web
 import (
 	"net/http"
 	"strconv"
-	"strings"
 	"time"
 
 	"topicd/codec"
@@ -13,19 +12,8 @@ import (
 
 // parseStep reads step=60000 or step=1m: milliseconds, or a time of s, m, h and d.
 func parseStep(text string) (int64, *codec.Error) {
-	n, err := strconv.ParseInt(text, 10, 64)
-	if err != nil {
-		factor := time.Duration(1)
-		if days, ok := strings.CutSuffix(text, "d"); ok {
-			text, factor = days+"h", 24
-		}
-		var d time.Duration
-		if d, err = time.ParseDuration(text); d > node.MaxStep*time.Millisecond {
-			n = node.MaxStep + 1
-		} else {
-			n = int64(d * factor / time.Millisecond)
-		}
-	}
+	d, err := codec.Span(text, time.Millisecond)
+	n := d.Milliseconds()
 	if err != nil || n < 1 || n > node.MaxStep {
 		return 0, codec.Errorf(codec.CodeMalformed, "step=%s: that is 1 ms to 366 days, in milliseconds or as 10s, 1m, 1h, 1d", text)
 	}

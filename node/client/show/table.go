@@ -18,12 +18,29 @@ func Since(ms int64) string {
 
 // Table is rows with columns as wide as they must be.
 type Table struct {
-	Right []bool // columns of numbers
+	right []bool // columns of numbers
 	rows  [][]string
 }
 
-func (g *Table) Row(cells ...string) { g.rows = append(g.rows, cells) }
+// Head names the columns, those of numbers with > before the name.
+func (g *Table) Head(names ...string) {
+	for i, name := range names {
+		text, right := strings.CutPrefix(name, ">")
+		names[i], g.right = text, append(g.right, right)
+	}
+	g.rows = append(g.rows, names)
+}
 
+// Row adds a row.
+func (g *Table) Row(cells ...any) {
+	row := make([]string, len(cells))
+	for i, c := range cells {
+		row[i] = fmt.Sprint(c)
+	}
+	g.rows = append(g.rows, row)
+}
+
+// Print writes what was added.
 func (g *Table) Print(w *bufio.Writer) {
 	var width []int
 	for _, r := range g.rows {
@@ -40,7 +57,7 @@ func (g *Table) Print(w *bufio.Writer) {
 			if i > 0 {
 				b.WriteString("  ")
 			}
-			if i < len(g.Right) && g.Right[i] {
+			if i < len(g.right) && g.right[i] {
 				b.WriteString(padLeft(c, width[i]))
 			} else {
 				b.WriteString(pad(c, width[i]))

@@ -179,6 +179,7 @@ type Peer struct {
 func (p *Peer) Session() *node.Session { return p.s }
 func (p *Peer) SetPace(ms int)         { p.Pace = ms }
 func (p *Peer) SetSilence(ms int)      { p.Silence = ms }
+func (p *Peer) Again()                 {} // no transcript has packets that are handled in pieces
 func (p *Peer) Adopt(*node.Session)    {}
 func (p *Peer) Speak(d node.Dialect)   { p.Dialect = d }
 func (p *Peer) Wake()                  {}

@@ -119,7 +119,7 @@ func (c *client) judge(turn *node.Turn) {
 	}
 	for _, g := range shares {
 		if _, f := packet.Share([]byte(g.key)); s.MaySubscribe(f) != nil {
-			c.srv.part(c, g.key, turn)
+			c.srv.part(c, g.key, s, turn)
 		}
 	}
 }

@@ -31,8 +31,8 @@ type conn struct {
 type past struct {
 	own     *node.Session // the transport's session, where the client's is another
 	claim   *claim        // waits for the connection that has its client still
-	held    []byte        // what came meanwhile
 	aliases []given       // that the client gave
+	piece   *piece        // SUBSCRIBE or UNSUBSCRIBE that is handled in pieces
 }
 
 // extra is c.past, made when it is first needed.
@@ -62,9 +62,6 @@ func (c *conn) Split(in []byte, most int) (n int, err *codec.Error) {
 	return len(pkt), nil
 }
 
-// maxHeld is how much a client may say before its old connection has gone.
-const maxHeld = 64 << 10
-
 // Frame implements node.Dialect: one packet.
 func (c *conn) Frame(p node.Peer, _ bool, pkt []byte, turn *node.Turn) {
 	c.mu.Lock()
@@ -72,16 +69,13 @@ func (c *conn) Frame(p node.Peer, _ bool, pkt []byte, turn *node.Turn) {
 	if c.over {
 		return
 	}
-	if p.Session().Overdrawn(1, len(pkt), turn.Mono) {
-		c.end(p, packet.RateTooHigh, "more packets than a client may send", turn)
+	x := c.past
+	if x != nil && x.claim != nil { // what comes before the CONNACK waits for it
+		p.Again()
 		return
 	}
-	if x := c.past; x != nil && x.claim != nil {
-		if len(x.held)+len(pkt) <= maxHeld && c.srv.held.Take(len(pkt)) {
-			x.held = append(x.held, pkt...)
-		} else {
-			c.end(p, packet.QuotaExceeded, "too much before the CONNACK", turn)
-		}
+	if paid := x != nil && x.piece != nil; !paid && p.Session().Overdrawn(1, len(pkt), turn.Mono) {
+		c.end(p, packet.RateTooHigh, "more packets than a client may send", turn)
 		return
 	}
 	c.frame(p, pkt, turn)
@@ -232,9 +226,8 @@ func (c *conn) Close(p node.Peer, turn *node.Turn) {
 		}
 		x.aliases = nil
 		if x.claim != nil {
-			c.srv.held.Give(len(x.held))
 			c.srv.withdraw(c)
-			x.claim, x.held = nil, nil
+			x.claim = nil
 		}
 	}
 	if c.client == nil {

@@ -141,17 +141,6 @@ func (c *conn) resume(turn *node.Turn) {
 	}
 	x.claim = nil
 	c.start(q, client, present, turn)
-	held := x.held
-	x.held = nil
-	c.srv.held.Give(len(held))
-	for len(held) > 0 && !c.over {
-		pkt, rest, _ := packet.Split(held, c.srv.cfg.MaxPacket)
-		if pkt == nil {
-			return
-		}
-		held = rest
-		c.frame(q.peer, pkt, turn)
-	}
 }
 
 // start tells the client that it is in (3.2), and sends again what it has not

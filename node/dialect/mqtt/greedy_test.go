@@ -242,3 +242,41 @@ func TestTopicsThatAreNoted(t *testing.T) {
 		t.Errorf("%d topics are counted when nobody has them", n)
 	}
 }
+
+// TestSubscribeInPieces: filters that ask all topics are made and ended a few at a time,
+// each has its own code, and what comes behind them is handled behind them.
+func TestSubscribeInPieces(t *testing.T) {
+	h, _, as := strict(t, node.Options{Topics: 16_384, Rate: 1_000_000})
+	turn := h.Hub.Turn()
+	for i := range 16_000 {
+		h.Hub.PublishOwn(fmt.Sprintf("many/%d", i), []byte("1"), turn)
+	}
+	p := as("").connect("p")
+	q, u := packet.Subscribe{ID: 7}, packet.Unsubscribe{ID: 8}
+	made, ended := "SUBACK 7", "UNSUBACK 8"
+	for i := range 40 {
+		f, code := fmt.Sprintf("home/+/%d/#", i), byte(packet.Success)
+		switch {
+		case i%10 == 3:
+			f, code = "a/#/b", byte(packet.BadFilter)
+		case i%10 == 7:
+			f = fmt.Sprintf("$share/%d/home/#", i)
+		case i == 39:
+			f = "here"
+		}
+		made += fmt.Sprintf(" %02x", code)
+		q.Filters = q.Filters.Append(packet.Filter{Filter: []byte(f)})
+		if i%10 == 5 {
+			f, code = "nothing/+", byte(packet.NoSubscription)
+		}
+		ended += fmt.Sprintf(" %02x", code)
+		u.Filters = u.Filters.Append([]byte(f))
+	}
+	here := packet.Publish{Topic: []byte("here"), Payload: []byte("1")}
+	p.write(here.Append(q.Append(nil, p.v), p.v))
+	p.want(made)
+	p.want("q0 here 1")
+	p.write(here.Append(u.Append(nil, p.v), p.v))
+	p.want(ended)
+	p.quiet()
+}

@@ -25,7 +25,6 @@ type Server struct {
 	shares  map[string]*share
 	anon    uint64 // identifiers given
 
-	held  bound.Bytes // what connections said that wait for their client
 	wills bound.Bytes
 	boxes bound.Bytes // what shares have handed out and nobody has taken
 	said  bound.Bytes // answers in boxes
@@ -67,7 +66,7 @@ func Plug(cfg Config) dialect.Plug {
 func newServer(cfg Config) *Server {
 	cfg = cfg.withDefaults()
 	s := &Server{cfg: cfg, hub: cfg.Hub, clients: make(map[string]*client), shares: make(map[string]*share), kick: make(chan struct{}, 1)}
-	s.held.Most, s.boxes.Most = 1<<20, max(4<<20, 2*int64(cfg.MaxPacket))
+	s.boxes.Most = max(4<<20, 2*int64(cfg.MaxPacket))
 	s.wills.Most, s.wills.Few = maxWills, smallWill
 	s.said.Most, s.said.Few = 1<<20, 512
 	s.names.Most, s.noted.Most = 1<<20, maxNoted

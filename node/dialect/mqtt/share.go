@@ -130,8 +130,8 @@ func (g *share) memberLocked(c *client) *member {
 	return nil
 }
 
-// part ends a membership.
-func (s *Server) part(c *client, key string, turn *node.Turn) bool {
+// part ends a membership. by pays for it.
+func (s *Server) part(c *client, key string, by *node.Session, turn *node.Turn) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	g := s.shares[key]
@@ -143,6 +143,9 @@ func (s *Server) part(c *client, key string, turn *node.Turn) bool {
 		m.shares = slices.DeleteFunc(m.shares, func(x *share) bool { return x == g })
 	}
 	c.mu.Unlock()
+	if len(g.members) == 1 {
+		by.Charge(s.hub.Counts().Topics / node.PatternCost)
+	}
 	return g.leaveLocked(c, turn)
 }
 

@@ -6,47 +6,80 @@ import (
 	"topicd/node/dialect/mqtt/packet"
 )
 
-// subscribe handles a SUBSCRIBE (3.8).
+// piece is how far the packet is that is handled in pieces: each filter may ask all
+// topics, and one packet has room for many. Nothing that follows it is read meanwhile.
+type piece struct {
+	at    int    // filters that are done
+	codes []byte // of SUBSCRIBE, what became of them
+	gone  []int  // of UNSUBSCRIBE, which of them there were
+}
+
+// begun is what has been done of the packet.
+func (c *conn) begun() (w piece) {
+	if x := c.past; x != nil && x.piece != nil {
+		w, x.piece = *x.piece, nil
+	}
+	return w
+}
+
+// enough tells whether it is others' turn.
+func enough(s *node.Session, began int64) bool { return s.Worked()-began > node.PieceOfWork }
+
+// later has the rest of the packet handled soon.
+func (c *conn) later(p node.Peer, w piece) {
+	c.extra().piece = &w
+	p.Again()
+}
+
+// subscribe handles a SUBSCRIBE (3.8). What is retained may come before the answer
+// where it is handled in pieces (3.8.4).
 func (c *conn) subscribe(p node.Peer, pkt []byte, turn *node.Turn) *packet.Error {
 	var q packet.Subscribe
 	if err := q.Decode(pkt, c.v); err != nil {
 		return err
 	}
-	id := q.Props.Num(packet.SubscriptionID, 0)
+	s := p.Session()
 	a := packet.SubAck{Type: packet.SUBACK, ID: q.ID}
-	var todo []wanted
 	most := c.srv.hub.Options().Subs
+	w, began, i := c.begun(), s.Worked(), 0
 	for f := range q.Filters.All {
-		if len(a.Codes) >= most { // 262,144 fit into a packet
-			a.Codes = append(a.Codes, subCode(packet.QuotaExceeded, c.v))
-			continue
-		}
-		w := wanted{sub: sub{filter: string(f.Filter), id: id, qos: f.QoS, noLocal: f.NoLocal, asPublished: f.AsPublished}, handling: f.RetainHandling}
-		code := packet.Reason(f.QoS)
-		if packet.CheckFilter(f.Filter) != nil || longShare(f.Filter) {
-			code = packet.BadFilter
-		} else if err := c.mayHear(p.Session(), f.Filter); err != nil {
-			code = reasonOf(err, packet.SUBACK)
-		} else {
-			w.at = len(a.Codes)
-			todo = append(todo, w)
-		}
-		a.Codes = append(a.Codes, subCode(code, c.v))
-	}
-	// The answer goes into the box before what is retained; a subscription that the
-	// hub then has no room for is told in it, so they are made first.
-	for i := range todo {
-		if p.Session().Debt() > maxDebt {
-			a.Codes[todo[i].at] = subCode(packet.QuotaExceeded, c.v)
-		} else if err := c.client.add(p.Session(), &todo[i], false, turn); err != nil {
-			a.Codes[todo[i].at] = subCode(reasonOf(err, packet.SUBACK), c.v)
+		switch i++; {
+		case i <= w.at:
+		case i > most: // 262,144 fit into a packet
+			w.codes = append(w.codes, subCode(packet.QuotaExceeded, c.v))
+		case enough(s, began):
+			w.at = i - 1
+			c.later(p, w)
+			return nil
+		default:
+			w.codes = append(w.codes, subCode(c.wants(s, &f, q.Props.Num(packet.SubscriptionID, 0), turn), c.v))
 		}
 	}
+	a.Codes = w.codes
 	c.srv.save(c.client, turn)
 	if !c.client.say(a.Append(nil, c.v), turn) {
 		return errNotReading
 	}
 	return nil
+}
+
+// wants makes one subscription, or says why not.
+func (c *conn) wants(s *node.Session, f *packet.Filter, id uint32, turn *node.Turn) packet.Reason {
+	if packet.CheckFilter(f.Filter) != nil || longShare(f.Filter) {
+		return packet.BadFilter
+	}
+	if s.Debt() > maxDebt {
+		return packet.QuotaExceeded
+	}
+	err := c.mayHear(s, f.Filter)
+	if err == nil {
+		w := wanted{sub{filter: string(f.Filter), id: id, qos: f.QoS, noLocal: f.NoLocal, asPublished: f.AsPublished}, f.RetainHandling}
+		err = c.client.add(s, &w, false, turn)
+	}
+	if err != nil {
+		return reasonOf(err, packet.SUBACK)
+	}
+	return packet.Reason(f.QoS)
 }
 
 // maxDebt is how far ahead of its rate one SUBSCRIBE may get, in milliseconds: a hundred
@@ -60,7 +93,6 @@ var errNotReading = &packet.Error{Reason: packet.QuotaExceeded, Clause: "4.13.2"
 type wanted struct {
 	sub
 	handling byte
-	at       int
 }
 
 // mayHear asks before anything is changed.
@@ -136,31 +168,52 @@ func (c *conn) unsubscribe(p node.Peer, pkt []byte, turn *node.Turn) *packet.Err
 	if err := q.Decode(pkt, c.v); err != nil {
 		return err
 	}
-	a := packet.SubAck{Type: packet.UNSUBACK, ID: q.ID}
+	s := p.Session()
+	w, began, i := c.begun(), s.Worked(), 0
 	for f := range q.Filters.All {
-		p.Session().Charge(1)
-		code := packet.Success
-		switch {
-		case packet.CheckFilter(f) != nil:
+		if i++; i <= w.at || packet.CheckFilter(f) != nil {
+			continue
+		}
+		if len(w.gone) > 0 && enough(s, began) { // names that are not there are no work
+			w.at = i - 1
+			c.later(p, w)
+			return nil
+		}
+		s.Charge(1)
+		if c.drop(s, f, turn) {
+			w.gone = append(w.gone, i)
+		}
+	}
+	a := packet.SubAck{Type: packet.UNSUBACK, ID: q.ID}
+	i = 0
+	for f := range q.Filters.All {
+		code := packet.NoSubscription
+		if i++; len(w.gone) > 0 && w.gone[0] == i {
+			code, w.gone = packet.Success, w.gone[1:]
+		} else if packet.CheckFilter(f) != nil {
 			code = packet.BadFilter
-		case packet.IsShared(f):
-			if !c.srv.part(c.client, string(f), turn) {
-				code = packet.NoSubscription
-			}
-		default:
-			c.client.mu.Lock()
-			had := c.client.out.subs.remove(string(f))
-			c.client.out.changed()
-			c.client.mu.Unlock()
-			if !had {
-				code = packet.NoSubscription
-			} else {
-				_ = p.Session().Unsubscribe(f, turn)
-			}
 		}
 		a.Codes = append(a.Codes, byte(code))
 	}
 	c.srv.save(c.client, turn)
 	p.Send(false, a.Append(nil, c.v), turn)
 	return nil
+}
+
+// drop ends a subscription; false: there is none.
+func (c *conn) drop(s *node.Session, filter []byte, turn *node.Turn) bool {
+	if packet.IsShared(filter) {
+		return c.srv.part(c.client, string(filter), s, turn)
+	}
+	c.client.mu.Lock()
+	had := c.client.out.subs.remove(string(filter))
+	c.client.out.changed()
+	c.client.mu.Unlock()
+	if had {
+		if codec.HasWildcard(string(filter)) {
+			s.Charge(c.srv.hub.Counts().Topics / node.PatternCost)
+		}
+		_ = s.Unsubscribe(filter, turn)
+	}
+	return had
 }

@@ -23,6 +23,7 @@ func (f *fake) Session() *node.Session               { return f.sess }
 func (f *fake) End(code int, _ string, _ *node.Turn) { f.ended = code }
 func (f *fake) SetPace(int)                          {}
 func (f *fake) SetSilence(int)                       {}
+func (f *fake) Again()                               {}
 func (f *fake) Adopt(*node.Session)                  {}
 func (f *fake) Speak(node.Dialect)                   {}
 func (f *fake) Wake()                                {}

@@ -28,17 +28,30 @@ var (
 	errNoLocal   = protocol("3.8.3-4", "no local on a shared subscription")
 )
 
+// openList reads the id and the properties of a packet that is a list of something;
+// what is left to read is the list. empty says that there is none.
+func openList(pkt []byte, t Type, v Version, empty *Error) (r reader, id uint16, props Props) {
+	r = open(pkt, t, v)
+	id = r.id()
+	if v == V5 {
+		props, _ = r.props(t)
+	}
+	if r.err == nil && len(r.b) == 0 {
+		r.err = empty
+	}
+	return r, id, props
+}
+
+func appendList(dst []byte, t Type, flags byte, id uint16, props Props, list []byte, v Version) []byte {
+	dst = appendHead(dst, t, flags, 2+propsSize(props, v)+len(list))
+	dst = append(dst, byte(id>>8), byte(id))
+	return append(appendProps(dst, props, v), list...)
+}
+
 // Decode reads a packet that Split returned.
 func (p *Subscribe) Decode(pkt []byte, v Version) *Error {
-	r := open(pkt, SUBSCRIBE, v)
-	p.ID, p.Props = r.id(), nil
-	if v == V5 {
-		p.Props, _ = r.props(SUBSCRIBE)
-	}
-	p.Filters = Filters(r.b)
-	if r.err == nil && len(r.b) == 0 {
-		return errEmptyList
-	}
+	r, id, props := openList(pkt, SUBSCRIBE, v, errEmptyList)
+	p.ID, p.Props, p.Filters = id, props, r.b
 	for len(r.b) > 0 {
 		f := r.text()
 		o := r.byte()
@@ -93,9 +106,7 @@ func (s Filters) Append(f Filter) Filters {
 
 // Append appends the packet.
 func (p *Subscribe) Append(dst []byte, v Version) []byte {
-	dst = appendHead(dst, SUBSCRIBE, 2, 2+propsSize(p.Props, v)+len(p.Filters))
-	dst = append(dst, byte(p.ID>>8), byte(p.ID))
-	return append(appendProps(dst, p.Props, v), p.Filters...)
+	return appendList(dst, SUBSCRIBE, 2, p.ID, p.Props, p.Filters, v)
 }
 
 // Unsubscribe is an UNSUBSCRIBE (3.10).
@@ -110,15 +121,8 @@ type Names []byte
 
 // Decode reads a packet that Split returned.
 func (p *Unsubscribe) Decode(pkt []byte, v Version) *Error {
-	r := open(pkt, UNSUBSCRIBE, v)
-	p.ID, p.Props = r.id(), nil
-	if v == V5 {
-		p.Props, _ = r.props(UNSUBSCRIBE)
-	}
-	p.Filters = Names(r.b)
-	if r.err == nil && len(r.b) == 0 {
-		return errEmptyList
-	}
+	r, id, props := openList(pkt, UNSUBSCRIBE, v, errEmptyList)
+	p.ID, p.Props, p.Filters = id, props, r.b
 	for len(r.b) > 0 {
 		r.text()
 	}
@@ -140,9 +144,7 @@ func (s Names) Append(f []byte) Names { return appendBinary(s, f) }
 
 // Append appends the packet.
 func (p *Unsubscribe) Append(dst []byte, v Version) []byte {
-	dst = appendHead(dst, UNSUBSCRIBE, 2, 2+propsSize(p.Props, v)+len(p.Filters))
-	dst = append(dst, byte(p.ID>>8), byte(p.ID))
-	return append(appendProps(dst, p.Props, v), p.Filters...)
+	return appendList(dst, UNSUBSCRIBE, 2, p.ID, p.Props, p.Filters, v)
 }
 
 // SubAck is a SUBACK or an UNSUBACK (3.9, 3.11): a code for each filter. An
@@ -161,18 +163,13 @@ func (p *SubAck) Decode(pkt []byte, v Version) *Error {
 	if p.Type = TypeOf(pkt); p.Type != SUBACK && p.Type != UNSUBACK {
 		return errWrongType
 	}
-	r := open(pkt, p.Type, v)
-	p.ID, p.Props, p.Codes = r.id(), nil, nil
 	if v != V5 && p.Type == UNSUBACK {
+		r := open(pkt, p.Type, v)
+		p.ID, p.Props, p.Codes = r.id(), nil, nil
 		return r.end()
 	}
-	if v == V5 {
-		p.Props, _ = r.props(p.Type)
-	}
-	if r.err == nil && len(r.b) == 0 {
-		return errNoCodes
-	}
-	p.Codes = r.b
+	r, id, props := openList(pkt, p.Type, v, errNoCodes)
+	p.ID, p.Props, p.Codes = id, props, r.b
 	for _, c := range p.Codes {
 		if v == V5 && !Reason(c).In(p.Type) || v != V5 && c > 2 && c != 0x80 {
 			return errReason
@@ -187,7 +184,5 @@ func (p *SubAck) Append(dst []byte, v Version) []byte {
 	if v != V5 && p.Type == UNSUBACK {
 		codes = nil
 	}
-	dst = appendHead(dst, p.Type, 0, 2+propsSize(p.Props, v)+len(codes))
-	dst = append(dst, byte(p.ID>>8), byte(p.ID))
-	return append(appendProps(dst, p.Props, v), codes...)
+	return appendList(dst, p.Type, 0, p.ID, p.Props, codes, v)
 }

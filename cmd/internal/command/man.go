@@ -1,6 +1,6 @@
 //go:build packaging
 
-package main
+package command
 
 import (
 	"context"
@@ -12,17 +12,17 @@ import (
 
 // man writes the manual page from the help texts. It is in no binary but the one
 // that makes the packages: go run -tags packaging ./cmd/topicd man.
-func (a *app) man() *command {
-	c := newCommand("man", "", "Write the manual page")
-	c.run = func(context.Context, []string) error {
+func (t *Table) man() *Command {
+	c := New("man", "", "Write the manual page")
+	c.Run = func(context.Context, []string) error {
 		var b strings.Builder
 		fmt.Fprintf(&b, ".TH TOPICD 1 \"\" \"topicd\" \"User Commands\"\n.SH NAME\ntopicd \\- hub for sensor readings\n.SH SYNOPSIS\n.B topicd\n.I COMMAND\n[flags]\n.SH DESCRIPTION\n%s\n.SH COMMANDS\n", roff(program))
-		for _, c := range a.commands() {
-			if c.name != "man" {
+		for _, c := range t.Commands {
+			if c.Name != "man" {
 				manCommand(&b, c)
 			}
 		}
-		fmt.Fprintf(&b, ".SH EXIT STATUS\n%s\n", roff(exitCodes))
+		fmt.Fprintf(&b, ".SH EXIT STATUS\n%s\n", roff(ExitCodes))
 		b.WriteString(`.SH FILES
 .TP
 .I /etc/topicd/topicd.toml
@@ -38,22 +38,22 @@ is also a variable: \-\-topic\-cap is TOPICD_TOPIC_CAP. TOPICD_HUB names the hub
 .BR systemctl (1),
 /usr/share/doc/topicd
 `)
-		_, err := fmt.Fprint(a.out, b.String())
+		_, err := fmt.Fprint(t.Out, b.String())
 		return err
 	}
 	return c
 }
 
-func manCommand(b *strings.Builder, c *command) {
-	text := c.long
+func manCommand(b *strings.Builder, c *Command) {
+	text := c.Long
 	if text == "" {
-		text = c.short + "."
+		text = c.Short + "."
 	}
 	fmt.Fprintf(b, ".SS %s\n%s\n", roff(c.usageLine()), roff(text))
-	if c.example != "" {
-		fmt.Fprintf(b, ".PP\n.nf\n%s\n.fi\n", roff(c.example))
+	if c.Example != "" {
+		fmt.Fprintf(b, ".PP\n.nf\n%s\n.fi\n", roff(c.Example))
 	}
-	c.flags.VisitAll(func(f *pflag.Flag) {
+	c.Flags.VisitAll(func(f *pflag.Flag) {
 		name, usage := pflag.UnquoteUsage(f)
 		line := "--" + f.Name
 		if name != "" {
@@ -75,4 +75,4 @@ func roff(text string) string {
 	return strings.Join(lines, "\n")
 }
 
-func (a *app) extra() []*command { return []*command{a.man()} }
+func (t *Table) extra() []*Command { return []*Command{t.man()} }

@@ -1,0 +1,5 @@
+//go:build !packaging
+
+package command
+
+func (t *Table) extra() []*Command { return nil }

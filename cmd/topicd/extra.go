@@ -1,5 +1,0 @@
-//go:build !packaging
-
-package main
-
-func (a *app) extra() []*command { return nil }
