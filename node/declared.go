@@ -46,3 +46,25 @@ func (h *Hub) Find(name []byte) *Topic {
 	defer h.mu.RUnlock()
 	return h.byName.get(&h.topics, string(name))
 }
+
+// TopicOf is the topic of a reading, by what is said in it; nil when it has ended. Who
+// notes the two numbers instead of the name does not keep the name of what has gone.
+func (h *Hub) TopicOf(num uint32, ep uint64) *Topic {
+	t := h.topics.at(num)
+	if t == nil {
+		return nil
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.dead || h.epochOf(t) != ep {
+		return nil
+	}
+	return t
+}
+
+// ID is what TopicOf knows the topic by.
+func (h *Hub) ID(t *Topic) (num uint32, ep uint64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.idx, h.epochOf(t)
+}

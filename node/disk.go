@@ -206,7 +206,7 @@ func (h *Hub) readPast(t *Topic, ep, from, to uint64, raw *[]byte, yield func(*R
 		var rec arena.Record
 		var seq uint64
 		seq, rec, b = parsePaged(b)
-		r := Reading{Topic: t.name, Ep: ep}
+		r := Reading{Topic: t.name, Num: t.idx, Ep: ep}
 		if r.set(seq, &rec); !yield(&r) {
 			return seq, false
 		}

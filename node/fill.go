@@ -320,7 +320,7 @@ func (v *visit) encode(dst []byte, from, to uint64, f Framer, sc *Scratch) ([]by
 
 // begin sets what all readings of a batch have in common.
 func (v *visit) begin(sc *Scratch) {
-	sc.reading = Reading{Topic: v.t.name, Ep: v.ep, Drop: v.drop, Durable: v.lasts, Text: v.view.format.Text()}
+	sc.reading = Reading{Topic: v.t.name, Num: v.t.idx, Ep: v.ep, Drop: v.drop, Durable: v.lasts, Text: v.view.format.Text()}
 }
 
 // one appends one reading; false when the reader does not get it.

@@ -9,6 +9,7 @@ import (
 // until the Format returns.
 type Reading struct {
 	Topic  string
+	Num    uint32 // the topic's: with Ep it is nobody else's, see Hub.TopicOf
 	Seq    uint64
 	Ep     uint64 // the topic's epoch
 	TS     int64  // hub time of arrival, milliseconds since 1970

@@ -117,7 +117,7 @@ func (w Worst) Total() int64 {
 // Worst computes the memory bound from the limits.
 func (o Options) Worst() Worst {
 	o = o.withDefaults()
-	subs := int64(o.Sessions) * int64(min(o.Subs, 16)) // more than 16 each only for some
+	subs := int64(o.Sessions) * int64(min(o.Subs, SubsPerSession)) // more only for some
 	return Worst{
 		Arena:         o.Memory,
 		Topics:        int64(o.Topics) * (topicCost + nameShare),

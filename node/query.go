@@ -271,7 +271,7 @@ func (h *Hub) Read(t *Topic, from, to uint64, raw *[]byte, yield func(*Reading) 
 		for ; from < end; from++ {
 			var rec arena.Record
 			rec, b = arena.Parse(b)
-			r := Reading{Topic: t.name, Ep: ep}
+			r := Reading{Topic: t.name, Num: t.idx, Ep: ep}
 			r.set(from, &rec)
 			if !yield(&r) {
 				return from

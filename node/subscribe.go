@@ -34,6 +34,8 @@ type Subscribed struct {
 	Gap    uint64 // readings asked for with Since that are gone
 	Topic  *Topic // exact names only
 	Born   bool   // it was made by this
+
+	Pattern string // as the session keeps it: who keeps it too has no copy
 }
 
 // Subscribe adds a subscription, or changes the options of the one with the
@@ -62,7 +64,7 @@ func (s *Session) Subscribe(pattern []byte, opt SubOptions, turn *Turn) (Subscri
 	s.mu.Unlock()
 
 	r := replay{b: b, opt: &opt, turn: turn}
-	r.res.Ep = h.epoch
+	r.res.Ep, r.res.Pattern = h.epoch, b.pattern
 	if b.exact {
 		t, born, err := s.topicLocked(b.pattern, opt.New == nil || b.pattern[0] != '$', turn.Mono)
 		if err != nil {
@@ -325,11 +327,14 @@ func (h *Hub) subscriptionLocked(s *Session, pattern string) (*Subscription, *co
 	return b, nil
 }
 
+// SubsPerSession is how many subscriptions a session has on average: that bounds all
+// sessions' together.
+const SubsPerSession = 16
+
 const (
-	subsPerSession = 16           // on average: bounds all sessions' subscriptions together
-	subBase        = subCost - 40 // a subscription without its pattern
-	fewSubs        = 4            // a session's first ones, where they are
-	fewLevels      = 4            // short, find room that is nobody else's
+	subBase   = subCost - 40 // a subscription without its pattern
+	fewSubs   = 4            // a session's first ones, where they are
+	fewLevels = 4            // short, find room that is nobody else's
 )
 
 // roomForSub tells whether one more subscription fits into what all may take
@@ -340,7 +345,7 @@ func (h *Hub) roomForSub(pattern string, n int) bool {
 	if codec.HasWildcard(pattern) {
 		levels = strings.Count(strings.TrimSuffix(pattern, "#"), "/") + 1
 	}
-	most := h.opt.Sessions * subsPerSession
+	most := h.opt.Sessions * SubsPerSession
 	if h.nsubs >= most {
 		return false
 	}

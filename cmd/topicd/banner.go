@@ -10,6 +10,7 @@ import (
 	"topicd/cmd/internal/reach"
 	"topicd/node"
 	"topicd/node/client/show"
+	"topicd/node/dialect/mqtt"
 	"topicd/node/front"
 	"topicd/node/sense"
 )
@@ -31,6 +32,7 @@ type worst struct {
 	connections int64 // buffers of the transport
 	store       int64 // of durable topics
 	ha          int64 // what Home Assistant is told
+	mqtt        int64 // what its clients have beside sessions
 	program     int64 // the runtime and everything else
 }
 
@@ -47,10 +49,11 @@ func (s *server) worst() worst {
 		connections: s.set.link().Worst(s.set.sessions),
 		program:     programBase,
 		ha:          s.set.homeAssistantWorst(),
+		mqtt:        mqtt.Worst(s.set.sessions, o.Subs, int(s.set.maxFrame)),
 	}
 }
 
-func (w worst) total() int64 { return w.Total() + w.connections + w.store + w.ha + w.program }
+func (w worst) total() int64 { return w.Total() + w.connections + w.mqtt + w.store + w.ha + w.program }
 
 // heap is the part of it that the collector sees.
 func (w worst) heap() int64 { return w.total() - w.Arena }
@@ -90,8 +93,8 @@ func (s *server) announce(w io.Writer) {
 		}
 	}
 	fmt.Fprintf(&b, "memory    at most %s with every limit reached at once:\n", show.Bytes(m.total()))
-	fmt.Fprintf(&b, "          readings %s, topics %s, connections %s, subscriptions %s, unread lists %s, durable topics %s, program %s\n",
-		show.Bytes(m.Arena), show.Bytes(m.Topics), show.Bytes(m.Sessions+m.connections), show.Bytes(m.Subscriptions), show.Bytes(m.Ready), show.Bytes(m.store), show.Bytes(m.program))
+	fmt.Fprintf(&b, "          readings %s, topics %s, connections %s, MQTT %s, subscriptions %s, unread lists %s, durable topics %s, program %s\n",
+		show.Bytes(m.Arena), show.Bytes(m.Topics), show.Bytes(m.Sessions+m.connections), show.Bytes(m.mqtt), show.Bytes(m.Subscriptions), show.Bytes(m.Ready), show.Bytes(m.store), show.Bytes(m.program))
 	if i := slices.IndexFunc(urls, func(u string) bool { return front.DashboardOf(u) != "" }); i >= 0 {
 		fmt.Fprintf(&b, "try       topicd sub '#'%s\n", hubFlag(urls[i]))
 	}

@@ -124,6 +124,7 @@ func TestMemoryFormula(t *testing.T) {
 		{"+ memory / 8 ", w.Minutes},
 		{"+ connections × 21 KiB", w.Sessions + w.connections},
 		{"+ connections × 16 subscriptions", w.Subscriptions},
+		{"+ MQTT's clients", w.mqtt},
 		{"+ memory / 2 ", w.Ready},
 		{"+ durable topics ", w.store},
 		{"+ Home Assistant ", w.ha},

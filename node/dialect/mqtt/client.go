@@ -46,7 +46,7 @@ type absence struct {
 // changed by the connection's reader only.
 type more struct {
 	flights  []flight
-	aliases  []string // that the client knows: alias n is aliases[n-1]
+	aliases  []topicID // that the client knows: alias n is aliases[n-1]
 	shares   []*share
 	memo     memo
 	received idSet // QoS 2, not released yet
@@ -104,7 +104,10 @@ func (c *client) judge(turn *node.Turn) {
 	}
 	c.mu.Unlock()
 	mine = slices.DeleteFunc(mine, func(f string) bool { return s.MaySubscribe([]byte(f)) == nil })
-	flights = slices.DeleteFunc(flights, func(x flight) bool { return !s.MayRead(x.topic) })
+	flights = slices.DeleteFunc(flights, func(x flight) bool {
+		t := c.srv.topic(x.topicID)
+		return t != nil && !s.MayRead(t.Name())
+	})
 	c.mu.Lock()
 	for _, f := range mine {
 		c.out.subs.remove(f)

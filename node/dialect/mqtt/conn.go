@@ -31,7 +31,7 @@ type conn struct {
 type past struct {
 	own     *node.Session // the transport's session, where the client's is another
 	claim   *claim        // waits for the connection that has its client still
-	aliases []given       // that the client gave
+	aliases []string      // that the client gave
 	piece   *piece        // SUBSCRIBE or UNSUBSCRIBE that is handled in pieces
 }
 
@@ -221,8 +221,8 @@ func (c *conn) Close(p node.Peer, turn *node.Turn) {
 	c.over = true
 	x := c.past
 	if x != nil {
-		for i := range x.aliases {
-			c.srv.names.Give(x.aliases[i].own)
+		for _, name := range x.aliases {
+			c.srv.names.Give(len(name))
 		}
 		x.aliases = nil
 		if x.claim != nil {

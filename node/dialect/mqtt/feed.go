@@ -28,7 +28,7 @@ type feed struct {
 // memo is what the subscriptions want of the topic that was asked for last, and
 // scratch.
 type memo struct {
-	topic string
+	topic topicID
 	wish  wish
 	props packet.Props
 }
@@ -37,7 +37,7 @@ type memo struct {
 const maxScratch = 1 << 10
 
 // Window is how many messages a client may leave unacknowledged: it may say
-// less. Each is a place of 48 bytes and not the message.
+// less. Each is a place of 32 bytes and not the message.
 const maxWindow = 32
 
 // flight is a message that its client has not acknowledged to the end.
@@ -50,9 +50,20 @@ type flight struct {
 	shared   bool // a share handed it out
 	due      bool // it is to be sent again
 	fresh    bool // to this client for the first time
-	topic    string
-	ep, seq  uint64
+	topicID
+	seq uint64
 }
+
+// topicID is a topic that may have ended: its name would be kept, and counted by nobody.
+type topicID struct {
+	num uint32
+	ep  uint64 // 0 = none
+}
+
+func topicOf(r *node.Reading) topicID { return topicID{r.Num, r.Ep} }
+
+// topic is the topic, nil when it has ended.
+func (s *Server) topic(t topicID) *node.Topic { return s.hub.TopicOf(t.num, t.ep) }
 
 // Live implements node.Format: there is no such mark.
 func (c *client) Live(dst []byte, _ string, _ uint64, _ int64) ([]byte, bool) { return dst, false }
@@ -80,7 +91,7 @@ func (c *client) Append(dst []byte, r *node.Reading) ([]byte, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	o := &c.out
-	w := o.wants(r.Topic)
+	w := o.wants(r)
 	if w.qos > 0 {
 		c.keepSent(r)
 	}
@@ -115,7 +126,7 @@ func (o *feed) send(dst []byte, r *node.Reading, qos byte, retain bool, ids []ui
 	if ok && m.qos > 0 {
 		o.lastID = m.id
 		x := o.rest()
-		x.flights = append(x.flights, flight{id: m.id, qos: m.qos, retain: m.retain, durable: r.Durable, topic: r.Topic, ep: r.Ep, seq: r.Seq})
+		x.flights = append(x.flights, flight{id: m.id, qos: m.qos, retain: m.retain, durable: r.Durable, topicID: topicOf(r), seq: r.Seq})
 	}
 	return out, ok
 }
@@ -130,10 +141,10 @@ func publishedQoS(r *node.Reading) byte {
 }
 
 // wants is what the subscriptions want of a topic. Readings come in runs.
-func (o *feed) wants(topic string) *wish {
+func (o *feed) wants(r *node.Reading) *wish {
 	m := &o.rest().memo
-	if m.topic != topic || topic == "" {
-		m.topic, m.wish = topic, o.subs.of(topic, m.wish.ids[:0])
+	if t := topicOf(r); m.topic != t || t.ep == 0 {
+		m.topic, m.wish = t, o.subs.of(r.Topic, m.wish.ids[:0])
 	}
 	return &m.wish
 }
@@ -141,7 +152,7 @@ func (o *feed) wants(topic string) *wish {
 // changed is to be called when subs have.
 func (o *feed) changed() {
 	if o.more != nil {
-		o.more.memo.topic = ""
+		o.more.memo.topic = topicID{}
 	}
 }
 
@@ -223,7 +234,7 @@ func (o *feed) write(dst []byte, r *node.Reading, m *message, ids []uint32) ([]b
 	topic := r.Topic
 	// Not with QoS 2: mqtt.js 5.16 forgets the topic of such a message until PUBREL.
 	aliased := m.v == packet.V5 && m.qos < 2 && !m.dup
-	if n := o.alias(topic); n > 0 && aliased {
+	if n := slices.Index(mine.aliases, topicOf(r)) + 1; n > 0 && aliased {
 		p = p.AppendNum(packet.TopicAlias, uint32(n))
 		topic = ""
 	}
@@ -240,14 +251,9 @@ func (o *feed) write(dst []byte, r *node.Reading, m *message, ids []uint32) ([]b
 		return out[:start], false
 	}
 	if ok && fresh {
-		mine.aliases = append(mine.aliases, r.Topic)
+		mine.aliases = append(mine.aliases, topicOf(r))
 	}
 	return out, ok
-}
-
-// alias is the alias that the client knows a topic by, 0 = none.
-func (o *feed) alias(topic string) int {
-	return slices.Index(o.more.aliases, topic) + 1
 }
 
 // appendReading appends the PUBLISH of a reading.

@@ -228,7 +228,7 @@ func TestTopicsThatAreNoted(t *testing.T) {
 		c := &client{srv: s, keep: new(keep)}
 		all = append(all, c)
 		for i := range 2 * maxSent {
-			c.keepSent(&node.Reading{Topic: fmt.Sprint("z/", i), Seq: 1, Durable: true})
+			c.keepSent(&node.Reading{Num: uint32(i), Ep: 1, Seq: 1, Durable: true})
 		}
 	}
 	if n := s.noted.Held(); n != maxNoted {
@@ -236,7 +236,7 @@ func TestTopicsThatAreNoted(t *testing.T) {
 	}
 	for _, c := range all {
 		c.endRecord()
-		c.keepSent(&node.Reading{Topic: "z/later", Seq: 1, Durable: true})
+		c.keepSent(&node.Reading{Num: 9999, Ep: 1, Seq: 1, Durable: true})
 	}
 	if n := s.noted.Held(); n != 0 {
 		t.Errorf("%d topics are counted when nobody has them", n)

@@ -29,18 +29,19 @@ func (c *client) partAll(turn *node.Turn) {
 	}
 }
 
-// maxAgain is how much of members that have ended may wait in one share.
-const maxAgain = 8 * maxWindow
+// mostAgain is how much of members that have ended may wait in one share.
+const mostAgain = 8 * maxWindow
 
 // inherit takes what is the share's of what a member has left.
 func (g *share) inherit(left []flight) (others []flight) {
 	_, filter := packet.Share([]byte(g.key))
 	g.mu.Lock()
 	for _, x := range left {
+		t := g.srv.topic(x.topicID)
 		switch {
-		case string(filter) != x.topic && !codec.Match(string(filter), x.topic):
+		case t != nil && string(filter) != t.Name() && !codec.Match(string(filter), t.Name()):
 			others = append(others, x)
-		case len(g.members) == 0 || len(g.again) >= maxAgain:
+		case t == nil || len(g.members) == 0 || len(g.again) >= mostAgain || !g.srv.again.Take(1):
 			g.srv.hub.Stats.Add(node.DropOverrun, 1)
 		default:
 			g.again, g.pending = append(g.again, x), true

@@ -27,8 +27,8 @@ type keep struct {
 	full bool        // for numbers
 
 	// guarded by the client's mu
-	sent map[string]uint64 // durable topics, and up to where they are read, since the last note
-	vain bool              // nobody writes it any more
+	sent map[topicID]uint64 // durable topics, and up to where they are read, since the last note
+	vain bool               // nobody writes it any more
 }
 
 // kind is what the archive knows MQTT's clients by.
@@ -39,7 +39,7 @@ const kind = "mqtt"
 // restart.
 const (
 	maxSent  = 4096
-	maxNoted = 8 * maxSent
+	maxNoted = 4 * maxSent
 )
 
 // keepSent notes that a reading of a durable topic was read. The caller holds c.mu.
@@ -49,10 +49,10 @@ func (c *client) keepSent(r *node.Reading) {
 		return
 	}
 	if k.sent == nil {
-		k.sent = make(map[string]uint64)
+		k.sent = make(map[topicID]uint64)
 	}
-	if _, known := k.sent[r.Topic]; known || len(k.sent) < maxSent && c.srv.noted.Take(1) {
-		k.sent[r.Topic] = r.Seq
+	if _, known := k.sent[topicOf(r)]; known || len(k.sent) < maxSent && c.srv.noted.Take(1) {
+		k.sent[topicOf(r)] = r.Seq
 	}
 	c.touch()
 }
@@ -99,16 +99,19 @@ func (c *client) write(n *note) {
 	k.unsaved.Store(false)
 	n.subs = c.memberships()
 	c.mu.Lock()
-	b := n.append(nil, c)
-	sent := make([]node.Acked, 0, len(k.sent))
-	for topic, seq := range k.sent {
-		sent = append(sent, node.Acked{Topic: topic, Seq: seq})
-	}
+	n.takeLocked(c)
+	read := k.sent
 	c.unsentLocked()
 	c.mu.Unlock()
+	sent := make([]node.Acked, 0, len(read))
+	for id, seq := range read {
+		if t := c.srv.topic(id); t != nil {
+			sent = append(sent, node.Acked{Topic: t.Name(), Seq: seq})
+		}
+	}
 	err := c.recordLocked()
 	if err == nil {
-		err = k.rec.Note(b, sent)
+		err = k.rec.Note(n.append(nil, c.srv), sent)
 	}
 	if err != nil || k.full {
 		c.unkeepLocked()
@@ -255,6 +258,7 @@ func (s *Server) restore(turn *node.Turn) {
 			s.hub.Stats.Add(node.RefusedKept, 1) // of a later topicd, perhaps: it stays, unused, until it is forgotten
 			return
 		}
+		s.find(&n, c)
 		s.hub.Stats.Add(node.DropOverrun, int64(n.lost))
 		sess, err := s.hub.Open(c, n.addr, "", turn)
 		if err != nil {
@@ -275,6 +279,22 @@ func (s *Server) restore(turn *node.Turn) {
 	})
 	s.sweep(turn)
 	s.wake()
+}
+
+// find says which topics the flights of a note are of; none: it has ended.
+func (s *Server) find(n *note, c *client) {
+	flights := c.out.unacked()
+	for i, name := range n.topics {
+		var id topicID
+		if t := s.hub.Find([]byte(name)); t != nil {
+			id.num, id.ep = s.hub.ID(t)
+		}
+		if x := &flights[i]; x.ep == id.ep {
+			x.num = id.num
+		} else {
+			x.ep = 0
+		}
+	}
 }
 
 // keepAll leaves the notes for the next run.

@@ -2,6 +2,7 @@ package mqtt
 
 import (
 	"encoding/binary"
+	"slices"
 
 	"topicd/node/fields"
 )
@@ -13,7 +14,12 @@ type note struct {
 	left uint32 // of its expiry, in seconds
 	addr string
 	lost uint64 // readings of topics that are not durable, which end with the process
-	subs []sub  // written: only those that are shared
+
+	last     uint16 // identifier
+	subs     []sub  // shared ones too
+	flights  []flight
+	topics   []string // of flights, as they are read
+	received idSet
 }
 
 const noteForm = 1
@@ -26,54 +32,52 @@ const (
 	noteRetain      = 1 << 3
 )
 
-// append appends the note of c, whose mu the caller holds.
-func (n *note) append(b []byte, c *client) []byte {
+// takeLocked takes over what is the client's, whose mu the caller holds.
+func (n *note) takeLocked(c *client) {
+	o := &c.out
+	n.last = o.lastID
+	for x := range o.subs.all {
+		n.subs = append(n.subs, *x)
+	}
+	if m := o.more; m != nil {
+		n.flights, n.received = slices.Clone(m.flights), slices.Clone(m.received)
+	}
+}
+
+// append appends the note.
+func (n *note) append(b []byte, s *Server) []byte {
 	num := func(v uint64) { b = binary.AppendUvarint(b, v) }
 	text := func(s string) { b = append(binary.AppendUvarint(b, uint64(len(s))), s...) }
-	o := &c.out
 	num(noteForm)
 	num(bit(n.here, 1))
 	num(uint64(n.left))
 	text(n.addr)
-	num(uint64(o.lastID))
-	list := n.subs
-	for x := range o.subs.all {
-		list = append(list, *x)
-	}
-	num(uint64(len(list)))
-	for i := range list {
-		x := &list[i]
+	num(uint64(n.last))
+	num(uint64(len(n.subs)))
+	for i := range n.subs {
+		x := &n.subs[i]
 		text(x.filter)
 		num(uint64(x.qos) | bit(x.noLocal, noteNoLocal) | bit(x.asPublished, noteAsPublished))
 		num(uint64(x.id))
 	}
-	few := o.more
-	if few == nil {
-		few = new(more)
-	}
-	flights, gone := 0, n.lost
-	for i := range few.flights {
-		if x := &few.flights[i]; x.durable || x.released {
-			flights++
-		} else {
-			gone++
-		}
-	}
-	num(gone)
-	num(uint64(flights))
-	for i := range few.flights {
-		x := &few.flights[i]
-		if !x.durable && !x.released {
-			continue
-		}
+	all := len(n.flights)
+	n.flights = slices.DeleteFunc(n.flights, func(x flight) bool { return !x.durable && !x.released })
+	num(n.lost + uint64(all-len(n.flights)))
+	num(uint64(len(n.flights)))
+	for i := range n.flights {
+		x := &n.flights[i]
 		num(uint64(x.id))
 		num(uint64(x.qos) | bit(x.released, noteReleased) | bit(x.retain, noteRetain))
-		text(x.topic)
+		name := ""
+		if t := s.topic(x.topicID); t != nil {
+			name = t.Name()
+		}
+		text(name)
 		num(x.ep)
 		num(x.seq)
 	}
-	num(uint64(len(few.received)))
-	for _, x := range few.received {
+	num(uint64(len(n.received)))
+	for _, x := range n.received {
 		num(uint64(x.id))
 		num(uint64(x.sum))
 	}
@@ -109,7 +113,8 @@ func (n *note) parse(b []byte, c *client) bool {
 		x := flight{id: uint16(r.Uint()), durable: true}
 		f := r.Uint()
 		x.qos, x.released, x.retain = byte(f&3), f&noteReleased != 0, f&noteRetain != 0
-		x.topic, x.ep, x.seq = string(r.Bytes()), r.Uint(), r.Uint()
+		n.topics = append(n.topics, string(r.Bytes()))
+		x.ep, x.seq = r.Uint(), r.Uint()
 		o.rest().flights = append(o.rest().flights, x)
 	}
 	for k := r.Uint(); k > 0 && !r.Bad; k-- {

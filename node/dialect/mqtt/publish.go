@@ -46,7 +46,7 @@ var (
 	errAlias    = &packet.Error{Reason: packet.BadAlias, Clause: "3.3.2-9", Msg: "a topic alias above the maximum"}
 	errNoAlias  = &packet.Error{Reason: packet.ProtocolError, Clause: "3.3.2.3.4", Msg: "a topic alias that was never given"}
 	errTooMany  = &packet.Error{Reason: packet.TooManyInFlight, Clause: "3.3.4-9", Msg: "more QoS 2 messages than the receive maximum"}
-	errNames    = &packet.Error{Reason: packet.QuotaExceeded, Clause: "4.13.2", Msg: "too many aliases for what is no topic"}
+	errNames    = &packet.Error{Reason: packet.QuotaExceeded, Clause: "4.13.2", Msg: "the names that aliases stand for take too much"}
 	errNoRoomAt = &packet.Error{Reason: packet.QuotaExceeded, Clause: "4.13.2", Msg: "the hub has no room for it; before MQTT 5 only the end of the connection says so"}
 )
 
@@ -64,14 +64,14 @@ func (c *conn) published(p node.Peer, pkt []byte, turn *node.Turn) *packet.Error
 		return errAlias
 	}
 	if q.Alias > 0 && len(topic) == 0 {
-		var known []given
+		var known []string
 		if c.past != nil {
 			known = c.past.aliases
 		}
-		if int(q.Alias) > len(known) || known[q.Alias-1].name == "" {
+		if int(q.Alias) > len(known) || known[q.Alias-1] == "" {
 			return errNoAlias
 		}
-		topic = []byte(known[q.Alias-1].name)
+		topic = []byte(known[q.Alias-1])
 	}
 	if q.QoS == 2 {
 		in := incoming{id: q.ID, sum: c.client.sum(topic, q.Payload)}
@@ -108,30 +108,24 @@ func (c *conn) published(p node.Peer, pkt []byte, turn *node.Turn) *packet.Error
 	return nil
 }
 
-// given is a name that a client's number stands for.
-type given struct {
-	name string
-	own  int // bytes of it that are counted, because it is not a topic's
-}
-
-// alias notes what an alias stands for; false: there is no room for it. The topic's
-// own name is kept where it was published to, so that it costs no copy.
+// alias notes what an alias stands for; false: there is no room for it. It is the
+// topic's own name where there is one, and counts all the same: the topic may end.
 func (c *conn) alias(n uint16, res *node.Published, topic []byte) bool {
 	x := c.extra()
 	for len(x.aliases) < int(n) {
-		x.aliases = append(x.aliases, given{})
+		x.aliases = append(x.aliases, "")
 	}
 	a := &x.aliases[n-1]
-	c.srv.names.Give(a.own)
-	*a = given{}
+	c.srv.names.Give(len(*a))
+	*a = ""
 	switch {
-	case res.Topic != nil:
-		a.name = res.Topic.Name()
 	case len(topic) > codec.MaxTopic: // it never is one
 	case !c.srv.names.Take(len(topic)):
 		return false
+	case res.Topic != nil:
+		*a = res.Topic.Name()
 	default:
-		*a = given{string(topic), len(topic)}
+		*a = string(topic)
 	}
 	return true
 }

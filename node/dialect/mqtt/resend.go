@@ -29,7 +29,7 @@ func (c *client) resend(dst []byte, f node.Framer) (out []byte, more, waits bool
 	if x.released {
 		rel := packet.Ack{Type: packet.PUBREL, ID: x.id}
 		dst, sent = f.End(rel.Append(f.Begin(dst), v), at, false), true
-	} else if t := c.srv.hub.Find([]byte(x.topic)); t != nil {
+	} else if t := c.srv.topic(x.topicID); t != nil {
 		l := c.fetch(t, &x)
 		if l == nil {
 			return dst, false, true
@@ -37,7 +37,7 @@ func (c *client) resend(dst []byte, f node.Framer) (out []byte, more, waits bool
 		if r := &l.r; l.some && r.Ep == x.ep && r.Seq == x.seq {
 			c.mu.Lock()
 			m := message{v: v, qos: x.qos, dup: !x.fresh, retain: x.retain, id: x.id, values: o.values}
-			out, ok := o.write(f.Begin(dst), r, &m, o.wants(x.topic).ids)
+			out, ok := o.write(f.Begin(dst), r, &m, o.wants(r).ids)
 			if dst = out[:at]; ok {
 				dst, sent = f.End(out, at, false), true
 			}

@@ -28,7 +28,8 @@ type Server struct {
 	wills bound.Bytes
 	boxes bound.Bytes // what shares have handed out and nobody has taken
 	said  bound.Bytes // answers in boxes
-	names bound.Bytes // that aliases stand for, of what is no topic
+	names bound.Bytes // that aliases stand for
+	again bound.Bytes // messages of members of shares that have ended, each as one
 	noted bound.Bytes // topics that clients have read and nobody has written down yet
 
 	unsaved atomic.Bool // notes are to be written
@@ -66,10 +67,10 @@ func Plug(cfg Config) dialect.Plug {
 func newServer(cfg Config) *Server {
 	cfg = cfg.withDefaults()
 	s := &Server{cfg: cfg, hub: cfg.Hub, clients: make(map[string]*client), shares: make(map[string]*share), kick: make(chan struct{}, 1)}
-	s.boxes.Most = max(4<<20, 2*int64(cfg.MaxPacket))
-	s.wills.Most, s.wills.Few = maxWills, smallWill
-	s.said.Most, s.said.Few = 1<<20, 512
-	s.names.Most, s.noted.Most = 1<<20, maxNoted
+	s.boxes.Most = maxBoxes(cfg.MaxPacket)
+	s.wills.Most, s.wills.Few = maxWills, fewWills
+	s.said.Most, s.said.Few = maxSaid, fewSaid
+	s.names.Most, s.noted.Most, s.again.Most = maxNames(s.hub.Options().Sessions), maxNoted, maxAgain
 	if cfg.Archive != nil {
 		turn := s.hub.Turn()
 		s.restore(turn)

@@ -27,11 +27,17 @@ type share struct {
 	pending bool     // there may be something to read
 	busy    bool     // somebody hands out; the fields below are theirs
 
-	taking  *member
-	full    bool // its own messages have taken its last room
+	taking *member
+	full   bool // its own messages have taken its last room
+}
+
+// filling is what a share needs while it hands out.
+type filling struct {
 	out     []byte
 	scratch node.Scratch
 }
+
+var fillings = sync.Pool{New: func() any { return new(filling) }}
 
 type member struct {
 	*client
@@ -157,6 +163,11 @@ func (g *share) leaveLocked(c *client, turn *node.Turn) bool {
 	g.members = slices.DeleteFunc(g.members, func(m *member) bool { return m.client == c })
 	left := len(g.members)
 	g.next = 0
+	if left == 0 {
+		g.srv.again.Give(len(g.again))
+		g.srv.hub.Stats.Add(node.DropOverrun, int64(len(g.again)))
+		g.again = nil
+	}
 	g.mu.Unlock()
 	if left == 0 {
 		delete(g.srv.shares, g.key)
@@ -203,6 +214,7 @@ func (g *share) one(turn *node.Turn) bool {
 	if len(g.again) > 0 && m.sub.qos > 0 {
 		x := g.again[0]
 		g.again = g.again[1:]
+		g.srv.again.Give(1)
 		g.next++
 		g.mu.Unlock()
 		m.takeOver(x, turn)
@@ -212,7 +224,8 @@ func (g *share) one(turn *node.Turn) bool {
 	g.mu.Unlock()
 	g.taking, g.full = m, false
 	g.sess.Resume(turn)
-	out, next := g.sess.Fill(g.out[:0], 1, turn.Mono, unframed{}, &g.scratch)
+	w := fillings.Get().(*filling)
+	out, next := g.sess.Fill(w.out[:0], 1, turn.Mono, unframed{}, &w.scratch)
 	g.taking = nil
 	if len(out) > 0 {
 		m.client.mu.Lock()
@@ -222,8 +235,8 @@ func (g *share) one(turn *node.Turn) bool {
 		g.srv.boxes.Move(0, len(out))
 		m.client.attend(turn)
 	}
-	if g.out = out[:0]; cap(out) > maxBox {
-		g.out = nil
+	if w.out = out[:0]; cap(out) <= maxBox { // a large message would be kept by each share
+		fillings.Put(w)
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()

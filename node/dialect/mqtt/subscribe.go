@@ -9,9 +9,9 @@ import (
 // piece is how far the packet is that is handled in pieces: each filter may ask all
 // topics, and one packet has room for many. Nothing that follows it is read meanwhile.
 type piece struct {
-	at    int    // filters that are done
-	codes []byte // of SUBSCRIBE, what became of them
-	gone  []int  // of UNSUBSCRIBE, which of them there were
+	at    uint32   // filters that are done
+	codes []byte   // of SUBSCRIBE, what became of them
+	gone  []uint32 // of UNSUBSCRIBE, which of them there were
 }
 
 // begun is what has been done of the packet.
@@ -40,8 +40,8 @@ func (c *conn) subscribe(p node.Peer, pkt []byte, turn *node.Turn) *packet.Error
 	}
 	s := p.Session()
 	a := packet.SubAck{Type: packet.SUBACK, ID: q.ID}
-	most := c.srv.hub.Options().Subs
-	w, began, i := c.begun(), s.Worked(), 0
+	most := uint32(c.srv.hub.Options().Subs)
+	w, began, i := c.begun(), s.Worked(), uint32(0)
 	for f := range q.Filters.All {
 		switch i++; {
 		case i <= w.at:
@@ -152,12 +152,16 @@ func (cl *client) add(s *node.Session, w *wanted, again bool, turn *node.Turn) *
 			defer x.done()
 		}
 	}
-	_, err := s.Subscribe([]byte(w.filter), opt, turn)
-	if err != nil && isNew {
-		cl.mu.Lock()
+	res, err := s.Subscribe([]byte(w.filter), opt, turn)
+	cl.mu.Lock()
+	defer cl.mu.Unlock()
+	switch {
+	case err == nil:
+		w.filter = res.Pattern
+		cl.out.subs.put(w.sub)
+	case isNew:
 		cl.out.subs.remove(w.filter)
 		cl.out.changed()
-		cl.mu.Unlock()
 	}
 	return err
 }
@@ -169,7 +173,7 @@ func (c *conn) unsubscribe(p node.Peer, pkt []byte, turn *node.Turn) *packet.Err
 		return err
 	}
 	s := p.Session()
-	w, began, i := c.begun(), s.Worked(), 0
+	w, began, i := c.begun(), s.Worked(), uint32(0)
 	for f := range q.Filters.All {
 		if i++; i <= w.at || packet.CheckFilter(f) != nil {
 			continue

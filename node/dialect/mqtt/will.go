@@ -13,13 +13,6 @@ type will struct {
 	pub   packet.Publish
 }
 
-const (
-	// maxWills is what all wills take together, one of smallWill bytes fits always:
-	// a will's user properties may be a MiB, and a thousand clients have one each.
-	maxWills  = 2 << 20
-	smallWill = 1 << 10
-)
-
 // newWill copies a CONNECT's will; nil where there is none, or no room for it.
 func (s *Server) newWill(c *packet.Connect) *will {
 	if !c.HasWill {
