@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -25,11 +26,11 @@ who said so, and the memory that it may take; without --all only what is not the
 default. Neither writes anything.`
 	c.Example = "  topicd config check && sudo systemctl restart topicd\n  topicd config show --all --json"
 	c.Min, c.Max, c.Words = 1, 1, []string{"check", "show"}
-	c.Flags.StringVar(&file, "config", "", "configuration `FILE` (default STATE/topicd.toml)")
+	c.Flags.StringVar(&file, "config", "", "configuration `FILE` (default the package's in /etc/topicd, else STATE/topicd.toml)")
 	c.Flags.BoolVar(&all, "all", false, "defaults too")
 	c.Flags.BoolVar(&asJSON, "json", false, "one JSON object")
 	c.Run = func(_ context.Context, args []string) error {
-		set, list, err := a.effective(file, true)
+		set, list, err := a.effective(cmp.Or(file, a.packaged()), true)
 		if err != nil {
 			return err
 		}
@@ -43,6 +44,15 @@ default. Neither writes anything.`
 		return a.showConfig(set, list, args[0] == "check", asJSON)
 	}
 	return c
+}
+
+// packaged is the configuration of the package's service, "" = there is none, or
+// the environment is another hub's.
+func (a *app) packaged() string {
+	if _, err := os.Stat(a.etc); err != nil || a.Getenv("TOPICD_STATE") != "" {
+		return ""
+	}
+	return a.etc
 }
 
 func (a *app) showConfig(set *settings, list []flags.Setting, check, asJSON bool) error {

@@ -36,11 +36,15 @@ settings promise. The exit code is 1 when something is wrong. With --hub it look
 at that hub's side only.`
 	c.Example = "  sudo topicd doctor\n  topicd doctor --hub wss://hub.example.org --json"
 	j.remote.AddFlags(&a.Env, c.Flags)
-	c.Flags.StringVar(&file, "config", "", "configuration `FILE` of this machine's hub (default that of the running one, else STATE/topicd.toml)")
+	c.Flags.StringVar(&file, "config", "", "configuration `FILE` of this machine's hub (default that of the running one, else the package's in /etc/topicd, else STATE/topicd.toml)")
 	c.Flags.BoolVar(&asJSON, "json", false, "JSON, for scripts")
 	c.Run = func(ctx context.Context, _ []string) error {
 		p := doctor.Running()
-		set, _, err := a.effective(cmp.Or(file, p.Config()), true)
+		file = cmp.Or(file, p.Config())
+		if p == nil {
+			file = cmp.Or(file, a.packaged())
+		}
+		set, _, err := a.effective(file, true)
 		if err != nil {
 			return err
 		}

@@ -16,6 +16,7 @@ var version = "dev"
 // app is what a command needs of its surroundings. Tests have their own.
 type app struct {
 	command.Env
+	etc string // the configuration that a package brings
 
 	clock node.Clock    // of the hub; nil: the machine's
 	dead  time.Duration // by that clock, without a sign of life; 0: link's
@@ -23,7 +24,7 @@ type app struct {
 
 // run is the whole program but for the process around it.
 func run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer) int {
-	a := &app{Env: command.Env{In: in, Out: out, Err: errOut, Getenv: os.Getenv, Environ: os.Environ()}}
+	a := &app{Env: command.Env{In: in, Out: out, Err: errOut, Getenv: os.Getenv, Environ: os.Environ()}, etc: "/etc/topicd/topicd.toml"}
 	return a.run(ctx, args)
 }
 

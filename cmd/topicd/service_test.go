@@ -74,6 +74,28 @@ func TestUnitIsHardened(t *testing.T) {
 	}
 }
 
+// Without a word about the file it is the package's that is checked, as its service
+// reads it, unless the environment names another hub's state.
+func TestConfigIsThePackages(t *testing.T) {
+	etc := filepath.Join(t.TempDir(), "topicd.toml")
+	if err := os.WriteFile(etc, []byte("memory = \"32MiB\"\n[limits]\nsession = 5\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	check := func(env map[string]string) (string, int) {
+		var out, errs bytes.Buffer
+		a := &app{Env: command.Env{Out: &out, Err: &errs, Getenv: func(k string) string { return env[k] }}, etc: etc}
+		code := a.run(t.Context(), []string{"config", "check"})
+		return out.String() + errs.String(), code
+	}
+	if text, code := check(nil); code != command.Usage || !strings.Contains(text, etc+":3: limits.session: no such setting") {
+		t.Error(code, text)
+	}
+	state := t.TempDir()
+	if text, code := check(map[string]string{"TOPICD_STATE": state}); code != 0 || !strings.Contains(text, state) {
+		t.Error(code, text)
+	}
+}
+
 // Each setting tells who said it: the environment comes before the file.
 func TestConfigTellsWhoSaidIt(t *testing.T) {
 	dir := t.TempDir()
