@@ -10,9 +10,12 @@ import (
 	"encoding/binary"
 	"flag"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"syscall"
+	"time"
 )
 
 var (
@@ -157,6 +160,31 @@ func (m qos1) Parse(c *Conn, b []byte) int {
 		}
 	}
 	return len(b)
+}
+
+// idle counts the spans of 20 ms in which a server that nobody uses was awake.
+func idle(target string, pid int) {
+	const seconds, span = 10, 20 * time.Millisecond
+	wakes, last := 0, switches(pid)
+	for end := time.Now().Add(seconds * time.Second); time.Now().Before(end); time.Sleep(span) {
+		if n := switches(pid); n != last {
+			wakes, last = wakes+1, n
+		}
+	}
+	out(Result{Target: target, Work: "idle", Rate: float64(wakes) / seconds, Load: load()})
+}
+
+// switches is how often the process's threads have gone to sleep.
+func switches(pid int) (sum int) {
+	files, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/status", pid))
+	for _, f := range files {
+		var n int
+		text, _ := os.ReadFile(f)
+		_, rest, _ := strings.Cut(string(text), "\nvoluntary_ctxt_switches:")
+		_, _ = fmt.Sscan(rest, &n)
+		sum += n
+	}
+	return sum
 }
 
 func init() {

@@ -10,7 +10,7 @@
 # 40 minutes and goes on where it was stopped, if the program is the same. Less with
 #   REPS=3        repetitions, interleaved: each measures every target once
 #   WORKS="…"     of those below
-#   TARGETS="…"   peers beside the hub
+#   TARGETS="…"   peers beside the hub; those that no goal names in the first repetition only
 #   COUNT=3 BENCHTIME=200ms   of the growth benchmarks; COUNT=0 leaves them out
 #   PORT=22345    of the hub under test
 #   FRESH=1       begin anew
@@ -64,40 +64,35 @@ durable() {
   did durable "$1"
 }
 
-# uplink WORK TARGET...: the edge of an uplink to NATS JetStream.
+# The edge of an uplink. What becomes of a leaf node's readings takes most of a minute.
 uplink() {
-  local work=$1 t
-  shift
-  for t in "$@"; do
-    once "$rep $work $t" || continue
-    taskset -c 1 "$tmp/edge" -topicd bin/topicd -nats "$workdir/bin/nats-server" -work "$work" "$t" >>$part/pinned || echo "FAIL $t $work"
-    did "$rep $work $t"
+  local work t
+  for work in w8 w8_kill w8_power; do
+    for t in hub-uplink nats-leaf nats-leaf-always; do
+      case $rep$work$t in ?w8_*always | [!1]w8_*leaf) continue ;; esac
+      once "$rep $work $t" || continue
+      taskset -c 1 "$tmp/edge" -topicd bin/topicd -nats "$workdir/bin/nats-server" -work "$work" "$t" >>$part/pinned || echo "FAIL $t $work"
+      did "$rep $work $t"
+    done
   done
 }
-# wakeups TARGET...: how often a second a server that nobody uses wakes up, all at once.
+# wakeups TARGET...: how often a second servers that nobody uses wake up, all at once.
 wakeups() {
-  local t i pids=() before=()
+  local t servers=() watchers=()
   once "$rep idle" || return 0
   for t in "$@"; do
     (cd "$peers" && WORKDIR=$workdir HUB_CMD=${hub/--limits=bench/} && . ./targets.sh && target "$t" && exec taskset -c 0 $CMD) >/dev/null 2>&1 &
-    pids+=($!)
+    servers+=($!)
   done
   sleep 5
-  for i in "${pids[@]}"; do before+=("$(slept "$i")"); done
-  sleep 10
   for t in "$@"; do
-    printf '{"Target":"%s","Work":"idle","Rate":%d.%d}\n' "$t" $((n = $(slept "${pids[0]}") - before[0], n / 10)) $((n % 10)) >>$part/pinned
-    kill "${pids[0]}"
-    pids=("${pids[@]:1}") before=("${before[@]:1}")
+    taskset -c 1 "$workdir/bin/gen" -work idle -target "$t" -pid "${servers[${#watchers[@]}]}" >>$part/pinned &
+    watchers+=($!)
   done
+  wait "${watchers[@]}"
+  kill "${servers[@]}"
   wait
   did "$rep idle"
-}
-slept() { cat /proc/"$1"/task/*/status | awk '/^voluntary/ { n += $2 } END { print n }'; }
-# first_only TARGET...: beside the hub in the first repetition, as they hardly vary.
-first_only() {
-  beside=
-  [ "$rep" != 1 ] || beside=$*
 }
 
 # Each run begins with nothing: what the one before kept at its end is not taken back.
@@ -162,32 +157,31 @@ if [ -x "$peers/run.sh" ]; then
   mqtt="--mqtt-listen 127.0.0.1:$((port + 2))"
   for rep in $(seq "$reps"); do
     echo "repetition $rep of $reps: $works"
-    for w in $works; do # the hub's variants stand beside the peers that they are compared with
-      own="hub-json hub-cbor" beside=$targets
+    for w in $works; do
+      # The hub's variants, the peers that a goal names, and who is beside them once.
+      own="hub-json hub-cbor" peers_of= once_beside=
       case $w in
         w7) durable "$rep"; continue ;;
-        w8) # what becomes of the leaf node's readings takes most of a minute
-          uplink w8 hub-uplink nats-leaf nats-leaf-always
-          first_only nats-leaf
-          uplink w8_kill hub-uplink $beside
-          uplink w8_power hub-uplink $beside
-          continue
-          ;;
+        w8) uplink; continue ;;
         idle) wakeups hub-json mosq-tcp nats-tcp; continue ;;
-        w1q1 | w3q1) pass $part/pinned "" "$w" "$mqtt" hub-mqtt-q1 mosq-tcp-q1 mochi-tcp-q1 nats-mqtt-q1; continue ;;
-        w1sat) own="$own hub-json-cbor hub-cbor-json hub-mqttws" beside="bare-go bare-c $targets nats-mqtt" ;;
-        w2sat) own="$own hub-mixed hub-mqttws" beside="$targets nats-mqtt" ;;
-        w3) own="$own hub-mixed hub-mqttws" beside="$targets nats-mqtt" ;;
-        w3many) own=hub-json beside= ;;
-        w1small | w1large) beside=mosq-ws ;;
-        w1wild) own=hub-json beside="mosq-ws nats-ws" ;;
-        w2small | w2large) beside=nats-ws ;;
-        w4b | w6) first_only mosq-ws mosq-tcp ;;
-        w4a | w5) first_only $targets ;;
+        w1q1 | w3q1) own= peers_of=mosq-tcp-q1 once_beside="mochi-tcp-q1 nats-mqtt-q1" ;;
+        w1sat) own="$own hub-json-cbor hub-cbor-json hub-mqttws" peers_of="mosq-ws mosq-tcp bare-go bare-c" once_beside="$targets nats-mqtt" ;;
+        w1fix) peers_of=mosq-tcp once_beside=$targets ;;
+        w1small | w1large) peers_of=mosq-ws ;;
+        w1wild) own=hub-json peers_of="mosq-ws nats-ws" ;;
+        w2sat) own="$own hub-mixed hub-mqttws" peers_of="lim-go-b64 nats-ws mosq-tcp" once_beside="$targets nats-mqtt" ;;
+        w2fix) peers_of=lim-go-raw once_beside=$targets ;;
+        w2small | w2large) peers_of=nats-ws ;;
+        w3) own="$own hub-mixed hub-mqttws" peers_of="mosq-ws mosq-tcp" once_beside="$targets nats-mqtt" ;;
+        w3many) own=hub-json ;;
+        w4a | w5) once_beside=$targets ;;
+        w4b | w6) once_beside="mosq-ws mosq-tcp" ;; # minutes
       esac
-      pass $part/pinned "" "$w" "" $own $beside
+      [ "$rep" = 1 ] || once_beside=
+      pass $part/pinned "" "$w" "" $(printf '%s\n' $own $peers_of $once_beside | awk '!seen[$0]++')
       case $w in
         w1sat | w1fix | w2sat | w2fix | w3 | w4? | w5 | w6) pass $part/pinned "" "$w" "$mqtt" hub-mqtt ;;
+        w1q1 | w3q1) pass $part/pinned "" "$w" "$mqtt" hub-mqtt-q1 ;;
       esac
       case $w in
         w3)

@@ -146,18 +146,19 @@ func (rs rows) of(target, work string, f field) []float64 {
 }
 
 // ratios is a figure of one target over another's, repetition by repetition, for
-// those stood beside each other; where one has more repetitions, medians.
+// those stood beside each other; where one has more repetitions, over the other's median.
 func ratios(a, b []float64) []float64 {
 	if len(a) == 0 || len(b) == 0 || median(b) == 0 {
 		return nil
 	}
-	if len(a) != len(b) {
-		return []float64{median(a) / median(b)}
-	}
 	var out []float64
 	for i := range a {
-		if b[i] > 0 {
-			out = append(out, a[i]/b[i])
+		over := median(b)
+		if len(a) == len(b) {
+			over = b[i]
+		}
+		if over > 0 {
+			out = append(out, a[i]/over)
 		}
 	}
 	return out
