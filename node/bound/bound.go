@@ -44,30 +44,43 @@ func (b *Bytes) Full() bool { return b.held.Load() > b.Most }
 
 // Allowance is what somebody may use up in a span of time; all of it may go at
 // once, and it fills in that span. It has one owner. The zero value is whole.
+// Each connection has two: it is small.
 type Allowance struct {
-	used float64 // whole numbers would lose what comes back between two that follow each other closely
-	at   int64
+	used float32 // at that time; nothing is noted of who is refused, so that nothing is rounded away
+	at   uint32  // milliseconds of the owner's clock, of which only differences count
 }
 
 // Take charges n of at most most in span milliseconds, at now, milliseconds of a
 // clock that only goes forward. false: it was used up, and nothing is charged. The
 // last to be granted may be more than what was left.
 func (a *Allowance) Take(n, most int, span, now int64) bool {
-	a.used = max(0, a.used-back(now-a.at, most, span))
-	a.at = max(a.at, now) // who shares it may come with times that overlap
-	if a.used >= float64(most) {
+	used := a.usedAt(most, span, now)
+	if used >= float64(most) {
 		return false
 	}
-	a.used += float64(n)
+	if a.at += a.since(now); used == 0 {
+		a.at = uint32(now)
+	}
+	a.used = float32(used + float64(n))
 	return true
 }
 
 // Whole tells whether nothing of it is used up any more.
 func (a *Allowance) Whole(most int, span, now int64) bool {
-	return a.used <= back(now-a.at, most, span)
+	return a.usedAt(most, span, now) == 0
 }
 
-// back is what comes back in d milliseconds.
-func back(d int64, most int, span int64) float64 {
-	return float64(max(0, d)) * float64(most) / float64(span)
+func (a *Allowance) usedAt(most int, span, now int64) float64 {
+	return max(0, float64(a.used)-float64(a.since(now))*float64(most)/float64(span))
 }
+
+// since is the time since the last one that was granted, up to the 49 days that 32
+// bits can tell. Who shares an allowance may come with times that overlap.
+func (a *Allowance) since(now int64) uint32 {
+	if d := uint32(now) - a.at; d < 1<<32-overlap {
+		return d
+	}
+	return 0
+}
+
+const overlap = 1 << 16 // milliseconds

@@ -27,15 +27,13 @@ func (s *Server) Accept(nc net.Conn, a node.Arrival, d node.Dialect, w Wire, ans
 	if a.Addr == "" {
 		a.Addr = remote(nc.RemoteAddr())
 	}
-	c := &conn{srv: s, pace: s.pace(), wire: w, writer: busy} // nobody writes before the answer
+	c := &conn{carrier: s.on(w), pace: s.pace(), writer: busy, nextPing: math.MaxInt64} // nobody writes before the answer
 	c.Speak(d)
-	if w == nil {
-		c.wire, c.nextPing = plain{}, math.MaxInt64
-	} else {
+	if w != nil {
 		c.nextPing = s.millis() + s.pingAfter()
 	}
 	if c.packets {
-		c.greetBy = s.millis() + s.opt.Greet.Milliseconds()
+		c.at = s.millis() + s.opt.Greet.Milliseconds()
 	}
 	if !s.begin() {
 		s.discard(nc, a.Addr)
@@ -63,6 +61,24 @@ func (s *Server) Accept(nc net.Conn, a node.Arrival, d node.Dialect, w Wire, ans
 	sess.SetRights(a.Rights)
 	c.sess.Store(sess)
 	c.enter(answer, turn)
+}
+
+// on is what connections on that wire share, nil being the plain one. A server has
+// one or two.
+func (s *Server) on(w Wire) *carrier {
+	if w == nil {
+		w = plain{}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, k := range s.carriers {
+		if k.wire == w {
+			return k
+		}
+	}
+	k := &carrier{s, w}
+	s.carriers = append(s.carriers, k)
+	return k
 }
 
 // enter puts the connection among the others.

@@ -27,6 +27,7 @@ type conn struct {
 	over     bool  // nothing more is read; owned by the reader
 	parked   bool  // msg begins with a packet that waits for others' turn, part with what follows; owned by the reader
 	pace     int32 // microseconds
+	idx      int32 // in the server's list; guarded by the server's mu
 
 	lastWrite int64        // nanoseconds of the server's clock
 	answers   *answerBuf   // behind the readings: answers, pongs, goodbye; nil = none
@@ -36,27 +37,43 @@ type conn struct {
 
 	// static after construction
 	sock socket
-	wire Wire
-	srv  *Server
+	*carrier
 
 	// guarded by mu
 	rest     *rest // what the socket did not take; nil = it took all
 	heldTill int64 // when the pacer looks for readings held back by a rate; 0 = it need not
-	endAt    int64 // since when it is ending
-	greetBy  int64 // when its first message must have come; 0 = it has
+	at       int64 // alive: when its first message must have come, 0 = it has; else since when it is ending
 	silence  int32 // milliseconds without a sign of life; 0 = the server's, negative = any
 	counted  int32 // bytes of what waits that stand in the server's count
-	asked    int32 // bytes of the message that is being answered
-	idx      int32 // in the server's list; guarded by the server's mu
 
-	// owned by the reader
-	dialect node.Dialect    // written under mu as well
-	part    *fragments      // bytes of a message that is not whole yet
-	msg     *fragments      // pieces of a message, or bytes of a packet, that is not whole yet
-	open    Open            // how far the message in pieces is
-	pings   bound.Allowance // and pongs
+	dialect node.Dialect // written under mu as well, owned by the reader
 
-	nextPing int64 // milliseconds of the server's clock; owned by the sweeper
+	nextPing int64       // milliseconds of the server's clock; owned by the sweeper
+	in       *unfinished // owned by the reader; nil = all that has come was whole
+
+	pings bound.Allowance // and pongs; owned by the reader
+	asked int32           // bytes of the message that is being answered; guarded by mu
+}
+
+// carrier is what all connections of a server on the same wire share.
+type carrier struct {
+	srv  *Server
+	wire Wire
+}
+
+// unfinished is what has come of something that is not whole yet.
+type unfinished struct {
+	part []byte // of a frame, as the wire has it
+	msg  []byte // of a message in pieces, or of a dialect's packet
+	text bool   // the message in pieces is text
+	open Open   // how far it is
+}
+
+func (u *unfinished) size() int {
+	if u == nil {
+		return 0
+	}
+	return len(u.part) + len(u.msg)
 }
 
 // life is how far a connection is from its end. It only rises.
@@ -93,19 +110,6 @@ func (r *rest) size() int {
 	return len(r.b)
 }
 
-// fragments are what has come of a message, or of a packet.
-type fragments struct {
-	b    []byte
-	text bool
-}
-
-func (m *fragments) size() int {
-	if m == nil {
-		return 0
-	}
-	return len(m.b)
-}
-
 // socket is the seam between connections and their transports.
 type socket interface {
 	// start begins reading. Nothing was read before.
@@ -124,7 +128,7 @@ type socket interface {
 	waitWritable(c *conn)
 	// resume reads on after the peer was left unread for a while; parked: what has been
 	// read before is first.
-	resume(parked bool)
+	resume(c *conn, parked bool)
 	// finish says that nothing more will be written; what was is delivered.
 	finish()
 	// shut ends the connection: its reader then calls conn.gone. Any goroutine
@@ -226,7 +230,7 @@ func (c *conn) endLocked(code int, reason string) {
 	}
 	a := c.queueLocked()
 	a.b = c.wire.Bye(a.b, code, reason)
-	c.life, c.endAt = ending, c.srv.millis()
+	c.life, c.at = ending, c.srv.millis()
 }
 
 // Wake implements node.Sink.

@@ -32,28 +32,28 @@ func (s *Server) Unread() int64   { return s.unread.Held() }
 
 // Peers are the connections.
 func (s *Server) Peers() (peers []node.Peer) {
-	for _, c := range s.all(nil) {
+	s.each(func(c *conn) {
 		peers = append(peers, c)
-	}
+	})
 	return peers
 }
 
 // Blocked counts connections whose socket is full.
 func (s *Server) Blocked() (n int) {
-	for _, c := range s.all(nil) {
+	s.each(func(c *conn) {
 		c.mu.Lock()
 		if c.writer == blocked {
 			n++
 		}
 		c.mu.Unlock()
-	}
+	})
 	return n
 }
 
 // Queued is the most that a connection holds for a peer that does not read:
 // bytes of answers and of an interrupted write.
 func (s *Server) Queued() (most int) {
-	for _, c := range s.all(nil) {
+	s.each(func(c *conn) {
 		c.mu.Lock()
 		n := 0
 		if c.rest != nil {
@@ -64,18 +64,18 @@ func (s *Server) Queued() (most int) {
 		}
 		c.mu.Unlock()
 		most = max(most, n)
-	}
+	})
 	return most
 }
 
 // Kept is what waits beyond a batch for each connection, and what is counted of it.
 func (s *Server) Kept() (waits, counted int64) {
-	for _, c := range s.all(nil) {
+	s.each(func(c *conn) {
 		c.mu.Lock()
 		waits += int64(max(0, c.unreadLocked()-batchLimit))
 		counted += int64(c.counted)
 		c.mu.Unlock()
-	}
+	})
 	return waits, counted
 }
 
@@ -108,7 +108,7 @@ func (s *noSocket) write(b []byte) (int, error) {
 func (*noSocket) seal(b []byte, _ *[]byte) ([]byte, error) { return b, nil }
 func (*noSocket) owes() bool                               { return false }
 func (*noSocket) waitWritable(*conn)                       {}
-func (*noSocket) resume(bool)                              {}
+func (*noSocket) resume(*conn, bool)                       {}
 func (*noSocket) warm()                                    {}
 func (*noSocket) finish()                                  {}
 func (*noSocket) shut()                                    {}
@@ -129,10 +129,7 @@ func Feeder(h *node.Hub, o Options, w Wire, d node.Dialect) (*Fed, error) {
 	s.flushers.cond.L = &s.flushers.mu
 	s.pacer.wake = make(chan struct{}, 1)
 	f := &Fed{turn: h.Turn()}
-	f.c = &conn{srv: s, wire: w}
-	if f.c.sock = &f.sock; w == nil {
-		f.c.wire = plain{}
-	}
+	f.c = &conn{carrier: s.on(w), sock: &f.sock}
 	f.c.Speak(d)
 	sess, err := h.Open(f.c, "", "", f.turn)
 	if err != nil {
@@ -148,8 +145,8 @@ func (f *Fed) All(b []byte, piece int, check func()) {
 	for len(b) > 0 && !f.c.over {
 		n := min(piece, len(b))
 		var buf []byte
-		if f.c.part != nil {
-			buf = append(buf, f.c.part.b...)
+		if f.c.in != nil {
+			buf = append(buf, f.c.in.part...)
 		}
 		buf = append(buf, b[:n]...)
 		b = b[n:]
@@ -161,12 +158,10 @@ func (f *Fed) All(b []byte, piece int, check func()) {
 // Parked is what it keeps of messages that are not whole, the room that takes,
 // and what is counted of it.
 func (f *Fed) Parked() (bytes, room int, counted int64) {
-	for _, p := range []*fragments{f.c.part, f.c.msg} {
-		if p != nil {
-			room += cap(p.b)
-		}
+	if u := f.c.in; u != nil {
+		room = cap(u.part) + cap(u.msg)
 	}
-	return f.c.part.size() + f.c.msg.size(), room, f.c.srv.partials.Held()
+	return f.c.in.size(), room, f.c.srv.partials.Held()
 }
 
 // End writes what waits, ends the connection and returns all that was written.

@@ -177,7 +177,7 @@ func (w *worker) roundsLocked(c *conn) {
 			out, next = c.sess.Load().Fill(out, batchLimit, w.turn.Mono, c.wire, &w.scratch)
 		}
 		c.mu.Lock()
-		drain := c.draining && next == node.Again && w.mono/int64(time.Millisecond)-c.endAt < drainFor
+		drain := c.draining && next == node.Again && w.mono/int64(time.Millisecond)-c.at < drainFor
 		if !drain { // else the goodbye waits
 			out = c.takeLocked(out)
 		}

@@ -75,7 +75,7 @@ func FuzzFeed(f *testing.F) {
 func TestCloseCodes(t *testing.T) {
 	for _, code := range codec.Codes {
 		c := link.CloseCode(code)
-		m, _, err := ws.Wire{}.Split(closing(c, ""), new(link.Open), 100)
+		m, _, err := ws.Wire{}.Split(closing(c, ""), link.Open{}, 100)
 		if err != nil || m.Kind != link.Bye || m.Code != c {
 			t.Errorf("%d becomes %d, which may not be sent", code, c)
 		}

@@ -15,17 +15,17 @@ const readBuffer = 128 << 10
 // room is where the connection's next bytes go, behind the have bytes of its
 // unfinished message.
 func (c *conn) room(buf []byte) (in []byte, have int) {
-	have = c.part.size()
-	if have == 0 {
+	if c.in == nil || len(c.in.part) == 0 {
 		return buf, 0
 	}
+	have = len(c.in.part)
 	if have <= len(buf)/2 {
-		copy(buf, c.part.b)
+		copy(buf, c.in.part)
 		return buf, have
 	}
 	step := have / 4 // what is not counted may be that much, as where append makes room
-	c.part.b = slices.Grow(c.part.b, step)
-	return c.part.b[:have+step], have
+	c.in.part = slices.Grow(c.in.part, step)
+	return c.in.part[:have+step], have
 }
 
 // heard takes what a reader has read: buf begins with the bytes left from before.
@@ -53,7 +53,7 @@ func (c *conn) unpark(turn *node.Turn) (wait int64) {
 		c.fail(err, turn)
 		return 0
 	}
-	if c.part != nil && !c.parked && !c.feed(c.part.b, turn) {
+	if c.in != nil && len(c.in.part) > 0 && !c.parked && !c.feed(c.in.part, turn) {
 		return 0
 	}
 	return c.pause()
@@ -77,7 +77,7 @@ const turnOfOthers = 20
 // What is left now is kept. The reader must stop when it returns false.
 func (c *conn) feed(buf []byte, turn *node.Turn) bool {
 	for len(buf) > 0 && !c.over && !c.parked {
-		m, rest, err := c.wire.Split(buf, &c.open, c.srv.opt.MaxFrame)
+		m, rest, err := c.wire.Split(buf, c.opened(), c.srv.opt.MaxFrame)
 		if err == nil && m.Kind == More {
 			break
 		}
@@ -96,25 +96,39 @@ func (c *conn) feed(buf []byte, turn *node.Turn) bool {
 	if c.over {
 		return false
 	}
-	ok := c.srv.keepIn(&c.part, buf)
-	if !ok {
-		c.fail(errPartials, turn)
+	if c.in == nil && len(buf) == 0 {
+		return true
 	}
-	return ok
+	u, ok := c.unfinished(), false
+	if u.part, ok = c.srv.keep(u.part, buf); !ok {
+		c.fail(errPartials, turn)
+		return false
+	}
+	c.finished()
+	return true
 }
 
-// keepIn is keep for what most connections have none of.
-func (s *Server) keepIn(at **fragments, rest []byte) (ok bool) {
-	if *at == nil {
-		if len(rest) == 0 {
-			return true
-		}
-		*at = &fragments{}
+// opened is how far the message in pieces is.
+func (c *conn) opened() Open {
+	if c.in == nil {
+		return Open{}
 	}
-	if (*at).b, ok = s.keep((*at).b, rest); len((*at).b) == 0 {
-		*at = nil
+	return c.in.open
+}
+
+// unfinished is c.in, made where there was none.
+func (c *conn) unfinished() *unfinished {
+	if c.in == nil {
+		c.in = &unfinished{}
 	}
-	return ok
+	return c.in
+}
+
+// finished drops c.in where there is nothing in it any more.
+func (c *conn) finished() {
+	if c.in.size() == 0 && !c.opened().Pieces {
+		c.in = nil
+	}
 }
 
 // keep replaces what is kept of an unfinished message by rest, which may be the
@@ -182,23 +196,28 @@ func (c *conn) piece(m *Message, turn *node.Turn) *Broken {
 	if !m.Last && c.sess.Load().Overdrawn(1, 0, turn.Mono) {
 		return errFlood // pieces without an end
 	}
+	u := c.unfinished()
+	if !u.open.Pieces {
+		u.text = m.Text
+	}
+	if u.open.Pieces, u.open.Bytes = !m.Last, u.open.Bytes+int32(len(m.Payload)); m.Last {
+		u.open.Bytes = 0
+	}
 	if c.packets {
 		return c.stream(m, turn) // its borders are its own
 	}
 	if !c.srv.partials.Take(len(m.Payload)) {
 		return errPartials
 	}
-	if c.msg == nil {
-		c.msg = &fragments{text: m.Text}
-	}
-	c.msg.b = append(c.msg.b, m.Payload...)
+	u.msg = append(u.msg, m.Payload...)
 	if !m.Last {
 		return nil
 	}
-	msg := c.msg
-	c.msg = nil
-	c.srv.partials.Give(len(msg.b))
-	return c.message(msg.text, msg.b, turn)
+	msg := u.msg
+	u.msg = nil
+	c.finished()
+	c.srv.partials.Give(len(msg))
+	return c.message(u.text, msg, turn)
 }
 
 // message hands one whole message to the dialect.
@@ -208,7 +227,9 @@ func (c *conn) message(text bool, p []byte, turn *node.Turn) *Broken {
 	}
 	c.mu.Lock()
 	speaking := c.life == alive
-	c.greetBy, c.asked = 0, int32(len(p))
+	if c.asked = int32(len(p)); speaking {
+		c.at = 0
+	}
 	c.mu.Unlock()
 	if speaking { // RFC 6455 5.5.1: what comes after our goodbye does not count
 		c.dialect.Frame(c, text, p, turn)
@@ -222,12 +243,12 @@ func (c *conn) stream(m *Message, turn *node.Turn) *Broken {
 		return errText
 	}
 	in := m.Payload
-	if c.msg != nil {
+	if c.in != nil && len(c.in.msg) > 0 {
 		if !c.srv.partials.Take(len(in)) {
 			return errPartials
 		}
-		c.msg.b = append(c.msg.b, in...)
-		in = c.msg.b
+		c.in.msg = append(c.in.msg, in...)
+		in = c.in.msg
 	}
 	began := c.sess.Load().Worked()
 	for len(in) > 0 && c.packets && !c.parked {
@@ -250,9 +271,14 @@ func (c *conn) stream(m *Message, turn *node.Turn) *Broken {
 			c.parked = len(in) > 0 && c.sess.Load().Worked()-began > node.PieceOfWork
 		}
 	}
-	if !c.srv.keepIn(&c.msg, in) { // the beginning of a packet, until more comes
+	if c.in == nil && len(in) == 0 {
+		return nil
+	}
+	u, ok := c.unfinished(), false
+	if u.msg, ok = c.srv.keep(u.msg, in); !ok { // the beginning of a packet, until more comes
 		return errPartials
 	}
+	c.finished()
 	return nil
 }
 
@@ -286,8 +312,8 @@ func (c *conn) finish(code int, reason string, turn *node.Turn) {
 
 // forget drops what is not whole: it never will be.
 func (c *conn) forget() {
-	c.srv.partials.Give(c.part.size() + c.msg.size())
-	c.part, c.msg = nil, nil
+	c.srv.partials.Give(c.in.size())
+	c.in = nil
 }
 
 // gone ends the session. Its reader calls it, once.

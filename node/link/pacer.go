@@ -50,7 +50,7 @@ func (p *pacer) resume(d due, w *worker) {
 			return
 		}
 	}
-	d.c.sock.resume(d.parked)
+	d.c.sock.resume(d.c, d.parked)
 }
 
 // dueHeap is a binary heap, the earliest first. container/heap would allocate

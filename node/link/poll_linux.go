@@ -133,7 +133,7 @@ func (l *loop) handle(events []unix.EpollEvent) {
 		}
 		p := c.sock.(*pollSocket)
 		if ev.Events&unix.EPOLLOUT != 0 {
-			p.arm(unix.EPOLLIN)
+			p.arm(l, false)
 			l.writable(c)
 		}
 		if ev.Events&^unix.EPOLLOUT != 0 || p.tls != nil || c.parked {
@@ -161,7 +161,7 @@ func (l *loop) read(c *conn, p *pollSocket, events uint32) {
 	}
 	if c.parked && !ends {
 		if p.tls != nil {
-			p.arm(unix.EPOLLIN | unix.EPOLLOUT)
+			p.arm(l, true)
 		}
 		l.leave(c, p, c.unpark(&l.turn))
 		return
@@ -182,7 +182,7 @@ func (l *loop) read(c *conn, p *pollSocket, events uint32) {
 		return
 	}
 	if p.tls != nil && have+n == len(in) {
-		p.arm(unix.EPOLLIN | unix.EPOLLOUT)
+		p.arm(l, true)
 	}
 	l.leave(c, p, c.heard(in[:have+n], &l.turn))
 }
@@ -190,7 +190,7 @@ func (l *loop) read(c *conn, p *pollSocket, events uint32) {
 // leave leaves a peer unread for so many milliseconds.
 func (l *loop) leave(c *conn, p *pollSocket, wait int64) {
 	if wait > 0 {
-		p.pause()
+		p.pause(l)
 		l.srv.pacer.add(due{at: l.mono + wait*int64(time.Millisecond), c: c, paused: true, parked: c.parked})
 	}
 }
@@ -223,5 +223,5 @@ func (l *loop) drop(p *pollSocket) {
 	s.gen++
 	l.free = append(l.free, p.slot)
 	// A flusher may hold the descriptor for a while yet.
-	_ = unix.EpollCtl(l.ep, unix.EPOLL_CTL_DEL, p.fd, nil)
+	_ = unix.EpollCtl(l.ep, unix.EPOLL_CTL_DEL, int(p.fd), nil)
 }

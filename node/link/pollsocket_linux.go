@@ -15,14 +15,14 @@ import (
 
 // pollSocket is a socket taken from Go's poller: a duplicate descriptor.
 type pollSocket struct {
-	loop *loop
-	tls  *secure // nil = plain
+	tls *secure // nil = plain
 
 	mu     sync.Mutex
 	slot   int32  // its number in the loop; -1 before start
-	fd     int    // -1 once released
-	want   uint32 // events
-	paused bool   // and of those not EPOLLIN: the peer is too fast
+	fd     int32  // -1 once released
+	loop   uint16 // its number among the server's; static after construction
+	out    bool   // it wants to hear that there is room, besides that something came
+	paused bool   // and not that something came: the peer is too fast
 }
 
 // newPollSocket takes the connection's descriptor from Go's poller.
@@ -34,34 +34,39 @@ func (s *Server) newPollSocket(nc net.Conn, sec *secure, raw syscall.RawConn) (s
 		return nil, err
 	}
 	_ = nc.Close()
-	want := uint32(unix.EPOLLIN)
 	if sec != nil {
-		sec.take(fd, true)
-		want |= unix.EPOLLOUT // TLS may have read on while it shook hands
+		sec.take(fd, true) // which may have read on while it shook hands: hence out
 	}
 	next := s.next.Add(1) % uint32(len(s.loops)) // before it becomes an int: one of 32 bits is negative half of the time
-	return &pollSocket{loop: &s.loops[next], tls: sec, slot: -1, fd: fd, want: want}, nil
+	return &pollSocket{loop: uint16(next), tls: sec, slot: -1, fd: int32(fd), out: sec != nil}, nil
 }
 
 // start lets events come.
 func (p *pollSocket) start(c *conn) {
+	l := p.of(c)
 	p.mu.Lock()
-	gen := p.loop.enter(c, p)
+	gen := l.enter(c, p)
 	ev := p.event(gen) // the greeting may wait for room already
-	err := unix.EpollCtl(p.loop.ep, unix.EPOLL_CTL_ADD, p.fd, &ev)
+	err := unix.EpollCtl(l.ep, unix.EPOLL_CTL_ADD, int(p.fd), &ev)
 	p.mu.Unlock()
 	if err != nil {
-		p.loop.drop(p) // no memory in the kernel: nobody would ever hear of this peer
+		l.drop(p) // no memory in the kernel: nobody would ever hear of this peer
 		turn := c.srv.hub.Turn()
 		c.gone(turn)
 		turn.Wake()
 	}
 }
 
+// of is the loop of the socket, which is c's.
+func (p *pollSocket) of(c *conn) *loop { return &c.srv.loops[p.loop] }
+
 func (p *pollSocket) event(gen int32) unix.EpollEvent {
-	events := p.want
-	if p.paused {
-		events &^= unix.EPOLLIN
+	events := uint32(0)
+	if !p.paused {
+		events |= unix.EPOLLIN
+	}
+	if p.out {
+		events |= unix.EPOLLOUT
 	}
 	return unix.EpollEvent{Events: events, Fd: p.slot, Pad: gen}
 }
@@ -99,7 +104,7 @@ func readFD(fd int, b []byte) (int, error) {
 // which is half of what the read costs. A loop that hurries asks for it. Else it
 // would be wrong: who has Nagle's algorithm waits for that packet with its next
 // message. The kernel takes it back when it has waited in vain.
-func ackLater(fd int) {
+func ackLater(fd int32) {
 	_, _, _ = unix.RawSyscall6(unix.SYS_SETSOCKOPT, uintptr(fd), unix.IPPROTO_TCP, unix.TCP_QUICKACK, uintptr(unsafe.Pointer(&never)), 4, 0)
 }
 
@@ -109,7 +114,7 @@ func (p *pollSocket) read(b []byte) (int, error) {
 	if p.tls != nil {
 		return p.tls.read(b)
 	}
-	return readFD(p.fd, b)
+	return readFD(int(p.fd), b)
 }
 
 func (p *pollSocket) write(b []byte) (int, error) {
@@ -125,20 +130,21 @@ func (p *pollSocket) write(b []byte) (int, error) {
 
 func (p *pollSocket) warm() { prefetch.Lines(unsafe.Pointer(p)) }
 
-// arm asks for events. A socket that has no slot yet is armed when it enters.
-func (p *pollSocket) arm(events uint32) {
+// arm asks for events, of room or not. A socket that has no slot yet is armed when
+// it enters.
+func (p *pollSocket) arm(l *loop, out bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.want = events
-	p.armLocked()
+	p.out = out
+	p.armLocked(l)
 }
 
 // pause has the loop leave the socket unread. That it is gone is heard all the same.
-func (p *pollSocket) pause() {
+func (p *pollSocket) pause(l *loop) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.paused = true
-	p.armLocked()
+	p.armLocked(l)
 }
 
 func (p *pollSocket) isPaused() bool {
@@ -147,28 +153,26 @@ func (p *pollSocket) isPaused() bool {
 	return p.paused
 }
 
-func (p *pollSocket) resume(parked bool) {
+func (p *pollSocket) resume(c *conn, parked bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.paused = false
-	if p.tls != nil || parked {
-		p.want |= unix.EPOLLOUT // what TLS keeps, and what is parked, makes no event
-	}
-	p.armLocked()
+	p.out = p.out || p.tls != nil || parked // what TLS keeps, and what is parked, makes no event
+	p.armLocked(p.of(c))
 }
 
-func (p *pollSocket) armLocked() {
+func (p *pollSocket) armLocked(l *loop) {
 	if p.fd < 0 || p.slot < 0 {
 		return
 	}
-	p.loop.mu.Lock()
-	gen := p.loop.slots[p.slot].gen
-	p.loop.mu.Unlock()
+	l.mu.Lock()
+	gen := l.slots[p.slot].gen
+	l.mu.Unlock()
 	ev := p.event(gen)
-	_ = unix.EpollCtl(p.loop.ep, unix.EPOLL_CTL_MOD, p.fd, &ev)
+	_ = unix.EpollCtl(l.ep, unix.EPOLL_CTL_MOD, int(p.fd), &ev)
 }
 
-func (p *pollSocket) waitWritable(*conn) { p.arm(unix.EPOLLIN | unix.EPOLLOUT) }
+func (p *pollSocket) waitWritable(c *conn) { p.arm(p.of(c), true) }
 
 func (p *pollSocket) finish() {
 	var last []byte
@@ -190,14 +194,14 @@ func (p *pollSocket) shutdown(how int, last []byte) {
 	if len(last) > 0 {
 		_, _ = p.write(last)
 	}
-	_ = unix.Shutdown(p.fd, how)
+	_ = unix.Shutdown(int(p.fd), how)
 }
 
 func (p *pollSocket) release() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.fd >= 0 {
-		_ = unix.Close(p.fd)
+		_ = unix.Close(int(p.fd))
 		p.fd = -1
 	}
 }

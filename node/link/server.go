@@ -109,12 +109,13 @@ type Server struct {
 	roundAt  atomic.Int64 // when it ended, nanoseconds of the server's clock
 
 	// guarded by mu
-	mu      sync.Mutex
-	conns   []*conn
-	moved   uint32 // connections that came or went
-	opening int    // connections that are about to be on the list
-	closing bool   // everybody was told to go
-	closed  bool   // and everybody's time is over: nobody comes any more
+	mu       sync.Mutex
+	conns    []*conn
+	carriers []*carrier
+	moved    uint32 // connections that came or went
+	opening  int    // connections that are about to be on the list
+	closing  bool   // everybody was told to go
+	closed   bool   // and everybody's time is over: nobody comes any more
 }
 
 // New starts a server: its loops, flushers, pacer and sweeper run until Shutdown.

@@ -2,6 +2,7 @@ package link
 
 import (
 	"context"
+	"math"
 	"time"
 
 	"topicd/codec"
@@ -70,11 +71,22 @@ func (s *Server) remove(c *conn) {
 	s.moved++
 }
 
-// all is a copy of the list of connections.
-func (s *Server) all(buf []*conn) []*conn {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return append(buf[:0], s.conns...)
+// each calls do for all connections that are there when it begins, a few at a time
+// and the last one first: it was there before, who takes the place of one that goes.
+func (s *Server) each(do func(*conn)) (n int) {
+	var few [64]*conn
+	for at := math.MaxInt; at > 0; {
+		s.mu.Lock()
+		at = min(at, len(s.conns))
+		k := copy(few[:], s.conns[max(0, at-len(few)):at])
+		s.mu.Unlock()
+		for _, c := range few[:k] {
+			do(c)
+		}
+		at -= k
+		n += k
+	}
+	return n
 }
 
 var errGoingAway = &codec.Error{Code: codec.CodeGoingAway, Msg: "the hub is shutting down", Retry: 1000}
@@ -90,13 +102,13 @@ func (s *Server) Shutdown(ctx context.Context) {
 	s.closing = true
 	s.mu.Unlock()
 	turn := s.hub.Turn()
-	for _, c := range s.all(nil) {
+	s.each(func(c *conn) {
 		c.mu.Lock()
 		c.draining = true
 		c.mu.Unlock()
 		s.cut(c, errGoingAway, turn)
 		c.Wake()
-	}
+	})
 	for tick := time.NewTicker(5 * time.Millisecond); s.left() > 0; { // who comes now is told at once
 		select {
 		case <-tick.C:
@@ -107,9 +119,7 @@ func (s *Server) Shutdown(ctx context.Context) {
 		s.mu.Lock()
 		s.closed = true
 		s.mu.Unlock()
-		for _, c := range s.all(nil) {
-			c.sock.shut()
-		}
+		s.each(func(c *conn) { c.sock.shut() })
 		break
 	}
 	for s.left() > 0 { // their readers see the end now

@@ -146,7 +146,7 @@ func (s *staySocket) write(b []byte) (n int, err error) {
 func (s *staySocket) warm() {}
 
 // resume has nothing to do: the reader sleeps as long as the peer is left unread.
-func (s *staySocket) resume(bool) {}
+func (s *staySocket) resume(*conn, bool) {}
 
 // waitWritable writes the rest on a goroutine of its own, which the
 // connection has only until it drains.

@@ -23,7 +23,6 @@ func (s *Server) sweepLoop() {
 		due = s.millis() + d.Milliseconds()
 		tick.Reset(d)
 	}
-	var conns []*conn
 	turn := &node.Turn{}
 	var rush rush
 	for {
@@ -37,9 +36,8 @@ func (s *Server) sweepLoop() {
 		}
 		late = !late && s.millis() > due+lateSweep
 		s.hub.Tick(turn)
-		conns = s.all(conns)
 		var cuts cuts
-		for i, c := range conns {
+		n := s.each(func(c *conn) {
 			why := uncut
 			if !late {
 				why = s.judge(c, turn)
@@ -47,8 +45,7 @@ func (s *Server) sweepLoop() {
 			if cuts.add(c, why); why == uncut {
 				s.ping(c, turn)
 			}
-			conns[i] = nil
-		}
+		})
 		cuts.log(s)
 		if !late {
 			s.hub.Sweep(turn)
@@ -58,7 +55,7 @@ func (s *Server) sweepLoop() {
 			s.opt.Settled()
 		}
 		next := s.hub.SweepIn()
-		if len(conns) > 0 {
+		if n > 0 {
 			next = min(next, time.Second)
 		}
 		in(next)
@@ -136,8 +133,8 @@ func (s *Server) judge(c *conn, turn *node.Turn) (why node.Counter) {
 		stall = min(stall, pressedStall)
 	}
 	stalled := c.writer == blocked && c.rest != nil && now-c.rest.at > stall
-	unclosed := c.life >= ending && now-c.endAt > closeWait
-	dumb := c.greetBy != 0 && now > c.greetBy
+	unclosed := c.life >= lost || c.life >= ending && now-c.at > closeWait
+	dumb := c.life == alive && c.at != 0 && now > c.at
 	silence := int64(c.silence)
 	c.mu.Unlock()
 	if silence == 0 {

@@ -10,7 +10,7 @@ type Wire interface {
 	// Split takes what stands first in in, which is changed (unmasked, say). A
 	// message of kind More says that it is not whole yet: rest is then in. What
 	// is larger than most bytes is refused as soon as its head tells.
-	Split(in []byte, open *Open, most int) (m Message, rest []byte, err *Broken)
+	Split(in []byte, open Open, most int) (m Message, rest []byte, err *Broken)
 	// Ping asks the peer for a sign of life; a wire that cannot appends nothing.
 	Ping(dst []byte) []byte
 	// Pong answers a message of kind Ping.
@@ -43,7 +43,7 @@ const (
 	Bye               // the peer goes
 )
 
-// Open is how far a message in pieces has come. A wire keeps it up to date.
+// Open is how far a message in pieces has come.
 type Open struct {
 	Pieces bool // there were some
 	Bytes  int32
@@ -87,7 +87,7 @@ func (plain) End(dst []byte, _ int, _ bool) []byte   { return dst }
 func (plain) Ping(dst []byte) []byte                 { return dst }
 func (plain) Pong(dst, _ []byte) []byte              { return dst }
 func (plain) Bye(dst []byte, _ int, _ string) []byte { return dst }
-func (plain) Split(in []byte, _ *Open, _ int) (m Message, rest []byte, err *Broken) {
+func (plain) Split(in []byte, _ Open, _ int) (m Message, rest []byte, err *Broken) {
 	if len(in) > 0 {
 		m = Message{Kind: Whole, Payload: in}
 	}

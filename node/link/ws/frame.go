@@ -60,7 +60,7 @@ func (Wire) End(dst []byte, begin int, text bool) []byte {
 }
 
 // Split implements link.Wire.
-func (Wire) Split(in []byte, open *link.Open, most int) (m link.Message, rest []byte, err *link.Broken) {
+func (Wire) Split(in []byte, open link.Open, most int) (m link.Message, rest []byte, err *link.Broken) {
 	h, ok, err := parseHead(in, open.Pieces, int(open.Bytes), most)
 	if !ok || err != nil || uint64(len(in)-h.size) < h.length {
 		return m, in, err
@@ -79,10 +79,6 @@ func (Wire) Split(in []byte, open *link.Open, most int) (m link.Message, rest []
 		m.Code, err = checkClose(m.Payload)
 	case !h.fin || open.Pieces:
 		m.Kind = link.Piece
-		open.Pieces, open.Bytes = !h.fin, open.Bytes+int32(h.length)
-		if h.fin {
-			open.Bytes = 0
-		}
 	}
 	return m, rest, err
 }
