@@ -1,6 +1,7 @@
 package node
 
 import (
+	"math"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -12,37 +13,44 @@ import (
 // budget bounds what one session may ask per second: requests and bytes. The peer's
 // reader writes it, or who does its work while it is held up; it is read meanwhile.
 type budget struct {
-	frames, bytes atomic.Int64 // left, in thousandths
-	work          atomic.Int64 // what of that is owed for work that was asked for, not for asking too often
-	at            atomic.Int64
+	frames  atomic.Int32 // left, in thousandths
+	work    atomic.Int32 // what of that is owed for work that was asked for, not for asking too often
+	bytes   atomic.Int64
+	at      atomic.Uint32 // milliseconds of the hub's clock, of which only differences count
+	patient atomic.Bool   // the peer waits for as long as it owes
 }
 
 // fill: a session may spend a second's worth at once.
 func (b *budget) fill(o *Options, now int64) {
-	b.frames.Store(int64(o.Rate) * 1000)
+	b.frames.Store(fit(int64(o.Rate) * 1000))
 	b.bytes.Store(int64(o.ByteRate) * 1000)
 	b.work.Store(0)
-	b.at.Store(now)
+	b.at.Store(uint32(now))
+}
+
+// fit: two million requests is the most that anybody has left, or owes.
+func fit(thousandths int64) int32 {
+	return int32(min(max(thousandths, math.MinInt32), math.MaxInt32))
 }
 
 // pay credits the time that has passed.
 func (b *budget) pay(o *Options, now int64) {
-	d := now - b.at.Load()
-	if d <= 0 {
+	since := uint32(now) - b.at.Load()
+	if since == 0 || since > math.MaxUint32-60_000 { // whose clocks are not read at the same time may come too late
 		return
 	}
-	b.at.Store(now)
-	d = min(d, 60_000) // who owes for more than a second's worth has it paid off
-	b.frames.Store(min(b.frames.Load()+d*int64(o.Rate), int64(o.Rate)*1000))
+	b.at.Store(uint32(now))
+	d := int64(min(since, 60_000)) // who owes for more than a second's worth has it paid off
+	b.frames.Store(fit(min(int64(b.frames.Load())+d*int64(o.Rate), int64(o.Rate)*1000)))
 	b.bytes.Store(min(b.bytes.Load()+d*int64(o.ByteRate), int64(o.ByteRate)*1000))
 	if w := b.work.Load(); w > 0 {
-		b.work.Store(max(0, w-d*int64(o.Rate)))
+		b.work.Store(int32(max(0, int64(w)-d*int64(o.Rate))))
 	}
 }
 
 // take takes requests and bytes from what is left.
 func (b *budget) take(requests, bytes int) {
-	b.frames.Add(-int64(requests) * 1000)
+	b.frames.Store(fit(int64(b.frames.Load()) - int64(requests)*1000))
 	b.bytes.Add(-int64(bytes) * 1000)
 }
 
@@ -69,7 +77,7 @@ var errRate = &codec.Error{Code: codec.CodeTooFast, Msg: "too many requests on t
 func (s *Session) Charge(requests int) {
 	if s.hub.opt.Rate >= 0 {
 		s.budget.take(requests, 0)
-		s.budget.work.Add(int64(requests) * 1000)
+		s.budget.work.Store(fit(int64(s.budget.work.Load()) + int64(requests)*1000))
 	}
 }
 
@@ -82,7 +90,7 @@ func (s *Session) Overdrawn(requests, bytes int, now int64) bool {
 		return false
 	}
 	b.take(requests, bytes)
-	return b.frames.Load()+b.work.Load() < -int64(o.Rate)*1000 || o.ByteRate > 0 && b.bytes.Load() < -int64(o.ByteRate)*1000
+	return int64(b.frames.Load())+int64(b.work.Load()) < -int64(o.Rate)*1000 || o.ByteRate > 0 && b.bytes.Load() < -int64(o.ByteRate)*1000
 }
 
 // Owes is how long, in milliseconds, the transport should leave a peer unread that
@@ -95,7 +103,7 @@ func (s *Session) Owes() int64 {
 	if o.Rate <= 0 || frames >= 0 && (bytes >= 0 || o.ByteRate <= 0) {
 		return 0
 	}
-	wait := -frames / int64(o.Rate)
+	wait := -int64(frames) / int64(o.Rate)
 	if o.ByteRate > 0 {
 		wait = max(wait, -bytes/int64(o.ByteRate))
 	}
@@ -105,12 +113,12 @@ func (s *Session) Owes() int64 {
 // Patient says that the peer waits as long as it takes for what it has asked for to
 // be paid off, because its dialect has no word for "too much". Called by the peer's
 // reader only.
-func (s *Session) Patient() { s.patient.Store(true) }
+func (s *Session) Patient() { s.budget.patient.Store(true) }
 
 // StillOwes is for how many milliseconds more a patient peer is to be left unread,
 // when the time that Owes said is over. For who leaves it unread meanwhile.
 func (s *Session) StillOwes(now int64) int64 {
-	if !s.patient.Load() {
+	if !s.budget.patient.Load() {
 		return 0
 	}
 	s.budget.pay(&s.hub.opt, now)
@@ -127,12 +135,12 @@ func (s *Session) Debt() int64 {
 	if s.hub.opt.Rate <= 0 {
 		return 0
 	}
-	return max(0, -s.budget.frames.Load()/int64(s.hub.opt.Rate))
+	return max(0, -int64(s.budget.frames.Load())/int64(s.hub.opt.Rate))
 }
 
 // Worked is how much of what the session owes is for work that was asked for (Charge),
 // in requests. Called by the peer's reader only.
-func (s *Session) Worked() int64 { return s.budget.work.Load() / 1000 }
+func (s *Session) Worked() int64 { return int64(s.budget.work.Load() / 1000) }
 
 // PieceOfWork is how much of it a peer's reader does in one go, 2 ms: then others have
 // their turn. See Peer.Again.
@@ -195,7 +203,7 @@ func (s *Session) mayMake(cost int, now int64) *codec.Error {
 		return nil
 	}
 	span := max(1, o.Keep.Milliseconds())
-	if !s.made.Take(1, o.Made, span, now) || !s.hub.makers.take(o.Owner(s.addr), cost, o.Topics*3/4, span, now) {
+	if !s.made.Take(1, o.Made, span, now) || !s.hub.makers.take(o.Owner(s.addr()), cost, o.Topics*3/4, span, now) {
 		s.hub.Stats.Add(RefusedTopics, 1)
 		return errMade
 	}

@@ -153,9 +153,9 @@ func (h *Hub) checkSessions(bad func(string, ...any)) {
 		if s.ext != nil {
 			ready += s.ext.parked.Bytes()
 		}
-		nheld := int32(0)
-		for _, b := range s.subs {
-			if b == nil || b.ended {
+		nheld := uint16(0)
+		for b := range s.subs.all {
+			if b.ended {
 				continue
 			}
 			if !b.ending {
@@ -220,8 +220,8 @@ func (h *Hub) checkCursors(s *Session, bad func(string, ...any)) {
 			bad("session %d: cursors wait for the disk, and nothing is fetched", s.id)
 		}
 	}
-	for _, b := range s.subs {
-		if b != nil && !b.ended {
+	for b := range s.subs.all {
+		if !b.ended {
 			for _, e := range b.held.waiting() {
 				cursor(e.topic, e.from)
 			}

@@ -256,7 +256,7 @@ func (s *Session) forget(ended map[uint32]dying) {
 	for i := range s.ready.Len() {
 		e := *s.ready.At(i)
 		if d, gone := ended[e.Topic()]; gone {
-			b := s.subs[e.Slot()]
+			b := s.subs.at(e.Slot())
 			b.setMarkLocked(d.t, false)
 			b.lost(uint64(uint32(d.next) - e.From()))
 			continue
@@ -268,16 +268,13 @@ func (s *Session) forget(ended map[uint32]dying) {
 	s.sieveParkedLocked(func(e fan.Entry) bool {
 		d, gone := ended[e.Topic()]
 		if gone {
-			b := s.subs[e.Slot()]
+			b := s.subs.at(e.Slot())
 			b.setMarkLocked(d.t, false)
 			b.lost(uint64(uint32(d.next) - e.From()))
 		}
 		return !gone
 	})
-	for _, b := range s.subs {
-		if b == nil {
-			continue
-		}
+	for b := range s.subs.all {
 		for _, w := range slices.Clone(b.held.waiting()) {
 			if d, gone := ended[w.topic]; gone {
 				b.setMarkLocked(d.t, false)
@@ -299,8 +296,8 @@ func (s *Session) readsLocked(ended map[uint32]dying) bool {
 			return true
 		}
 	}
-	for _, b := range s.subs {
-		if b != nil && b.exact && b.ready.Load() > 0 {
+	for b := range s.subs.all {
+		if b.exact && b.ready.Load() > 0 {
 			return true
 		}
 	}

@@ -108,7 +108,7 @@ func TestNumberOfAnEndedTopicIsAnothers(t *testing.T) {
 	x := s.s // the first half: up to where Fill lets go of the session's lock
 	x.mu.Lock()
 	e := *x.ready.At(0)
-	b := x.subs[e.Slot()]
+	b := x.subs.at(e.Slot())
 	v := visit{s: x, t: x.hub.topics.at(e.Topic()), e: e, b: b, view: b.view, live: b.live, now: h.now}
 	x.mu.Unlock()
 	if err := h.Delete([]byte("a"), nil, h.turn); err != nil {

@@ -37,7 +37,7 @@ func (s *Session) Fill(dst []byte, limit int, now int64, f Framer, sc *Scratch) 
 		}
 		s.queued = true // some may have been held back until now
 		e := *s.ready.At(0)
-		b := s.subs[e.Slot()]
+		b := s.subs.at(e.Slot())
 		if e.IsMark() {
 			dst = s.markUnlock(dst, e, b, f)
 			continue
@@ -154,8 +154,8 @@ func (s *Session) dueLocked(now int64) int64 {
 		return Idle
 	}
 	next := Idle
-	for _, b := range s.subs {
-		if b == nil || b.held == nil {
+	for b := range s.subs.all {
+		if b.held == nil {
 			continue
 		}
 		l := b.held

@@ -2,6 +2,7 @@ package node
 
 import (
 	"hash/maphash"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -38,7 +39,8 @@ type Hub struct {
 	fair       atomic.Uint32 // bytes that each topic may always hold
 	large      bound.Bytes   // that newest readings are beyond their topics' share
 	pasts      pasts
-	history    atomic.Int64 // bytes of heap that topics' minutes take
+	speeches   atomic.Pointer[[]speech] // what peers speak; written under mu
+	history    atomic.Int64             // bytes of heap that topics' minutes take
 
 	// guarded by mu. Lock order: hub → topic → session → arena.
 	mu           sync.RWMutex
@@ -47,7 +49,6 @@ type Hub struct {
 	auds         fan.Audiences[*Subscription]
 	sessions     map[uint32]*Session
 	devices      map[string]*window // dedupe, by device
-	speeches     map[speech]*speech // what peers speak
 	named        map[string]int     // connections that go by a name
 	ids          uint32             // sessions ever opened
 	rank         uint64             // subscriptions ever made
@@ -81,11 +82,11 @@ func New(opt Options) *Hub {
 		auds:       make(fan.Audiences[*Subscription]),
 		sessions:   make(map[uint32]*Session),
 		devices:    make(map[string]*window),
-		speeches:   make(map[speech]*speech),
 		named:      make(map[string]int),
 		declared:   make(chan struct{}, 1),
 		makers:     makers{byHost: make(map[string]*bound.Allowance)},
 	}
+	h.speeches.Store(&firstSpeeches)
 	h.large.Most = opt.mostLarge()
 	h.share = max(smallReading, int(opt.Memory*7/8)/opt.Topics)
 	turn := h.Turn()
@@ -113,7 +114,7 @@ func (h *Hub) Options() Options { return h.opt }
 
 // Open begins a session. The caller calls Close when the peer is gone.
 func (h *Hub) Open(sink Sink, addr, url string, turn *Turn) (*Session, *codec.Error) {
-	s := &Session{hub: h, sink: sink, addr: addr, url: redact(url), since: turn.Mono}
+	s := &Session{hub: h, sink: sink, from: addr + redact(url), addrLen: uint16(len(addr)), since: turn.Mono}
 	s.budget.fill(&h.opt, turn.Mono)
 	s.heard.Store(turn.Mono)
 	h.mu.Lock()
@@ -165,9 +166,9 @@ func (s *Session) Close(turn *Turn) {
 		x.page, x.fetching = nil, nil
 	}
 	s.mu.Unlock()
-	h.leaveLocked(s, s.subs, turn.Mono)
+	h.leaveLocked(s, slices.Collect(s.subs.all), turn.Mono)
 	s.mu.Lock()
-	s.subs = nil
+	s.subs = slots{}
 	s.mu.Unlock()
 	delete(h.sessions, s.id)
 	h.nsessions.Add(-1)
@@ -219,15 +220,15 @@ var errTopics = &codec.Error{Code: codec.CodeNoRoom, Msg: "the hub holds as many
 func (h *Hub) listenersLocked(name string) []*Subscription {
 	var subs []*Subscription
 	h.patterns.Match(name, func(b *Subscription) {
-		if p := b.s.pick; p == nil || b.rank > p.rank {
-			if p == nil {
-				subs = append(subs, b)
-			}
-			b.s.pick = b
+		if b.s.pick == 0 {
+			subs = append(subs, b)
+		} else if b.rank < b.s.subs.at(b.s.pick-1).rank {
+			return
 		}
+		b.s.pick = b.slot + 1
 	})
 	for i, b := range subs {
-		subs[i], b.s.pick = b.s.pick, nil
+		subs[i], b.s.pick = b.s.subs.at(b.s.pick-1), 0
 	}
 	return subs
 }

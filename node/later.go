@@ -179,8 +179,8 @@ func (s *Session) Resume(turn *Turn) {
 	if s.closed || s.nheld == 0 && !some {
 		return
 	}
-	for _, b := range s.subs {
-		if b == nil || !b.view.windowed {
+	for b := range s.subs.all {
+		if !b.view.windowed {
 			continue
 		}
 		for w := b.held.waiting(); len(w) > 0 && w[0].due == never; w = b.held.waiting() {

@@ -40,7 +40,7 @@ func (r *replay) welcome(t *Topic, turn *Turn) {
 func (s *Session) welcomeUnlock(dst []byte, now int64, f Framer, sc *Scratch) ([]byte, bool) {
 	h, l := s.hub, &s.ext.newcomer.list
 	e := *l.At(0)
-	b := s.subs[e.Slot()]
+	b := s.subs.at(e.Slot())
 	if b.view.windowed && b.view.format.(Windowed).Room() <= 0 {
 		return dst, false
 	}

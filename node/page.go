@@ -224,10 +224,7 @@ func (s *Session) unparkNextLocked() {
 	if s.ext.parked.Len() > 0 {
 		s.unparkFirstLocked()
 	}
-	for _, b := range s.subs {
-		if b == nil {
-			continue
-		}
+	for b := range s.subs.all {
 		if b.markWaits && !b.waitsForDisk() {
 			b.markWaits = false
 			s.appendLocked(fan.NewEntry(fan.LiveMark, b.slot, 0))

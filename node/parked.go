@@ -18,7 +18,7 @@ func (s *Session) parkLocked(b *Subscription, e fan.Entry) {
 func (s *Session) unparkFirstLocked() {
 	l := &s.ext.parked
 	e := *l.At(0)
-	b := s.subs[e.Slot()]
+	b := s.subs.at(e.Slot())
 	b.nparked--
 	if freed := l.Pop(); freed > 0 {
 		s.hub.readyBytes.Add(-int64(freed))
@@ -44,7 +44,7 @@ func (s *Session) sieveParkedLocked(keep func(e fan.Entry) bool) {
 		if keep(e) {
 			*l.At(n) = e
 			n++
-		} else if b := s.subs[e.Slot()]; b != nil {
+		} else if b := s.subs.at(e.Slot()); b != nil {
 			b.nparked--
 		}
 	}

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -42,7 +43,7 @@ func (s *Session) rename(dev, name string, show bool, turn *Turn) *codec.Error {
 		return codec.Errorf(codec.CodeMalformed, "dev and name are 1 to %d bytes without / + # or control characters", maxClient)
 	}
 	h := s.hub
-	if s.addr != Local && slices.Contains(h.opt.Reserved, client) {
+	if s.addr() != Local && slices.Contains(h.opt.Reserved, client) {
 		return s.counted(&codec.Error{Code: codec.CodeForbidden, Msg: "the name " + client + " is the hub's own: choose another"})
 	}
 	h.mu.Lock()
@@ -94,13 +95,16 @@ func (s *Session) Describe(dialect, enc string, turn *Turn) {
 	h := s.hub
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	said := h.speeches[speech{dialect, enc}]
-	if said == nil {
-		said = &speech{dialect, enc}
-		h.speeches[*said] = said
+	said := speech{dialect, enc}
+	known := *h.speeches.Load()
+	i := slices.Index(known, said)
+	if i < 0 && len(known) <= math.MaxUint8 {
+		i = len(known)
+		known = append(slices.Clone(known), said)
+		h.speeches.Store(&known)
 	}
 	s.mu.Lock()
-	s.speech = said
+	s.speech = uint8(max(i, 0))
 	s.mu.Unlock()
 	if h.watched > 0 {
 		h.showLocked(s, turn)
@@ -115,7 +119,10 @@ func (s *Session) OneRequest() {
 	s.mu.Unlock()
 }
 
-var oneRequest = &speech{dialect: "http"}
+// Nothing was said yet, and oneRequest.
+var firstSpeeches = []speech{{}, {dialect: "http"}} // never written
+
+const oneRequest = 1
 
 // showLocked publishes that the session is there.
 func (h *Hub) showLocked(s *Session, turn *Turn) {
@@ -213,13 +220,10 @@ func (h *Hub) presenceLocked(s *Session, client, state string, turn *Turn) {
 	b = codec.AppendString(b, codec.JSON, client)
 	b = append(append(b, `,"state":"`...), state...)
 	b = append(b, `","addr":`...)
-	b = codec.AppendString(b, codec.JSON, s.addr)
+	b = codec.AppendString(b, codec.JSON, s.addr())
 	b = append(b, `,"dialect":`...)
 	s.mu.Lock()
-	dialect := ""
-	if s.speech != nil {
-		dialect = s.speech.dialect
-	}
+	dialect := s.speechLocked().dialect
 	s.mu.Unlock()
 	b = codec.AppendString(b, codec.JSON, dialect)
 	b = append(b, '}')

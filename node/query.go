@@ -325,8 +325,8 @@ func (s *Session) client() ClientInfo {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c.Ready = int(s.ready.Len())
-	for _, b := range s.subs {
-		if b != nil && !b.ending {
+	for b := range s.subs.all {
+		if !b.ending {
 			c.Subs++
 		}
 	}

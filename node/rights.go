@@ -152,7 +152,7 @@ func (h *Hub) Cut(id uint32, why *codec.Error) bool {
 	h.mu.RLock()
 	s := h.sessions[id]
 	h.mu.RUnlock()
-	if s == nil || s.addr == Local {
+	if s == nil || s.addr() == Local {
 		return false
 	}
 	s.sink.Cut(why)

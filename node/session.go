@@ -46,15 +46,19 @@ type Session struct {
 	queued  bool // on a turn's list, or being filled: nobody else needs to wake it
 	shown   bool // its presence is known to the hub
 	stale   bool
-	away    bool        // its peer has gone and may come back
-	newcome bool        // kept readings are to be read first: ext.newcomer is there
-	named   bool        // name is its own; else it is nameless, or its peer is away
-	nheld   int32       // subscriptions with cursors held back: by a rate, a window, the disk
-	patient atomic.Bool // its peer waits for as long as it owes
-	ready   fan.List
-	tasks   *task
-	subs    []*Subscription  // by slot; nil = free
-	first   [1]*Subscription // where subs lies: most dashboards and all sensors need no more
+	away    bool   // its peer has gone and may come back
+	newcome bool   // kept readings are to be read first: ext.newcomer is there
+	named   bool   // name is its own; else it is nameless, or its peer is away
+	speech  uint8  // what the peer speaks, among the hub's speeches
+	nheld   uint16 // subscriptions with cursors held back: by a rate, a window, the disk
+
+	pick    uint16 // scratch: slot of the best match, plus 1, while an audience is made; guarded by the hub's mu
+	addrLen uint16 // of from; static after construction
+	agent   bool   // it keeps no topic; guarded by the hub's mu
+
+	ready fan.List // guarded by mu, as are the two that follow
+	tasks *task
+	subs  slots
 
 	hub *Hub // static after construction
 
@@ -63,33 +67,24 @@ type Session struct {
 
 	marks fan.Marks // topics marked for a pattern; written under mu, read without
 
-	id    uint32 // static after construction
-	agent bool   // it keeps no topic; guarded by the hub's mu
+	id uint32 // static after construction
 
 	in    atomic.Int64 // readings taken from the peer
 	heard atomic.Int64 // last sign of life, milliseconds of the hub's clock
 
 	// owned by the peer's reader
 	budget budget
-	last   *Topic // where it published last: most sensors have one topic
+	made   bound.Allowance // topics that it made
+	last   *Topic          // where it published last: most sensors have one topic
 
 	// written by the peer's reader under mu
-	ext *extra // what only some peers need
-
-	name string // that it gave itself, which its readings carry; "" = none; written by the peer's reader under mu
+	ext    *extra // what only some peers need
+	name   string // that it gave itself, which its readings carry; "" = none
+	rights Rights // what it may do, nil = everything
 
 	// static after construction
-	addr  string
-	url   string
-	since int64 // when it began, by the hub's own clock
-
-	speech *speech // what the peer speaks; nil until something was said; guarded by mu
-
-	pick *Subscription // scratch: best match while an audience is made; guarded by the hub's mu
-
-	rights Rights // what it may do, nil = everything; written by the peer's reader under mu
-
-	made bound.Allowance // topics that it made; owned by the peer's reader
+	from  string // its address, and behind it the URL that it came by
+	since int64  // when it began, by the hub's own clock
 }
 
 // extra is what devices that count their readings and peers that use aliases have.
@@ -114,8 +109,13 @@ func (s *Session) extraLocked() *extra {
 	return s.ext
 }
 
-// speech is what peers speak; all that speak the same share one.
+// speech is what peers speak.
 type speech struct{ dialect, enc string }
+
+func (s *Session) speechLocked() speech { return (*s.hub.speeches.Load())[s.speech] }
+
+// addr is the peer's address.
+func (s *Session) addr() string { return s.from[:s.addrLen] }
 
 // Info is what is known of a peer.
 type Info struct {
@@ -175,11 +175,10 @@ func (s *Session) Info() Info {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	wall, mono := s.hub.opt.Clock()
-	i := Info{Client: s.clientLocked(), Addr: s.addr, URL: s.url, Since: wall - (mono - s.since), State: s.stateLocked()}
+	i := Info{Client: s.clientLocked(), Addr: s.addr(), URL: s.from[s.addrLen:], Since: wall - (mono - s.since), State: s.stateLocked()}
 	i.Named = s.named
-	if s.speech != nil {
-		i.Dialect, i.Enc = s.speech.dialect, s.speech.enc
-	}
+	said := s.speechLocked()
+	i.Dialect, i.Enc = said.dialect, said.enc
 	return i
 }
 

@@ -11,7 +11,7 @@ func TestSizes(t *testing.T) {
 	if unsafe.Sizeof(uintptr(0)) == 4 {
 		t.Skip("sizes of 64 bit")
 	}
-	if n := unsafe.Sizeof(Session{}); n > 320 {
+	if n := unsafe.Sizeof(Session{}); n > 256 {
 		t.Errorf("a session is %d bytes", n)
 	}
 	if n := unsafe.Sizeof(Subscription{}); n != 128 {

@@ -157,8 +157,8 @@ func (r *replay) unhold() {
 	s, topics := r.b.s, &r.b.s.hub.topics
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, p := range s.subs {
-		if p == nil || p.exact || p.rank >= r.b.rank || p.view.rate == 0 || p.held == nil {
+	for p := range s.subs.all {
+		if p.exact || p.rank >= r.b.rank || p.view.rate == 0 || p.held == nil {
 			continue
 		}
 		waiting := p.held.waiting()
@@ -286,12 +286,10 @@ func (h *Hub) subscriptionLocked(s *Session, pattern string) (*Subscription, *co
 	if s.closed {
 		return nil, errClosed
 	}
-	slot := -1
 	n := 0
-	for i, b := range s.subs {
+	for b := range s.subs.all {
 		switch {
-		case b == nil || b.ended:
-			slot = i
+		case b.ended:
 		case b.ending:
 			n++
 		case b.pattern == pattern:
@@ -304,21 +302,15 @@ func (h *Hub) subscriptionLocked(s *Session, pattern string) (*Subscription, *co
 		h.Stats.Add(RefusedSubs, 1)
 		return nil, errSubs
 	}
-	if slot < 0 {
-		slot = len(s.subs)
-		if s.subs == nil {
-			s.subs = s.first[:0]
-		}
-		s.subs = append(s.subs, nil)
-	}
+	slot := s.subs.free()
 	h.rank++
-	b := &Subscription{s: s, pattern: pattern, rank: h.rank, slot: uint16(slot), exact: !codec.HasWildcard(pattern)}
+	b := &Subscription{s: s, pattern: pattern, rank: h.rank, slot: slot, exact: !codec.HasWildcard(pattern)}
 	if b.exact {
 		b.rank |= 1 << 63
 	} else {
 		h.patterns.Add(b)
 	}
-	s.subs[slot] = b
+	s.subs.put(slot, b)
 	h.nsubs++
 	h.patternBytes += int64(sizeClass(len(pattern)))
 	if reservedPattern(pattern) {

@@ -24,8 +24,8 @@ func (s *Session) Unsubscribe(pattern []byte, turn *Turn) *codec.Error {
 func (s *Session) subscribedLocked(pattern string) *Subscription {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, b := range s.subs {
-		if b != nil && !b.ending && b.pattern == pattern {
+	for b := range s.subs.all {
+		if !b.ending && b.pattern == pattern {
 			return b
 		}
 	}
@@ -40,7 +40,7 @@ func (h *Hub) dropSubLocked(b *Subscription, now int64) {
 	h.leaveLocked(s, []*Subscription{b}, now)
 	s.mu.Lock()
 	s.purgeLocked(b)
-	s.subs[b.slot] = nil
+	s.subs.put(b.slot, nil)
 	s.mu.Unlock()
 }
 
@@ -165,8 +165,8 @@ func (h *Hub) replaceLocked(t *Topic, b, other *Subscription) {
 
 // bestLocked is the session's best subscription for the name, b left out.
 func (h *Hub) bestLocked(s *Session, b *Subscription, name string) (best *Subscription) {
-	for _, c := range s.subs {
-		if c != nil && c != b && !c.ending && (best == nil || c.rank > best.rank) && (c.pattern == name || !c.exact && codec.Match(c.pattern, name)) {
+	for c := range s.subs.all {
+		if c != b && !c.ending && (best == nil || c.rank > best.rank) && (c.pattern == name || !c.exact && codec.Match(c.pattern, name)) {
 			best = c
 		}
 	}

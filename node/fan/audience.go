@@ -15,10 +15,8 @@ type Listener[L any] interface {
 // for a session: its most particular one.
 type Audience[L Listener[L]] struct {
 	Subs  []L
-	hash  uint64       // sum of the subscriptions' mixed ranks: order does not matter
-	next  *Audience[L] // of the same hash
-	refs  int32        // topics that have it; guarded by the hub's mu
-	exact int32        // subscriptions to exactly the name of the only topic that can have it
+	refs  int32 // topics that have it; guarded by the hub's mu
+	exact int32 // subscriptions to exactly the name of the only topic that can have it
 }
 
 // Named reports whether somebody subscribed to the topic's exact name.
@@ -31,7 +29,8 @@ func (a *Audience[L]) Listeners() []L {
 	return a.Subs
 }
 
-// Audiences finds the audience with given listeners.
+// Audiences finds the audience with given listeners, by their sum. Two whose sums
+// are equal, which does not happen in the life of a hub, would not be shared.
 type Audiences[L Listener[L]] map[uint64]*Audience[L]
 
 // Get returns the audience of subs, which it keeps when it is new. An empty
@@ -40,11 +39,7 @@ func (as Audiences[L]) Get(subs []L) *Audience[L] {
 	if len(subs) == 0 {
 		return nil
 	}
-	var h uint64
-	for _, s := range subs {
-		h += mix(s.Rank())
-	}
-	a := &Audience[L]{Subs: subs, hash: h}
+	a := &Audience[L]{Subs: subs}
 	for _, s := range subs {
 		if s.Exact() {
 			a.exact++
@@ -53,14 +48,22 @@ func (as Audiences[L]) Get(subs []L) *Audience[L] {
 	if a.exact > 0 {
 		return a // no other topic can have it
 	}
-	for b := as[h]; b != nil; b = b.next {
-		if sameSubs(b.Subs, subs) {
-			return b
-		}
+	h := sum(subs)
+	switch b := as[h]; {
+	case b == nil:
+		as[h] = a
+	case sameSubs(b.Subs, subs):
+		return b
 	}
-	a.next = as[h]
-	as[h] = a
 	return a
+}
+
+// sum is of the subscriptions' mixed ranks: their order does not matter.
+func sum[L Listener[L]](subs []L) (h uint64) {
+	for _, s := range subs {
+		h += mix(s.Rank())
+	}
+	return h
 }
 
 // sameSubs compares as sets: no subscription stands twice.
@@ -103,10 +106,8 @@ func (a *Audience[L]) Refs() int32 { return a.refs }
 // All yields the audiences that topics share.
 func (as Audiences[L]) All(yield func(*Audience[L]) bool) {
 	for _, a := range as {
-		for ; a != nil; a = a.next {
-			if !yield(a) {
-				return
-			}
+		if !yield(a) {
+			return
 		}
 	}
 }
@@ -119,19 +120,8 @@ func (as Audiences[L]) Release(a *Audience[L]) {
 	if a.refs--; a.refs > 0 || a.exact > 0 {
 		return
 	}
-	if as[a.hash] == a {
-		if a.next == nil {
-			delete(as, a.hash)
-		} else {
-			as[a.hash] = a.next
-		}
-		return
-	}
-	for b := as[a.hash]; b != nil; b = b.next {
-		if b.next == a {
-			b.next = a.next
-			return
-		}
+	if h := sum(a.Subs); as[h] == a {
+		delete(as, h)
 	}
 }
 
