@@ -129,6 +129,8 @@ type socket interface {
 	// resume reads on after the peer was left unread for a while; parked: what has been
 	// read before is first.
 	resume(c *conn, parked bool)
+	// rest is for a connection that was quiet for a while.
+	rest()
 	// finish says that nothing more will be written; what was is delivered.
 	finish()
 	// shut ends the connection: its reader then calls conn.gone. Any goroutine

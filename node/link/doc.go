@@ -18,7 +18,8 @@
 //	           apart and flush. 0.7–1.1 KB per idle connection.
 //	goroutine  any system: a goroutine per connection waits for readiness, and
 //	           borrows one of a few readers, with buffers and all, while there is
-//	           something.
+//	           something. One whose peer is quiet makes room for another, whose
+//	           stack is the smallest: 4.7 KB per idle connection instead of 6.9.
 //
 // A dialect that frames itself (node.Splitter, MQTT say) is handed packets, on a
 // bare connection and over WebSocket, whatever pieces they come in.

@@ -79,6 +79,19 @@ func (s *Server) Kept() (waits, counted int64) {
 	return waits, counted
 }
 
+// Rest has all connections rest, however quiet they are.
+func (s *Server) Rest() { s.each(func(c *conn) { c.sock.rest() }) }
+
+// Resting is how many connections have a goroutine that has not read since it began.
+func (s *Server) Resting() (n int) {
+	s.each(func(c *conn) {
+		if p, ok := c.sock.(*staySocket); ok && !p.grown.Load() {
+			n++
+		}
+	})
+	return n
+}
+
 // Due is how many entries the pacer has.
 func (s *Server) Due() int {
 	s.pacer.mu.Lock()
@@ -109,6 +122,7 @@ func (*noSocket) seal(b []byte, _ *[]byte) ([]byte, error) { return b, nil }
 func (*noSocket) owes() bool                               { return false }
 func (*noSocket) waitWritable(*conn)                       {}
 func (*noSocket) resume(*conn, bool)                       {}
+func (*noSocket) rest()                                    {}
 func (*noSocket) warm()                                    {}
 func (*noSocket) finish()                                  {}
 func (*noSocket) shut()                                    {}

@@ -20,6 +20,13 @@ func (s *Server) newPollSocket(net.Conn, *secure, syscall.RawConn) (socket, erro
 	return nil, errors.New("the poll reader needs Linux")
 }
 
+// isEmpty tells whether the socket has nothing to read, its end neither.
+func isEmpty(fd int) bool {
+	var b [1]byte
+	_, _, err := syscall.Recvfrom(fd, b[:], syscall.MSG_PEEK)
+	return err == syscall.EAGAIN
+}
+
 // readFD reads what the socket has, without waiting for more.
 func readFD(fd int, p []byte) (int, error) {
 	for {

@@ -99,6 +99,13 @@ func readFD(fd int, b []byte) (int, error) {
 	}
 }
 
+// isEmpty tells whether the socket has nothing to read, its end neither.
+func isEmpty(fd int) bool {
+	var b byte
+	_, _, e := unix.RawSyscall6(unix.SYS_RECVFROM, uintptr(fd), uintptr(unsafe.Pointer(&b)), 1, unix.MSG_PEEK, 0, 0)
+	return e == unix.EAGAIN
+}
+
 // ackLater has the kernel acknowledge what is read next in its own time, 40 ms at
 // most, or with what we answer: else each read of a small message sends a packet,
 // which is half of what the read costs. A loop that hurries asks for it. Else it
@@ -171,6 +178,8 @@ func (p *pollSocket) armLocked(l *loop) {
 	ev := p.event(gen)
 	_ = unix.EpollCtl(l.ep, unix.EPOLL_CTL_MOD, int(p.fd), &ev)
 }
+
+func (p *pollSocket) rest() {}
 
 func (p *pollSocket) waitWritable(c *conn) { p.arm(p.of(c), true) }
 

@@ -1,7 +1,10 @@
 package link
 
 import (
+	"errors"
 	"net"
+	"os"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -12,11 +15,13 @@ type staySocket struct {
 	nc  net.Conn // below TLS
 	raw syscall.RawConn
 	tls *secure // nil = plain
+
+	grown atomic.Bool // its goroutine has read: the stack is no longer the smallest
 }
 
 func newStaySocket(nc net.Conn, sec *secure, raw syscall.RawConn) (socket, error) {
 	s := &staySocket{nc: nc, raw: raw, tls: sec}
-	if sec != nil {
+	if s.grown.Store(sec != nil); sec != nil { // TLS may have read on while it shook hands: a look would not tell
 		if err := raw.Control(func(fd uintptr) { sec.take(int(fd), false) }); err != nil {
 			return nil, err
 		}
@@ -44,10 +49,15 @@ func (s *staySocket) start(c *conn) {
 
 // readLoop stays inside one Read of the poller, and reads until the socket has
 // nothing: the end that came together with the last bytes makes no event of its own.
+// It begins with a look: what reads would have the stack grow.
 func (s *staySocket) readLoop(c *conn) {
 	defer c.srv.wg.Done()
-	_ = s.raw.Read(func(fd uintptr) bool {
-		for {
+	_ = s.nc.SetReadDeadline(time.Time{})
+	err := s.raw.Read(func(fd uintptr) bool {
+		if !s.grown.Load() && isEmpty(int(fd)) {
+			return false
+		}
+		for s.grown.Store(true); ; {
 			switch wait := s.readOnce(c, int(fd)); {
 			case wait == isOver:
 				return true
@@ -58,12 +68,27 @@ func (s *staySocket) readLoop(c *conn) {
 			}
 		}
 	})
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		s.start(c)
+		return
+	}
 	r := <-c.srv.readers
 	r.tick()
 	c.gone(&r.turn)
 	r.attend()
 	c.srv.readers <- r
 }
+
+// rest has the goroutine of a peer that was quiet for a while give its stack back,
+// 4 KiB or more after a frame was read and 2 before: another one waits on. The stack
+// of one that waits is never made smaller than 4 KiB by itself.
+func (s *staySocket) rest() {
+	if s.grown.CompareAndSwap(true, false) {
+		_ = s.nc.SetReadDeadline(longAgo)
+	}
+}
+
+var longAgo = time.Unix(1, 0) // never written
 
 // leave leaves the peer unread, for as long as it owes, or as others have their turn.
 func (s *staySocket) leave(c *conn, wait time.Duration) {

@@ -140,15 +140,18 @@ func (s *Server) judge(c *conn, turn *node.Turn) (why node.Counter) {
 	if silence == 0 {
 		silence = s.opt.Dead.Milliseconds()
 	}
+	quiet := turn.Mono - c.sess.Load().LastHeard()
 	switch {
 	case unclosed:
 		c.sock.shut()
 	case stalled:
 		why = node.CutSlow
 		c.sock.shut()
-	case dumb, silence > 0 && turn.Mono-c.sess.Load().LastHeard() > silence:
+	case dumb, silence > 0 && quiet > silence:
 		why = node.CutDead
 		c.sock.shut()
+	case quiet > restAfter:
+		c.sock.rest()
 	}
 	if why != uncut {
 		s.hub.Stats.Add(why, 1)
@@ -171,6 +174,9 @@ func (s *Server) ping(c *conn, turn *node.Turn) {
 	c.mu.Unlock()
 	c.sess.Load().Attend(turn)
 }
+
+// restAfter is how long a peer says nothing before its connection rests, in milliseconds.
+const restAfter = 1000
 
 // pressedStall is how long a socket may take nothing that keeps a large answer
 // while those of all together are too many, in milliseconds: else whoever asks
