@@ -89,3 +89,62 @@ func TestMQTTKillNine(t *testing.T) {
 		t.Errorf("%d lost, %d twice of %d", lost, twice, len(acked))
 	}
 }
+
+// kill -9 while a share has handed out some of a durable topic: what its member has not
+// acknowledged, and what came while nobody was there, comes.
+func TestMQTTKillNineOfAShare(t *testing.T) {
+	processes(t)
+	state := filepath.Join(t.TempDir(), "state")
+	got := map[string]int{}
+	var s *siege
+	member := func() net.Conn {
+		addr := freePort(t)
+		s = &siege{T: t, h: serveProcess(t, nil, binary(t, "amd64"), "--sense=off", "--state", state, "--durable", "z/#", "--store-sync", "5ms", "--mqtt-listen", addr)}
+		s.h.mqtt = addr
+		return s.mqtt("127.0.0.1", "member", packet.V5, func(q *packet.Connect) {
+			q.CleanStart, q.Props = false, q.Props.AppendNum(packet.SessionExpiry, 1000)
+		})
+	}
+	take := func(c net.Conn, most int) {
+		for len(got) < most {
+			pkt := s.packet(c)
+			if pkt == nil {
+				t.Fatalf("%d came", len(got))
+			}
+			var q packet.Publish
+			if packet.TypeOf(pkt) == packet.PUBLISH && q.Decode(pkt, packet.V5) == nil {
+				got[string(q.Payload)]++
+				_, _ = c.Write((&packet.Ack{Type: packet.PUBACK, ID: q.ID}).Append(nil, packet.V5))
+			}
+		}
+	}
+	publish := func(from, to int) {
+		p := s.mqtt("127.0.0.1", "pub", packet.V5)
+		_ = p.SetDeadline(time.Now().Add(2 * time.Minute)) // each waits for the disk
+		for i := from; i < to; i++ {
+			q := packet.Publish{Topic: fmt.Appendf(nil, "z/%d", i%3), Payload: strconv.AppendInt(nil, int64(i), 10)}
+			if why, ok := s.mqttPub(p, q); !ok || why.Failed() {
+				t.Fatal(why, ok)
+			}
+		}
+	}
+	m := member()
+	_ = m.SetDeadline(time.Now().Add(2 * time.Minute))
+	q := packet.Subscribe{ID: 1, Filters: packet.Filters(nil).Append(packet.Filter{Filter: []byte("$share/g/z/#"), QoS: 1})}
+	_, _ = m.Write(q.Append(nil, packet.V5))
+	s.packet(m)
+	publish(0, 60)
+	take(m, 30)
+	_ = m.Close()
+	publish(60, 90)
+	s.h.kill(t)
+	m = member()
+	_ = m.SetDeadline(time.Now().Add(2 * time.Minute))
+	publish(90, 100)
+	take(m, 100)
+	more := 0
+	for _, n := range got {
+		more += n - 1
+	}
+	t.Logf("%d of 100 came again", more)
+}

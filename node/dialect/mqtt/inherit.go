@@ -45,6 +45,7 @@ func (g *share) inherit(left []flight) (others []flight) {
 			g.srv.hub.Stats.Add(node.DropOverrun, 1)
 		default:
 			g.again, g.pending = append(g.again, x), true
+			g.newsLocked()
 		}
 	}
 	g.mu.Unlock()

@@ -236,6 +236,7 @@ func (s *Server) saveAll(turn *node.Turn) {
 	if !s.unsaved.Swap(false) {
 		return
 	}
+	notes := s.notesOf()
 	s.mu.Lock()
 	var list []*client
 	for _, c := range s.clients {
@@ -246,6 +247,9 @@ func (s *Server) saveAll(turn *node.Turn) {
 	s.mu.Unlock()
 	for _, c := range list {
 		s.save(c, turn)
+	}
+	for _, n := range notes {
+		n.write()
 	}
 }
 
@@ -277,6 +281,7 @@ func (s *Server) restore(turn *node.Turn) {
 			_ = c.add(sess, &wanted{sub: x, handling: 2}, true, turn)
 		}
 	})
+	s.restoreShares()
 	s.sweep(turn)
 	s.wake()
 }
@@ -299,6 +304,7 @@ func (s *Server) find(n *note, c *client) {
 
 // keepAll leaves the notes for the next run.
 func (s *Server) keepAll(turn *node.Turn) {
+	notes := s.notesOf()
 	s.mu.Lock()
 	list := make([]*client, 0, len(s.clients))
 	for _, c := range s.clients {
@@ -320,5 +326,13 @@ func (s *Server) keepAll(turn *node.Turn) {
 			k.rec = nil
 		}
 		k.mu.Unlock()
+	}
+	for _, n := range notes {
+		n.write()
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, g := range s.shares {
+		g.unkeep(true)
 	}
 }

@@ -30,6 +30,7 @@ const (
 	noteAsPublished = 1 << 3
 	noteReleased    = 1 << 2
 	noteRetain      = 1 << 3
+	noteShared      = 1 << 4
 )
 
 // takeLocked takes over what is the client's, whose mu the caller holds.
@@ -67,7 +68,7 @@ func (n *note) append(b []byte, s *Server) []byte {
 	for i := range n.flights {
 		x := &n.flights[i]
 		num(uint64(x.id))
-		num(uint64(x.qos) | bit(x.released, noteReleased) | bit(x.retain, noteRetain))
+		num(uint64(x.qos) | bit(x.released, noteReleased) | bit(x.retain, noteRetain) | bit(x.shared, noteShared))
 		name := ""
 		if t := s.topic(x.topicID); t != nil {
 			name = t.Name()
@@ -113,6 +114,7 @@ func (n *note) parse(b []byte, c *client) bool {
 		x := flight{id: uint16(r.Uint()), durable: true}
 		f := r.Uint()
 		x.qos, x.released, x.retain = byte(f&3), f&noteReleased != 0, f&noteRetain != 0
+		x.shared = f&noteShared != 0
 		n.topics = append(n.topics, string(r.Bytes()))
 		x.ep, x.seq = r.Uint(), r.Uint()
 		o.rest().flights = append(o.rest().flights, x)

@@ -3,6 +3,7 @@ package mqtt
 import (
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"topicd/codec"
 	"topicd/node"
@@ -19,6 +20,8 @@ type share struct {
 	sess *node.Session
 
 	owner string // whom it is counted for: who made it
+
+	keep atomic.Pointer[shareKeep] // what outlives the process, nil: nothing does
 
 	mu      sync.Mutex // before the clients'
 	members []*member
@@ -84,11 +87,15 @@ func (s *Server) join(c *client, w sub, by *node.Session, turn *node.Turn) *code
 		sess.Describe("mqtt", "", turn)
 		by.Charge(shareCharge + s.hub.Counts().Topics/node.PatternCost)
 		_, filter := packet.Share([]byte(w.filter))
-		if _, err := sess.Subscribe(filter, node.SubOptions{Format: g}, turn); err != nil {
+		if _, err := sess.Subscribe(filter, node.SubOptions{Format: g, Cursor: g.keepLocked(c, &w)}, turn); err != nil {
+			g.unkeep(false)
 			sess.Close(turn)
 			return err
 		}
 		s.shares[w.filter] = g
+	} else if x := g.keepLocked(c, &w); x != nil {
+		_, filter := packet.Share([]byte(w.filter))
+		_, _ = g.sess.Subscribe(filter, node.SubOptions{Format: g, Cursor: x}, turn)
 	}
 	w.filter = g.key
 	g.mu.Lock()
@@ -171,6 +178,7 @@ func (g *share) leaveLocked(c *client, turn *node.Turn) bool {
 	g.mu.Unlock()
 	if left == 0 {
 		delete(g.srv.shares, g.key)
+		g.unkeep(false)
 		g.sess.Close(turn)
 	} else {
 		g.handOut()
@@ -215,6 +223,7 @@ func (g *share) one(turn *node.Turn) bool {
 		x := g.again[0]
 		g.again = g.again[1:]
 		g.srv.again.Give(1)
+		g.newsLocked()
 		g.next++
 		g.mu.Unlock()
 		m.takeOver(x, turn)
@@ -296,6 +305,11 @@ func (g *share) Append(dst []byte, r *node.Reading) ([]byte, bool) {
 	if m == nil {
 		return dst, false
 	}
+	if g.hadAlready(r) {
+		r.Unwanted = true
+		return dst, false
+	}
+	defer g.keepSent(r)
 	var ids []uint32
 	if m.sub.id > 0 {
 		ids = append(ids, m.sub.id)
