@@ -88,15 +88,11 @@ backup may have given since, as after a power cut.`
 	c.Min, c.Max = 1, 1
 	c.Flags.StringVar(&dir, "state", "", "state `DIR` of the hub (env TOPICD_STATE)")
 	c.Run = func(_ context.Context, args []string) error {
-		in := a.In
-		if args[0] != "-" {
-			f, err := os.Open(args[0])
-			if err != nil {
-				return err
-			}
-			defer f.Close()
-			in = f
+		in, err := a.Open(args[0])
+		if err != nil {
+			return err
 		}
+		defer in.Close()
 		at := a.StateFile(dir, "")
 		if err := ensureState(at); err != nil {
 			return err

@@ -25,7 +25,7 @@ func (s *settings) load(getenv func(string) string, root bool) error {
 	if err := s.set.Env(getenv); err != nil {
 		return command.Wrong("%w", err)
 	}
-	if err := s.mws.env(s.set.All, getenv); err != nil {
+	if err := mwsEnv(s.set.All, getenv); err != nil {
 		return err
 	}
 	if s.state == "" {
@@ -70,13 +70,7 @@ func (s *settings) text() ([]byte, error) {
 	case missing && s.reading:
 		err = nil
 	case missing:
-		// O_EXCL: of two hubs that start at once only one writes it.
-		var f *os.File
-		if f, err = os.OpenFile(s.config, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600); err == nil {
-			_, err = f.Write(configText)
-			err = errors.Join(err, f.Close())
-		}
-		text = configText
+		text, err = configText, command.WriteNew(s.config, configText, 0o600)
 	}
 	if err != nil {
 		hint := "choose another directory with --state DIR"

@@ -175,7 +175,7 @@ func TestEverySettingHasThreeNames(t *testing.T) {
 		t.Error(names, near)
 	}
 	env := map[string]string{"TOPICD_SESSIONS": "7", "TOPICD_JOIN_PUBLISH": "a/# b/#", "TOPICD_LISTEN": ":1 :2,dialect=echo", "TOPICD_EDS_URL": "http://a"}
-	if err := s.set.Env(func(k string) string { return env[k] }); err != nil || s.sessions != 7 || fmt.Sprint(s.joined.Publish, s.listen, s.mws.eds.URL) != "[a/# b/#] [:1 :2,dialect=echo]http://a" {
+	if err := s.set.Env(func(k string) string { return env[k] }); err != nil || s.sessions != 7 || fmt.Sprint(s.joined.Publish, s.listen, s.mws.EDS.URL) != "[a/# b/#] [:1 :2,dialect=echo]http://a" {
 		t.Errorf("%v %+v", err, s)
 	}
 }

@@ -106,7 +106,7 @@ func (j *doctorJob) machine(p *doctor.Process) {
 	}
 	want := int64(8 << 20)
 	if j.set.wantsDurable() {
-		want += int64(j.set.store.bytes)
+		want += j.set.store.Bytes
 	}
 	j.Disk(j.set.state, want)
 	j.Memory(p, (&server{set: j.set}).worst().total(), memoryMax(j.set))

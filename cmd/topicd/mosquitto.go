@@ -1,13 +1,10 @@
 package main
 
 import (
-	"bufio"
+	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"slices"
 	"strings"
 
@@ -47,11 +44,14 @@ them.`
 			return err
 		}
 		made, err := a.mosquittoTokens(ctx, &r, plan, dry)
+		lines := fmt.Sprintf("# From %s, by topicd import-mosquitto.\n%s", show.Clean(args[0]), plan.TOML())
 		if err == nil && out != "" {
-			err = writeNew(out, fragment(args[0], plan))
+			err = command.WriteNew(out, []byte(lines), 0o644)
 		}
-		if perr := a.printMosquitto(args[0], plan, made, out == "", asJSON, all); err == nil {
-			err = perr
+		if asJSON {
+			err = errors.Join(err, a.Print(true, map[string]any{"settings": plan.Settings, "toml": lines, "users": made, "notes": plan.Notes}, ""))
+		} else {
+			err = errors.Join(err, a.printMosquitto(plan, made, lines, out == "", all))
 		}
 		left := slices.DeleteFunc(slices.Clone(made), func(m importedUser) bool { return m.Why == "" })
 		if err == nil && len(left) > 0 {
@@ -102,65 +102,31 @@ func (a *app) mosquittoTokens(ctx context.Context, r *reach.Admin, plan *mosquit
 	return made, nil
 }
 
-// fragment are the settings as lines for topicd.toml.
-func fragment(from string, plan *mosquitto.Plan) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "# From %s, by topicd import-mosquitto.\n", show.Clean(from))
-	table := ""
-	for _, s := range plan.Settings {
-		if s.Table != table {
-			table = s.Table
-			fmt.Fprintf(&b, "\n[%s]\n", table)
-		}
-		fmt.Fprintf(&b, "%s = %s\n", s.Key, s.Value)
-	}
-	return b.String()
-}
-
-// writeNew writes a file that is not there yet.
-func writeNew(name, text string) error {
-	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
-	if err != nil {
-		return err
-	}
-	_, err = io.WriteString(f, text)
-	return errors.Join(err, f.Close())
-}
-
-func (a *app) printMosquitto(from string, plan *mosquitto.Plan, users []importedUser, settings, asJSON, all bool) error {
-	if asJSON {
-		return json.NewEncoder(a.Out).Encode(map[string]any{
-			"settings": plan.Settings, "toml": fragment(from, plan), "users": users, "notes": plan.Notes,
-		})
-	}
+func (a *app) printMosquitto(plan *mosquitto.Plan, users []importedUser, lines string, settings, all bool) error {
 	for _, n := range plan.Notes {
 		if n.Kind == mosquitto.Left || all {
 			a.Note("%s", strings.TrimSuffix(show.Clean(fmt.Sprintf("%s:%d: %s: %s: %s", n.File, n.Line, n.Text, n.Kind, n.Why)), ": "))
 		}
 	}
-	w := bufio.NewWriter(a.Out)
+	l := a.List(false)
 	if settings {
-		fmt.Fprint(w, fragment(from, plan))
+		l.Add(nil, strings.TrimSpace(lines))
 	}
 	if len(users) > 0 {
 		if settings {
-			fmt.Fprintln(w)
+			l.Add(nil, "")
 		}
-		g := show.Table{}
-		g.Row("USER", "TOKEN", "PUBLISH", "SUBSCRIBE")
-		for _, u := range users {
-			token := u.Token
-			switch {
-			case u.Why != "":
-				token = "none: " + u.Why
-			case u.Kept:
-				token = "has one"
-			case token == "":
-				token = "would be made"
-			}
-			g.Row(show.Clean(u.Name), show.Clean(token), show.Clean(strings.Join(u.Publish, " ")), show.Clean(strings.Join(u.Subscribe, " ")))
-		}
-		g.Print(w)
+		l.Head("USER", "TOKEN", "PUBLISH", "SUBSCRIBE")
 	}
-	return w.Flush()
+	for _, u := range users {
+		token := cmp.Or(u.Token, "would be made")
+		switch {
+		case u.Why != "":
+			token = "none: " + u.Why
+		case u.Kept:
+			token = "has one"
+		}
+		l.Add(nil, show.Clean(u.Name), show.Clean(token), show.Clean(strings.Join(u.Publish, " ")), show.Clean(strings.Join(u.Subscribe, " ")))
+	}
+	return l.End()
 }

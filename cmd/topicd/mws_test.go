@@ -196,7 +196,7 @@ func TestManagedEDS(t *testing.T) {
 	if err := s.load(func(name string) string { return env[name] }, false); err != nil {
 		t.Fatal(err)
 	}
-	if e := s.mws.eds; s.mws.access != "eds" || e.URL != "http://new.example" || e.Backend != "b1" || fmt.Sprint(e.Read, e.Write) != "[a] []" {
+	if e := s.mws.EDS; s.mws.Access != "eds" || e.URL != "http://new.example" || e.Backend != "b1" || fmt.Sprint(e.Read, e.Write) != "[a] []" {
 		t.Errorf("%+v", s.mws)
 	}
 }

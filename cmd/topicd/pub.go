@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
 	"time"
 
 	"topicd/cmd/internal/command"
@@ -68,7 +67,7 @@ func (a *app) publish(ctx context.Context, r *reach.Remote, j *pubJob, args, fil
 	for i := 0; (i < repeat || repeat == 0) && err == nil; i++ {
 		for _, arg := range args {
 			if arg == "-" {
-				err = j.feed.Lines(ctx, "standard input", a.In)
+				err = j.file(ctx, "-")
 			} else if err = typed(arg); err == nil {
 				err = j.feed.One(ctx, []byte(arg))
 			}
@@ -104,11 +103,14 @@ func typed(arg string) error {
 }
 
 func (j *pubJob) file(ctx context.Context, name string) error {
-	f, err := os.Open(name)
+	f, err := j.app.Open(name)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
+	if name == "-" {
+		name = "standard input"
+	}
 	return j.feed.Lines(ctx, name, f)
 }
 

@@ -156,16 +156,12 @@ func (a *app) play(ctx context.Context, p *replay.Player, loop int) (err error) 
 }
 
 func (a *app) rowsOf(name string, m replay.Mapping) ([]replay.Row, error) {
-	in := a.In
-	if name != "-" {
-		f, err := os.Open(name)
-		if err != nil {
-			return nil, err
-		}
-		defer f.Close()
-		in = f
+	f, err := a.Open(name)
+	if err != nil {
+		return nil, err
 	}
-	return replay.Read(in, m)
+	defer f.Close()
+	return replay.Read(f, m)
 }
 
 // replayed draws a bar for people.

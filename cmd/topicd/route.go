@@ -24,7 +24,8 @@ import (
 // plugs are the dialects that the hub speaks. The first is spoken on / by who
 // does not say anything else.
 func (s *server) plugs() []dialect.Plug {
-	m := &s.set.mws
+	m := s.set.mws
+	m.Hub, m.Admin = s.hub, s.gate.IsAdmin
 	return []dialect.Plug{
 		native.Plug(s.native()),
 		scd.Plug(s.hub),
@@ -32,7 +33,7 @@ func (s *server) plugs() []dialect.Plug {
 		mqtt.Plug(s.mqtt()),
 		echo.Plug(),
 		relay.Plug(s.hub),
-		mws.Plug(mws.Config{Hub: s.hub, Access: m.access, URL: m.url, EDS: m.eds, Admin: s.gate.IsAdmin}),
+		mws.Plug(m),
 	}
 }
 

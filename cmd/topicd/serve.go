@@ -102,7 +102,7 @@ func (a *app) runHub(ctx context.Context, set *settings) error {
 	signal.Notify(hangup, syscall.SIGHUP)
 	defer signal.Stop(hangup)
 	s.announce(a.Out)
-	dropPages()
+	supervisor.DropPages()
 	err = s.wait(ctx, hangup, show.IsTerminal(a.Err))
 	s.shutdown()
 	return err
@@ -169,7 +169,9 @@ func (s *server) start() (err error) {
 	if err := s.openDisk(&o); err != nil {
 		return err
 	}
-	s.takeCarried(&o)
+	if c := s.state.TakeCarried(s.log); s.set.keepOnExit {
+		o.Carried = c
+	}
 	s.hub = node.New(o)
 	if s.disk != nil {
 		s.disk.Attach(s.hub)
@@ -306,7 +308,9 @@ func (s *server) shutdown() {
 	s.stopUplink()
 	s.router.Close()
 	s.topics.Save()
-	s.carry()
+	if s.set.keepOnExit {
+		s.state.Carry(s.hub, s.log)
+	}
 	if s.disk != nil {
 		if err := s.disk.Close(); err != nil {
 			s.log.Error("not all readings of durable topics are on disk", "err", err)

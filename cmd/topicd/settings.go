@@ -18,6 +18,7 @@ import (
 	"topicd/node/dialect/mws"
 	"topicd/node/link"
 	"topicd/node/store"
+	"topicd/node/uplink"
 )
 
 // settings are what serve can be told, by flag, environment, file or default.
@@ -62,11 +63,13 @@ type settings struct {
 	static map[string]*topicSetting
 
 	durable []string
-	store   storeSettings
-	uplink  uplinkSettings
-	center  uplinkSettings // of which url, stream and what lets it in count
+	store   store.Options
+	uplink  uplink.Options
+	center  uplink.Options // of which url, stream and what lets it in count
 
-	mws mwsSettings
+	uplinkEnc string
+
+	mws mws.Config
 
 	set     flags.Set
 	reading bool // they are only looked at: nothing is written
@@ -84,12 +87,6 @@ type topicSetting struct {
 	min, max float64
 }
 
-// storeSettings say how durable topics are kept.
-type storeSettings struct {
-	bytes             flags.Size
-	age, sync, forget time.Duration
-}
-
 func newSettings() *settings {
 	return &settings{
 		listen: []string{":" + client.HubPort}, mdns: true, sense: true, keepOnExit: true,
@@ -101,9 +98,10 @@ func newSettings() *settings {
 		homeAssistant: "auto", mqttPayload: "json",
 		access: access.LAN, tls: "off", joined: access.Patterns{Publish: []string{"#"}, Subscribe: []string{"#"}},
 		static: map[string]*topicSetting{},
-		store:  storeSettings{bytes: store.DefaultBytes, sync: store.DefaultSync, forget: store.DefaultForget},
-		uplink: uplinkSettings{enc: "json"},
-		mws:    mwsSettings{access: "none", eds: mws.EDSConfig{Read: []string{"*"}, Write: []string{"*"}}},
+		store:  store.Options{Bytes: store.DefaultBytes, Sync: store.DefaultSync, Forget: store.DefaultForget, Devices: 1024},
+		mws:    mws.Config{Access: "none", EDS: mws.EDSConfig{Read: []string{"*"}, Write: []string{"*"}}},
+
+		uplinkEnc: "json",
 	}
 }
 
@@ -116,11 +114,11 @@ func (s *settings) flags(fs *pflag.FlagSet) {
 	s.set.Add("", "", s.topFlags)
 	s.set.Add("limits", "", s.limitFlags)
 	s.set.Add("join", "join-", s.joinFlags)
-	s.set.Add("eds", "eds-", s.mws.edsFlags)
+	s.set.Add("eds", "eds-", s.edsFlags)
 	s.set.Add("store", "store-", s.storeFlags)
 	s.set.Add("mqtt", "mqtt-", s.mqttFlags)
-	s.set.Add("uplink", "uplink-", s.uplink.flags)
-	s.set.Add("center", "from-nats-", s.center.centerFlags)
+	s.set.Add("uplink", "uplink-", s.uplinkFlags)
+	s.set.Add("center", "from-nats-", s.centerFlags)
 }
 
 // topFlags are the keys at the top of the file.
@@ -150,8 +148,8 @@ func (s *settings) topFlags(fs *pflag.FlagSet) {
 	fs.Var(flags.Choice(&s.limits, "default|bench"), "limits", "bench lifts the limits on counts and rates that no flag and no variable sets, for load tests on loopback")
 	fs.Var(flags.Choice(&s.logFormat, "text|json"), "log-format", "how the log on stderr is written")
 	fs.Var(flags.Choice(&s.logLevel, "debug|info|warn|error"), "log-level", "what is left out of it")
-	fs.Var(flags.Choice(&s.mws.access, "none|custom|eds"), "mws-access", "who may use the Managed WebSocket's REST: the hub's own rights, the admin token, or a token that EDS knows")
-	fs.StringVar(&s.mws.url, "mws-url", "", "`URL` that Managed WebSockets connect to, where a proxy stands before the hub: wss://hub.example.org (default as the request came)")
+	fs.Var(flags.Choice(&s.mws.Access, "none|custom|eds"), "mws-access", "who may use the Managed WebSocket's REST: the hub's own rights, the admin token, or a token that EDS knows")
+	fs.StringVar(&s.mws.URL, "mws-url", "", "`URL` that Managed WebSockets connect to, where a proxy stands before the hub: wss://hub.example.org (default as the request came)")
 	s.profileFlag(fs)
 }
 
@@ -175,10 +173,10 @@ func (s *settings) limitFlags(fs *pflag.FlagSet) {
 
 // storeFlags are the keys of the file's [store], without store- there.
 func (s *settings) storeFlags(fs *pflag.FlagSet) {
-	fs.Var(&s.store.bytes, "store-bytes", "bytes on disk of all durable topics together: the oldest readings go first")
-	fs.Var(flags.Span(&s.store.age), "store-age", "durable readings go after so long; 0 = when there is no room")
-	fs.Var(flags.Span(&s.store.sync), "store-sync", "a durable reading waits at most so long for its fsync, and its publisher for the answer; 0 = none")
-	fs.Var(flags.Span(&s.store.forget), "store-forget", "a durable subscription that nobody came back to for so long ends")
+	fs.Var((*flags.Size)(&s.store.Bytes), "store-bytes", "bytes on disk of all durable topics together: the oldest readings go first")
+	fs.Var(flags.Span(&s.store.Age), "store-age", "durable readings go after so long; 0 = when there is no room")
+	fs.Var(flags.Span(&s.store.Sync), "store-sync", "a durable reading waits at most so long for its fsync, and its publisher for the answer; 0 = none")
+	fs.Var(flags.Span(&s.store.Forget), "store-forget", "a durable subscription that nobody came back to for so long ends")
 }
 
 // topicFlags are the keys of the file's [topic."NAME"], which declares a static topic.
@@ -290,7 +288,7 @@ func (s *settings) check() error {
 	}
 	for _, b := range []bounds{
 		{"memory", s.memory, 1 << 20, maxMemory},
-		{"store-bytes", s.store.bytes, store.MinBytes, 1 << 40},
+		{"store-bytes", flags.Size(s.store.Bytes), store.MinBytes, 1 << 40},
 		{"topic-cap", s.topicCap, 1 << 10, node.MaxCap},
 		{"max-frame", s.maxFrame, 1 << 10, node.MaxData},
 		{"byte-rate", s.byteRate, 1 << 10, math.MaxInt32},
@@ -316,5 +314,8 @@ func (s *settings) check() error {
 	case s.pace > 10*time.Second:
 		return command.Wrong("pace: %v is more than 10s", s.pace)
 	}
-	return s.mws.check()
+	if err := s.mws.Check(); err != nil {
+		return command.Wrong("%w", err)
+	}
+	return nil
 }

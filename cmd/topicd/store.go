@@ -13,8 +13,8 @@ import (
 // openDisk opens the store of durable topics, below the state directory. A directory
 // that takes no files is trouble only for who wants durable topics.
 func (s *server) openDisk(o *node.Options) (err error) {
-	so := s.set.storeOptions(o.Topics)
-	so.Dir, so.Log = s.state.File("store"), s.log
+	so := s.set.store
+	so.Topics, so.Dir, so.Log = o.Topics, s.state.File("store"), s.log
 	s.disk, err = durable.Open(so, s.set.durables())
 	switch {
 	case err == nil:
@@ -38,22 +38,14 @@ func (s *settings) wantsDurable() bool {
 
 // durables are the patterns of durable topics: what goes up is durable.
 func (s *settings) durables() []string {
-	if len(s.uplink.url) == 0 {
+	if len(s.uplink.URLs) == 0 {
 		return s.durable
 	}
-	up := s.uplink.up
+	up := s.uplink.Up
 	if len(up) == 0 {
 		up = []string{"#"}
 	}
 	return append(slices.Clone(s.durable), up...)
-}
-
-// storeOptions are the settings that the store knows.
-func (s *settings) storeOptions(topics int) store.Options {
-	return store.Options{
-		Bytes: int64(s.store.bytes), Age: s.store.age, Sync: s.store.sync, Forget: s.store.forget,
-		Topics: topics, Devices: 1024,
-	}
 }
 
 // store is what web shows of durable topics, nil where there are none.
@@ -70,8 +62,10 @@ func (s *settings) storeWorst(topics int) int64 {
 	if !s.wantsDurable() {
 		topics = min(topics, 100)
 	}
-	n := store.Worst(s.storeOptions(topics), topics)
-	if len(s.uplink.url) > 0 {
+	o := s.store
+	o.Topics = topics
+	n := store.Worst(o, topics)
+	if len(s.uplink.URLs) > 0 {
 		n += uplink.Worst
 	}
 	return n

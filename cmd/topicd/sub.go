@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
-	"sync"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -132,41 +131,10 @@ func (a *app) subscribe(ctx context.Context, r *reach.Remote, patterns []string,
 	defer conn.Close()
 	lost := show.Losses{Note: a.Note, Meant: o.Latest || o.Rate > 0}
 	defer lost.Close()
-	var mu sync.Mutex
-	done := false
-	over := make(chan error, 1+len(patterns))
-	hear := func(m client.Message) {
-		mu.Lock()
-		defer mu.Unlock()
-		if done {
-			return
-		}
+	return conn.Take(ctx, patterns, o, count, func(m client.Message) error {
 		lost.Add(m, time.Now())
-		err := take(m)
-		if n++; err != nil || n == count {
-			done = true
-			over <- err
-		}
-	}
-	for _, pattern := range patterns {
-		s, err := conn.Subscribe(ctx, pattern, o, hear)
-		if err != nil {
-			return 0, err
-		}
-		go func() {
-			<-s.Done()
-			over <- s.Err()
-		}()
-	}
-	select {
-	case err = <-over:
-	case <-ctx.Done():
-		err = ctx.Err()
-	}
-	mu.Lock()
-	defer mu.Unlock()
-	done = true
-	return n, err
+		return take(m)
+	})
 }
 
 // forgetSubs ends durable subscriptions of a name.

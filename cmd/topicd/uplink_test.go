@@ -31,9 +31,9 @@ func TestUplinkSettings(t *testing.T) {
 	if err := s.load(func(string) string { return "" }, false); err != nil {
 		t.Fatal(err)
 	}
-	o := s.uplink.options()
-	if fmt.Sprintln(o.URLs, o.Site, o.Up, o.Down, o.Creds, o.CA, o.Stream, o.AsIs, s.center.url, s.center.stream, s.durables(), s.reserved()) !=
-		"[nats://a:4222 tls://b] farm8 [plant/#] [set/#] /x /y SITES true [nats://c] ALL [plant/#] [uplink center]\n" {
+	o := s.uplink
+	if fmt.Sprintln(o.URLs, o.Site, o.Up, o.Down, o.Creds, o.CA, o.Stream, s.uplinkEnc, s.center.URLs, s.center.Stream, s.durables(), s.reserved()) !=
+		"[nats://a:4222 tls://b] farm8 [plant/#] [set/#] /x /y SITES asis [nats://c] ALL [plant/#] [uplink center]\n" {
 		t.Errorf("%+v %+v %v", o, s.center, s.reserved())
 	}
 }
@@ -53,7 +53,7 @@ func TestUplinkSecrets(t *testing.T) {
 			}
 		}
 	}
-	if s.uplink.token != "geheim" || s.uplink.url[0] != "nats://farm7:geheim@hub:4222" {
+	if s.uplink.Token != "geheim" || s.uplink.URLs[0] != "nats://farm7:geheim@hub:4222" {
 		t.Errorf("%+v", s.uplink)
 	}
 }

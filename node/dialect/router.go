@@ -53,17 +53,6 @@ func NewRouter(plugs ...Plug) (*Router, error) {
 // Plugs are all of them, in order. They are not to be changed.
 func (rt *Router) Plugs() []Plug { return rt.plugs }
 
-// Names of the dialects, in order.
-func (rt *Router) Names() (names []string) {
-	for i := range rt.plugs {
-		names = append(names, rt.plugs[i].Name)
-	}
-	return names
-}
-
-// Find is the dialect of that name, nil if there is none.
-func (rt *Router) Find(name string) *Plug { return rt.byName[name] }
-
 // Protos are the subprotocols of all dialects, the preferred first.
 func (rt *Router) Protos() (all []string) {
 	for i := range rt.plugs {

@@ -16,6 +16,20 @@ type Plan struct {
 	Notes    []Note    `json:"notes"`
 }
 
+// TOML is the settings as lines for topicd.toml.
+func (p *Plan) TOML() string {
+	var b strings.Builder
+	table := ""
+	for _, s := range p.Settings {
+		if s.Table != table {
+			table = s.Table
+			fmt.Fprintf(&b, "\n[%s]\n", table)
+		}
+		fmt.Fprintf(&b, "%s = %s\n", s.Key, s.Value)
+	}
+	return b.String()
+}
+
 // Setting is a key of topicd.toml.
 type Setting struct {
 	Table string `json:"table,omitempty"` // "" = the top

@@ -85,9 +85,6 @@ func (o Options) WithDefaults() (Options, error) {
 	return o, nil
 }
 
-// Files looks at the files of the options: an error says which cannot be used.
-func (o *Options) Files() error { return o.secrets(new(wire.Options)) }
-
 // secrets reads the files.
 func (o *Options) secrets(w *wire.Options) error {
 	if o.Creds != "" {

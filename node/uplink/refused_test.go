@@ -18,6 +18,7 @@ import (
 
 	"topicd/node/store"
 	"topicd/node/uplink/natstest"
+	"topicd/node/uplink/wire"
 )
 
 // refusedWith waits until the uplink is refused with those words.
@@ -238,13 +239,13 @@ func TestOptionsThatCannotBeMeant(t *testing.T) {
 		}
 	}
 	missing := Options{URLs: ok.URLs, Creds: filepath.Join(t.TempDir(), "none")}
-	if missing.Files() == nil {
+	if missing.secrets(new(wire.Options)) == nil {
 		t.Error("credentials that are not there are taken")
 	}
 	text := filepath.Join(t.TempDir(), "text")
 	_ = os.WriteFile(text, []byte("hello"), 0o600)
 	for _, o := range []Options{{Creds: text}, {CA: text}} {
-		if err := o.Files(); err == nil || !strings.Contains(err.Error(), text) {
+		if err := o.secrets(new(wire.Options)); err == nil || !strings.Contains(err.Error(), text) {
 			t.Error(err)
 		}
 	}

@@ -142,6 +142,24 @@ func (e *Env) StateFile(dir, name string) string {
 	return filepath.Join(dir, name)
 }
 
+// Open opens a file to read; - is standard input.
+func (e *Env) Open(name string) (io.ReadCloser, error) {
+	if name == "-" {
+		return io.NopCloser(e.In), nil
+	}
+	return os.Open(name)
+}
+
+// WriteNew writes a file that is not there yet. Of two that try at once only one does.
+func WriteNew(name string, text []byte, mode os.FileMode) error {
+	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(text)
+	return errors.Join(err, f.Close())
+}
+
 // Print prints v for scripts, text for people.
 func (e *Env) Print(asJSON bool, v any, text string) error {
 	if asJSON {

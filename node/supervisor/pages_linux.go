@@ -1,4 +1,4 @@
-package main
+package supervisor
 
 import (
 	"bufio"
@@ -8,11 +8,11 @@ import (
 	"syscall"
 )
 
-// dropPages gives back the program's own pages that only its start needed: the kernel
+// DropPages gives back the program's own pages that only its start needed: the kernel
 // maps them around each one that is touched, and 10 MB of what the hub takes would be
 // code and tables that it never uses again. Those that it does use come back by
 // themselves, from the page cache.
-func dropPages() {
+func DropPages() {
 	f, err := os.Open("/proc/self/maps")
 	if err != nil {
 		return

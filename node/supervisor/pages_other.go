@@ -1,0 +1,6 @@
+//go:build !linux
+
+package supervisor
+
+// DropPages does nothing here.
+func DropPages() {}
