@@ -18,11 +18,11 @@ type adminToken struct {
 
 // findAdmin reads the admin token, or makes it at the first start.
 func (s *server) findAdmin() (a adminToken, err error) {
-	if s.set.adminFile == "" && s.set.adminToken != "" {
-		return adminToken{token: s.set.adminToken}, nil
+	if s.set.AdminFile == "" && s.set.AdminToken != "" {
+		return adminToken{token: s.set.AdminToken}, nil
 	}
-	own := s.set.adminFile == ""
-	if a.file = s.set.adminFile; own {
+	own := s.set.AdminFile == ""
+	if a.file = s.set.AdminFile; own {
 		a.file = s.state.File(state.AdminFile)
 	}
 	a.token, a.made, err = state.AdminToken(a.file, own, s.log, access.NewToken)
@@ -39,7 +39,7 @@ func (s *server) openGate() (err error) {
 	}
 	o := access.Options{
 		Near: s.front.Near, Log: s.log, Told: &s.told,
-		Mode: s.set.access, Admin: s.admin.token, File: s.state.File("tokens.json"), Joined: s.set.joined,
+		Mode: s.set.Access, Admin: s.admin.token, File: s.state.File("tokens.json"), Joined: s.set.Joined,
 		Refused: func(code int) {
 			if code == codec.CodeTooFast {
 				s.hub.Stats.Add(node.RefusedGuesses, 1)
@@ -53,7 +53,7 @@ func (s *server) openGate() (err error) {
 			return n
 		},
 	}
-	for _, p := range s.set.lan {
+	for _, p := range s.set.LAN {
 		o.LAN = append(o.LAN, netip.MustParsePrefix(p)) // the flag has checked it
 	}
 	if s.gate, err = access.New(o); err != nil {

@@ -9,6 +9,7 @@ import (
 
 	"topicd/cmd/internal/command"
 	"topicd/cmd/internal/reach"
+	"topicd/cmd/internal/settings"
 	"topicd/codec"
 	"topicd/node/client/show"
 	"topicd/node/state"
@@ -94,7 +95,7 @@ backup may have given since, as after a power cut.`
 		}
 		defer in.Close()
 		at := a.StateFile(dir, "")
-		if err := ensureState(at); err != nil {
+		if err := settings.EnsureState(at); err != nil {
 			return err
 		}
 		s, err := state.Open(at)

@@ -7,12 +7,10 @@ import (
 	"fmt"
 	"os"
 	"slices"
-	"strings"
-
-	"github.com/spf13/pflag"
 
 	"topicd/cmd/internal/command"
 	"topicd/cmd/internal/flags"
+	"topicd/cmd/internal/settings"
 	"topicd/node/client/show"
 )
 
@@ -30,11 +28,12 @@ default. Neither writes anything.`
 	c.Flags.BoolVar(&all, "all", false, "defaults too")
 	c.Flags.BoolVar(&asJSON, "json", false, "one JSON object")
 	c.Run = func(_ context.Context, args []string) error {
-		set, list, err := a.effective(cmp.Or(file, a.packaged()), true)
+		set := newSettings()
+		list, err := set.Effective(cmp.Or(file, a.packaged()), a.Getenv)
 		if err != nil {
 			return err
 		}
-		names, near := set.strangers(a.Environ)
+		names, near := set.Strangers(a.Environ)
 		for i, name := range names {
 			a.Note("%s is no setting; the nearest is %s", name, near[i])
 		}
@@ -55,17 +54,17 @@ func (a *app) packaged() string {
 	return a.etc
 }
 
-func (a *app) showConfig(set *settings, list []flags.Setting, check, asJSON bool) error {
-	worst := (&server{set: set}).worst().total()
+func (a *app) showConfig(set *settings.Settings, list []flags.Setting, check, asJSON bool) error {
+	worst := set.Worst().Total()
 	switch {
 	case asJSON:
-		v := map[string]any{"config": set.config, "memory_worst": worst, "memory_max": memoryMax(set) << 20}
+		v := map[string]any{"config": set.Config, "memory_worst": worst, "memory_max": set.MemoryMax() << 20}
 		if !check {
 			v["settings"] = list
 		}
 		return json.NewEncoder(a.Out).Encode(v)
 	case check:
-		_, err := fmt.Fprintf(a.Out, "%s is good; with it the hub takes at most %s\n", set.config, show.Bytes(worst))
+		_, err := fmt.Fprintf(a.Out, "%s is good; with it the hub takes at most %s\n", set.Config, show.Bytes(worst))
 		return err
 	}
 	width := 0
@@ -75,34 +74,6 @@ func (a *app) showConfig(set *settings, list []flags.Setting, check, asJSON bool
 	for _, s := range list {
 		fmt.Fprintf(a.Out, "%-*s  %s  (%s)\n", width, s.Name, show.Clean(s.Value), s.From)
 	}
-	_, err := fmt.Fprintf(a.Out, "%-*s  %s with every limit reached at once (MemoryMax %d M)\n", width, "at most", show.Bytes(worst), memoryMax(set))
+	_, err := fmt.Fprintf(a.Out, "%-*s  %s with every limit reached at once (MemoryMax %d M)\n", width, "at most", show.Bytes(worst), set.MemoryMax())
 	return err
-}
-
-// effective are the settings that serve would have, and who said each of them. A
-// file that is named must be there, one that is not may be missing.
-func (a *app) effective(file string, environment bool) (*settings, []flags.Setting, error) {
-	s := newSettings()
-	s.flags(pflag.NewFlagSet("serve", pflag.ContinueOnError))
-	s.config = file
-	s.reading = true
-	getenv := a.Getenv
-	if !environment {
-		getenv = func(name string) string {
-			if strings.HasPrefix(name, "TOPICD_") && name != "TOPICD_STATE" {
-				return ""
-			}
-			return a.Getenv(name)
-		}
-	}
-	list, err := s.set.Effective(func() error { return s.load(getenv, os.Geteuid() == 0) })
-	return s, list, err
-}
-
-// memoryMax is what the service may take at most, in MiB: the worst case and a
-// fifth, for what the kernel counts beside it.
-func memoryMax(s *settings) int64 {
-	const step = 4
-	mib := (&server{set: s}).worst().total() >> 20
-	return (mib*6/5/step + 1) * step
 }

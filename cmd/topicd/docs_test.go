@@ -3,7 +3,6 @@ package main
 import (
 	"flag"
 	"fmt"
-	"log/slog"
 	"os"
 	"os/exec"
 	"regexp"
@@ -52,11 +51,11 @@ func TestSettingsPage(t *testing.T) {
 		t.Skip("who adds a setting need not write the page at once")
 	}
 	s := newSettings()
-	s.flags(pflag.NewFlagSet("", pflag.ContinueOnError))
+	s.Flags(pflag.NewFlagSet("", pflag.ContinueOnError))
 	old := readPage(t, "settings.md")
 	page := old
 	for _, name := range []string{"top", "limits", "store", "mqtt", "join", "uplink", "center", "eds"} {
-		flags, before := s.set.Table(strings.TrimPrefix(name, "top"))
+		flags, before := s.Set.Table(strings.TrimPrefix(name, "top"))
 		mark := regexp.MustCompile("(?s)<!-- " + name + " -->.*?<!-- /" + name + " -->")
 		if !mark.MatchString(page) {
 			t.Fatalf("settings.md has no place for %s", name)
@@ -113,8 +112,8 @@ func TestMemoryFormula(t *testing.T) {
 	}
 	page := readPage(t, "limits.md")
 	s := newSettings()
-	s.flags(pflag.NewFlagSet("", pflag.ContinueOnError))
-	w := (&server{set: s, log: slog.New(slog.DiscardHandler)}).worst()
+	s.Flags(pflag.NewFlagSet("", pflag.ContinueOnError))
+	w := s.Worst()
 	for _, row := range []struct {
 		begins string
 		bytes  int64
@@ -122,14 +121,14 @@ func TestMemoryFormula(t *testing.T) {
 		{"--memory ", w.Arena},
 		{"+ topics × ", w.Topics},
 		{"+ memory / 8 ", w.Minutes},
-		{"+ connections × 21 KiB", w.Sessions + w.connections},
+		{"+ connections × 21 KiB", w.Sessions + w.Connections},
 		{"+ connections × 16 subscriptions", w.Subscriptions},
-		{"+ MQTT's clients", w.mqtt},
+		{"+ MQTT's clients", w.MQTT},
 		{"+ memory / 2 ", w.Ready},
-		{"+ durable topics ", w.store},
-		{"+ Home Assistant ", w.ha},
-		{"+ 16 MiB ", w.program},
-		{"", w.total()},
+		{"+ durable topics ", w.Store},
+		{"+ Home Assistant ", w.HomeAssistant},
+		{"+ 16 MiB ", w.Program},
+		{"", w.Total()},
 	} {
 		line := regexp.MustCompile(`(?m)^    ` + regexp.QuoteMeta(row.begins) + `.* (\d[\d.]*)(?: +MiB)?$`)
 		if row.begins == "" {
@@ -146,8 +145,8 @@ func TestMemoryFormula(t *testing.T) {
 		}
 	}
 	for _, where := range []struct{ page, want string }{
-		{"../README.md", fmt.Sprintf("%.0f MiB by default", float64(w.total())/(1<<20))},
-		{"install.md", fmt.Sprintf("MemoryMax=%dM", memoryMax(s))},
+		{"../README.md", fmt.Sprintf("%.0f MiB by default", float64(w.Total())/(1<<20))},
+		{"install.md", fmt.Sprintf("MemoryMax=%dM", s.MemoryMax())},
 	} {
 		if !strings.Contains(readPage(t, where.page), where.want) {
 			t.Errorf("%s does not say %q", where.page, where.want)
@@ -159,8 +158,8 @@ func TestMemoryFormula(t *testing.T) {
 func TestLimitsPage(t *testing.T) {
 	page := readPage(t, "limits.md")
 	s := newSettings()
-	s.flags(pflag.NewFlagSet("", pflag.ContinueOnError))
-	limits, _ := s.set.Table("limits")
+	s.Flags(pflag.NewFlagSet("", pflag.ContinueOnError))
+	limits, _ := s.Set.Table("limits")
 	limits.VisitAll(func(f *pflag.Flag) {
 		if !strings.Contains(page, "`"+f.Name+"`") && !strings.Contains(page, "`--"+f.Name+"`") {
 			t.Errorf("limits.md does not have %s", f.Name)
@@ -180,7 +179,7 @@ func TestLimitsPage(t *testing.T) {
 		"memory": "16MiB", "topic-cap": "64KiB", "store-bytes": "64MiB", "max-frame": "1MiB", "sessions": "1024", "per-address": "64", "requests": "1000",
 		"header": "5s", "idle": "30s", "pings": "20", "session-topics": "4096", "subscriptions": "256", "rate": "10000", "byte-rate": "16MiB", "keep": "10m0s", "stale": "1m0s",
 	} {
-		if f := s.set.All.Lookup(name); f.DefValue != is {
+		if f := s.Set.All.Lookup(name); f.DefValue != is {
 			t.Errorf("the default of %s is %s now: write it into limits.md and here", name, f.DefValue)
 		}
 	}

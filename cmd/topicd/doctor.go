@@ -10,6 +10,7 @@ import (
 
 	"topicd/cmd/internal/command"
 	"topicd/cmd/internal/reach"
+	"topicd/cmd/internal/settings"
 	"topicd/discovery"
 	"topicd/node/client"
 	"topicd/node/client/show"
@@ -20,7 +21,7 @@ import (
 // doctorJob looks at a hub and the machine it runs on, as settings have it.
 type doctorJob struct {
 	app    *app
-	set    *settings
+	set    *settings.Settings
 	remote reach.Remote
 	doctor.Report
 }
@@ -44,8 +45,8 @@ at that hub's side only.`
 		if p == nil {
 			file = cmp.Or(file, a.packaged())
 		}
-		set, _, err := a.effective(file, true)
-		if err != nil {
+		set := newSettings()
+		if _, err := set.Effective(file, a.Getenv); err != nil {
 			return err
 		}
 		j.set = set
@@ -57,8 +58,8 @@ at that hub's side only.`
 		if strings.EqualFold(a.Getenv("TOPICD_MDNS"), "off") {
 			j.OK("mdns", "not asked: TOPICD_MDNS=off")
 		} else {
-			hubs, err := reach.Browse(ctx, &a.Env, discovery.BrowseOptions{Ifaces: set.iface, Timeout: 2 * time.Second})
-			j.Neighbours(hubs, err, bool(set.mdns))
+			hubs, err := reach.Browse(ctx, &a.Env, discovery.BrowseOptions{Ifaces: set.Ifaces, Timeout: 2 * time.Second})
+			j.Neighbours(hubs, err, bool(set.MDNS))
 		}
 		j.Clock()
 		wrong, err := j.Print(a.Out, asJSON, show.IsTerminal(a.Out) && a.Getenv("NO_COLOR") == "")
@@ -97,7 +98,7 @@ func (j *doctorJob) reached(ctx context.Context) {
 
 // machine tells whether what is to be served can be, with what it may take.
 func (j *doctorJob) machine(p *doctor.Process) {
-	for _, text := range slices.Concat(j.set.listen, j.set.tlsListen) {
+	for _, text := range slices.Concat(j.set.Listen, j.set.TLSListen) {
 		if addr, _, err := front.Split(text, dialectNames()); err != nil {
 			j.Bad("port", "mend --listen", "%v", err)
 		} else {
@@ -105,10 +106,10 @@ func (j *doctorJob) machine(p *doctor.Process) {
 		}
 	}
 	want := int64(8 << 20)
-	if j.set.wantsDurable() {
-		want += j.set.store.Bytes
+	if j.set.WantsDurable() {
+		want += j.set.Store.Bytes
 	}
-	j.Disk(j.set.state, want)
-	j.Memory(p, (&server{set: j.set}).worst().total(), memoryMax(j.set))
-	j.Files(p, j.set.sessions)
+	j.Disk(j.set.State, want)
+	j.Memory(p, j.set.Worst().Total(), j.set.MemoryMax())
+	j.Files(p, j.set.Sessions)
 }

@@ -471,11 +471,11 @@ func TestAdminTokenIsMade(t *testing.T) {
 	if a, err := s.findAdmin(); err != nil || a.made || a.token+"\n" != string(text) {
 		t.Error(a, err)
 	}
-	s.set.adminToken = "from the environment"
+	s.set.AdminToken = "from the environment"
 	if a, err := s.findAdmin(); err != nil || a.token != "from the environment" {
 		t.Error(a, err)
 	}
-	s.set.adminFile = file
+	s.set.AdminFile = file
 	if a, err := s.findAdmin(); err != nil || a.token+"\n" != string(text) {
 		t.Error(a, err)
 	}

@@ -33,12 +33,3 @@ func TestHomeAssistant(t *testing.T) {
 	http := "http" + strings.TrimSuffix(strings.TrimPrefix(hub, "ws"), "/ws")
 	done(t, python, "testdata/py/homeassistant.py", "127.0.0.1", port, http)
 }
-
-// What a prefix is, and what is none.
-func TestHomeAssistantSetting(t *testing.T) {
-	for v, ok := range map[string]bool{"auto": true, "on": true, "off": true, "ha/discovery": true, "": false, "$x": false, "a/": false, "a/#": false} {
-		if err := checkPrefix(v); (err == nil) != ok {
-			t.Errorf("%q: %v", v, err)
-		}
-	}
-}

@@ -191,13 +191,13 @@ func TestManagedEDS(t *testing.T) {
 	env := map[string]string{
 		"ACCESS_CONTROL": "eds", "EDS_URI": "http://old.example", "EDS_URL": "http://new.example", "EDS_PERMISSIONS": `{"read":["a"],"write":[]}`,
 	}
-	s.flags(command.New("serve", "", "").Flags)
-	s.config, s.state = file, t.TempDir()
-	if err := s.load(func(name string) string { return env[name] }, false); err != nil {
+	s.Flags(command.New("serve", "", "").Flags)
+	s.Config, s.State = file, t.TempDir()
+	if err := s.Load(func(name string) string { return env[name] }, false); err != nil {
 		t.Fatal(err)
 	}
-	if e := s.mws.EDS; s.mws.Access != "eds" || e.URL != "http://new.example" || e.Backend != "b1" || fmt.Sprint(e.Read, e.Write) != "[a] []" {
-		t.Errorf("%+v", s.mws)
+	if e := s.MWS.EDS; s.MWS.Access != "eds" || e.URL != "http://new.example" || e.Backend != "b1" || fmt.Sprint(e.Read, e.Write) != "[a] []" {
+		t.Errorf("%+v", s.MWS)
 	}
 }
 

@@ -12,23 +12,24 @@ import (
 	"github.com/spf13/pflag"
 
 	"topicd/cmd/internal/command"
+	"topicd/cmd/internal/settings"
 	"topicd/node/web"
 )
 
 // profileFlag is what the build for boards leaves out: 0.2 MB.
-func (s *settings) profileFlag(fs *pflag.FlagSet) {
-	fs.StringVar(&s.pprof, "pprof", "", "serve profiles at http://`ADDR`/debug/pprof/; a bare port is loopback only (default off)")
+func profileFlag(s *settings.Settings, fs *pflag.FlagSet) {
+	fs.StringVar(&s.Pprof, "pprof", "", "serve profiles at http://`ADDR`/debug/pprof/; a bare port is loopback only (default off)")
 }
 
 // startPprof serves profiles to `go tool pprof`.
 func (s *server) startPprof() error {
-	if s.set.pprof == "" {
+	if s.set.Pprof == "" {
 		return nil
 	}
 	runtime.MemProfileRate = 512 << 10 // Go's default; see main
-	host, port, err := net.SplitHostPort(s.set.pprof)
+	host, port, err := net.SplitHostPort(s.set.Pprof)
 	if err != nil {
-		host, port = "", s.set.pprof
+		host, port = "", s.set.Pprof
 	}
 	if host == "" {
 		host = "127.0.0.1" // to be open to the network it must say so: 0.0.0.0:6060

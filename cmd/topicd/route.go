@@ -24,7 +24,7 @@ import (
 // plugs are the dialects that the hub speaks. The first is spoken on / by who
 // does not say anything else.
 func (s *server) plugs() []dialect.Plug {
-	m := s.set.mws
+	m := s.set.MWS
 	m.Hub, m.Admin = s.hub, s.gate.IsAdmin
 	return []dialect.Plug{
 		native.Plug(s.native()),
@@ -38,7 +38,7 @@ func (s *server) plugs() []dialect.Plug {
 }
 
 func (s *server) native() native.Config {
-	c := native.Config{Hub: s.hub, Version: version, Ping: link.DefaultPing, MaxFrame: int(s.set.maxFrame), Door: s.gate}
+	c := native.Config{Hub: s.hub, Version: version, Ping: link.DefaultPing, MaxFrame: int(s.set.MaxFrame), Door: s.gate}
 	if s.disk != nil { // an interface with a nil in it is not nil
 		c.Keeper = s.disk
 	}
@@ -46,8 +46,8 @@ func (s *server) native() native.Config {
 }
 
 func (s *server) mqtt() mqtt.Config {
-	c := mqtt.Config{Hub: s.hub, Door: s.gate, Version: version, MaxPacket: int(s.set.maxFrame)}
-	c.Values = s.set.mqttPayload == "value"
+	c := mqtt.Config{Hub: s.hub, Door: s.gate, Version: version, MaxPacket: int(s.set.MaxFrame)}
+	c.Values = s.set.MQTTPayload == "value"
 	if s.disk != nil {
 		c.Archive = s.disk
 	}

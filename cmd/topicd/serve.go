@@ -2,13 +2,13 @@ package main
 
 import (
 	"context"
+	_ "embed"
 	"errors"
 	"log/slog"
 	"net"
 	"net/http"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"runtime/debug"
 	"slices"
 	"sync"
@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"topicd/cmd/internal/command"
+	"topicd/cmd/internal/settings"
 	"topicd/discovery"
 	"topicd/node"
 	"topicd/node/access"
@@ -33,6 +34,13 @@ import (
 	"topicd/node/web"
 )
 
+//go:embed topicd.toml
+var configText []byte
+
+func newSettings() *settings.Settings {
+	return settings.New(settings.Program{Dialects: dialectNames, Text: configText, More: profileFlag})
+}
+
 func (a *app) serve() *command.Command {
 	s := newSettings()
 	c := command.New("serve", "", "Run the hub")
@@ -45,12 +53,11 @@ are separated by white space) and a key of the configuration file; a flag comes
 before the environment, that before the file. SIGTERM and Ctrl-C say goodbye to
 every client and exit 0 within 2 s; a second one exits at once. SIGHUP has a
 service read its tokens and its TLS files again.`
-	s.flags(c.Flags)
+	s.Flags(c.Flags)
 	c.Run = func(ctx context.Context, _ []string) error {
-		if err := s.load(a.Getenv, os.Geteuid() == 0); err != nil {
+		if err := s.Load(a.Getenv, os.Geteuid() == 0); err != nil {
 			return err
 		}
-		s.unknown, s.near = s.strangers(a.Environ)
 		return a.runHub(ctx, s)
 	}
 	return c
@@ -58,7 +65,7 @@ service read its tokens and its TLS files again.`
 
 // server is a running hub with everything around it.
 type server struct {
-	set      *settings
+	set      *settings.Settings
 	clock    node.Clock // nil: the machine's
 	dead     time.Duration
 	log      *slog.Logger
@@ -86,14 +93,15 @@ type server struct {
 	given    []net.Listener        // what the service manager has bound
 }
 
-func (a *app) runHub(ctx context.Context, set *settings) error {
+func (a *app) runHub(ctx context.Context, set *settings.Settings) error {
 	s := &server{set: set, log: newLog(a.Err, set), clock: a.clock, dead: a.dead, manager: supervisor.New(a.Getenv)}
 	var err error
 	if s.given, err = supervisor.Listeners(a.Getenv); err != nil {
 		return err
 	}
-	for i, name := range set.unknown {
-		s.log.Warn("a variable of the environment is no setting", "name", name, "nearest", set.near[i])
+	names, near := set.Strangers(a.Environ)
+	for i, name := range names {
+		s.log.Warn("a variable of the environment is no setting", "name", name, "nearest", near[i])
 	}
 	if err := s.start(); err != nil {
 		return err
@@ -163,13 +171,13 @@ func (s *server) start() (err error) {
 	// often costs 1 to 2 % of the time and keeps a heap that may be 10 MiB small. The
 	// limit is a last resort and never below what the limits allow.
 	debug.SetGCPercent(15)
-	debug.SetMemoryLimit(s.worst().heap())
-	o := s.set.hub(sense.HostName())
-	o.Owner, o.Clock, o.Reserved = s.front.Owner, s.clock, s.set.reserved()
+	debug.SetMemoryLimit(s.set.Worst().Heap())
+	o := s.set.Hub(sense.HostName())
+	o.Owner, o.Clock, o.Reserved = s.front.Owner, s.clock, s.set.Reserved()
 	if err := s.openDisk(&o); err != nil {
 		return err
 	}
-	if c := s.state.TakeCarried(s.log); s.set.keepOnExit {
+	if c := s.state.TakeCarried(s.log); s.set.KeepOnExit {
 		o.Carried = c
 	}
 	s.hub = node.New(o)
@@ -189,7 +197,7 @@ func (s *server) start() (err error) {
 		return err
 	}
 	s.openUplink()
-	if s.set.homeAssistant != "off" {
+	if s.set.HomeAssistant != "off" {
 		s.ha = homeassistant.New(s.homeAssistant())
 	}
 	if err := s.openInside(); err != nil {
@@ -204,9 +212,9 @@ func (s *server) start() (err error) {
 
 // openState takes the state directory, and no other hub's.
 func (s *server) openState() (err error) {
-	s.state, err = state.Open(s.set.state)
+	s.state, err = state.Open(s.set.State)
 	if err != nil {
-		return command.Fail(command.Usage, "stop that one, or give this one a directory of its own with --state DIR", "%w keeps its state in %s", err, s.set.state)
+		return command.Fail(command.Usage, "stop that one, or give this one a directory of its own with --state DIR", "%w keeps its state in %s", err, s.set.State)
 	}
 	return nil
 }
@@ -225,13 +233,13 @@ func (s *server) abandon() {
 // openFront takes the addresses to serve on.
 func (s *server) openFront() error {
 	s.front = front.New(front.Options{
-		Log: s.log, Names: access.Names{Hosts: append(access.OwnNames(), s.set.hosts...), Origins: s.set.origins}, Told: &s.told,
-		Dialects: dialectNames(), Cert: s.cert, AllTLS: s.cert != nil && len(s.set.tlsListen) == 0,
-		Sessions: s.set.sessions, PerAddress: s.set.perAddress, Requests: s.set.requests, Loopback: bool(s.set.loopback),
-		Header: s.set.header, Idle: s.set.idle, Dead: link.DefaultDead, Inherited: s.given,
+		Log: s.log, Names: access.Names{Hosts: append(access.OwnNames(), s.set.Hosts...), Origins: s.set.Origins}, Told: &s.told,
+		Dialects: dialectNames(), Cert: s.cert, AllTLS: s.cert != nil && len(s.set.TLSListen) == 0,
+		Sessions: s.set.Sessions, PerAddress: s.set.PerAddress, Requests: s.set.Requests, Loopback: bool(s.set.Loopback),
+		Header: s.set.Header, Idle: s.set.Idle, Dead: link.DefaultDead, Inherited: s.given,
 	})
-	plain, encrypted, perhaps := s.set.mqtt()
-	err := s.front.Bind(append(slices.Clone(s.set.listen), plain...), append(slices.Clone(s.set.tlsListen), encrypted...))
+	plain, encrypted, perhaps := s.set.MQTT()
+	err := s.front.Bind(append(slices.Clone(s.set.Listen), plain...), append(slices.Clone(s.set.TLSListen), encrypted...))
 	hint := ""
 	switch {
 	case err == nil:
@@ -251,14 +259,14 @@ func (s *server) openFront() error {
 
 // openTopics makes the static topics: of the state, and of the configuration.
 func (s *server) openTopics() error {
-	s.topics = &state.Topics{Hub: s.hub, File: s.state.File("topics.json"), Log: s.log, Skip: func(topic string) bool { return s.set.static[topic] != nil }}
+	s.topics = &state.Topics{Hub: s.hub, File: s.state.File("topics.json"), Log: s.log, Skip: func(topic string) bool { return s.set.Static[topic] != nil }}
 	if err := s.topics.Load(); err != nil {
 		return command.Fail(command.Failed, "the hub's user must be able to read it", "the static topics cannot be read: %w", err)
 	}
-	for name, t := range s.set.static {
-		o := node.MakeOptions{Static: true, Cap: int64(t.cap), Stale: int64(t.stale / time.Second), Durable: bool(t.durable), Writable: bool(t.writable), Min: t.min, Max: t.max}
+	for name, t := range s.set.Static {
+		o := node.MakeOptions{Static: true, Cap: int64(t.Cap), Stale: int64(t.Stale / time.Second), Durable: bool(t.Durable), Writable: bool(t.Writable), Min: t.Min, Max: t.Max}
 		if _, err := s.hub.Make([]byte(name), o); err != nil {
-			return command.Fail(command.Usage, "", "%s: topic %q: %w", s.set.config, name, err)
+			return command.Fail(command.Usage, "", "%s: topic %q: %w", s.set.Config, name, err)
 		}
 	}
 	return nil
@@ -266,7 +274,7 @@ func (s *server) openTopics() error {
 
 // openInside makes what is behind the front: WebSockets, and HTTP.
 func (s *server) openInside() (err error) {
-	o := s.set.link()
+	o := s.set.Link()
 	o.Log, o.Gone, o.Dead = s.log, s.front.Leave, s.dead
 	o.Settled = debug.FreeOSMemory        // a thousand sockets that came at once leave garbage
 	o.Reader = os.Getenv("TOPICD_READER") // poll or goroutine, to measure and to rule one out; default the best
@@ -308,7 +316,7 @@ func (s *server) shutdown() {
 	s.stopUplink()
 	s.router.Close()
 	s.topics.Save()
-	if s.set.keepOnExit {
+	if s.set.KeepOnExit {
 		s.state.Carry(s.hub, s.log)
 	}
 	if s.disk != nil {
@@ -319,15 +327,4 @@ func (s *server) shutdown() {
 	s.hub.Close()
 	s.state.Close()
 	s.log.Info("stopped")
-}
-
-// ensureState makes the state directory, for its owner only.
-func ensureState(dir string) error {
-	if dir == "" {
-		return command.Fail(command.Failed, "name a directory with --state DIR", "no place to keep state: neither HOME nor XDG_STATE_HOME is set")
-	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return command.Fail(command.Failed, "choose another directory with --state DIR", "cannot keep state in %s: %w", filepath.Clean(dir), err)
-	}
-	return nil
 }

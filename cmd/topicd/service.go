@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"topicd/cmd/internal/command"
 	"topicd/cmd/internal/flags"
@@ -62,11 +63,17 @@ the environment and in --config.`
 		if board.Config != "" {
 			at = filepath.Join(board.Root, board.Config)
 		}
-		set, _, err := a.effective(at, false)
+		set := newSettings()
+		_, err := set.Effective(at, func(name string) string {
+			if strings.HasPrefix(name, "TOPICD_") && name != "TOPICD_STATE" {
+				return "" // of who installs it
+			}
+			return a.Getenv(name)
+		})
 		if err != nil {
 			return err
 		}
-		board.Memory = memoryMax(set)
+		board.Memory = set.MemoryMax()
 		if args[0] == "show" {
 			return a.showService(&board, s)
 		}

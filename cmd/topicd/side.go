@@ -23,14 +23,14 @@ func (s *server) startSide() {
 	probe := &supervisor.Probe{Accept: func(nc net.Conn, a node.Arrival, d node.Dialect) { s.link.Accept(nc, a, d, nil, nil) }}
 	addresses := len(s.front.Listeners())
 	s.side.Go(func() { s.manager.Run(ctx, s.hub, probe, addresses, s.log) })
-	if s.set.homeAssistant != "off" {
+	if s.set.HomeAssistant != "off" {
 		s.side.Go(func() { s.ha.Run(ctx) })
 	}
-	if s.set.sense {
+	if s.set.Sense {
 		s.side.Go(func() { sense.Publish(ctx, s.hub, sense.HostName(), s.log) })
 	}
 	s.startUplink()
-	if !s.set.mdns {
+	if !s.set.MDNS {
 		return
 	}
 	port, encrypted := s.front.PublicPort()
@@ -41,22 +41,14 @@ func (s *server) startSide() {
 	slog.SetDefault(s.log) // zeroconf writes to the standard logger
 	s.adv = discovery.Advertise(ctx, discovery.Service{
 		TLS: encrypted, Fingerprint: s.cert.Fingerprint(),
-		Port: port, MQTT: s.front.BarePort("mqtt"), Version: version, Ifaces: s.set.iface, Auth: s.gate.Mode(), ID: state.HubID(s.state.File("id"), s.log),
+		Port: port, MQTT: s.front.BarePort("mqtt"), Version: version, Ifaces: s.set.Ifaces, Auth: s.gate.Mode(), ID: state.HubID(s.state.File("id"), s.log),
 	}, s.log)
-}
-
-// homeAssistantWorst is the most memory that telling Home Assistant takes.
-func (s *settings) homeAssistantWorst() int64 {
-	if s.homeAssistant == "off" {
-		return 0
-	}
-	return homeassistant.Worst
 }
 
 // homeAssistant is how Home Assistant is told of sensors.
 func (s *server) homeAssistant() homeassistant.Options {
-	o := homeassistant.Options{Hub: s.hub, Version: version, Log: s.log, Values: s.set.mqttPayload == "value"}
-	switch v := s.set.homeAssistant; v {
+	o := homeassistant.Options{Hub: s.hub, Version: version, Log: s.log, Values: s.set.MQTTPayload == "value"}
+	switch v := s.set.HomeAssistant; v {
 	case "auto":
 	case "on":
 		o.Always = true

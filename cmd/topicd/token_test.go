@@ -127,7 +127,7 @@ func TestTLS(t *testing.T) {
 	}
 	defer d.Close()
 	s := &server{set: newSettings(), state: d, log: slog.New(slog.DiscardHandler)}
-	s.set.tls = "auto"
+	s.set.TLS = "auto"
 	if c, err := s.openTLS(); err != nil || c.Fingerprint() != fp {
 		t.Error("a second start has another certificate:", err)
 	}

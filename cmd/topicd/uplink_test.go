@@ -24,17 +24,17 @@ func TestUplinkSettings(t *testing.T) {
 	}
 	s := newSettings()
 	c := command.New("serve", "", "")
-	s.flags(c.Flags)
+	s.Flags(c.Flags)
 	if err := c.Flags.Parse([]string{"--state", state, "--uplink-site", "farm8"}); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.load(func(string) string { return "" }, false); err != nil {
+	if err := s.Load(func(string) string { return "" }, false); err != nil {
 		t.Fatal(err)
 	}
-	o := s.uplink
-	if fmt.Sprintln(o.URLs, o.Site, o.Up, o.Down, o.Creds, o.CA, o.Stream, s.uplinkEnc, s.center.URLs, s.center.Stream, s.durables(), s.reserved()) !=
+	o := s.Uplink
+	if fmt.Sprintln(o.URLs, o.Site, o.Up, o.Down, o.Creds, o.CA, o.Stream, s.UplinkEnc, s.Center.URLs, s.Center.Stream, s.Durables(), s.Reserved()) !=
 		"[nats://a:4222 tls://b] farm8 [plant/#] [set/#] /x /y SITES asis [nats://c] ALL [plant/#] [uplink center]\n" {
-		t.Errorf("%+v %+v %v", o, s.center, s.reserved())
+		t.Errorf("%+v %+v %v", o, s.Center, s.Reserved())
 	}
 }
 
@@ -42,7 +42,7 @@ func TestUplinkSettings(t *testing.T) {
 func TestUplinkSecrets(t *testing.T) {
 	s := newSettings()
 	fs := pflag.NewFlagSet("", pflag.ContinueOnError)
-	s.flags(fs)
+	s.Flags(fs)
 	for _, f := range []string{"uplink", "from-nats"} {
 		_ = fs.Set(f, "nats://farm7:geheim@hub:4222")
 		_ = fs.Set(f, "nats://geheim@hub:4222")
@@ -53,8 +53,8 @@ func TestUplinkSecrets(t *testing.T) {
 			}
 		}
 	}
-	if s.uplink.Token != "geheim" || s.uplink.URLs[0] != "nats://farm7:geheim@hub:4222" {
-		t.Errorf("%+v", s.uplink)
+	if s.Uplink.Token != "geheim" || s.Uplink.URLs[0] != "nats://farm7:geheim@hub:4222" {
+		t.Errorf("%+v", s.Uplink)
 	}
 }
 

@@ -67,6 +67,7 @@ var walls = map[string]struct{ may, never string }{
 	"cmd/internal/flags":         {"codec", "net os log/slog"},
 	"cmd/internal/command":       {"cmd/internal/flags codec node/client/show", "net log/slog"},
 	"cmd/internal/reach":         {"cmd/internal/command codec discovery node/client node/state", "log/slog"},
+	"cmd/internal/settings":      {"cmd/internal/command cmd/internal/flags codec node node/access node/client node/dialect/mqtt node/dialect/mws node/front node/homeassistant node/link node/store node/uplink", "net log/slog"},
 	"cmd/topicd":                 {"*", ""}, // wires everything
 }
 

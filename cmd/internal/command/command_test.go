@@ -14,3 +14,20 @@ func TestCodes(t *testing.T) {
 		}
 	}
 }
+
+func TestStateDir(t *testing.T) {
+	for _, c := range []struct {
+		env  map[string]string
+		root bool
+		want string
+	}{
+		{map[string]string{"XDG_STATE_HOME": "/x", "HOME": "/home/a"}, true, "/x/topicd"},
+		{map[string]string{"HOME": "/home/a"}, false, "/home/a/.local/state/topicd"},
+		{map[string]string{"HOME": "/root"}, true, "/var/lib/topicd"},
+		{nil, false, ""}, // not below /tmp, where anybody may have made it before us
+	} {
+		if got := StateDir(func(k string) string { return c.env[k] }, c.root); got != c.want {
+			t.Errorf("%v: %s", c, got)
+		}
+	}
+}

@@ -1,7 +1,8 @@
-package main
+package settings
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 
 	"topicd/codec"
@@ -10,16 +11,16 @@ import (
 
 // What values of flags must be, beyond what their types want.
 
-func checkListen(text string) error {
-	_, _, err := front.Split(text, dialectNames())
+func (s *Settings) checkListen(text string) error {
+	_, _, err := front.Split(text, s.program.Dialects())
 	return err
 }
 
-func checkMQTT(text string) error {
+func (s *Settings) checkMQTT(text string) error {
 	if text == "off" {
 		return nil
 	}
-	return checkListen(text + mqttOnly)
+	return s.checkListen(text + mqttOnly)
 }
 
 // checkPrefix refuses a prefix of Home Assistant's discovery that is no topic.
@@ -31,4 +32,12 @@ func checkPrefix(text string) error {
 		return errors.New("a prefix does not begin with $ or end with /")
 	}
 	return nil
+}
+
+func checkTLS(text string) error {
+	cert, key, two := strings.Cut(text, ",")
+	if text == "off" || text == "auto" || two && cert != "" && key != "" {
+		return nil
+	}
+	return fmt.Errorf("%q is none of off, auto, CERT,KEY", text)
 }

@@ -1,4 +1,4 @@
-package main
+package settings
 
 import (
 	"cmp"
@@ -12,8 +12,8 @@ import (
 )
 
 // edsFlags are the keys of the file's [eds], without eds- there.
-func (s *settings) edsFlags(fs *pflag.FlagSet) {
-	eds := &s.mws.EDS
+func (s *Settings) edsFlags(fs *pflag.FlagSet) {
+	eds := &s.MWS.EDS
 	fs.StringVar(&eds.URL, "eds-url", "", "`URL` that --mws-access=eds asks with GET and the token (env EDS_URL too)")
 	fs.StringVar(&eds.Backend, "eds-backend", "", "`ID` sent there as Enginio-Backend-Id (env EDS_BACKEND_ID too)")
 	fs.Var(&flags.List{V: &eds.Read}, "eds-read", "`GROUP` that may open sockets, repeatable")
