@@ -32,39 +32,11 @@ type Advertiser struct {
 	// guarded by mu
 	mu    sync.Mutex
 	links map[int]*link // by interface index: one that is re-created is another one
-	past  Status        // counters of links that have ended
-	err   error
-}
-
-// Status is the state of an [Advertiser] at one time.
-type Status struct {
-	Name  string // instance in use: the one asked for, or "name (2)"
-	Host  string // host name in use, "gw.local"
-	Links []LinkStatus
-	Err   string // why the hub is on no network; empty when it is on one
-
-	Registrations uint64 // announcements made through zeroconf
-	Stats                // of our responder
-}
-
-// Stats counts what the responder did: queries that concerned us, answers and
-// unicast replies sent, what was withheld by a rate, packets from off the link,
-// malformed packets, conflicts.
-type Stats = mdns.Stats
-
-// LinkStatus is the state on one interface.
-type LinkStatus struct {
-	Iface       string
-	Addrs       []netip.Addr
-	Up          bool // registered and answering
-	HostByOther bool // another responder of this board, such as Avahi, answers for the host name
-	Err         string
 }
 
 // Advertise keeps a hub advertised on the machine's networks until ctx ends or
 // Close is called, whatever comes and goes. It returns at once and never fails:
-// what does not work is retried, logged once, and told by Status. A nil log is
-// silent. The caller must call Close, which waits for the goodbye.
+// what does not work is retried and logged once. A nil log is silent. The caller must call Close, which waits for the goodbye.
 func Advertise(ctx context.Context, s Service, log *slog.Logger) *Advertiser {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
@@ -96,16 +68,13 @@ func (a *Advertiser) superviseLoop(ctx context.Context) {
 	quiet := false // "no network" has been logged
 	for {
 		found, own, err := look(a.svc.Ifaces)
-		a.mu.Lock()
-		a.err = err
-		a.mu.Unlock()
 		if err == nil {
 			a.reconcile(ctx, found, a.remember(own))
 		}
 		if none := len(found) == 0; none != quiet {
 			quiet = none
 			if none {
-				a.log.Warn("no network to advertise on, waiting for one")
+				a.log.Warn("no network to advertise on, waiting for one", "err", err)
 			}
 		}
 		select {
@@ -161,7 +130,7 @@ func (a *Advertiser) reconcile(ctx context.Context, found []iface, own []netip.A
 	a.stopLinks(func(index int) bool { return !here[index] })
 }
 
-// stopLinks ends the links chosen, all at a time, and keeps their counters.
+// stopLinks ends the links chosen, all at a time.
 func (a *Advertiser) stopLinks(which func(index int) bool) {
 	var gone []*link
 	a.mu.Lock()
@@ -176,62 +145,5 @@ func (a *Advertiser) stopLinks(which func(index int) bool) {
 	for _, l := range gone {
 		l.stop()
 		a.log.Info("no longer advertised", "iface", l.ifi.Name)
-		a.mu.Lock()
-		l.addTo(&a.past)
-		a.mu.Unlock()
 	}
-}
-
-// Status tells the state now.
-func (a *Advertiser) Status() Status {
-	id := a.names.current().id
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	st := a.past
-	st.Name, st.Host = id.Instance, id.Host+".local"
-	for _, l := range a.links {
-		st.Links = append(st.Links, l.addTo(&st))
-	}
-	sort.Slice(st.Links, func(i, j int) bool { return st.Links[i].Iface < st.Links[j].Iface })
-	st.Err = lastError(a.err, st.Links)
-	return st
-}
-
-// lastError tells why the hub is on no network.
-func lastError(err error, links []LinkStatus) string {
-	why := "no usable network interface"
-	if err != nil {
-		why = err.Error()
-	}
-	for _, l := range links {
-		if l.Up {
-			return ""
-		}
-		why = "starting on " + l.Iface
-		if l.Err != "" {
-			why = l.Iface + ": " + l.Err
-		}
-	}
-	return why
-}
-
-// addTo adds the link's counters to st and tells its state.
-func (l *link) addTo(st *Status) LinkStatus {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	ls := LinkStatus{Iface: l.ifi.Name, Up: l.up}
-	for _, p := range l.view.Prefixes {
-		ls.Addrs = append(ls.Addrs, p.Addr())
-	}
-	if l.err != nil {
-		ls.Err = l.err.Error()
-	}
-	sum := l.past
-	if l.resp != nil {
-		ls.HostByOther = l.resp.HostElsewhere()
-		sum.Add(l.resp.Stats)
-	}
-	st.Registrations += l.regs
-	st.Stats.Add(sum)
-	return ls
 }

@@ -43,9 +43,7 @@ type link struct {
 	mu     sync.Mutex
 	view   mdns.View
 	resp   *mdns.Responder // nil until there is a socket
-	past   mdns.Stats      // of responders before resp
 	up     bool            // registered and answering
-	regs   uint64          // registrations
 	err    error           // why it is not up
 	logged string          // the error that was logged last
 }
@@ -137,9 +135,6 @@ func (l *link) life(ctx context.Context) error {
 // probe asks three times whether the names are free (RFC 6762 section 8.1).
 func (l *link) probe(ctx context.Context, socks *sockets, n claim) (mdns.Conflict, error) {
 	l.mu.Lock()
-	if l.resp != nil {
-		l.past.Add(l.resp.Stats)
-	}
 	l.resp = mdns.NewResponder(n.id, l.view)
 	pkt := l.resp.Probe()
 	l.mu.Unlock()
@@ -213,7 +208,6 @@ func (l *link) serving(n claim) {
 	l.mu.Lock()
 	l.resp.Serve()
 	l.up, l.err, l.logged = true, nil, ""
-	l.regs++
 	elsewhere := l.resp.HostElsewhere()
 	l.mu.Unlock()
 	l.log.Info("advertised", "name", n.id.Instance, "host", n.id.Host+".local", "host_by_other", elsewhere)

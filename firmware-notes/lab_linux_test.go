@@ -2,6 +2,7 @@ package firmware
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -11,6 +12,7 @@ import (
 	"os/exec"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -164,15 +166,14 @@ func roleHub() {
 	}
 	_, p, _ := net.SplitHostPort(h.addr)
 	port, _ := strconv.Atoi(p)
-	a := discovery.Advertise(context.Background(), discovery.Service{Instance: "Lab", Host: "gw", Port: port, ID: "c0ffee01"}, slog.New(slog.DiscardHandler))
+	log := &advertised{up: make(chan struct{})}
+	a := discovery.Advertise(context.Background(), discovery.Service{Instance: "Lab", Host: "gw", Port: port, ID: "c0ffee01"}, slog.New(slog.NewTextHandler(log, nil)))
 	for in := bufio.NewScanner(os.Stdin); in.Scan(); {
 		local := "127.0.0.1:" + p
 		err = nil
 		switch in.Text() {
 		case "up": // RFC 6762 8.1: a name is probed for before it is answered for
-			for len(a.Status().Links) == 0 || !a.Status().Links[0].Up {
-				time.Sleep(10 * time.Millisecond)
-			}
+			<-log.up
 		case "command":
 			err = publish(local, "example/command", `{"on":true}`)
 		case "forget":
@@ -191,4 +192,17 @@ func roleHub() {
 	a.Close()
 	h.stop()
 	os.Exit(0)
+}
+
+// advertised is a log that tells when the hub's name is answered for.
+type advertised struct {
+	once sync.Once
+	up   chan struct{}
+}
+
+func (a *advertised) Write(line []byte) (int, error) {
+	if bytes.Contains(line, []byte("msg=advertised ")) {
+		a.once.Do(func() { close(a.up) })
+	}
+	return len(line), nil
 }

@@ -35,15 +35,6 @@ func New(getenv func(string) string) *Notifier {
 	return n
 }
 
-// Watchdog is how long the manager waits for a sign of life before it restarts the
-// hub, 0 = it waits for none.
-func (n *Notifier) Watchdog() time.Duration {
-	if n == nil {
-		return 0
-	}
-	return n.watchdog
-}
-
 // What can be told, see sd_notify(3).
 const (
 	Ready    = "READY=1"

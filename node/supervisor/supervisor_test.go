@@ -45,7 +45,7 @@ func manager(t *testing.T) (string, func() string) {
 func TestNobodyAsks(t *testing.T) {
 	for _, socket := range []string{"", "relative", "vsock:2:1"} {
 		n := New(env(map[string]string{"NOTIFY_SOCKET": socket, "WATCHDOG_USEC": "5"}))
-		if n != nil || n.Watchdog() != 0 || n.Tell(Ready) != nil {
+		if n != nil || n.Tell(Ready) != nil {
 			t.Errorf("%q is told something", socket)
 		}
 		n.Run(t.Context(), nil, nil, 0, nil)
@@ -63,8 +63,8 @@ func TestWatchdogIsOurs(t *testing.T) {
 		{"1", "30000000", 0}, {"", "0", 0}, {"", "-1", 0}, {"", "x", 0}, {"", "", 0},
 	} {
 		n := New(env(map[string]string{"NOTIFY_SOCKET": "@x", "WATCHDOG_PID": c.pid, "WATCHDOG_USEC": c.usec}))
-		if n.Watchdog() != c.want {
-			t.Errorf("%+v: %v", c, n.Watchdog())
+		if n.watchdog != c.want {
+			t.Errorf("%+v: %v", c, n.watchdog)
 		}
 	}
 }

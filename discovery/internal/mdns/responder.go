@@ -363,14 +363,3 @@ func (r *Responder) Due(now time.Time) (pkt []byte, next time.Time) {
 	}
 	return pkt, next
 }
-
-// Add adds another responder's counters.
-func (s *Stats) Add(o Stats) {
-	s.Queries += o.Queries
-	s.Answers += o.Answers
-	s.Unicast += o.Unicast
-	s.Limited += o.Limited
-	s.OffLink += o.OffLink
-	s.Malformed += o.Malformed
-	s.Conflicts += o.Conflicts
-}
