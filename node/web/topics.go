@@ -145,7 +145,7 @@ func appendReading(b []byte, g *node.Reading) []byte {
 	return append(b, '}')
 }
 
-// serveMake makes a topic or changes it: PUT /api/topics/<topic> {static,cap,stale}.
+// serveMake makes a topic or changes it: PUT /api/topics/<topic> {static,cap,stale,durable,writable,min,max}.
 func (s *server) serveMake(w http.ResponseWriter, r *http.Request) {
 	s.api(w, r, func(sess *node.Session) *codec.Error {
 		name, err := mayManage(sess, r)
@@ -190,7 +190,7 @@ func (s *server) makeOptions(w http.ResponseWriter, r *http.Request) (o codec.Op
 		return o, codec.AsError(err)
 	}
 	if enc == codec.JSON {
-		if err := answer.Strictly(data, new(struct{ Static, Cap, Stale, Durable any })); err != nil {
+		if err := answer.Strictly(data, new(struct{ Static, Cap, Stale, Durable, Writable, Min, Max any })); err != nil {
 			return o, err
 		}
 	}

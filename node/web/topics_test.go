@@ -23,7 +23,11 @@ func TestTopics(t *testing.T) {
 	h.want(200, "", "PUT", "/api/topics/s", "\xa1\x65stale\x05", ofCBOR)
 	h.want(409, "", "PUT", "/api/topics/s", `{"static":false}`, ofJSON)
 	h.want(400, "", "PUT", "/api/topics/s", `{"cap":"much"}`, ofJSON)
+	h.want(400, "", "PUT", "/api/topics/s", `{"wirtable":true}`, ofJSON)
 	h.want(403, "", "PUT", "/api/topics/$s", `{}`, ofJSON)
+	h.want(201, `{"topic":"heat/target","static":false,"seq":0,"ts":0,"readings":0,"bytes":0,"cap":65536,"subscribers":0,"stale":false,"durable":false,"writable":true,"min":5,"max":30,"ep":7}`,
+		"PUT", "/api/topics/heat/target", `{"writable":true,"min":5,"max":30}`, ofJSON)
+	h.want(200, "", "DELETE", "/api/topics/heat/target", "")
 	one := `{"topic":"g/1/temp","static":false,"seq":1,"ts":1000,"readings":1,"bytes":128,"cap":65536,"subscribers":0,"stale":false,"durable":false,"ep":7`
 	h.want(200, `{"topics":[`+one+`}]}`, "GET", "/api/topics?match=g/1/%23", "")
 	h.want(200, `{"topics":[`+one+`,"data":21.5},`+strings.Replace(one, "g/1", "g/2", 1)+`,"data":{"v":21}}]}`, "GET", "/api/topics?match=g/%23&data=1", "")
