@@ -39,7 +39,7 @@ COLD        := context encoding/asn1 encoding/base64 encoding/csv encoding/json 
   github.com/miekg/dns github.com/grandcat/zeroconf github.com/cenkalti/backoff github.com/gorilla/websocket \
   github.com/BurntSushi/toml github.com/spf13/pflag github.com/fxamacker/cbor/v2 github.com/HdrHistogram/hdrhistogram-go rsc.io/qr/... \
   topicd/node/client/... topicd/node/supervisor topicd/node/sense topicd/node/uplink/... topicd/node/homeassistant topicd/node/mosquitto \
-  topicd/node/access topicd/node/state topicd/node/front topicd/node/once topicd/node/pause topicd/node/web/... topicd/node/doctor topicd/node/store topicd/node/durable topicd/node/ustar \
+  topicd/node/access topicd/node/state topicd/node/front topicd/node/exposition topicd/node/once topicd/node/pause topicd/node/web/... topicd/node/doctor topicd/node/store topicd/node/durable topicd/node/ustar \
   topicd/node/dialect topicd/node/dialect/mws topicd/node/dialect/relay topicd/node/dialect/scd topicd/node/dialect/webchannel \
   topicd/discovery/... topicd/cmd/...
 BUILD       := CGO_ENABLED=0 $(GO) build -trimpath -tags $(TAGS) -ldflags '$(LDFLAGS)' $(foreach p,$(COLD),'-gcflags=$p=$(SMALL)')

@@ -4,13 +4,13 @@ import (
 	"context"
 	"log/slog"
 	"math/rand/v2"
-	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
 
 	"topicd/codec"
 	"topicd/node"
+	"topicd/node/exposition"
 )
 
 // Options say what is told, and to whom. The zero value of a field means its default.
@@ -103,16 +103,11 @@ func (s *Service) AppendMetrics(b []byte) []byte {
 	if s == nil {
 		return b
 	}
-	gauge := func(name, help string, v int64) {
-		b = append(append(append(b, "# HELP topicd_homeassistant_"...), name...), ' ')
-		b = append(append(append(b, help...), "\n# TYPE topicd_homeassistant_"...), name...)
-		b = append(append(append(b, " gauge\ntopicd_homeassistant_"...), name...), ' ')
-		b = append(strconv.AppendInt(b, v, 10), '\n')
-	}
-	gauge("sensors", "Sensors that Home Assistant is told of.", s.told.Load())
-	gauge("bytes", "Bytes of memory that they take, about.", s.size.Load())
-	gauge("left", "Sensors that there was no room for.", s.left.Load())
-	return b
+	e := exposition.Text{B: b, Part: "homeassistant_"}
+	e.Gauge("sensors", "Sensors that Home Assistant is told of.", s.told.Load())
+	e.Gauge("bytes", "Bytes of memory that they take, about.", s.size.Load())
+	e.Gauge("left", "Sensors that there was no room for.", s.left.Load())
+	return e.B
 }
 
 // Run waits until somebody asks, and publishes until ctx ends.

@@ -13,6 +13,7 @@ import (
 
 	"topicd/codec"
 	"topicd/node"
+	"topicd/node/exposition"
 	"topicd/node/uplink/wire"
 )
 
@@ -328,13 +329,14 @@ func (f *Feed) Status() FeedStatus {
 
 // AppendMetrics appends the feed's metrics as Prometheus reads them.
 func (st *FeedStatus) AppendMetrics(b []byte) []byte {
-	e := exposition{b, "topicd_center_"}
-	e.one("up", "gauge", "1 = readings of gateways come.", "", flag(st.State == Up))
-	e.one("received_total", "counter", "Readings of gateways that were published here.", "", float64(st.Received))
-	e.one("duplicates_total", "counter", "Readings of gateways that came once more.", "", float64(st.Duplicates))
-	e.one("pending_messages", "gauge", "Messages of the stream that have not come yet.", "", float64(st.Pending))
+	e := exposition.Text{B: b, Part: "center_"}
+	e.Gauge("up", "1 = readings of gateways come.", exposition.Bit(st.State == Up))
+	e.Counter("received_total", "Readings of gateways that were published here.", st.Received)
+	e.Counter("duplicates_total", "Readings of gateways that came once more.", st.Duplicates)
+	e.Gauge("pending_messages", "Messages of the stream that have not come yet.", st.Pending)
+	e.Family("refused_total", "counter", "Readings of gateways that were not published, by reason.")
 	for i, r := range RefusedReasons {
-		e.one("refused_total", "counter", "Readings of gateways that were not published, by reason.", label("reason", r), float64(st.Refused[i]))
+		e.Sample("refused_total", "reason", r, st.Refused[i])
 	}
-	return e.b
+	return e.B
 }

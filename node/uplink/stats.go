@@ -1,12 +1,11 @@
 package uplink
 
 import (
-	"bytes"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"topicd/node/exposition"
 	"topicd/node/store"
 )
 
@@ -21,15 +20,6 @@ const (
 )
 
 func (s State) String() string { return [...]string{"off", "connecting", "up", "refused"}[s] }
-
-// States yields all states.
-func States(yield func(State) bool) {
-	for s := Off; s <= Refused; s++ {
-		if !yield(s) {
-			return
-		}
-	}
-}
 
 // LostReasons and RefusedReasons are the reasons that counters have.
 var (
@@ -148,56 +138,34 @@ func (u *Uplink) set(state State, words string) {
 	}
 }
 
-// exposition is Prometheus' text format.
-type exposition struct {
-	b      []byte
-	prefix string
-}
-
-// one appends a sample, the first of its family with what that is.
-func (e *exposition) one(name, kind, help, labels string, v float64) {
-	name = e.prefix + name
-	if family := "# TYPE " + name + " "; !bytes.Contains(e.b, []byte(family)) {
-		e.b = append(e.b, "# HELP "+name+" "+help+"\n"+family+kind+"\n"...)
-	}
-	e.b = append(e.b, name+labels+" "...)
-	e.b = append(strconv.AppendFloat(e.b, v, 'f', -1, 64), '\n')
-}
-
-func label(key, v string) string { return "{" + key + `="` + v + `"}` }
-
-func flag(on bool) float64 {
-	if on {
-		return 1
-	}
-	return 0
-}
-
 // AppendMetrics appends the uplink's metrics as Prometheus reads them. The zero Status
 // is that of a hub without one: it has only a state.
 func (st *Status) AppendMetrics(b []byte) []byte {
-	e := exposition{b, "topicd_uplink_"}
-	for s := range States {
-		e.one("state", "gauge", "The state that the uplink is in has 1.", label("state", s.String()), flag(st.State == s))
+	e := exposition.Text{B: b, Part: "uplink_"}
+	e.Family("state", "gauge", "The state that the uplink is in has 1.")
+	for s := Off; s <= Refused; s++ {
+		e.Sample("state", "state", s.String(), exposition.Bit(st.State == s))
 	}
 	if st.Site == "" {
-		return e.b
+		return e.B
 	}
-	e.one("up", "gauge", "1 = connected to a server whose stream takes readings.", "", flag(st.State == Up))
-	e.one("pending_readings", "gauge", "Readings on disk that the stream has not acknowledged.", "", float64(st.PendingReadings))
-	e.one("pending_bytes", "gauge", "About how much of the store they are.", "", float64(st.PendingBytes))
-	e.one("oldest_seconds", "gauge", "Age of the oldest of them.", "", st.Oldest.Seconds())
-	e.one("sent_total", "counter", "Readings sent, those sent again included.", "", float64(st.Sent))
-	e.one("acked_total", "counter", "Readings that the stream has acknowledged, or was found to have.", "", float64(st.Acked))
-	e.one("resent_total", "counter", "Readings sent that may have been sent before.", "", float64(st.Resent))
-	e.one("duplicates_total", "counter", "Readings that the stream had already.", "", float64(st.Duplicates))
+	e.Gauge("up", "1 = connected to a server whose stream takes readings.", exposition.Bit(st.State == Up))
+	e.Gauge("pending_readings", "Readings on disk that the stream has not acknowledged.", int64(st.PendingReadings))
+	e.Gauge("pending_bytes", "About how much of the store they are.", st.PendingBytes)
+	e.Seconds("oldest_seconds", "Age of the oldest of them.", st.Oldest)
+	e.Counter("sent_total", "Readings sent, those sent again included.", st.Sent)
+	e.Counter("acked_total", "Readings that the stream has acknowledged, or was found to have.", st.Acked)
+	e.Counter("resent_total", "Readings sent that may have been sent before.", st.Resent)
+	e.Counter("duplicates_total", "Readings that the stream had already.", st.Duplicates)
+	e.Family("lost_total", "counter", "Readings that went before the stream had them.")
 	for i, r := range LostReasons {
-		e.one("lost_total", "counter", "Readings that went before the stream had them.", label("reason", r), float64(st.Lost[i]))
+		e.Sample("lost_total", "reason", r, st.Lost[i])
 	}
-	e.one("received_total", "counter", "Messages of the centre that were published here.", "", float64(st.Received))
+	e.Counter("received_total", "Messages of the centre that were published here.", st.Received)
+	e.Family("refused_total", "counter", "Messages of the centre that were not.")
 	for i, r := range RefusedReasons {
-		e.one("refused_total", "counter", "Messages of the centre that were not.", label("reason", r), float64(st.Refused[i]))
+		e.Sample("refused_total", "reason", r, st.Refused[i])
 	}
-	e.one("reconnects_total", "counter", "Connections made after the first.", "", float64(st.Reconnects))
-	return e.b
+	e.Counter("reconnects_total", "Connections made after the first.", st.Reconnects)
+	return e.B
 }

@@ -2,11 +2,11 @@ package web
 
 import (
 	"net/http"
-	"strconv"
 	"strings"
 
 	"topicd/codec"
 	"topicd/node"
+	"topicd/node/exposition"
 )
 
 // serveMetrics answers every gauge and counter in Prometheus' text format 0.0.4:
@@ -23,33 +23,33 @@ func (s *server) serveMetrics(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *server) metrics() []byte {
-	var b exposition
+	b := &exposition.Text{}
 	m, c, o := s.Hub.Memory(), s.Hub.Counts(), s.Hub.Options()
-	b.family("build_info", "gauge", "Always 1; the version that runs is its label.")
-	b.sample("build_info", "version", s.Version, 1)
-	b.gauge("topics", "Topics there are, the hub's own included.", int64(c.Topics))
-	b.gauge("topics_limit", "Topics there may be.", int64(o.Topics))
-	b.gauge("sessions", "Connections, HTTP requests under way included.", int64(c.Sessions))
-	b.gauge("sessions_limit", "Connections there may be.", int64(o.Sessions))
-	b.gauge("subscriptions", "Subscriptions of all connections.", int64(c.Subscriptions))
-	b.gauge("arena_used_bytes", "Memory of the arena that holds readings: the sum of all topics' bytes.", m.Readings)
-	b.gauge("arena_touched_bytes", "Memory of the arena that was ever used, and so is resident.", m.Arena)
-	b.gauge("arena_budget_bytes", "Memory that the arena may have.", m.Budget)
-	b.family("memory_bytes", "gauge", "Memory that the hub accounts for beside the arena, by what it holds.")
-	b.sample("memory_bytes", "part", "topics", m.Topics)
-	b.sample("memory_bytes", "part", "sessions", m.Sessions)
-	b.sample("memory_bytes", "part", "subscriptions", m.Subscriptions)
-	b.sample("memory_bytes", "part", "ready", m.Ready)
+	b.Family("build_info", "gauge", "Always 1; the version that runs is its label.")
+	b.Sample("build_info", "version", s.Version, 1)
+	b.Gauge("topics", "Topics there are, the hub's own included.", int64(c.Topics))
+	b.Gauge("topics_limit", "Topics there may be.", int64(o.Topics))
+	b.Gauge("sessions", "Connections, HTTP requests under way included.", int64(c.Sessions))
+	b.Gauge("sessions_limit", "Connections there may be.", int64(o.Sessions))
+	b.Gauge("subscriptions", "Subscriptions of all connections.", int64(c.Subscriptions))
+	b.Gauge("arena_used_bytes", "Memory of the arena that holds readings: the sum of all topics' bytes.", m.Readings)
+	b.Gauge("arena_touched_bytes", "Memory of the arena that was ever used, and so is resident.", m.Arena)
+	b.Gauge("arena_budget_bytes", "Memory that the arena may have.", m.Budget)
+	b.Family("memory_bytes", "gauge", "Memory that the hub accounts for beside the arena, by what it holds.")
+	b.Sample("memory_bytes", "part", "topics", m.Topics)
+	b.Sample("memory_bytes", "part", "sessions", m.Sessions)
+	b.Sample("memory_bytes", "part", "subscriptions", m.Subscriptions)
+	b.Sample("memory_bytes", "part", "ready", m.Ready)
 	for _, f := range families {
-		b.counters(&s.Hub.Stats, f)
+		counters(b, &s.Hub.Stats, f)
 	}
 	if s.Store != nil {
-		b.store(s.Store)
+		storeMetrics(b, s.Store)
 	}
 	if s.Metrics != nil {
-		b = s.Metrics(b)
+		b.B = s.Metrics(b.B)
 	}
-	return b
+	return b.B
 }
 
 // family is counters that one metric shows, told apart by the label reason.
@@ -75,12 +75,9 @@ var alone = map[string]family{
 	"topics_expired":  {name: "topics_expired_total", help: "Dynamic topics that went because nobody used them."},
 }
 
-// exposition is Prometheus' text format.
-type exposition []byte
-
-func (b *exposition) counters(stats *node.Stats, f family) {
+func counters(b *exposition.Text, stats *node.Stats, f family) {
 	if f.prefix != "" {
-		b.family(f.name, "counter", f.help)
+		b.Family(f.name, "counter", f.help)
 	}
 	for c := range node.Counters {
 		name := c.String()
@@ -92,40 +89,14 @@ func (b *exposition) counters(stats *node.Stats, f family) {
 		}
 		switch {
 		case one:
-			b.sample(f.name, "reason", reason, stats.Get(c))
+			b.Sample(f.name, "reason", reason, stats.Get(c))
 		case reason == "" && f.prefix == "":
 			a, known := alone[name]
 			if !known {
 				a = family{name: name + "_total", help: "The hub's counter " + name + "."}
 			}
-			b.family(a.name, "counter", a.help)
-			b.sample(a.name, "", "", stats.Get(c))
+			b.Family(a.name, "counter", a.help)
+			b.Sample(a.name, "", "", stats.Get(c))
 		}
 	}
 }
-
-func (b *exposition) family(name, kind, help string) {
-	*b = append(append(append(append(append(*b, "# HELP topicd_"...), name...), ' '), help...), '\n')
-	*b = append(append(append(append(append(*b, "# TYPE topicd_"...), name...), ' '), kind...), '\n')
-}
-
-func (b *exposition) gauge(name, help string, v int64) {
-	b.family(name, "gauge", help)
-	b.sample(name, "", "", v)
-}
-
-func (b *exposition) counter(name, help string, v uint64) {
-	b.family(name, "counter", help)
-	b.sample(name, "", "", int64(v))
-}
-
-func (b *exposition) sample(name, label, value string, v int64) {
-	*b = append(append(*b, "topicd_"...), name...)
-	if label != "" {
-		*b = append(append(append(*b, '{'), label...), `="`...)
-		*b = append(append(*b, labelEscape.Replace(value)...), `"}`...)
-	}
-	*b = append(strconv.AppendInt(append(*b, ' '), v, 10), '\n')
-}
-
-var labelEscape = strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`)
