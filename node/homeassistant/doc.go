@@ -14,8 +14,9 @@
 // # What it leaves alone
 //
 // Topics that a configuration of somebody else names under PREFIX: Tasmota, ESPHome
-// and Zigbee2MQTT know better what their sensors are. Set-points too: the hub has no
-// notion of a topic that may be written to, so there is no number and no switch.
+// and Zigbee2MQTT know better what their sensors are.
+//
+// A topic that is declared writable is a number or a switch, which sets it (setpoint.go).
 //
 // # When
 //

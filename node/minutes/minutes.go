@@ -5,19 +5,19 @@
 //	                                 open ◄── a reading that leaves
 //
 // They are a second bounded log in the same arena. A record of it is a block of about an
-// hour: its ts is the first minute's, its origin the low half of the number of the first
-// reading in it, and its data a head and then the minutes, each told by what has
-// changed since the one before:
+// hour. Its ts is that of the first minute, its origin the low half of the number of the
+// first reading in it. Its data is a head, which names the fields, and then the minutes,
+// each as its difference to the one before:
 //
-//	head:   fields u8, each: exponent (zigzag), length of its name u8, name
+//	head:   number of fields u8, each field: exponent (zigzag), length of its name u8, name
 //	minute: minutes since the one before (zigzag), each field: readings in it; unless 0:
 //	        least − least before (zigzag), greatest − least, and unless that is 0
 //	        the mean's place between them, u16
 //
-// Values are whole numbers of the head's power of ten: as many decimals as the readings
-// have, but no more than three, or six digits where that is more. So a value of less
-// than 1,000 is kept to six digits and any other to a thousandth, at most fifteen digits
-// of it. TestBytesAMinute measured, with all that the arena adds, 4.4 bytes a minute for a
+// A value is a whole number of units of ten to the exponent. The exponent keeps as many
+// decimals as the readings have, three at most, or six digits where that is more: a value
+// below 1,000 is kept to six digits, any other to a thousandth, at most fifteen digits of
+// it. TestBytesAMinute measured, with all that the arena adds, 4.4 bytes a minute for a
 // switch, 6.7 for a temperature with one or two decimals, 10.0 where all six digits are
 // noise. float32s would have taken 14, whatever they say.
 //

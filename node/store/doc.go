@@ -32,40 +32,49 @@
 // reading of 100 bytes takes about 125.
 //
 // The footer (entries sorted by hash, offsets by topic, definitions) is made
-// from the records and can be made anew. What lies behind it the file held before. Memory keeps one bit per topic and
-// segment; a read finds its segment by binary search over footers.
+// from the records and can be made anew. Behind it lies what the file held when it
+// was another segment. Memory keeps one bit per topic and segment; a read finds its
+// segment by binary search over footers.
 //
 // # What a caller learns of a reading
 //
-// Append returns a Place. It is Synced (Place ≤ Synced()), Failed (≤ FailedTo())
-// or Waiting; Changed is called whenever an answer may have changed. Failed
-// means: answer with Err() now. The reading is kept and written when the store
-// can write again, and Status then says Synced; so a resend that is recognised
-// by its DevSeq is answered by asking Status of the first one's place again.
+// Append returns a Place. Changed is called whenever the state of one may have changed:
+//
+//	Synced   Place ≤ Synced()    it is on disk: its publisher may be told so
+//	Failed   Place ≤ FailedTo()  it could not be written: answer with Err() now
+//	Waiting  else
+//
+// A reading that failed is kept, and written once the store can write again; Status
+// then says Synced. So a device that sends it again, with the same DevSeq, is answered
+// by the Status of the first one's place.
+//
 // A sync that comes because Options.Sync is over writes whole blocks: what lies
 // behind the last one goes with the next sync, if it is younger than half of Sync.
-// In trouble Append refuses at once (507 full, 503 failing, Retry 5 s). A failed
-// fsync is never tried again on the same pages: the segment is given up at what
-// was synced, and what waits is written anew to another, whose first record says
-// where the failed one ends (its truncation may never reach the device). The
-// writer tries every 5 s.
+//
+// While the store is in trouble Append refuses at once: 507 for a full disk, 503 for one
+// that fails, Retry 5 s. The writer tries again every 5 s, but never the same pages after
+// a failed fsync: the kernel may have dropped them. The segment is given up at what was
+// synced, and what waits is written anew to another. The first record of that one says
+// where the failed one ends, because its truncation may never reach the device.
 //
 // # Numbers
 //
-// After Close a topic goes on with the next number. After anything else Next is
-// Ahead (2^24) above the newest stored one for each unclean end since that was
-// written, the hub hands out no number from Limit on, and places jump likewise.
-// Epochs of a run are Epoch() and the EpochRoom behind it, above all earlier
-// ones whatever the clock says.
+// No number of a topic is given twice, even where the readings that had it never reached
+// the disk. After Close a topic goes on with the next one. After an unclean end Next is
+// Ahead (2^24) above the newest stored number, and once more for each other unclean end
+// since that was written; that is far enough because a run hands out no number from Limit
+// on. Places jump likewise. The epochs of a run are Epoch() and the EpochRoom behind it,
+// above all earlier ones whatever the clock says.
 //
 // # Room
 //
 // All that lies under the directory, in blocks of 4 KiB, is within Bytes at
 // every moment: segments are charged whole when they begin, three more are kept
 // free, damaged/ has a sixteenth (at most 1 MiB). The oldest segment goes
-// first, and its file is the next segment's (recycle.go). Before it does, what must stay is carried into the head and synced: the
-// newest reading of each topic (same number, ts and place), cursors, marks. The
-// newest readings of all topics may take half; then new topics get 507.
+// first, and its file is the next segment's (recycle.go). Before it goes, what must
+// stay of it is carried into the head and synced: the newest reading of each topic
+// (same number, ts and place), cursors, marks. The newest readings of all topics may
+// take half of Bytes; then new topics get 507.
 //
 // # Age
 //
