@@ -116,8 +116,8 @@ func (d *downs) loop(ctx context.Context) {
 // publish publishes a message of the centre. It returns why it is refused, -1 = it is not.
 func (d *downs) publish(m *wire.Msg) int {
 	rest, ok := strings.CutPrefix(m.Subject, d.prefix)
-	topic, fits := Topic(rest)
-	if !ok || !fits || !d.u.opt.mayDown(topic) {
+	topic, good := Topic(rest)
+	if !ok || !good || topic[0] == '$' || !fits(d.u.opt.Down, topic) {
 		return refusedTopic
 	}
 	if len(m.Data) > d.u.opt.Hub.Options().MaxBody {

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 
 	"topicd/codec"
@@ -146,25 +147,7 @@ func (o *Options) hosts() string {
 	return strings.Join(list, " ")
 }
 
-// goesUp: the topic is one of those to send.
-func (o *Options) goesUp(topic string) bool {
-	for _, p := range o.Up {
-		if codec.Match(p, topic) {
-			return true
-		}
-	}
-	return false
-}
-
-// mayDown: the centre may publish to the topic.
-func (o *Options) mayDown(topic string) bool {
-	if topic[0] == '$' {
-		return false
-	}
-	for _, p := range o.Down {
-		if codec.Match(p, topic) {
-			return true
-		}
-	}
-	return false
+// fits tells whether one of the patterns does.
+func fits(patterns []string, topic string) bool {
+	return slices.ContainsFunc(patterns, func(p string) bool { return codec.Match(p, topic) })
 }

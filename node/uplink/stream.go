@@ -167,7 +167,7 @@ func parseLast(a *wire.Msg) (m lastMessage, err error) {
 		}
 		head, m.seq = in.Message.Hdrs, in.Message.Seq
 	}
-	for key, v := range headers(head) {
+	for key, v := range wire.EachHeader(head) {
 		switch key {
 		case "Nats-Sequence":
 			m.seq = number(v)
@@ -189,10 +189,6 @@ func parseLast(a *wire.Msg) (m lastMessage, err error) {
 		m.low = m.pos + 1 // nothing else was under way
 	}
 	return m, nil
-}
-
-func headers(b []byte) func(yield func(key, value string) bool) {
-	return func(yield func(key, value string) bool) { wire.EachHeader(b, yield) }
 }
 
 // getLast asks for the last message of a subject, wildcards allowed.

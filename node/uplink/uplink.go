@@ -62,7 +62,7 @@ func New(o Options) (*Uplink, error) {
 		head: 1, tail: 1, ring: make([]item, windowItems), topics: map[string]*topic{}, plain: o.Plain, asis: o.AsIs, prefix: "sites." + o.Site + ".up.",
 		fits: func(r *store.Reading) bool {
 			from := string(r.From)
-			return from != Client && (from != Center || !centre) && o.goesUp(r.Topic)
+			return from != Client && (from != Center || !centre) && fits(o.Up, r.Topic)
 		},
 	}
 	u.stand.state = Connecting

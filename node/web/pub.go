@@ -1,6 +1,7 @@
 package web
 
 import (
+	"maps"
 	"net/http"
 	"slices"
 	"unicode/utf8"
@@ -103,10 +104,7 @@ func (s *server) finish(w http.ResponseWriter, r *http.Request, p *publisher, er
 		answer.ErrorWith(w, err, map[string]any{"published": p.n})
 		return nil
 	}
-	names := make([]string, 0, len(p.topics))
-	for name := range p.topics {
-		names = append(names, name)
-	}
+	names := slices.AppendSeq([]string{}, maps.Keys(p.topics))
 	slices.Sort(names)
 	answer.JSON(w, http.StatusOK, map[string]any{"published": p.n, "topics": names})
 	return nil

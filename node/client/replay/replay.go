@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"sort"
 	"strconv"
@@ -121,18 +122,10 @@ func (t *table) object(o map[string]json.RawMessage) error {
 		return t.add(Row{millis(text(o["ts"])), topic, data})
 	}
 	var names, cells []string
-	for _, k := range sortedKeys(o) {
+	for _, k := range slices.Sorted(maps.Keys(o)) {
 		names, cells = append(names, k), append(cells, text(o[k]))
 	}
 	return t.record(names, cells)
-}
-
-func sortedKeys(o map[string]json.RawMessage) (keys []string) {
-	for k := range o {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
 }
 
 // text is a JSON value as a cell has it.

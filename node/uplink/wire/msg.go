@@ -2,6 +2,7 @@ package wire
 
 import (
 	"bytes"
+	"iter"
 	"strings"
 )
 
@@ -26,14 +27,13 @@ func (m *Msg) Taken() {
 const headLine = "NATS/1.0"
 
 // Header is the first value of a header, "" = it has none.
-func (m *Msg) Header(key string) (value string) {
-	EachHeader(m.Head, func(k, v string) bool {
+func (m *Msg) Header(key string) string {
+	for k, v := range EachHeader(m.Head) {
 		if k == key {
-			value = v
+			return v
 		}
-		return k != key
-	})
-	return value
+	}
+	return ""
 }
 
 // Status is the number behind NATS/1.0, "" = there is none: 503 nobody is there to
@@ -49,13 +49,15 @@ func (m *Msg) Status() (code, words string) {
 }
 
 // EachHeader yields the headers of a message as they are on the wire.
-func EachHeader(b []byte, yield func(key, value string) bool) {
-	_, b, _ = bytes.Cut(b, crlf)
-	for len(b) > 0 {
-		var line []byte
-		line, b, _ = bytes.Cut(b, crlf)
-		if k, v, ok := strings.Cut(string(line), ":"); ok && !yield(k, strings.TrimSpace(v)) {
-			return
+func EachHeader(b []byte) iter.Seq2[string, string] {
+	return func(yield func(key, value string) bool) {
+		_, rest, _ := bytes.Cut(b, crlf)
+		for len(rest) > 0 {
+			var line []byte
+			line, rest, _ = bytes.Cut(rest, crlf)
+			if k, v, ok := strings.Cut(string(line), ":"); ok && !yield(k, strings.TrimSpace(v)) {
+				return
+			}
 		}
 	}
 }
