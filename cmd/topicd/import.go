@@ -31,20 +31,31 @@ cannot be taken are told one by one, the others are taken; the exit code is then
 		if err != nil {
 			return err
 		}
-		j := &importJob{app: a}
+		var conn *client.Client // nil: nothing is made
 		if !dry {
-			if j.conn, err = r.Dial(ctx); err != nil {
+			if conn, err = r.Dial(ctx); err != nil {
 				return err
 			}
-			defer j.conn.Close()
+			defer conn.Close()
 		}
+		bad, all := 0, 0
 		for _, t := range topics {
-			if err := j.take(ctx, t); err != nil {
+			if t.Twice > 0 {
+				a.Note("line %d: %q stands in line %d already", t.Line, t.Name, t.Twice)
+				continue
+			}
+			all++
+			why, err := a.importTopic(ctx, conn, t)
+			if err != nil {
 				return err
 			}
+			if why != "" {
+				bad++
+				a.Note("line %d: %s", t.Line, why)
+			}
 		}
-		if j.bad > 0 {
-			return command.Fail(command.Failed, "", "%d of %d topics not taken", j.bad, j.bad+j.made+j.left)
+		if bad > 0 {
+			return command.Fail(command.Failed, "", "%d of %d topics not taken", bad, all)
 		}
 		return nil
 	}
@@ -64,44 +75,25 @@ func readTopics(name string) ([]scd.FileTopic, error) {
 	return topics, nil
 }
 
-// importJob is how far an import is.
-type importJob struct {
-	app             *app
-	conn            *client.Client // nil: nothing is made
-	made, left, bad int
-}
-
-// take takes one line of the file. An error ends the import.
-func (j *importJob) take(ctx context.Context, t scd.FileTopic) error {
+// importTopic takes one line of the file, or says why it cannot. An error ends the import.
+func (a *app) importTopic(ctx context.Context, conn *client.Client, t scd.FileTopic) (why string, err error) {
 	switch {
-	case t.Twice > 0:
-		j.app.Note("line %d: %q stands in line %d already", t.Line, t.Name, t.Twice)
-		return nil
 	case t.Wrong != "":
-		j.refuse(t.Line, t.Wrong)
-		return nil
+		return t.Wrong, nil
 	case !t.Static:
-		j.left++
-		j.app.Note("line %d: %q is dynamic: left out", t.Line, t.Name)
-		return nil
+		a.Note("line %d: %q is dynamic: left out", t.Line, t.Name)
+		return "", nil
 	}
-	if j.conn != nil {
-		err := j.conn.Make(ctx, t.Name, client.MakeOptions{Static: true, Cap: scd.FileCap})
+	if conn != nil {
+		err := conn.Make(ctx, t.Name, client.MakeOptions{Static: true, Cap: scd.FileCap})
 		var e *codec.Error
 		if errors.As(err, &e) && e.Code != codec.CodeGoingAway && e.Code != codec.CodeUnauthorized { // those hold for all
-			j.refuse(t.Line, fmt.Sprintf("%q: %s", t.Name, e.Msg))
-			return nil
+			return fmt.Sprintf("%q: %s", t.Name, e.Msg), nil
 		}
 		if err != nil {
-			return fmt.Errorf("line %d: %q: %w", t.Line, t.Name, err)
+			return "", fmt.Errorf("line %d: %q: %w", t.Line, t.Name, err)
 		}
 	}
-	j.made++
-	_, err := fmt.Fprintln(j.app.Out, t.Name)
-	return err
-}
-
-func (j *importJob) refuse(line int, why string) {
-	j.bad++
-	j.app.Note("line %d: %s", line, why)
+	_, err = fmt.Fprintln(a.Out, t.Name)
+	return "", err
 }

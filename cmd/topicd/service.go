@@ -77,7 +77,10 @@ the environment and in --config.`
 		if args[0] == "show" {
 			return a.showService(&board, s)
 		}
-		return a.installService(&board, s)
+		if filepath.Clean(board.Root) == "/" && os.Geteuid() != 0 {
+			return command.Fail(command.Forbidden, "sudo topicd service install", "only root can install a service")
+		}
+		return board.Install(s, func(words ...any) { fmt.Fprintln(a.Out, words...) })
 	}
 	return c
 }
@@ -92,31 +95,4 @@ func (a *app) showService(b *supervisor.Board, s supervisor.Service) error {
 		_, err := io.WriteString(a.Out, text)
 		return err
 	})
-}
-
-func (a *app) installService(b *supervisor.Board, s supervisor.Service) error {
-	here := filepath.Clean(b.Root) == "/"
-	if here {
-		if os.Geteuid() != 0 {
-			return command.Fail(command.Forbidden, "sudo topicd service install", "only root can install a service")
-		}
-		self, err := b.CopySelf()
-		if err != nil {
-			return err
-		}
-		if self != "" {
-			fmt.Fprintln(a.Out, "copied", self, "to", b.Binary)
-		}
-	}
-	err := b.Each(s, func(path, text string) error {
-		if err := b.Write(path, text); err != nil {
-			return err
-		}
-		fmt.Fprintln(a.Out, "wrote", path)
-		return nil
-	})
-	if err == nil && here {
-		fmt.Fprintln(a.Out, "start it with:", s.Start)
-	}
-	return err
 }

@@ -53,8 +53,34 @@ func (b *Board) Each(s Service, file func(path, text string) error) error {
 	return nil
 }
 
-// Write writes one of the service's files to the board.
-func (b *Board) Write(path, text string) error {
+// Install writes the service's files, copies this program unless Root is an image's, and
+// tells each step.
+func (b *Board) Install(s Service, tell func(words ...any)) error {
+	here := filepath.Clean(b.Root) == "/"
+	if here {
+		self, err := b.copySelf()
+		if err != nil {
+			return err
+		}
+		if self != "" {
+			tell("copied", self, "to", b.Binary)
+		}
+	}
+	err := b.Each(s, func(path, text string) error {
+		err := b.write(path, text)
+		if err == nil {
+			tell("wrote", path)
+		}
+		return err
+	})
+	if err == nil && here {
+		tell("start it with:", s.Start)
+	}
+	return err
+}
+
+// write writes one of the service's files to the board.
+func (b *Board) write(path, text string) error {
 	mode := os.FileMode(0o644)
 	if strings.HasPrefix(path, "/etc/init.d/") {
 		mode = 0o755
@@ -62,9 +88,9 @@ func (b *Board) Write(path, text string) error {
 	return place(filepath.Join(b.Root, path), strings.NewReader(text), mode)
 }
 
-// CopySelf copies this program to where it is to be, and says from where; "" = it is
+// copySelf copies this program to where it is to be, and says from where; "" = it is
 // there.
-func (b *Board) CopySelf() (from string, err error) {
+func (b *Board) copySelf() (from string, err error) {
 	self, err := os.Executable()
 	if err != nil || self == b.Binary {
 		return "", err
