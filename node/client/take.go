@@ -25,9 +25,10 @@ func (c *Client) Take(ctx context.Context, patterns []string, o SubOptions, coun
 		}
 	}
 	for _, pattern := range patterns {
-		s, err := c.Subscribe(ctx, pattern, o, hear)
-		if err != nil {
-			return 0, err
+		s, bad := c.Subscribe(ctx, pattern, o, hear)
+		if bad != nil {
+			over <- bad
+			break
 		}
 		go func() {
 			<-s.Done()
