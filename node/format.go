@@ -62,6 +62,15 @@ type Format interface {
 	Text() bool
 }
 
+// Binary is for formats of bytes without a mark between stored readings and new ones.
+type Binary struct{}
+
+// Live implements Format.
+func (Binary) Live(dst []byte, _ string, _ uint64, _ int64) ([]byte, bool) { return dst, false }
+
+// Text implements Format.
+func (Binary) Text() bool { return false }
+
 // Windowed is a Format of one peer that takes only so many readings as the peer
 // has room for: those that it has not acknowledged yet are counted. When Room is 0
 // the session's cursors with windows are held back until Session.Resume.
@@ -77,6 +86,15 @@ type Framer interface {
 	Begin(dst []byte) []byte                     // makes room for a frame's head
 	End(dst []byte, begin int, text bool) []byte // completes the frame that Begin started at begin
 }
+
+// Unframed is the Framer of messages that are bytes as they are.
+type Unframed struct{}
+
+// Begin implements Framer.
+func (Unframed) Begin(dst []byte) []byte { return dst }
+
+// End implements Framer.
+func (Unframed) End(dst []byte, _ int, _ bool) []byte { return dst }
 
 // Scratch is what one flusher needs. It remembers the frames of the last
 // batches: where many readers stand at the same place a batch is encoded, and

@@ -213,7 +213,7 @@ func (s *Service) once() (ms int64) {
 // listen reads what others publish below Prefix.
 func (s *Service) listen() {
 	for {
-		out, next := s.sess.Fill(s.out[:0], 16<<10, s.turn.Mono, unframed{}, &s.scratch)
+		out, next := s.sess.Fill(s.out[:0], 16<<10, s.turn.Mono, node.Unframed{}, &s.scratch)
 		s.out = out
 		if next != node.Again {
 			return
@@ -295,9 +295,3 @@ func (e *ear) Live(dst []byte, _ string, _ uint64, _ int64) ([]byte, bool) {
 
 // Text implements node.Format.
 func (e *ear) Text() bool { return true }
-
-// unframed: nobody reads what the ear writes.
-type unframed struct{}
-
-func (unframed) Begin(dst []byte) []byte              { return dst }
-func (unframed) End(dst []byte, _ int, _ bool) []byte { return dst }

@@ -80,10 +80,8 @@ var (
 
 // plain is the wire of protocols that frame themselves: the bytes are the
 // dialect's, as they come and as it makes them (node.Splitter).
-type plain struct{}
+type plain struct{ node.Unframed }
 
-func (plain) Begin(dst []byte) []byte                { return dst }
-func (plain) End(dst []byte, _ int, _ bool) []byte   { return dst }
 func (plain) Ping(dst []byte) []byte                 { return dst }
 func (plain) Pong(dst, _ []byte) []byte              { return dst }
 func (plain) Bye(dst []byte, _ int, _ string) []byte { return dst }

@@ -111,15 +111,9 @@ func (beats) Bye(node.Peer, *codec.Error, *node.Turn) {}
 func (beats) Close(node.Peer, *node.Turn) {}
 
 // lines writes each reading as a line.
-type lines struct{}
+type lines struct{ node.Binary }
 
 // Append implements node.Format.
 func (lines) Append(dst []byte, r *node.Reading) ([]byte, bool) {
 	return append(append(dst, r.Data...), '\n'), true
 }
-
-// Live implements node.Format.
-func (lines) Live(dst []byte, _ string, _ uint64, _ int64) ([]byte, bool) { return dst, false }
-
-// Text implements node.Format.
-func (lines) Text() bool { return false }

@@ -41,12 +41,3 @@ func (f events) Live(dst []byte, pattern string, _ uint64, stored int64) ([]byte
 
 // Text implements node.Format.
 func (f events) Text() bool { return true }
-
-// bare is a stream without frames.
-type bare struct{}
-
-// Begin implements node.Framer.
-func (bare) Begin(dst []byte) []byte { return dst }
-
-// End implements node.Framer.
-func (bare) End(dst []byte, _ int, _ bool) []byte { return dst }

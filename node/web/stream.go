@@ -237,7 +237,7 @@ func (st *stream) step() (next int64, ok bool) {
 		st.began = now
 	}
 	scratch, buf := st.s.scratch.Get().(*node.Scratch), st.s.pieces.Get().(*[]byte)
-	b, next := st.sess.Fill((*buf)[:0], piece, now, bare{}, scratch)
+	b, next := st.sess.Fill((*buf)[:0], piece, now, node.Unframed{}, scratch)
 	st.s.scratch.Put(scratch)
 	st.sent = st.sent || len(b) > 0
 	if next != node.Again { // the end of a round

@@ -14,6 +14,8 @@ import (
 // comes back. While it is away its subscriptions stand in a node.Session without
 // a socket, which keeps eight bytes for each topic that it has not read.
 type client struct {
+	node.Binary // as a format
+
 	// static after construction
 	id   string
 	srv  *Server

@@ -65,12 +65,6 @@ func topicOf(r *node.Reading) topicID { return topicID{r.Num, r.Ep} }
 // topic is the topic, nil when it has ended.
 func (s *Server) topic(t topicID) *node.Topic { return s.hub.TopicOf(t.num, t.ep) }
 
-// Live implements node.Format: there is no such mark.
-func (c *client) Live(dst []byte, _ string, _ uint64, _ int64) ([]byte, bool) { return dst, false }
-
-// Text implements node.Format.
-func (c *client) Text() bool { return false }
-
 // Room implements node.Windowed.
 func (c *client) Room() int {
 	c.mu.Lock()
@@ -104,16 +98,13 @@ func (c *client) Append(dst []byte, r *node.Reading) ([]byte, bool) {
 
 // flat is how subscriptions of QoS 0 are read that meet no other: they do not wait
 // for a window (3.3.4-7).
-type flat struct{ c *client }
+type flat struct {
+	node.Binary
+	c *client
+}
 
 // Append implements node.Format.
 func (f flat) Append(dst []byte, r *node.Reading) ([]byte, bool) { return f.c.Append(dst, r) }
-
-// Live implements node.Format: there is no such mark.
-func (f flat) Live(dst []byte, _ string, _ uint64, _ int64) ([]byte, bool) { return dst, false }
-
-// Text implements node.Format.
-func (f flat) Text() bool { return false }
 
 // send appends a reading at the lower of two QoS, and notes that it is on its way.
 func (o *feed) send(dst []byte, r *node.Reading, qos byte, retain bool, ids []uint32) ([]byte, bool) {
@@ -184,7 +175,7 @@ func (c *client) format(a as) node.Format {
 	case a == asWindow:
 		return c
 	case a == asOwn:
-		return flat{c}
+		return flat{c: c}
 	case c.out.v == packet.V5:
 		return plainly(packet.V5, c.srv.cfg.Values)
 	}

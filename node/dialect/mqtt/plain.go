@@ -8,13 +8,14 @@ import (
 // plainFormat is how everybody reads who wants QoS 0 and nothing else: one value
 // for all, so that the hub encodes a reading once for all of them.
 type plainFormat struct {
+	node.Binary
 	v      packet.Version
 	values bool
 }
 
 var (
 	plain4, plain5 = &plainFormat{v: packet.V4}, &plainFormat{v: packet.V5}
-	value4, value5 = &plainFormat{packet.V4, true}, &plainFormat{packet.V5, true}
+	value4, value5 = &plainFormat{v: packet.V4, values: true}, &plainFormat{v: packet.V5, values: true}
 )
 
 func plainly(v packet.Version, values bool) *plainFormat {
@@ -39,9 +40,3 @@ func (f *plainFormat) Append(dst []byte, r *node.Reading) ([]byte, bool) {
 	}
 	return appendReading(dst, r, &message{v: f.v, retain: r.Stored, values: f.values}, r.Topic, p, x.raw)
 }
-
-// Live implements node.Format: there is no such mark.
-func (f *plainFormat) Live(dst []byte, _ string, _ uint64, _ int64) ([]byte, bool) { return dst, false }
-
-// Text implements node.Format.
-func (f *plainFormat) Text() bool { return false }

@@ -14,6 +14,8 @@ import (
 // of its own without a socket. Whoever wakes it hands its messages out, each to the
 // next member that is there and has room, into that member's box.
 type share struct {
+	node.Binary // as a format
+
 	// static after construction
 	srv  *Server
 	key  string // the filter with $share and name
@@ -234,7 +236,7 @@ func (g *share) one(turn *node.Turn) bool {
 	g.taking, g.full = m, false
 	g.sess.Resume(turn)
 	w := fillings.Get().(*filling)
-	out, next := g.sess.Fill(w.out[:0], 1, turn.Mono, unframed{}, &w.scratch)
+	out, next := g.sess.Fill(w.out[:0], 1, turn.Mono, node.Unframed{}, &w.scratch)
 	g.taking = nil
 	if len(out) > 0 {
 		m.client.mu.Lock()
@@ -256,12 +258,6 @@ func (g *share) one(turn *node.Turn) bool {
 	}
 	return true
 }
-
-// unframed are packets one behind the other.
-type unframed struct{}
-
-func (unframed) Begin(dst []byte) []byte              { return dst }
-func (unframed) End(dst []byte, _ int, _ bool) []byte { return dst }
 
 // pickLocked is the next member that is there and has room, nil if none has.
 func (g *share) pickLocked() *member {
@@ -325,12 +321,6 @@ func (g *share) Append(dst []byte, r *node.Reading) ([]byte, bool) {
 	}
 	return out, ok
 }
-
-// Live implements node.Format.
-func (g *share) Live(dst []byte, _ string, _ uint64, _ int64) ([]byte, bool) { return dst, false }
-
-// Text implements node.Format.
-func (g *share) Text() bool { return false }
 
 // roomier: the client may take more of its shares.
 func (c *client) roomier() {

@@ -9,11 +9,14 @@ import (
 
 	"topicd/codec"
 	"topicd/node"
+	"topicd/node/dialect"
 )
 
 // heard writes readings as a page hears them: as one signal, or as several at once
 // where it is connected to a conversation and subscribed to its topic too.
 type heard struct {
+	dialect.Plain // the protocol has no marker
+
 	srv  *server
 	bits uint8
 }
@@ -78,12 +81,6 @@ func (f *heard) args(dst []byte, bit uint8, r *node.Reading) ([]byte, bool) {
 	dst = codec.AppendString(append(dst, '['), codec.JSON, said(r))
 	return append(dst, ']'), true
 }
-
-// Live implements node.Format: the protocol has no such marker.
-func (f *heard) Live(dst []byte, _ string, _ uint64, _ int64) ([]byte, bool) { return dst, false }
-
-// Text implements node.Format.
-func (f *heard) Text() bool { return true }
 
 // appendMessage: topic, data, seq, ts.
 func appendMessage(dst []byte, r *node.Reading) []byte {

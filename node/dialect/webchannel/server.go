@@ -53,7 +53,7 @@ func newServer(h *node.Hub) *server {
 		list:  topicNames{json: nobody},
 	}
 	for bits := range s.heard {
-		s.heard[bits] = &heard{s, uint8(bits)}
+		s.heard[bits] = &heard{srv: s, bits: uint8(bits)}
 	}
 	return s
 }
