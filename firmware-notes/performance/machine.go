@@ -34,6 +34,9 @@ func describe() string {
 	line("System", strings.Trim(pairs("/etc/os-release")["PRETTY_NAME"], `"`))
 	line("Go", runtime.Version())
 	line("Load average when it began", file("", "/proc/loadavg"))
+	if n := strings.TrimSpace(file("", "/proc/sys/net/netfilter/nf_conntrack_count")); n != "" && n != "0" {
+		line("Netfilter", "follows connections ("+n+"), those of the loopback too: every packet pays for it")
+	}
 	line("Mosquitto", firstLine("mosquitto", "-h"))
 	return b.String()
 }

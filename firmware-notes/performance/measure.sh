@@ -9,7 +9,7 @@
 # rows in this folder and makes performance.md and its plots from them. It takes about
 # 40 minutes and goes on where it was stopped, if the program is the same. Less with
 #   REPS=3        repetitions, interleaved: each measures every target once
-#   WORKS="…"     of those below
+#   WORKS="…"     of those below; the rows of others stay
 #   TARGETS="…"   peers beside the hub; those that no goal names in the first repetition only
 #   COUNT=3 BENCHTIME=200ms   of the growth benchmarks; COUNT=0 leaves them out
 #   PORT=22345    of the hub under test
@@ -112,6 +112,13 @@ pass() {
   fi
   did "$rep $out $name $works $*"
 }
+# keep PART FILE: the rows of this run in FILE, where those of works that it left out stay.
+keep() {
+  local ran
+  ran=$(sed -E 's/.*"Work":"([^"]*)".*/\1/' "$part/$1" | sort -u | paste -sd'|')
+  { grep -vE "\"Work\":\"(${ran:-none})\"" "$here/$2" || true; cat "$part/$1"; } >"$tmp/kept"
+  cp "$tmp/kept" "$here/$2"
+}
 # over_tls WORK NAME TARGET BEHIND: a row through TLS, called NAME. At fixed rates
 # only: saturated, the tunnel on the generator's core would be what is measured.
 over_tls() {
@@ -196,8 +203,8 @@ if [ -x "$peers/run.sh" ]; then
       PATH=$tmp/loose:$PATH pass $part/unpinned "" w3 "" hub-json hub-cbor mosq-ws
       PATH=$tmp/loose:$PATH pass $part/unpinned hub-json-pace0 w3 "--pace 0" hub-json
     fi
-    cp $part/pinned "$here/peers.jsonl" # what there is so far
-    if [ -s $part/unpinned ]; then cp $part/unpinned "$here/peers-unpinned.jsonl"; fi
+    keep pinned peers.jsonl # what there is so far
+    keep unpinned peers-unpinned.jsonl
   done
   rm -f "$here/note.txt"
 else
