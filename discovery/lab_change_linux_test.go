@@ -42,15 +42,15 @@ func TestNetworkChanges(t *testing.T) {
 	}
 
 	gw.plug()
-	t.Logf("found %v after the first interface came", desk.watched(5*time.Second, "10.77.0.1"))
+	t.Logf("found %v after the first interface came", desk.watched(20*time.Second, "10.77.0.1"))
 
 	// DHCP: the old address goes, another comes a little later.
 	l.ip("-n", gw.ns, "addr", "del", "10.77.0.1/24", "dev", "eth0")
 	time.Sleep(100 * time.Millisecond)
 	l.ip("-n", gw.ns, "addr", "add", "10.77.0.51/24", "dev", "eth0")
 	began := time.Now()
-	t.Logf("found %v after another address", desk.watched(5*time.Second, "10.77.0.51"))
-	l.until(5*time.Second, "the new address in Avahi", func() bool {
+	t.Logf("found %v after another address", desk.watched(20*time.Second, "10.77.0.51"))
+	l.until(20*time.Second, "the new address in Avahi", func() bool {
 		return strings.HasSuffix(strings.TrimSpace(desk.output("avahi-resolve", "-4", "-n", "gw.local")), "\t10.77.0.51")
 	})
 	t.Logf("resolved by Avahi %v after another address", time.Since(began))
@@ -62,8 +62,8 @@ func TestNetworkChanges(t *testing.T) {
 	}
 	seen := strings.Count(avahi(), "=;eth0;IPv4;")
 	gw.plug()
-	t.Logf("found %v after the interface was re-created", desk.watched(5*time.Second, "10.77.0.1"))
-	l.until(5*time.Second, "seen again in Avahi", func() bool {
+	t.Logf("found %v after the interface was re-created", desk.watched(20*time.Second, "10.77.0.1"))
+	l.until(20*time.Second, "seen again in Avahi", func() bool {
 		return strings.Count(avahi(), "=;eth0;IPv4;") > seen || !strings.Contains(avahi(), "-;eth0;IPv4;")
 	})
 
@@ -74,7 +74,7 @@ func TestNetworkChanges(t *testing.T) {
 		l.ip("-n", dev[0], "link", "set", dev[1], "down")
 		time.Sleep(1300 * time.Millisecond)
 		l.ip("-n", dev[0], "link", "set", dev[1], "up")
-		t.Logf("found %v after the %s came up again", desk.watched(5*time.Second, "10.77.0.1"), what)
+		t.Logf("found %v after the %s came up again", desk.watched(20*time.Second, "10.77.0.1"), what)
 	}
 	hub.close()
 }
@@ -131,13 +131,13 @@ func TestWatch(t *testing.T) {
 		n := strings.Count(w.errs.String(), line)
 		return func() bool { return strings.Count(w.errs.String(), line) > n }
 	}
-	l.until(2*time.Second, "an empty round", rounds("round: <nil>\n"))
+	l.until(20*time.Second, "an empty round", rounds("round: <nil>\n"))
 	hub := gw.hub(Service{Port: 8080, Instance: "hub"})
-	l.until(4*time.Second, "the hub", rounds("round: <nil> hub\n"))
+	l.until(20*time.Second, "the hub", rounds("round: <nil> hub\n"))
 	hub.close()
-	l.until(4*time.Second, "the hub's end", rounds("round: <nil>\n"))
+	l.until(20*time.Second, "the hub's end", rounds("round: <nil>\n"))
 	desk.unplug()
-	l.until(4*time.Second, "no network", rounds("round: "+ErrNoNetwork.Error()+"\n"))
+	l.until(20*time.Second, "no network", rounds("round: "+ErrNoNetwork.Error()+"\n"))
 	w.close()
 }
 
@@ -152,7 +152,7 @@ func TestIPv6Only(t *testing.T) {
 	hub.up(1)
 	for _, h := range []*host{desk, gw} {
 		var hubs []Hub
-		l.until(5*time.Second, "found on "+h.name, func() bool { hubs = h.browse(BrowseOptions{}); return len(hubs) > 0 })
+		l.until(20*time.Second, "found on "+h.name, func() bool { hubs = h.browse(BrowseOptions{}); return len(hubs) > 0 })
 		url := hubs[0].URL()
 		if len(hubs) != 1 || !strings.HasPrefix(url, "wss://[fe80::") || !strings.HasSuffix(url, "%25eth0]:8080/ws") {
 			t.Errorf("on %s: %+v at %s", h.name, hubs, url)
@@ -182,7 +182,7 @@ func TestMerge(t *testing.T) {
 	time.Sleep(1200 * time.Millisecond)
 	began := time.Now()
 	wire.query(t, dns.Question{Name: "_topicd._tcp.local.", Qtype: dns.TypePTR, Qclass: dns.ClassINET})
-	l.until(10*time.Second, "two names", func() bool {
+	l.until(20*time.Second, "two names", func() bool {
 		x, y := first.status(), second.status()
 		return x.Name != y.Name && x.Host != y.Host && len(c.browse(BrowseOptions{})) == 2
 	})
@@ -201,7 +201,7 @@ func TestPortTaken(t *testing.T) {
 		c6, _ = net.ListenPacket("udp6", ":5353")
 	})
 	hub := gw.hub(Service{Port: 8080})
-	l.until(3*time.Second, "an error", func() bool { return strings.Contains(hub.status().Err, "address already in use") })
+	l.until(20*time.Second, "an error", func() bool { return strings.Contains(hub.status().Err, "address already in use") })
 	_ = c4.Close()
 	_ = c6.Close()
 	hub.up(1)

@@ -36,7 +36,7 @@ func TestFound(t *testing.T) {
 			}
 		}
 	})
-	l.until(4*time.Second, "found by both", func() bool {
+	l.until(20*time.Second, "found by both", func() bool {
 		if inAvahi == 0 && resolved.MatchString(avahi()) {
 			inAvahi = time.Since(began)
 		}
@@ -58,7 +58,7 @@ func TestFound(t *testing.T) {
 
 	hub.close()
 	ended := time.Now()
-	l.until(3*time.Second, "gone in both", func() bool {
+	l.until(20*time.Second, "gone in both", func() bool {
 		return strings.Contains(avahi(), "-;eth0;IPv4;"+name) && strings.Contains(python(), "remove Küche 1.5.")
 	})
 	t.Logf("gone after %v", time.Since(ended))
@@ -91,7 +91,7 @@ func TestKilled(t *testing.T) {
 	wire, python := phone.sniff(), phone.python()
 	hub := gw.hub(Service{Port: 8080})
 	hub.up(1)
-	l.until(3*time.Second, "found", func() bool { return strings.Contains(python(), "add gw-") })
+	l.until(20*time.Second, "found", func() bool { return strings.Contains(python(), "add gw-") })
 	if s := python(); !strings.Contains(s, "ttl 120") {
 		t.Errorf("python keeps: %s", s)
 	}

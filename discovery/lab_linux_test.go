@@ -170,11 +170,11 @@ func (h *host) avahi() {
 		h.t.Fatal(err)
 	}
 	h.start(h.cmd("dbus-daemon", "--system", "--nofork", "--nopidfile"))
-	h.until(3*time.Second, "dbus", func() bool {
+	h.until(20*time.Second, "dbus", func() bool {
 		return h.cmd("test", "-S", "/run/dbus/system_bus_socket").Run() == nil
 	})
 	h.start(h.cmd("avahi-daemon", "-f", conf, "--no-drop-root", "--no-chroot", "--no-rlimits"))
-	h.until(3*time.Second, "avahi", func() bool { return h.cmd("avahi-daemon", "--check").Run() == nil })
+	h.until(20*time.Second, "avahi", func() bool { return h.cmd("avahi-daemon", "--check").Run() == nil })
 }
 
 // until waits for something to become true and tells how long that took.
@@ -281,7 +281,7 @@ func (p *hubProc) status() (st hubStatus) {
 // up waits until the hub is registered on n links.
 func (p *hubProc) up(n int) {
 	p.h.t.Helper()
-	p.h.until(5*time.Second, fmt.Sprintf("hub up on %d links", n), func() bool {
+	p.h.until(20*time.Second, fmt.Sprintf("hub up on %d links", n), func() bool {
 		up := 0
 		for _, l := range p.status().Links {
 			if l.Up {

@@ -123,7 +123,7 @@ func (h *host) legacyTo(to *net.UDPAddr, name string, typ uint16) *dns.Msg {
 	if _, err := c.WriteTo(b, to); err != nil {
 		h.t.Fatal(err)
 	}
-	_ = c.SetReadDeadline(time.Now().Add(2 * time.Second))
+	_ = c.SetReadDeadline(time.Now().Add(30 * time.Second))
 	buf := make([]byte, maxPacket)
 	n, err := c.Read(buf)
 	if err != nil {
@@ -169,7 +169,7 @@ func (h *host) python() func() string {
 	c := h.cmd("/usr/bin/python3", "-c", pythonWatch)
 	c.Stdout, c.Stderr = out, out
 	h.start(c)
-	h.until(5*time.Second, "python", func() bool { return strings.Contains(out.String(), "ready") })
+	h.until(20*time.Second, "python", func() bool { return strings.Contains(out.String(), "ready") })
 	return out.String
 }
 

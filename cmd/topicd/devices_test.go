@@ -89,7 +89,7 @@ func TestWhatDevicesWrite(t *testing.T) {
 // heard is the next frame as JSON.
 func heard(t *testing.T, ws *websocket.Conn) string {
 	t.Helper()
-	_ = ws.SetReadDeadline(time.Now().Add(10 * time.Second))
+	_ = ws.SetReadDeadline(time.Now().Add(30 * time.Second))
 	kind, b, err := ws.ReadMessage()
 	if err != nil {
 		t.Fatal(err)
@@ -116,7 +116,7 @@ const goFrame = `{"op":"pub","id":1,"topic":"go/x","data":{"v":21.5}}`
 
 // coder/websocket, which offers compression and gets none.
 func TestCoderWebsocket(t *testing.T) {
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
 	c, _, err := coder.Dial(ctx, serveInside(t), &coder.DialOptions{Subprotocols: []string{"topicd.v1.json"}, CompressionMode: coder.CompressionContextTakeover})
 	if err != nil {
@@ -146,14 +146,14 @@ func TestCoderWebsocket(t *testing.T) {
 }
 
 func TestGobwas(t *testing.T) {
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
 	c, _, _, err := gobwas.Dial(ctx, serveInside(t))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	_ = c.SetDeadline(time.Now().Add(10 * time.Second))
+	_ = c.SetDeadline(time.Now().Add(30 * time.Second))
 	for _, binary := range []bool{false, true} {
 		frame, op := []byte(goFrame), gobwas.OpText
 		if binary {

@@ -48,7 +48,7 @@ func (r *reader) next(n int) []string {
 		select {
 		case m := <-r.got:
 			rows = append(rows, fmt.Sprint(m.Topic, " ", m.Seq))
-		case <-time.After(10 * time.Second):
+		case <-time.After(30 * time.Second):
 			r.t.Fatalf("%d of %d readings came: %q", len(rows), n, rows)
 		}
 	}

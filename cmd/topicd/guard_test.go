@@ -90,7 +90,7 @@ func say(t *testing.T, ws *websocket.Conn, frame string) string {
 	if err := ws.WriteMessage(websocket.TextMessage, []byte(frame)); err != nil {
 		t.Fatal(err)
 	}
-	_ = ws.SetReadDeadline(time.Now().Add(10 * time.Second))
+	_ = ws.SetReadDeadline(time.Now().Add(30 * time.Second))
 	_, m, err := ws.ReadMessage()
 	if err != nil {
 		t.Fatal(err)
@@ -186,7 +186,7 @@ func TestUpgradeOfHTTP10(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer c.Close()
-		_ = c.SetDeadline(time.Now().Add(10 * time.Second))
+		_ = c.SetDeadline(time.Now().Add(30 * time.Second))
 		fmt.Fprintf(c, "GET /ws HTTP/%s\r\nHost: %s\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"+
 			"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n", version, u.Host)
 		status := make([]byte, len(want))
@@ -278,7 +278,7 @@ func TestGuardExpiry(t *testing.T) {
 	_, token := g.token(`{"name":"guest","subscribe":["#"],"expires":` + string(expires) + `}`)
 	ws, _ := g.dial("/ws", bearer+token)
 	wants(t, say(t, ws, `{"op":"sub","id":1,"topic":"#","opts":{"last":0}}`), `"id":1`)
-	_ = ws.SetReadDeadline(time.Now().Add(10 * time.Second))
+	_ = ws.SetReadDeadline(time.Now().Add(30 * time.Second))
 	for {
 		_, m, err := ws.ReadMessage()
 		if err != nil {
@@ -361,7 +361,7 @@ func TestGuardStream(t *testing.T) {
 	}
 	select {
 	case <-ended:
-	case <-time.After(10 * time.Second):
+	case <-time.After(30 * time.Second):
 		t.Error("it goes on")
 	}
 	for path, want := range map[string]int{"/healthz": 200, "/api/topics": 401, "/api/topics/a": 401, "/api/stream?topic=%23": 401, "/api/export?topic=%23": 401, "/api/clients": 401, "/api/stats": 401, "/api/relay": 401} {
@@ -441,7 +441,7 @@ func TestGuardSlowBodies(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, _ = io.WriteString(c, head)
-		_ = c.SetReadDeadline(time.Now().Add(10 * time.Second))
+		_ = c.SetReadDeadline(time.Now().Add(30 * time.Second))
 		if text, err := io.ReadAll(c); err != nil {
 			t.Errorf("%q is held: %v %s", head, err, text)
 		}
@@ -642,7 +642,7 @@ func TestGuardNobody(t *testing.T) {
 
 	echo, _ := g.dial("/echo")
 	_ = echo.WriteMessage(websocket.TextMessage, []byte("x"))
-	_ = echo.SetReadDeadline(time.Now().Add(10 * time.Second))
+	_ = echo.SetReadDeadline(time.Now().Add(30 * time.Second))
 	if _, m, err := echo.ReadMessage(); !websocket.IsCloseError(err, 1008) || !strings.Contains(err.Error(), "a token is needed") {
 		t.Errorf("echo without a token: %s %v", m, err)
 	}

@@ -54,7 +54,7 @@ func TestStaticTopicsSurviveKill(t *testing.T) {
 	nextText(t, native)
 	file := filepath.Join(state, "topics.json")
 	const want = "[\n{\"topic\":\"Chat\",\"cap\":2097152},\n{\"topic\":\"Küche\",\"cap\":2097152},\n{\"topic\":\"a/b\",\"cap\":9000,\"stale\":60}\n]\n"
-	for end := time.Now().Add(10 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
 		if b, _ := os.ReadFile(file); string(b) == want {
 			break
 		} else if time.Now().After(end) {
@@ -135,7 +135,7 @@ func TestRelayOverHTTP(t *testing.T) {
 		t.Errorf("a broadcast of nothing: %s", got)
 	}
 	rooms := ""
-	for end := time.Now().Add(10 * time.Second); time.Now().Before(end) && !strings.Contains(rooms, "join"); time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(30 * time.Second); time.Now().Before(end) && !strings.Contains(rooms, "join"); time.Sleep(5 * time.Millisecond) {
 		rooms = call("GET", "/api/relay", "") // alice is there a little after her handshake
 	}
 	if got := rooms; !strings.Contains(got, `"room":"kitchen"`) || !strings.Contains(got, `"url":"/relay/kitchen/alice"`) || !strings.Contains(got, `"what":"join"`) {

@@ -88,7 +88,7 @@ func TestMQTTOfOtherPeoplesClients(t *testing.T) {
 // eventuallySubscribed waits until somebody hears a topic.
 func eventuallySubscribed(t *testing.T, hub, topic string) {
 	t.Helper()
-	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
 		a := &app{Env: command.Env{In: strings.NewReader(""), Getenv: func(string) string { return "" }}}
 		var out strings.Builder
 		a.Out, a.Err = &out, &out

@@ -81,7 +81,7 @@ func (h *listener) want(topic string, words ...string) string {
 
 func (h *listener) pub(topic string, v any) {
 	h.t.Helper()
-	ctx, cancel := context.WithTimeout(h.t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(h.t.Context(), 30*time.Second)
 	defer cancel()
 	if _, err := h.hub.Publish(ctx, topic, v); err != nil {
 		h.t.Fatal(err)

@@ -18,7 +18,7 @@ func mqttSaid(t *testing.T, addr string, v packet.Version, pkts ...[]byte) (out 
 		t.Fatal(err)
 	}
 	defer c.Close()
-	_ = c.SetDeadline(time.Now().Add(10 * time.Second))
+	_ = c.SetDeadline(time.Now().Add(30 * time.Second))
 	var b []byte
 	read := func() {
 		for buf := make([]byte, 4096); ; {

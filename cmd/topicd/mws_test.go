@@ -52,7 +52,7 @@ func (g *guarded) socketURI(headers ...string) (uri, path string) {
 
 func hears(t *testing.T, ws *websocket.Conn, want string) {
 	t.Helper()
-	_ = ws.SetReadDeadline(time.Now().Add(10 * time.Second))
+	_ = ws.SetReadDeadline(time.Now().Add(30 * time.Second))
 	if _, m, err := ws.ReadMessage(); err != nil || string(m) != want {
 		t.Fatalf("got %q, %v, want %q", m, err, want)
 	}
@@ -218,7 +218,7 @@ func TestManagedSettings(t *testing.T) {
 		}
 		var errs bytes.Buffer
 		a := &app{Env: command.Env{In: strings.NewReader(""), Out: &bytes.Buffer{}, Err: &errs, Getenv: func(name string) string { return env[name] }}}
-		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 		code := a.run(ctx, args)
 		cancel()
 		if code != command.Usage || !strings.Contains(errs.String(), c.want) {
@@ -270,7 +270,7 @@ func TestManagedRevoked(t *testing.T) {
 	late, _ := g.dial(unused)
 	g.ask("POST", "/v1/messages", mwsMessage, bearer+testAdmin)
 	for _, ws := range []*websocket.Conn{ws, late} {
-		_ = ws.SetReadDeadline(time.Now().Add(10 * time.Second))
+		_ = ws.SetReadDeadline(time.Now().Add(30 * time.Second))
 		if _, m, err := ws.ReadMessage(); !websocket.IsCloseError(err, 1000, 1008) {
 			t.Errorf("got %q, %v", m, err)
 		}

@@ -81,13 +81,13 @@ func from(t *testing.T, ip, url string) *websocket.Conn {
 }
 
 func TestRequestRate(t *testing.T) {
-	g := serveGuarded(t, "--config", limitsFile(t, "loopback = \"on\"\nrequests = 20"))
+	g := serveGuarded(t, "--config", limitsFile(t, "loopback = \"on\"\nrequests = 4"))
 	codes := map[int]int{}
-	for range 60 {
+	for n := 0; n < 400 && codes[429] == 0; n++ { // a busy machine may take as long for one as it costs
 		status, _, _ := g.ask("GET", "/healthz", "")
 		codes[status]++
 	}
-	if codes[200] < 20 || codes[429] == 0 {
+	if codes[200] < 4 || codes[429] == 0 {
 		t.Error(codes)
 	}
 }
@@ -96,10 +96,11 @@ func TestPingLimit(t *testing.T) {
 	g := serveGuarded(t)
 	ws, _ := g.dial("/ws")
 	var got error
-	for range 100 {
-		_ = ws.WriteControl(websocket.PingMessage, nil, time.Now().Add(time.Second))
-	}
-	_ = ws.SetReadDeadline(time.Now().Add(5 * time.Second))
+	go func() {
+		for ws.WriteControl(websocket.PingMessage, nil, time.Now().Add(30*time.Second)) == nil {
+		}
+	}()
+	_ = ws.SetReadDeadline(time.Now().Add(30 * time.Second))
 	for got == nil {
 		_, _, got = ws.ReadMessage()
 	}
@@ -110,7 +111,7 @@ func TestPingLimit(t *testing.T) {
 
 // Who makes a connection for each request owes as much as who keeps one.
 func TestRequestsOfManyConnections(t *testing.T) {
-	g := serveGuarded(t, "--config", limitsFile(t, "loopback = \"on\"\nrequests = 50"))
+	g := serveGuarded(t, "--config", limitsFile(t, "loopback = \"on\"\nrequests = 20"))
 	for n := 0; ; n++ {
 		req, err := http.NewRequest("GET", g.http+"/metrics", nil)
 		if err != nil {
@@ -133,7 +134,7 @@ func TestRequestsOfManyConnections(t *testing.T) {
 
 // A handshake of TLS is work before anybody has asked for something.
 func TestHandshakeRate(t *testing.T) {
-	g := serveGuarded(t, "--tls=auto", "--config", limitsFile(t, "loopback = \"on\"\nrequests = 100"))
+	g := serveGuarded(t, "--tls=auto", "--config", limitsFile(t, "loopback = \"on\"\nrequests = 30"))
 	addr := strings.TrimSuffix(strings.TrimPrefix(g.ws, "wss://"), "/ws")
 	shake := func(ip string) error {
 		d := tls.Dialer{NetDialer: &net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(ip)}}, Config: &tls.Config{InsecureSkipVerify: true}}
@@ -144,14 +145,14 @@ func TestHandshakeRate(t *testing.T) {
 		return err
 	}
 	shaken, refused := 0, 0
-	for range 40 {
+	for n := 0; n < 400 && refused == 0; n++ {
 		if shake("127.0.0.1") == nil {
 			shaken++
 		} else {
 			refused++
 		}
 	}
-	if shaken < 10 || refused == 0 {
+	if shaken < 3 || refused == 0 {
 		t.Errorf("%d handshakes, %d were refused", shaken, refused)
 	}
 	if err := shake("127.0.0.2"); err != nil {
@@ -163,7 +164,7 @@ func TestHandshakeRate(t *testing.T) {
 func TestLongQueries(t *testing.T) {
 	g := serveGuarded(t, "--config", limitsFile(t, "loopback = \"on\"\nrequests = 100"))
 	codes := map[int]int{}
-	for range 20 {
+	for n := 0; n < 400 && codes[429] == 0; n++ {
 		status, _, _ := g.ask("GET", "/api/me?"+strings.Repeat("a&", 3000), "")
 		codes[status]++
 	}

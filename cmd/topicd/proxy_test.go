@@ -45,7 +45,7 @@ func behind(t *testing.T, addr string, args ...string) {
 			t.Log(said.String())
 		}
 	})
-	until(t, 10*time.Second, args[0]+" listens", func() bool {
+	until(t, 30*time.Second, args[0]+" listens", func() bool {
 		c, err := net.Dial("tcp", addr)
 		if err == nil {
 			c.Close()
@@ -83,7 +83,7 @@ func caddy(t *testing.T, addr, scheme, site string) {
 		t.Fatal(err)
 	}
 	behind(t, addr, "/usr/bin/caddy", "run", "--config", file, "--adapter", "caddyfile")
-	until(t, 10*time.Second, "Caddy has its certificate", func() bool {
+	until(t, 30*time.Second, "Caddy has its certificate", func() bool {
 		if scheme == "http" {
 			return true
 		}
@@ -218,7 +218,7 @@ func (f *entrance) check(t *testing.T, token string) {
 	}()
 	streamed := func(part string) {
 		t.Helper()
-		for deadline := time.After(3 * time.Second); ; {
+		for deadline := time.After(30 * time.Second); ; {
 			select {
 			case l, ok := <-lines:
 				if !ok {
@@ -233,7 +233,7 @@ func (f *entrance) check(t *testing.T, token string) {
 		}
 	}
 	streamed(`"data":20`)
-	d := websocket.Dialer{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, HandshakeTimeout: 10 * time.Second}
+	d := websocket.Dialer{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, HandshakeTimeout: 30 * time.Second}
 	at := "ws" + strings.TrimPrefix(f.http, "http") + "/ws"
 	ws, wsResp, err := d.Dial(at, http.Header{"Origin": {strings.TrimSuffix(f.http, "/hub")}})
 	if err != nil {

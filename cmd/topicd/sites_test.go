@@ -48,7 +48,7 @@ func TestThreeGatewaysAndACentre(t *testing.T) {
 	pub := func(site string) {
 		t.Helper()
 		published++
-		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 		defer cancel()
 		if _, err := sensors[site].Publish(ctx, "plant/1/temp", fmt.Sprint("reading ", published)); err != nil {
 			t.Fatal(err)
@@ -71,7 +71,7 @@ func TestThreeGatewaysAndACentre(t *testing.T) {
 		if m.Topic != "set/lamp" {
 			t.Errorf("%+v", m)
 		}
-	case <-time.After(10 * time.Second):
+	case <-time.After(30 * time.Second):
 		t.Error("the device at b heard nothing")
 	}
 	lines["c"].Cut(true)

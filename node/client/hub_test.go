@@ -110,7 +110,7 @@ func (p *proxy) url() string { return "ws://" + p.l.Addr().String() + "/ws" }
 
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(2 * time.Millisecond) {
+	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(2 * time.Millisecond) {
 		if ok() {
 			return
 		}
@@ -122,7 +122,7 @@ func eventually(t *testing.T, what string, ok func() bool) {
 func noGoroutines(t *testing.T) {
 	t.Helper()
 	var stacks string
-	for range 200 {
+	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); {
 		buf := make([]byte, 1<<20)
 		stacks = string(buf[:runtime.Stack(buf, true)])
 		left := 0

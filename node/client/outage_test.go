@@ -202,7 +202,7 @@ func TestPublishUncertain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	time.Sleep(10 * time.Millisecond)
+	eventually(t, "the hub has it", func() bool { return h.Find([]byte("a")) != nil })
 	p.cut(false)
 	if _, err := q.Wait(t.Context()); !errors.Is(err, ErrUncertain) {
 		t.Error(err)
@@ -223,12 +223,12 @@ func TestSilence(t *testing.T) {
 	h := startHub(t, "", node.Options{})
 	p := startProxy(t, h.Addr)
 	lost := make(chan error, 10)
-	c := dial(t, Options{URL: p.url(), quiet: 40 * time.Millisecond, dead: 40 * time.Millisecond, OnState: func(s State, err error) {
+	c := dial(t, Options{URL: p.url(), quiet: 50 * time.Millisecond, dead: 2 * time.Second, OnState: func(s State, err error) {
 		if s == Offline {
 			lost <- err
 		}
 	}})
-	time.Sleep(250 * time.Millisecond) // pings are answered: it stays
+	time.Sleep(2500 * time.Millisecond) // pings are answered: it stays
 	if len(lost) > 0 {
 		t.Fatal(<-lost)
 	}
@@ -251,14 +251,14 @@ func TestSilence(t *testing.T) {
 func TestSilenceWhileBusy(t *testing.T) {
 	h := startHub(t, "", node.Options{})
 	lost := make(chan error, 10)
-	c := dial(t, Options{URL: h.URL(), quiet: 20 * time.Millisecond, dead: 20 * time.Millisecond, OnState: func(s State, err error) {
+	c := dial(t, Options{URL: h.URL(), quiet: 50 * time.Millisecond, dead: 2 * time.Second, OnState: func(s State, err error) {
 		if s == Offline {
 			lost <- err
 		}
 	}})
 	c.Publish(t.Context(), "a", 1)
 	done := make(chan bool)
-	c.Subscribe(t.Context(), "a", SubOptions{}, func(Message) { time.Sleep(300 * time.Millisecond); close(done) })
+	c.Subscribe(t.Context(), "a", SubOptions{}, func(Message) { time.Sleep(2500 * time.Millisecond); close(done) })
 	<-done
 	if _, err := c.Ping(t.Context()); err != nil || len(lost) > 0 {
 		t.Error(err, len(lost))

@@ -41,7 +41,7 @@ func TestChurn(t *testing.T) {
 			})
 		}
 		wg.Wait()
-		for end := time.Now().Add(10 * time.Second); h.Counts().Sessions > 0; time.Sleep(5 * time.Millisecond) {
+		for end := time.Now().Add(30 * time.Second); h.Counts().Sessions > 0; time.Sleep(5 * time.Millisecond) {
 			if time.Now().After(end) {
 				t.Fatalf("%d sessions are left", h.Counts().Sessions)
 			}

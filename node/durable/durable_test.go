@@ -103,7 +103,7 @@ func (c *client) read(pattern string, o node.SubOptions) []string {
 		c.t.Fatal(err)
 	}
 	var text string
-	for deadline := time.After(10 * time.Second); !strings.Contains(text, "live "); {
+	for deadline := time.After(30 * time.Second); !strings.Contains(text, "live "); {
 		b, next := c.s.Fill(nil, 4096, c.s.Hub().Mono(), lines{}, &c.sc)
 		text += string(b)
 		if next == node.Again || strings.Contains(text, "live ") {

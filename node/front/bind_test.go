@@ -45,7 +45,7 @@ func get(url string) string {
 
 func until(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	for end := time.Now().Add(10 * time.Second); !ok(); time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(30 * time.Second); !ok(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatal(what)
 		}
@@ -96,7 +96,7 @@ func TestTakenPortEnds(t *testing.T) {
 	if err := f.Bind([]string{held.Addr().String()}, nil); !errors.As(err, &e) || !errors.Is(err, syscall.EADDRINUSE) {
 		t.Error(err)
 	}
-	if took := time.Since(began); took > bindHeld+2*time.Second {
+	if took := time.Since(began); took > bindHeld+20*time.Second {
 		t.Error("after", took)
 	}
 }

@@ -30,6 +30,9 @@ func Serve(addr string, o node.Options, lo link.Options) (*Hub, error) {
 		addr = "127.0.0.1:0"
 	}
 	l, err := net.Listen("tcp", addr)
+	for end := time.Now().Add(20 * time.Second); err != nil && time.Now().Before(end); l, err = net.Listen("tcp", addr) {
+		time.Sleep(5 * time.Millisecond) // the port of a hub that has just ended may be a connection's for a moment
+	}
 	if err != nil {
 		return nil, err
 	}

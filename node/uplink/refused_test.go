@@ -25,7 +25,7 @@ import (
 func (g *gateway) refusedWith(words string) {
 	g.t.Helper()
 	var st Status
-	for end := time.Now().Add(15 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
 		if st = g.up.Status(); st.State == Refused && strings.Contains(strings.ToLower(st.Words), words) {
 			return
 		}
@@ -103,7 +103,7 @@ func TestRefusalsAreSaidAndNothingIsThrownAway(t *testing.T) {
 		g.pub("large", `"`+strings.Repeat("x", 3000)+`"`)
 		pubs(g, 20)
 		g.refusedWith("message size exceeds maximum")
-		await(t, 10*time.Second, "the others go on", func() bool { return g.up.Status().Acked == 20 })
+		await(t, 30*time.Second, "the others go on", func() bool { return g.up.Status().Acked == 20 })
 		if st := g.up.Status(); st.State != Refused {
 			t.Errorf("%s", st.State)
 		}
@@ -115,7 +115,7 @@ func TestRefusalsAreSaidAndNothingIsThrownAway(t *testing.T) {
 		g.pub("large", `"`+strings.Repeat("x", 5000)+`"`)
 		pubs(g, 20)
 		g.refusedWith("the server takes 4096")
-		await(t, 10*time.Second, "the others go on", func() bool { return g.up.Status().Acked == 20 })
+		await(t, 30*time.Second, "the others go on", func() bool { return g.up.Status().Acked == 20 })
 	})
 	t.Run("no right to publish", func(t *testing.T) {
 		s := natstest.Start(t, `authorization { users = [
@@ -141,7 +141,7 @@ func TestRefusalsAreSaidAndNothingIsThrownAway(t *testing.T) {
 		o := Options{URLs: []string{s.As("farm7", "b")}, Site: "farm7", Stream: "SITES", Down: []string{"set/#"}}
 		g := newGateway(t, dir, o, store.Options{})
 		pubs(g, 10)
-		g.drained(10 * time.Second)
+		g.drained(30 * time.Second)
 		s.Kill()
 		pubs(g, 10)
 		s.Up()
@@ -149,7 +149,7 @@ func TestRefusalsAreSaidAndNothingIsThrownAway(t *testing.T) {
 		g.stop()
 		g = newGateway(t, dir, o, store.Options{})
 		pubs(g, 10)
-		g.drained(10 * time.Second)
+		g.drained(30 * time.Second)
 		if list := natstest.Read(t, s.DialAs("admin", "a"), "SITES", "sites.>"); len(list) != 30 {
 			t.Errorf("%d messages, 30 were published", len(list))
 		}
@@ -175,7 +175,7 @@ func TestRefusalsAreSaidAndNothingIsThrownAway(t *testing.T) {
 	t.Run("no server", func(t *testing.T) {
 		g := newGateway(t, t.TempDir(), Options{URLs: []string{fmt.Sprintf("nats://127.0.0.1:%d", natstest.FreePort(t))}, Site: "farm7"}, store.Options{})
 		pubs(g, 3)
-		await(t, 10*time.Second, "it says so", func() bool {
+		await(t, 30*time.Second, "it says so", func() bool {
 			st := g.up.Status()
 			return st.State == Connecting && strings.Contains(st.Words, "refused")
 		})

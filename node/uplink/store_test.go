@@ -86,9 +86,9 @@ func TestWhatTheStoreHadNoRoomForIsCounted(t *testing.T) {
 			}
 			pubs(100)
 			if !first {
-				g.drained(10 * time.Second)
+				g.drained(30 * time.Second)
 				s.Kill()
-				await(t, 10*time.Second, "it is noticed", func() bool { return g.up.Status().State == Connecting })
+				await(t, 30*time.Second, "it is noticed", func() bool { return g.up.Status().State == Connecting })
 			}
 			pubs(10_000)
 			s.Up()

@@ -110,7 +110,7 @@ func TestReadingsArriveAsTheyWere(t *testing.T) {
 	if _, err := g.sess.Publish([]byte("cbor"), node.Body{Enc: codec.CBOR, Data: []byte{0xa1, 0x61, 'v', 0x18, 42}}, 0, g.turn); err != nil {
 		t.Fatal(err)
 	}
-	g.drained(10 * time.Second)
+	g.drained(30 * time.Second)
 	list := natstest.Read(t, nc, "SITES", "sites.farm7.up.>")
 	if len(list) != len(names)+1 {
 		t.Fatalf("%d messages", len(list))

@@ -38,6 +38,9 @@ func startAt(t testing.TB, addr string, o node.Options, cfg Config) *hub {
 	t.Helper()
 	before := runtime.NumGoroutine()
 	l, err := net.Listen("tcp", addr)
+	for end := time.Now().Add(20 * time.Second); err != nil && time.Now().Before(end); l, err = net.Listen("tcp", addr) {
+		time.Sleep(5 * time.Millisecond) // the port of a hub that has just ended may be a connection's for a moment
+	}
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -69,7 +69,7 @@ func TestClosedLoop(t *testing.T) {
 func TestSweep(t *testing.T) {
 	url, hub := testHub(t, unlimited)
 	bench(t, Options{URL: url, Topics: 300})
-	for end := time.Now().Add(5 * time.Second); hub().Counts().Topics > 10; time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(30 * time.Second); hub().Counts().Topics > 10; time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatalf("%+v", hub().Counts())
 		}
@@ -136,7 +136,7 @@ func TestInterrupted(t *testing.T) {
 		t.Fatal(err)
 	}
 	whole(t, r)
-	if !r.Interrupted || r.Seconds > 10 {
+	if !r.Interrupted || r.Seconds > 40 {
 		t.Errorf("interrupted %v after %.1f s", r.Interrupted, r.Seconds)
 	}
 }
@@ -157,7 +157,7 @@ func TestHubDies(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if len(r.Errors) == 0 || time.Since(began) > 20*time.Second {
+		if len(r.Errors) == 0 || time.Since(began) > 50*time.Second {
 			t.Errorf("after %v: %+v", time.Since(began), r)
 		}
 	}

@@ -51,7 +51,8 @@ var fiveCases = []kase{
 		s = x.persistent("s")
 		b := s.read()
 		d := s.describe(b)
-		if d != "q1 t long 2=998" && d != "q1 t long 2=997" {
+		var left int
+		if _, err := fmt.Sscanf(d, "q1 t long 2=%d", &left); err != nil || left > 998 || left < 900 {
 			x.Fatal(d) // 3.3.2-6: less what it has waited
 		}
 		s.answer(packet.PUBACK, s.id)

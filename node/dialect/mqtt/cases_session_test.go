@@ -157,7 +157,7 @@ var sessionCases = []kase{
 			if s = x.connect("s", keepState, expiry(1)); !s.ack.SessionPresent {
 				return
 			}
-			if wait > patience {
+			if wait > 10*time.Second {
 				x.Fatal("present")
 			}
 		}
@@ -266,10 +266,10 @@ var willCases = []kase{
 		s := x.connect("s")
 		s.sub(0, "will", "t")
 		q := w(x, "will", "gone", 0, false)
-		q.Props = q.Props.AppendNum(packet.WillDelay, 5) // a busy machine is back by then
+		q.Props = q.Props.AppendNum(packet.WillDelay, 10) // a busy machine is back by then
 		x.connect("w", keepState, expiry(100), lastWill(q)).cut()
 		p := x.persistent("w")
-		time.Sleep(6 * time.Second) // the delay passes
+		time.Sleep(11 * time.Second) // the delay passes
 		p.pub(0, "t", "x")
 		s.want("q0 t x")
 	}},

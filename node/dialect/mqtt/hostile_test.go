@@ -65,10 +65,10 @@ func TestOneSubscribeOfAllThereIs(t *testing.T) {
 	p.write(q.Append(nil, p.v))
 	honest := as("").connect("honest")
 	honest.pub(1, "a", "1")
-	if took := time.Since(began); took > 10*time.Second {
+	if took := time.Since(began); took > patience {
 		t.Errorf("another client waits for %v", took)
 	}
-	if p.read(); time.Since(began) > 20*time.Second { // the fault took minutes; the race detector on a busy machine takes 7 s
+	if p.read(); time.Since(began) > 2*patience { // the fault took minutes; the race detector on a busy machine takes 7 s
 		t.Errorf("the hub was busy with it for %v", time.Since(began))
 	}
 }
@@ -124,7 +124,7 @@ func TestWillsTakeTheirRoom(t *testing.T) {
 	p := as("").connect("small", lastWill(packet.Will{Topic: []byte("w"), Payload: []byte("gone")}))
 	before := s.wills.Held()
 	p.bye()
-	for end := time.Now().Add(5 * time.Second); s.wills.Held() == before; time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(30 * time.Second); s.wills.Held() == before; time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatal("a will that was withdrawn is counted still")
 		}
@@ -185,7 +185,7 @@ func TestCrowdOfOneAddress(t *testing.T) {
 	}
 	away := func(want int) {
 		t.Helper()
-		for end := time.Now().Add(5 * time.Second); ; time.Sleep(time.Millisecond) {
+		for end := time.Now().Add(30 * time.Second); ; time.Sleep(time.Millisecond) {
 			s.mu.Lock()
 			n := s.away
 			s.mu.Unlock()

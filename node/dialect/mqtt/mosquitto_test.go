@@ -20,6 +20,17 @@ func mosquitto(t *testing.T) string {
 		}
 		t.Skip("mosquitto is missing: .ci/tools installs it")
 	}
+	for range 5 {
+		if addr := startMosquitto(t, bin); addr != "" {
+			return addr
+		}
+	}
+	t.Fatal("mosquitto does not listen")
+	return ""
+}
+
+// startMosquitto returns "" when somebody else has taken the port meanwhile.
+func startMosquitto(t *testing.T, bin string) string {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -37,16 +48,19 @@ func mosquitto(t *testing.T) string {
 	if err := c.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		_ = c.Process.Kill()
-		_ = c.Wait()
-	})
-	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+	ended := make(chan struct{})
+	go func() { _ = c.Wait(); close(ended) }()
+	t.Cleanup(func() { _ = c.Process.Kill(); <-ended })
+	for end := time.Now().Add(patience); time.Now().Before(end); {
+		select {
+		case <-ended:
+			return ""
+		case <-time.After(10 * time.Millisecond):
+		}
 		if c, err := net.Dial("tcp", addr); err == nil {
 			_ = c.Close()
 			return addr
 		}
 	}
-	t.Fatal("mosquitto does not listen")
 	return ""
 }

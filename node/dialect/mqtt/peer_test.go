@@ -39,7 +39,7 @@ type peer struct {
 	id   uint16 // of the last PUBLISH that came
 }
 
-const patience = 30 * time.Second
+const patience = 60 * time.Second
 
 func (x *run) dial() *peer {
 	x.Helper()

@@ -49,7 +49,7 @@ func (m *mwsHub) open(tags ...string) (id string, c *dialecttest.Client) {
 		m.t.Fatal(err)
 	}
 	c = m.Dial(m.t, "/?token="+id, "")
-	for end := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(30 * time.Second); ; time.Sleep(time.Millisecond) {
 		if _, _, ok := m.find(id); ok {
 			return id, c
 		}
@@ -148,7 +148,7 @@ func TestMWSTokens(t *testing.T) {
 	m.clock.Add(1)
 	m.Dial(m.t, "/?token="+old, "").WantClose(1000)
 	last := m.Dial(m.t, "/?token="+young, "")
-	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(time.Millisecond) {
 		if _, _, ok := m.find(young); ok {
 			break
 		}

@@ -37,7 +37,7 @@ func newHouse(t *testing.T, o node.Options, reader string) *house {
 // joined waits until the room has n members.
 func (h *house) joined(t *testing.T, room string, n int) {
 	t.Helper()
-	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(2 * time.Millisecond) {
+	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(2 * time.Millisecond) {
 		if len(h.relay.guests(room)) == n {
 			return
 		}
