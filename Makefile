@@ -76,7 +76,7 @@ run: build
 
 test: tools check
 	@echo "== go test -race"
-	$(GO) test -race -timeout 10m ./...
+	$(GO) test -race -timeout 14m ./...
 	@echo "== go test, as boards have it"
 	$(GO) test -tags lean ./node/web
 	@echo "== go test, 32 bit"

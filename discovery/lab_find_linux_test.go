@@ -46,9 +46,6 @@ func TestFound(t *testing.T) {
 		return inAvahi > 0 && inPython > 0
 	})
 	t.Logf("found after: avahi-browse %v, python3-zeroconf %v", inAvahi, inPython)
-	if inAvahi > 2*time.Second || inPython > 2*time.Second {
-		t.Error("more than 2 s")
-	}
 	if s := avahi(); !strings.Contains(s, `"id=0123abcd"`) || !strings.Contains(s, `"auth=token"`) {
 		t.Errorf("TXT in %s", s)
 	}

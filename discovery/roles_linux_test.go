@@ -74,7 +74,7 @@ func roleHub() {
 	}
 	a.Close()
 	// zeroconf's announcers may sleep for 3.5 s more; all else must have ended.
-	deadline := time.Now().Add(4 * time.Second)
+	deadline := time.Now().Add(20 * time.Second)
 	for runtime.NumGoroutine() > base && time.Now().Before(deadline) && os.Getenv("COUNT") != "" {
 		time.Sleep(20 * time.Millisecond)
 	}

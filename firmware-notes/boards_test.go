@@ -47,7 +47,7 @@ func sketch(t *testing.T, chip, file string) string {
 // readings waits for the first reading of a device.
 func readings(t *testing.T, h *hub, topic, dev string) {
 	t.Helper()
-	deadline := time.Now().Add(10 * time.Second)
+	deadline := time.Now().Add(30 * time.Second)
 	for {
 		r := h.stored(t, topic)
 		if len(r) > 0 {

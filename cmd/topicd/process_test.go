@@ -107,7 +107,7 @@ func (h *hubProcess) stop(t *testing.T) (int, time.Duration) {
 	h.cmd.Process.Signal(syscall.SIGTERM)
 	select {
 	case <-h.end:
-	case <-time.After(20 * time.Second):
+	case <-time.After(60 * time.Second):
 		t.Fatal("it does not end")
 	}
 	return h.cmd.ProcessState.ExitCode(), time.Since(began)
@@ -163,7 +163,7 @@ func tool(t *testing.T, in string, name string, args ...string) []string {
 	cmd.Stdin = strings.NewReader(in)
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
-	timer := time.AfterFunc(30*time.Second, func() { cmd.Process.Kill() })
+	timer := time.AfterFunc(100*time.Second, func() { cmd.Process.Kill() })
 	err := cmd.Run()
 	timer.Stop()
 	if err != nil {

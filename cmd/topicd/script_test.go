@@ -105,7 +105,7 @@ func fields(l string) []string {
 
 func (s step) run(t *testing.T, hub, topics string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
 	defer cancel()
 	for i := range s.args {
 		s.args[i] = strings.NewReplacer("HUB", hub, "TOPICS", topics, "WINDOWS", filepath.Join(filepath.Dir(topics), "windows.txt"), "PRETTY", pretty).Replace(s.args[i])
@@ -211,7 +211,7 @@ func bannerURL(t *testing.T, r io.Reader) string {
 			t.Fatal("serve ended")
 		}
 		return u
-	case <-time.After(30 * time.Second):
+	case <-time.After(60 * time.Second):
 		t.Fatal("serve did not say where it is")
 		return ""
 	}

@@ -71,7 +71,7 @@ def join(port, encoding, file):
 
 
 def live(port, encoding):
-    hub = topicd.Hub("127.0.0.1", port, dev="py-" + encoding, cbor=encoding == "cbor", timeout=3)
+    hub = topicd.Hub("127.0.0.1", port, dev="py-" + encoding, cbor=encoding == "cbor", timeout=30)
     seen = []
 
     def command(topic, data, msg):

@@ -4,7 +4,7 @@ const mqtt = require("mqtt");
 const assert = require("assert");
 const url = process.argv[2];
 
-const connect = (o) => mqtt.connectAsync(url, { reconnectPeriod: 0, connectTimeout: 10000, username: "node", password: process.argv[3], ...o });
+const connect = (o) => mqtt.connectAsync(url, { reconnectPeriod: 0, connectTimeout: 60000, username: "node", password: process.argv[3], ...o });
 
 async function talk(protocolVersion) {
   const sub = await connect({ protocolVersion, properties: { topicAliasMaximum: 8 } });

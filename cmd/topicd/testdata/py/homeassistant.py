@@ -27,14 +27,14 @@ c.loop_start()
 
 def subscribe(*filters):
     c.subscribe([(f, 0) for f in filters])
-    _, _, _, codes = subbed.get(timeout=10)
+    _, _, _, codes = subbed.get(timeout=60)
     assert all(code == 0 for code in codes), (filters, codes)
 
 
 def config(device):
     """The next configuration of a device; what comes meanwhile of others is kept."""
     while not passed.get(device):
-        m = configs.get(timeout=20)
+        m = configs.get(timeout=60)
         if m.topic.startswith("homeassistant/device/"):
             passed.setdefault(m.topic.split("/")[2], []).append(m)
     return passed[device].pop(0)
@@ -51,7 +51,7 @@ def render(template, payload):
 def state(sensor):
     """What the sensor would show."""
     subscribe(sensor["stat_t"])
-    m = states.get(timeout=10)
+    m = states.get(timeout=60)
     assert m.topic == sensor["stat_t"], m.topic
     return float(render(sensor["val_tpl"], m.payload.decode()))
 
@@ -74,7 +74,7 @@ assert values == {"Fill": 25.0}, values
 pack = [s for s in cmps.values() if s["stat_t"] == "shed/pack"]
 payload = None
 subscribe("shed/pack")
-payload = states.get(timeout=10).payload.decode()
+payload = states.get(timeout=60).payload.decode()
 values = {s["name"]: float(render(s["val_tpl"], payload)) for s in pack}
 assert values == {"Pack Air": 20.5, "Pack Soil": 12.0}, values
 assert render(pack[0]["val_tpl"], '[{"n":"other","v":1}]') == ""

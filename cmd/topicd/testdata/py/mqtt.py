@@ -22,18 +22,18 @@ class Client:
         c.on_publish = lambda *a: self.sent.put(a)
         c.connect(host, port, 30)
         c.loop_start()
-        self.present = self.up.get(timeout=10)
+        self.present = self.up.get(timeout=60)
 
     def sub(self, filter, qos):
         self.c.subscribe(filter, qos)
-        self.subbed.get(timeout=10)
+        self.subbed.get(timeout=60)
 
     def pub(self, topic, payload, qos, retain=False, properties=None):
         self.c.publish(topic, payload, qos, retain, properties)
-        self.sent.get(timeout=10)
+        self.sent.get(timeout=60)
 
     def want(self, topic, payload, qos, retain=False):
-        m = self.got.get(timeout=10)
+        m = self.got.get(timeout=60)
         assert (m.topic, m.payload, m.qos, m.retain) == (topic, payload, qos, retain), (m.topic, m.payload, m.qos, m.retain)
         return m
 

@@ -14,16 +14,16 @@ c.on_connect = lambda c, u, flags, *a: up.put(flags["session present"])
 c.on_subscribe = lambda *a: subbed.put(a)
 c.connect(host, port, 30)
 c.loop_start()
-present = up.get(timeout=10)
+present = up.get(timeout=60)
 if what == "begin":
     assert not present
     c.subscribe("z/#", 2)
-    subbed.get(timeout=10)
+    subbed.get(timeout=60)
 else:
     assert present, "no session is present"
     want = set(range(1, int(sys.argv[4]) + 1))
     while want:
-        m = got.get(timeout=10)
+        m = got.get(timeout=60)
         n = int(m.payload)
         assert n in want, "%d came twice" % n
         want.remove(n)

@@ -107,7 +107,7 @@ export async function open(
   );
   if (process.env.STATIC) await fresh(context, hub, process.env.STATIC);
   const page = await context.newPage();
-  page.setDefaultTimeout(20000); // two cores, and all other tests
+  page.setDefaultTimeout(60000); // two cores, and all other tests
   page.faults = [];
   page.on("pageerror", (e) => page.faults.push(e.stack));
   page.on("console", (m) => {
@@ -164,7 +164,7 @@ export function assert(good, what) {
 }
 
 /** until waits for a condition in the page or here. */
-export async function until(what, f, ms = 20000) {
+export async function until(what, f, ms = 60000) {
   const end = Date.now() + ms;
   for (;;) {
     if (await f()) return;

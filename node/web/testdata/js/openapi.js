@@ -35,7 +35,7 @@ async function call (path, item, method, op, body, accept) {
   const text = body && (typeof body[1] === 'string' && body[0] !== 'application/json' ? body[1] : JSON.stringify(body[1]))
   const r = await fetch(`${base}${p}?${query}`, {
     method: method.toUpperCase(), headers: { Accept: accept, ...(token && { Authorization: 'Bearer ' + token }), ...(body ? { 'Content-Type': body[0] } : {}) }, body: text,
-    signal: AbortSignal.timeout(5000)
+    signal: AbortSignal.timeout(60000)
   })
   const where = op.responses[r.status] ? r.status : 'default'
   if (where === 'default' && r.status < 400) return fail(`${name}: ${r.status} is not documented`)
