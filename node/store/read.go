@@ -27,7 +27,8 @@ type topicView struct {
 	num    uint32
 	stored uint64 // newest committed
 	last   uint64
-	segs   []*segment // sealed ones that have the topic
+	first  uint64     // oldest number on disk, 0 = not known
+	segs   []*segment // sealed ones: the store's own list, see nextSeg
 	head   *segment
 	defs   []headDef
 	recs   []headRec // its readings in the head, oldest first
@@ -38,12 +39,10 @@ func (t *topicView) owns(st *stream) bool { return st.ep == t.ep && string(st.to
 
 // viewLocked takes a view of t with the head's readings from number from on.
 func (s *Store) viewLocked(t *topic, v *topicView, from uint64) {
-	*v = topicView{name: t.name, hash: t.hash, ep: t.ep, num: t.num, stored: t.stored, last: t.last,
-		segs: v.segs[:0], recs: v.recs[:0], age: s.ageRuleLocked(), head: s.indexOf, defs: s.defs}
-	for _, g := range s.segs {
-		if g != s.indexOf && g.has(t.num) {
-			v.segs = append(v.segs, g)
-		}
+	*v = topicView{name: t.name, hash: t.hash, ep: t.ep, num: t.num, stored: t.stored, last: t.last, first: t.first,
+		segs: s.segs, recs: v.recs[:0], age: s.ageRuleLocked(), head: s.indexOf, defs: s.defs}
+	if n := len(v.segs); n > 0 && (v.segs[n-1] == v.head || v.segs[n-1].end == 0) {
+		v.segs = v.segs[:n-1]
 	}
 	for i := t.chain; i >= 0 && s.index[i].seq >= from; i = s.index[i].prev {
 		v.recs = append(v.recs, s.index[i])
@@ -93,12 +92,14 @@ func (s *Store) Read(name string, from uint64, maxBytes int, p *Page) error {
 // readSegs reads what is in segments. full: the page has no more room.
 func (s *Store) readSegs(p *Page, maxBytes int) (full bool, err error) {
 	v := &p.view
-	start, err := s.startSeg(v, p.Next)
-	if err != nil {
-		return false, err
+	start := -1
+	if len(v.recs) == 0 || v.recs[0].seq > p.Next {
+		if start, err = s.startSeg(v, p.Next); err != nil {
+			return false, err
+		}
 	}
-	for _, g := range v.segs[start:] {
-		if full, err = s.readSeg(p, g, maxBytes); full || err != nil {
+	for i := start; i >= 0; i = s.nextSeg(v, i+1, len(v.segs), 1) {
+		if full, err = s.readSeg(p, v.segs[i], maxBytes); full || err != nil {
 			return full, err
 		}
 	}
@@ -118,22 +119,6 @@ func (s *Store) readSegs(p *Page, maxBytes int) (full bool, err error) {
 		}
 	}
 	return p.take(r, offs, maxBytes), nil
-}
-
-// startSeg finds the first of the view's segments that reaches number from.
-func (s *Store) startSeg(v *topicView, from uint64) (int, error) {
-	var fail error
-	n := sort.Search(len(v.segs), func(i int) bool {
-		for ; fail == nil && i < len(v.segs); i++ {
-			e, ok, err := s.entryOf(v, v.segs[i])
-			if ok {
-				return e.last >= from
-			}
-			fail = err // none of it can be read here: the next one says it
-		}
-		return true
-	})
-	return n, fail
 }
 
 // entryOf is what a segment holds of the view's topic.

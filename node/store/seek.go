@@ -56,7 +56,7 @@ func (s *Store) last(name string, n int, v *topicView) (uint64, error) {
 		oldest = v.recs[0].seq
 	}
 	n -= len(v.recs)
-	for i := len(v.segs) - 1; i >= 0; i-- {
+	for i := s.nextSeg(v, len(v.segs)-1, -1, -1); i >= 0; i = s.nextSeg(v, i-1, -1, -1) {
 		e, ok, err := s.entryOf(v, v.segs[i])
 		if err != nil {
 			return 0, err
@@ -110,11 +110,11 @@ func (s *Store) firstSince(name string, ts int64, v *topicView) (uint64, error) 
 	if !there {
 		return 0, nil
 	}
-	for _, g := range v.segs {
-		if g.maxTS < ts {
+	for i := s.nextSeg(v, 0, len(v.segs), 1); i >= 0; i = s.nextSeg(v, i+1, len(v.segs), 1) {
+		if v.segs[i].maxTS < ts {
 			continue
 		}
-		if seq, err := s.sinceIn(v, g, ts); seq > 0 || err != nil {
+		if seq, err := s.sinceIn(v, v.segs[i], ts); seq > 0 || err != nil {
 			return seq, err
 		}
 	}
@@ -175,8 +175,8 @@ func (s *Store) firstOf(t *topic) (uint64, bool) {
 }
 
 func (s *Store) firstIn(v *topicView) (uint64, error) {
-	for _, g := range v.segs {
-		e, ok, err := s.entryOf(v, g)
+	for i := s.nextSeg(v, 0, len(v.segs), 1); i >= 0; i = s.nextSeg(v, i+1, len(v.segs), 1) {
+		e, ok, err := s.entryOf(v, v.segs[i])
 		if err != nil {
 			return 0, err
 		}
@@ -188,4 +188,52 @@ func (s *Store) firstIn(v *topicView) (uint64, error) {
 		return v.recs[0].seq, nil
 	}
 	return v.last, nil
+}
+
+// nextSeg is the first of the view's segments from i on to end, by steps of 1 or -1,
+// that has the topic; -1: none.
+func (s *Store) nextSeg(v *topicView, i, end, step int) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for ; i != end; i += step {
+		if v.segs[i].has(v.num) {
+			return i
+		}
+	}
+	return -1
+}
+
+// startSeg is the first of the view's segments that reaches number from, -1 = none.
+// Numbers mostly lie evenly in the log, so it guesses; where a few guesses have not
+// found it, it halves.
+func (s *Store) startSeg(v *topicView, from uint64) (int, error) {
+	lo, hi, best := 0, len(v.segs), -1
+	below, above := v.first, v.stored // numbers at lo and at hi
+	for try := 0; lo < hi; try++ {
+		mid := lo
+		if try >= 4 {
+			mid = lo + (hi-lo)/2
+		} else if below > 0 && from > below && above > below {
+			mid = min(lo+int(float64(from-below)/float64(above-below)*float64(hi-lo)), hi-1)
+		}
+		i := s.nextSeg(v, mid, hi, 1)
+		if i < 0 {
+			hi = mid
+			continue
+		}
+		e, ok, err := s.entryOf(v, v.segs[i])
+		switch {
+		case err != nil:
+			return -1, err
+		case !ok: // nothing of it can be read here: it is passed over later
+			best, hi = i, mid
+		case e.last < from:
+			lo, below = i+1, e.last
+		case e.first <= from:
+			return i, nil
+		default:
+			best, hi, above = i, mid, e.first
+		}
+	}
+	return best, nil
 }

@@ -288,3 +288,50 @@ func wholeLog(t *testing.T, s *Store) (got int, lost Lost) {
 		from = next
 	}
 }
+
+// A page opens a few files, however many there are and wherever it begins.
+func TestPageOpensFewFiles(t *testing.T) {
+	m := newMemFS(1)
+	s := open(t, Options{Dir: "d", FS: m, Bytes: 16 << 20, Sync: time.Hour})
+	defer s.Close()
+	const topics, n = 16, 100_000
+	for seq := range uint64(n) {
+		put(t, s, reading(fmt.Sprint("t", seq%topics), 1, seq+1, 100))
+		if seq == n/2 { // of this one there is little, and numbers leap
+			for k := range uint64(50) {
+				put(t, s, reading("rare", 1, k<<20+1, 100))
+			}
+		}
+	}
+	if err := s.Sync(); err != nil {
+		t.Fatal(err)
+	}
+	if n := s.Stats().Segments; n < 40 {
+		t.Fatalf("%d segments", n)
+	}
+	opens, most := 0, 0
+	m.mu.Lock()
+	m.fail = func(op, _ string) error {
+		if op == "open" {
+			opens++
+		}
+		return nil
+	}
+	m.mu.Unlock()
+	var p Page
+	for i := range uint64(400) {
+		topic, from := fmt.Sprint("t", i%topics), 1+i*(n/400)
+		if i%20 == 0 {
+			topic, from = "rare", i<<17
+		}
+		opens = 0
+		if err := s.Read(topic, from, 1000, &p); err != nil || len(p.Readings) == 0 || p.Readings[0].Seq < from || p.Readings[0].Seq > from+1<<20 {
+			t.Fatalf("%s from %d: %d readings, the first is %d: %v", topic, from, len(p.Readings), p.Readings[0].Seq, err)
+		}
+		most = max(most, opens)
+	}
+	t.Logf("%d files opened at most", most)
+	if most > 5 {
+		t.Errorf("a page opened %d files", most)
+	}
+}
