@@ -2,6 +2,7 @@ package store
 
 import (
 	"errors"
+	"slices"
 	"time"
 
 	"topicd/node/fields"
@@ -21,9 +22,9 @@ func (s *Store) load(l *loader, no uint64, size int64, last bool) {
 	}
 	s.spare = buf
 	l.clean = l.clean && !last
-	end, cut := l.cuts[no]
-	if cut = cut && end < len(buf); cut { // what is behind was never acknowledged from here
-		buf = buf[:end]
+	i := slices.IndexFunc(s.cuts, func(c cut) bool { return c.no == no && c.end < len(buf) })
+	if i >= 0 { // what is behind was never acknowledged from here
+		buf = buf[:s.cuts[i].end]
 	}
 	if len(buf) == 0 { // begun, and nothing of it ever written
 		if s.opt.FS.Remove(s.segPath(no)) == nil {
@@ -33,8 +34,8 @@ func (s *Store) load(l *loader, no uint64, size int64, last bool) {
 	}
 	p := parseSegment(g.key, buf)
 	torn, bad := s.tail(l, g, &p, buf, last)
-	if cut && torn < 0 {
-		torn = end
+	if i >= 0 && torn < 0 {
+		torn = len(buf)
 	}
 	if p.end < len(buf) {
 		buf = buf[:p.end]

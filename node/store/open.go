@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"sort"
 	"syscall"
 )
@@ -55,13 +56,12 @@ type loader struct {
 	ep    uint64 // the largest seen
 	acks  map[cursorKey]map[string]cursorAck
 	marks map[string]markRec
-	cuts  map[uint64]int // where segments that failed end
-	place Place          // of the last reading in its place
-	gap   bool           // damage since then
-	front Place          // the first reading, when damage lies before it
-	torn  bool           // a tail was cut
-	hurt  bool           // damage anywhere
-	clean bool           // the last record is a clean mark
+	place Place // of the last reading in its place
+	gap   bool  // damage since then
+	front Place // the first reading, when damage lies before it
+	torn  bool  // a tail was cut
+	hurt  bool  // damage anywhere
+	clean bool  // the last record is a clean mark
 	head  *head
 }
 
@@ -88,7 +88,8 @@ func (s *Store) recover() error {
 	sort.Slice(segs, func(i, j int) bool { return segs[i].Name < segs[j].Name })
 	s.damaged.Store(s.damagedSize())
 	s.findSalt(segs)
-	l := &loader{acks: map[cursorKey]map[string]cursorAck{}, marks: map[string]markRec{}, cuts: s.findCuts(segs), clean: true}
+	l := &loader{acks: map[cursorKey]map[string]cursorAck{}, marks: map[string]markRec{}, clean: true}
+	s.cuts = s.findCuts(segs)
 	for i, e := range segs {
 		no, _ := parseSegName(e.Name)
 		s.boot = max(s.boot, uint32(no>>32))
@@ -125,20 +126,18 @@ func (s *Store) findSalt(segs []Entry) {
 	s.salt = random()
 }
 
-// findCuts takes from the segments' first states where those before them end.
-func (s *Store) findCuts(segs []Entry) map[uint64]int {
-	cuts := map[uint64]int{}
+// findCuts takes from the newest first state that can be read where segments that
+// failed end: each segment says it anew.
+func (s *Store) findCuts(segs []Entry) []cut {
 	b := make([]byte, block)
-	for _, e := range segs {
+	for _, e := range slices.Backward(segs) {
 		no, b := s.begins(e, b)
 		kind, payload, _ := keyOf(s.salt, no).record(b, min(segStart, len(b)), segStart)
 		if st, ok := parseStanding(payload); kind == kindState && ok {
-			for _, c := range st.cuts {
-				cuts[c.no] = c.end
-			}
+			return st.cuts
 		}
 	}
-	return cuts
+	return nil
 }
 
 func random() uint64 {
