@@ -102,7 +102,14 @@ func (w *world) check() {
 		key := topicEp(name, ep)
 		last := uint64(0)
 		got := map[uint64]bool{}
-		for _, r := range all(w.t, w.s, name, 1) {
+		list := all(w.t, w.s, name, 1)
+		if n := len(list); n > 0 {
+			k := w.rnd.Intn(n)
+			if tail := all(w.t, w.s, name, list[k].Seq); len(tail) != n-k || tail[0].Seq != list[k].Seq {
+				w.t.Fatalf("%s: %d readings from %d on, not %d", name, len(tail), list[k].Seq, n-k)
+			}
+		}
+		for _, r := range list {
 			if r.Seq <= last {
 				w.t.Fatalf("%s: %d after %d", name, r.Seq, last)
 			}

@@ -209,6 +209,9 @@ func (s *Store) nextSeg(v *topicView, i, end, step int) int {
 func (s *Store) startSeg(v *topicView, from uint64) (int, error) {
 	lo, hi, best := 0, len(v.segs), -1
 	below, above := v.first, v.stored // numbers at lo and at hi
+	if len(v.recs) > 0 {
+		above = v.recs[0].seq
+	}
 	for try := 0; lo < hi; try++ {
 		mid := lo
 		if try >= 4 {
