@@ -139,7 +139,7 @@ func TestBitFlips(t *testing.T) {
 		t.Fatalf("%d segments", len(list))
 	}
 	flips := 200
-	if testing.Short() {
+	if testing.Short() || raceEnabled {
 		flips = 30
 	}
 	rnd := rand.New(rand.NewSource(1))

@@ -274,7 +274,7 @@ func runWorld(t *testing.T, w *world, rounds, steps int, faults bool) {
 // epoch is given again.
 func TestPowerCuts(t *testing.T) {
 	rounds := 60
-	if testing.Short() {
+	if testing.Short() || raceEnabled {
 		rounds = 15
 	}
 	for seed := range int64(4) {
