@@ -32,7 +32,7 @@ func readPage(t *testing.T, name string) string {
 func TestCommandsPage(t *testing.T) {
 	page := readPage(t, "clients.md")
 	known := map[string]bool{}
-	for _, c := range (&app{}).commands().Commands {
+	for c := range (&app{}).commands().All {
 		known[c.Name] = true
 		if !strings.Contains(page, "`topicd "+c.Name+" ") && !strings.Contains(page, "`topicd "+c.Name+"`") {
 			t.Errorf("clients.md does not have topicd %s", c.Name)

@@ -34,8 +34,8 @@ func (a *app) run(ctx context.Context, args []string) int {
 
 func (a *app) commands() *command.Table {
 	return command.NewTable(a.Out,
-		a.serve(), a.pub(), a.sub(), a.get(), a.list(), a.token(), a.join(), a.discover(), a.bench(), a.sense(), a.importTopics(), a.importMosquitto(),
-		a.record(), a.replay(), a.top(), a.doctor(), a.status(), a.logStore(), a.backup(), a.restore(), a.configuration(), a.service(), a.health(),
-		a.version(),
+		a.serve, a.pub, a.sub, a.get, a.list, a.token, a.join, a.discover, a.bench, a.sense, a.importTopics, a.importMosquitto,
+		a.record, a.replay, a.top, a.doctor, a.status, a.logStore, a.backup, a.restore, a.configuration, a.service, a.health,
+		a.version,
 	)
 }

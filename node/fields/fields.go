@@ -8,10 +8,8 @@ import (
 	"hash/crc32"
 )
 
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
-
 // Sum goes on with a CRC-32C, which begins with 0: processors have an instruction for it.
-func Sum(sum uint32, b []byte) uint32 { return crc32.Update(sum, castagnoli, b) }
+func Sum(sum uint32, b []byte) uint32 { return crc32.Update(sum, crc32.MakeTable(crc32.Castagnoli), b) }
 
 // Reader reads B from its front. A read past the end, or of a varint that is none,
 // makes Bad true and leaves nothing; such a read and all behind it yield zeros.

@@ -16,13 +16,17 @@ import (
 
 // The dashboard: a page of ours, embedded.
 
-// assets are the files of the dashboard by path below /static/.
-type assets map[string]asset
+// assets are the files of the dashboard, by path below /static/.
+type assets struct{ tags sync.Map } // ETags of those that were asked for: the same bytes are not sent twice
 
-type asset struct {
-	file file
-	kind string        // Content-Type
-	tag  func() string // ETag: the same bytes are not sent twice
+func (a *assets) tag(name string, f file) string {
+	if tag, ok := a.tags.Load(name); ok {
+		return tag.(string)
+	}
+	sum := sha256.Sum256([]byte(f.text))
+	tag := hex.EncodeToString(sum[:12])
+	a.tags.Store(name, tag)
+	return tag
 }
 
 // file is one of the files in the program: as it is, or gzipped where the build
@@ -57,21 +61,9 @@ var kinds = map[string]string{
 	".webmanifest": "application/manifest+json",
 }
 
-func newAssets() assets {
-	a := assets{}
-	for name, f := range files("static") {
-		tag := sync.OnceValue(func() string {
-			sum := sha256.Sum256([]byte(f.text))
-			return hex.EncodeToString(sum[:12])
-		})
-		a[name] = asset{f, kinds[path.Ext(name)], tag}
-	}
-	return a
-}
-
 // dashboard registers the page at / and what it needs below /static/.
 func (s *server) dashboard() {
-	page := newAssets()
+	page := &assets{}
 	s.mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
 		switch accept := r.Header.Get("Accept"); {
 		case strings.Contains(accept, "text/html"):
@@ -100,22 +92,22 @@ func (s *server) serveText(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write([]byte("topicd " + s.Version + "\nA hub for sensor readings. Open this address in a browser for the dashboard,\nor connect with a WebSocket to " + at + "\n"))
 }
 
-func (a assets) serve(w http.ResponseWriter, r *http.Request, name string) {
-	f, ok := a[name]
+func (a *assets) serve(w http.ResponseWriter, r *http.Request, name string) {
+	f, ok := read("static/" + name)
 	if !ok {
 		http.NotFound(w, r)
 		return
 	}
 	h := w.Header()
-	h.Set("Content-Type", f.kind)
-	text, tag := f.file.text, f.tag()
-	if f.file.packed {
+	h.Set("Content-Type", kinds[path.Ext(name)])
+	text, tag := f.text, a.tag(name, f)
+	if f.packed {
 		h.Set("Vary", "Accept-Encoding")
 		if answer.TakesGzip(r) {
 			h.Set("Content-Encoding", "gzip")
 			tag += "-gz"
 		} else {
-			text = f.file.plain()
+			text = f.plain()
 		}
 	}
 	h.Set("ETag", `"`+tag+`"`)

@@ -76,7 +76,6 @@ func TestPolicyHost(t *testing.T) {
 // Every file that the page names is there, and nothing in it comes from
 // elsewhere or makes elements of text.
 func TestStaticFiles(t *testing.T) {
-	files := newAssets()
 	names, err := filepath.Glob("static/*")
 	if err != nil || len(names) < 20 {
 		t.Fatal(names, err)
@@ -91,7 +90,7 @@ func TestStaticFiles(t *testing.T) {
 			t.Fatal(err)
 		}
 		text := string(b)
-		if _, ok := files[filepath.Base(name)]; !ok {
+		if _, ok := read("static/" + filepath.Base(name)); !ok {
 			t.Errorf("%s is not served", name)
 		}
 		if m := markup.FindString(text); m != "" {
@@ -110,7 +109,7 @@ func TestStaticFiles(t *testing.T) {
 			t.Errorf("%s has %d lines", name, n)
 		}
 		for _, m := range named.FindAllStringSubmatch(text, -1) {
-			if _, ok := files[m[1]]; !ok {
+			if _, ok := read("static/" + m[1]); !ok {
 				t.Errorf("%s names %s, which is not there", name, m[1])
 			}
 		}

@@ -2,21 +2,14 @@
 
 package web
 
-import (
-	"embed"
-	"io/fs"
-)
+import "embed"
 
 //go:embed static specs
 var embedded embed.FS
 
-// files are those of a folder, by name: static or specs.
-func files(dir string) map[string]file {
-	list, _ := fs.ReadDir(embedded, dir) // embedded: it cannot fail
-	named := make(map[string]file, len(list))
-	for _, e := range list {
-		b, _ := embedded.ReadFile(dir + "/" + e.Name())
-		named[e.Name()] = file{text: string(b)}
-	}
-	return named
+// read is the file of that name, in static or specs. It is read when it is asked for:
+// a hub that nobody looks at has none of them in memory.
+func read(name string) (f file, ok bool) {
+	b, err := embedded.ReadFile(name)
+	return file{text: string(b)}, err == nil
 }

@@ -29,7 +29,7 @@ func (t *Table) completion() *Command {
 
 func (t *Table) completeBash() string {
 	var b, names strings.Builder
-	for _, c := range t.Commands {
+	for c := range t.All {
 		names.WriteString(" " + c.Name)
 		if c.Name == "help" {
 			continue // its arguments are the commands
@@ -53,7 +53,7 @@ complete -o default -F _topicd topicd
 func (t *Table) completeFish() string {
 	var b strings.Builder
 	quote := func(s string) string { return "'" + strings.ReplaceAll(s, "'", `\'`) + "'" }
-	for _, c := range t.Commands {
+	for c := range t.All {
 		fmt.Fprintf(&b, "complete -c topicd -n __fish_use_subcommand -a %s -d %s\n", c.Name, quote(c.Short))
 		on := fmt.Sprintf("-n '__fish_seen_subcommand_from %s'", c.Name)
 		for _, w := range c.Words {

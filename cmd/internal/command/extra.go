@@ -2,4 +2,4 @@
 
 package command
 
-func (t *Table) extra() []*Command { return nil }
+func (t *Table) extra() []func() *Command { return nil }

@@ -17,7 +17,7 @@ func (t *Table) man() *Command {
 	c.Run = func(context.Context, []string) error {
 		var b strings.Builder
 		fmt.Fprintf(&b, ".TH TOPICD 1 \"\" \"topicd\" \"User Commands\"\n.SH NAME\ntopicd \\- hub for sensor readings\n.SH SYNOPSIS\n.B topicd\n.I COMMAND\n[flags]\n.SH DESCRIPTION\n%s\n.SH COMMANDS\n", roff(program))
-		for _, c := range t.Commands {
+		for c := range t.All {
 			if c.Name != "man" {
 				manCommand(&b, c)
 			}
@@ -75,4 +75,4 @@ func roff(text string) string {
 	return strings.Join(lines, "\n")
 }
 
-func (t *Table) extra() []*Command { return []*Command{t.man()} }
+func (t *Table) extra() []func() *Command { return []func() *Command{t.man} }
