@@ -16,6 +16,10 @@ type worker struct {
 	scratch node.Scratch
 	turn    node.Turn
 	mono    int64 // nanoseconds of the server's clock, as of the last tick
+	dues    []due
+
+	loops    bool // it serves the pacer
+	answered bool // it has written an answer since this was last cleared
 }
 
 // batchLimit is how many bytes one write gathers: enough for the saturated
@@ -124,7 +128,7 @@ func (w *worker) flushOrPace(c *conn) {
 	c.paced = true
 	c.mu.Unlock()
 	if add {
-		w.srv.pacer.add(due{at: at, c: c})
+		w.srv.pacer.add(due{at: at, c: c}, w)
 	}
 }
 
@@ -179,6 +183,7 @@ func (w *worker) roundsLocked(c *conn) {
 		c.mu.Lock()
 		drain := c.draining && next == node.Again && w.mono/int64(time.Millisecond)-c.at < drainFor
 		if !drain { // else the goodbye waits
+			w.answered = w.answered || c.answers != nil
 			out = c.takeLocked(out)
 		}
 		keepBuf(&w.out, out)
@@ -289,10 +294,10 @@ func (w *worker) settleLocked(c *conn, next int64) bool {
 	}
 	c.mu.Unlock()
 	if pace {
-		w.srv.pacer.add(due{at: at, c: c})
+		w.srv.pacer.add(due{at: at, c: c}, w)
 	}
 	if held > 0 {
-		w.srv.pacer.add(due{at: held, c: c, held: true})
+		w.srv.pacer.add(due{at: held, c: c, held: true}, w)
 	}
 	return true
 }

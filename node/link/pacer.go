@@ -2,17 +2,21 @@ package link
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
-// pacer wakes connections at their time: busy ones at their pace, those with
-// readings held back by a rate when one is due. One goroutine for all.
+// pacer writes to connections at their time: to busy ones at their pace, to those
+// with readings held back by a rate when one is due. A loop that is up serves it
+// between its polls; one goroutine does for everybody else.
 type pacer struct {
 	srv    *Server
+	up     atomic.Int32 // loops that serve it, and rouse the goroutine before they park
+	first  atomic.Int64 // when the first entry is due, 0 = there is none; written under mu
+	wake   chan struct{}
 	mu     sync.Mutex
 	heap   dueHeap
-	next   int64 // when the goroutine wakes, 0 = it waits for the first entry
-	wake   chan struct{}
+	alarm  int64 // when the goroutine wakes, 0 = it does not by itself
 	closed bool
 }
 
@@ -46,7 +50,7 @@ func (p *pacer) resume(d due, w *worker) {
 	if !d.parked {
 		if wait := d.c.sess.Load().StillOwes(w.turn.Mono); wait > 0 {
 			d.at = w.mono + wait*int64(time.Millisecond)
-			p.add(d)
+			p.add(d, w)
 			return
 		}
 	}
@@ -94,15 +98,28 @@ func (h *dueHeap) pop() due {
 	return first
 }
 
-func (p *pacer) add(d due) {
+// add puts an entry on the list. Of the worker of a loop it is known that it looks
+// at the list before it parks.
+func (p *pacer) add(d due, w *worker) {
 	p.mu.Lock()
 	p.heap.push(d)
-	earlier := p.next == 0 || d.at < p.next
-	if earlier {
-		p.next = d.at
+	p.first.Store(p.heap[0].at)
+	p.mu.Unlock()
+	if !w.loops {
+		p.rouse()
+	}
+}
+
+// rouse sees to it that the goroutine wakes in time for the first entry.
+func (p *pacer) rouse() {
+	p.mu.Lock()
+	first := p.first.Load()
+	late := first > 0 && (p.alarm == 0 || p.alarm > first)
+	if late {
+		p.alarm = first
 	}
 	p.mu.Unlock()
-	if earlier {
+	if late {
 		select {
 		case p.wake <- struct{}{}:
 		default:
@@ -110,43 +127,62 @@ func (p *pacer) add(d due) {
 	}
 }
 
+// serve writes what is due, and returns when the next is; 0 = nothing waits.
+func (p *pacer) serve(w *worker) (next int64) {
+	if next = p.first.Load(); next == 0 || next > w.mono {
+		return next
+	}
+	p.mu.Lock()
+	now := w.dues[:0]
+	for len(p.heap) > 0 && p.heap[0].at <= w.mono {
+		now = append(now, p.heap.pop())
+	}
+	next = 0
+	if len(p.heap) > 0 {
+		next = p.heap[0].at
+	}
+	p.first.Store(next)
+	p.mu.Unlock()
+	round := w.beginRound(len(now))
+	for i, d := range now {
+		if d.paused {
+			p.resume(d, w)
+		} else if d.begin() {
+			w.flush(d.c)
+		}
+		now[i] = due{}
+	}
+	w.dues = now
+	w.endRound(round)
+	w.attend()
+	return p.first.Load()
+}
+
+// grace is how much later than the loops the goroutine looks after what is due: one
+// of them may be at something long.
+const grace = int64(10 * time.Millisecond)
+
 func (p *pacer) loop() {
 	defer p.srv.wg.Done()
 	w := newWorker(p.srv)
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
-	var now []due
 	for {
 		w.tick()
-		now = now[:0]
+		p.serve(w)
 		p.mu.Lock()
-		for len(p.heap) > 0 && p.heap[0].at <= w.mono {
-			now = append(now, p.heap.pop())
+		p.alarm = p.first.Load()
+		if p.alarm > 0 && p.up.Load() > 0 {
+			p.alarm += grace
 		}
-		p.next = 0
-		wait := time.Hour
-		if len(p.heap) > 0 {
-			p.next = p.heap[0].at
-			wait = time.Duration(p.next - w.mono)
-		}
-		closed := p.closed
+		alarm, closed := p.alarm, p.closed
 		p.mu.Unlock()
 		if closed {
 			return
 		}
-		if len(now) > 0 {
-			round := w.beginRound(len(now))
-			for i, d := range now {
-				if d.paused {
-					p.resume(d, w)
-				} else if d.begin() {
-					w.flush(d.c)
-				}
-				now[i] = due{}
-			}
-			w.endRound(round)
-			w.attend()
-			continue
+		wait := time.Hour
+		if alarm > 0 {
+			wait = time.Duration(alarm - w.mono)
 		}
 		timer.Reset(wait)
 		select {

@@ -3,171 +3,289 @@ package link
 import (
 	"os"
 	"runtime"
-	"sync"
+	"sync/atomic"
 	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
 
-// loop reads, parses and flushes the connections given to it. Its epoll
-// descriptor is level-triggered for the sockets and itself registered with
-// Go's poller, so that an idle loop is a parked goroutine.
+// loop is a goroutine that polls sets, reads, parses and flushes their connections.
 type loop struct {
 	worker
-	ep     int
-	file   *os.File
+	own    int // index of the set that it looks at first
 	buf    []byte
 	events [256]unix.EpollEvent
 	polled int64 // when events came last, nanoseconds of the server's clock
-	quick  int   // polls in a row whose events followed each other closely
-
-	mu    sync.Mutex
-	slots []slot
-	free  []int32
-}
-
-// slot is a connection's number in its loop. The generation tells an event for
-// a connection that is gone from one for the next in the same place.
-type slot struct {
-	c   *conn
-	gen int32
+	gap    int64 // from event to event, of late, in nanoseconds
 }
 
 const hasPoll = true
 
+// polling is what the loops share. There are as many sets and loops as processors.
+// All sets are in one more epoll descriptor, which is registered with Go's poller:
+// the first loop is parked there while nothing comes. The others are up only while
+// there is more to do than one loop does: what 200 sensors and 20 dashboards need
+// costs 40 % more where two processors wake for it in turns.
+type polling struct {
+	sets   []set
+	top    int // the descriptor that has them all
+	file   *os.File
+	more   chan struct{} // wakes one more loop
+	left   atomic.Int32  // loops that have not ended
+	hushed bool          // top does not have the sets: owned by the first loop
+}
+
 func (s *Server) startPoll() error {
-	s.loops = make([]loop, runtime.GOMAXPROCS(0))
-	for i := range s.loops {
-		l := &s.loops[i]
-		l.srv = s
-		l.buf = make([]byte, readBuffer)
+	n := runtime.GOMAXPROCS(0)
+	p := &s.polling
+	p.sets, p.more = make([]set, n), make(chan struct{})
+	for i := range p.sets {
 		ep, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
 		if err != nil {
 			return err
 		}
-		if err := unix.SetNonblock(ep, true); err != nil {
-			return err
-		}
-		l.ep, l.file = ep, os.NewFile(uintptr(ep), "epoll")
-		s.wg.Add(1)
+		p.sets[i].ep = ep
+	}
+	top, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	if err != nil {
+		return err
+	}
+	if err := unix.SetNonblock(top, true); err != nil {
+		return err
+	}
+	p.top, p.file = top, os.NewFile(uintptr(top), "epoll")
+	if err := p.listen(unix.EPOLL_CTL_ADD); err != nil {
+		return err
+	}
+	p.left.Store(int32(n))
+	s.wg.Add(n)
+	for i := range n {
+		l := &loop{worker: worker{srv: s, loops: true}, own: i, buf: make([]byte, readBuffer), gap: 4 * maxNap}
 		go l.run()
 	}
 	return nil
 }
 
+// listen has Go's poller hear of the sets' events (EPOLL_CTL_ADD) or not.
+func (p *polling) listen(op int) error {
+	for i := range p.sets {
+		ev := unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(i)}
+		if err := unix.EpollCtl(p.top, op, p.sets[i].ep, &ev); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// hush spares the processor that waits in Go's poller: each event would wake it,
+// while the first loop looks for events by itself.
+func (p *polling) hush(on bool) {
+	if len(p.sets) == 1 || p.hushed == on {
+		return // there is no other processor
+	}
+	op := unix.EPOLL_CTL_ADD // an event that has come already is heard of now
+	if on {
+		op = unix.EPOLL_CTL_DEL
+	}
+	_ = p.listen(op)
+	p.hushed = on
+}
+
 func (s *Server) stopPoll() {
-	for i := range s.loops {
-		_ = s.loops[i].file.Close()
+	if f := s.polling.file; f != nil {
+		_ = f.Close()
 	}
 }
 
-// run waits in Go's poller and works until no socket has anything: only then
-// does the descriptor make another edge. A loop that is never at rest yields now
-// and then: its processor must serve the pacer and new peers too. To yield after
-// each poll costs 13 % of W3 on two processors, which it sets looking for work.
+// run works whenever it is woken, until no socket has anything: only then does the
+// first loop's descriptor make another edge.
 func (l *loop) run() {
+	p := &l.srv.polling
 	defer l.srv.wg.Done()
-	raw, err := l.file.SyscallConn()
+	defer func() {
+		if p.left.Add(-1) == 0 {
+			for i := range p.sets {
+				_ = unix.Close(p.sets[i].ep)
+			}
+		}
+	}()
+	if l.own > 0 {
+		for {
+			select {
+			case <-p.more:
+				l.work()
+			case <-l.srv.stop:
+				return
+			}
+		}
+	}
+	raw, err := p.file.SyscallConn()
 	if err != nil {
 		return
 	}
 	_ = raw.Read(func(uintptr) bool { // ends when the file is closed
-		yielded := int64(time.Since(l.srv.start))
-		for n := l.wait(); n > 0; n = l.wait() {
-			l.handle(l.events[:n])
-			l.nap(n)
-			if l.mono-yielded > yieldAfter {
-				runtime.Gosched()
-				yielded = l.mono
-			}
-		}
+		l.work()
+		p.hush(false)
 		return false
 	})
 }
 
-const yieldAfter = int64(250 * time.Microsecond)
-
-// nap lets events gather where they come so fast that each poll would find one
-// or two: a poll costs as much as a read. It blocks the processor, for 0.1 ms
-// with the kernel's slack, which the pace hides. Measured, W1 saturated: 163,000
-// polls for 188,000 reads become 11,000, 6.3 µs of CPU a message 5.4; at 10,000
-// messages a second it never happens.
-func (l *loop) nap(n int) {
-	busy := l.mono-l.polled < int64(n)*closely
-	l.polled = l.mono
-	if !busy || n >= enough || l.srv.opt.Pace <= 0 {
-		l.quick /= 2
-		return
+// work polls until nothing comes. A loop that is never at rest yields now and then:
+// its processor must serve the pacer and new peers too. With more processors those
+// mostly have another one, and to yield sets that one looking for work: after each
+// poll, 13 % of W3.
+func (l *loop) work() {
+	pacer := &l.srv.pacer
+	pacer.up.Add(1)
+	yield := yieldAfter
+	if len(l.srv.polling.sets) > 1 {
+		yield = yieldMany
 	}
-	if l.quick = min(l.quick+1, 64); l.quick < hurried {
-		return
+	yielded := int64(time.Since(l.srv.start))
+	for napped := false; ; {
+		n := l.poll()
+		if n == 0 {
+			if !napped {
+				break
+			}
+			l.tick()
+		}
+		napped = l.nap(n)
+		if l.mono-yielded > yield {
+			runtime.Gosched()
+			yielded = l.mono
+		}
 	}
-	_, _, _ = unix.RawSyscall(unix.SYS_NANOSLEEP, uintptr(unsafe.Pointer(&napTime)), 0, 0)
+	if pacer.up.Add(-1) == 0 {
+		pacer.rouse()
+	}
 }
 
 const (
-	closely = int64(25 * time.Microsecond) // from event to event
-	enough  = 64                           // events a poll: no need to wait for more
-	hurried = 8                            // such polls in a row and the loop is one that hurries
+	yieldAfter = int64(250 * time.Microsecond)
+	yieldMany  = int64(2 * time.Millisecond)
 )
 
-var napTime = unix.Timespec{Nsec: 50_000} // never written
+// poll serves every set that no other loop does, and returns how many events it
+// found. It has another loop help when there is much to do.
+func (l *loop) poll() (events int) {
+	p := &l.srv.polling
+	for i := range p.sets {
+		t := &p.sets[(l.own+i)%len(p.sets)]
+		if !t.enter() {
+			continue
+		}
+		for again := true; again; again = t.leave() {
+			n := l.wait(t)
+			if n == 0 {
+				continue
+			}
+			events += n
+			l.handle(t, l.events[:n])
+			if len(p.sets) > 1 && (n >= enough || int64(time.Since(l.srv.start))-l.mono > longGo) {
+				select {
+				case p.more <- struct{}{}:
+				default:
+				}
+			}
+		}
+	}
+	return events
+}
+
+// nap lets events gather where they come closer together than it is long: to
+// park, to be woken and to poll for each costs three times what reading it does.
+// It ends when the next busy session is due, which is then written from here, so
+// that a reading comes no later than its pace has it. It blocks the processor.
+//
+// Who has just been answered may wait for that before it says more: such a loop
+// naps only where its events come very fast all the same.
+func (l *loop) nap(n int) bool {
+	now := l.mono
+	l.gap += (min(now-l.polled, 4*maxNap)/int64(max(n, 1)) - l.gap) / 4
+	if n > 0 {
+		l.polled = now
+	}
+	waits := l.answered
+	l.answered = false
+	next := l.srv.pacer.serve(&l.worker)
+	d := min(int64(l.srv.opt.Pace)/2, maxNap)
+	switch {
+	case l.gap < closely:
+		d = min(d, shortNap)
+	case waits || n == 0 || l.gap > d:
+		return false
+	}
+	if next > 0 {
+		d = min(d, max(next-now, d/8))
+	}
+	d = min(d, gathered*l.gap)
+	if d <= 0 || n >= enough {
+		return false
+	}
+	if l.own == 0 {
+		l.srv.polling.hush(true)
+	}
+	t := unix.NsecToTimespec(d)
+	_, _, _ = unix.RawSyscall(unix.SYS_NANOSLEEP, uintptr(unsafe.Pointer(&t)), 0, 0)
+	return true
+}
+
+const (
+	maxNap   = int64(time.Millisecond)
+	shortNap = int64(50 * time.Microsecond)
+	closely  = int64(25 * time.Microsecond) // from event to event
+	gathered = 8                            // events that are worth a poll
+	enough   = 64                           // events a poll: no need to wait for more
+	longGo   = int64(time.Millisecond)      // of one poll's events: there is work for two
+)
 
 // wait asks for events without blocking, hence without telling the scheduler.
-func (l *loop) wait() int {
-	n, _, e := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(l.ep), uintptr(unsafe.Pointer(&l.events[0])), uintptr(len(l.events)), 0, 0, 0)
+func (l *loop) wait(t *set) int {
+	n, _, e := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(t.ep), uintptr(unsafe.Pointer(&l.events[0])), uintptr(len(l.events)), 0, 0, 0)
 	if e != 0 {
 		return 0
 	}
 	return int(n)
 }
 
-func (l *loop) handle(events []unix.EpollEvent) {
+func (l *loop) handle(t *set, events []unix.EpollEvent) {
 	l.tick()
 	for i := range events {
 		ev := &events[i]
-		c := l.at(ev.Fd, ev.Pad)
+		c := t.at(ev.Fd, ev.Pad)
 		if c == nil {
 			continue
 		}
 		p := c.sock.(*pollSocket)
 		if ev.Events&unix.EPOLLOUT != 0 {
-			p.arm(l, false)
+			p.arm(t, false)
 			l.writable(c)
 		}
 		if ev.Events&^unix.EPOLLOUT != 0 || p.tls != nil || c.parked {
-			l.read(c, p, ev.Events)
+			l.read(t, c, p, ev.Events)
 		}
 	}
 	l.attend()
 }
 
-func (l *loop) at(i, gen int32) *conn {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if s := &l.slots[i]; s.gen == gen {
-		return s.c
-	}
-	return nil
-}
-
 // read takes what the socket has, up to a buffer full: what is left makes the
 // next wait return at once. What TLS keeps makes no event: a socket with room does.
-func (l *loop) read(c *conn, p *pollSocket, events uint32) {
+func (l *loop) read(t *set, c *conn, p *pollSocket, events uint32) {
 	ends := events&(unix.EPOLLHUP|unix.EPOLLERR) != 0
 	if (p.tls != nil || c.parked) && !ends && p.isPaused() {
 		return
 	}
 	if c.parked && !ends {
 		if p.tls != nil {
-			p.arm(l, true)
+			p.arm(t, true)
 		}
-		l.leave(c, p, c.unpark(&l.turn))
+		l.leave(t, c, p, c.unpark(&l.turn))
 		return
 	}
 	in, have := c.room(l.buf)
-	if l.quick >= hurried {
+	if l.gap < closely {
 		ackLater(p.fd)
 	}
 	n, err := p.read(in[have:])
@@ -178,50 +296,24 @@ func (l *loop) read(c *conn, p *pollSocket, events uint32) {
 	case err == errAgain:
 		return
 	case err != nil:
-		l.end(c, p)
+		l.end(t, c, p)
 		return
 	}
 	if p.tls != nil && have+n == len(in) {
-		p.arm(l, true)
+		p.arm(t, true)
 	}
-	l.leave(c, p, c.heard(in[:have+n], &l.turn))
+	l.leave(t, c, p, c.heard(in[:have+n], &l.turn))
 }
 
 // leave leaves a peer unread for so many milliseconds.
-func (l *loop) leave(c *conn, p *pollSocket, wait int64) {
+func (l *loop) leave(t *set, c *conn, p *pollSocket, wait int64) {
 	if wait > 0 {
-		p.pause(l)
-		l.srv.pacer.add(due{at: l.mono + wait*int64(time.Millisecond), c: c, paused: true, parked: c.parked})
+		p.pause(t)
+		l.srv.pacer.add(due{at: l.mono + wait*int64(time.Millisecond), c: c, paused: true, parked: c.parked}, &l.worker)
 	}
 }
 
-func (l *loop) end(c *conn, p *pollSocket) {
-	l.drop(p)
+func (l *loop) end(t *set, c *conn, p *pollSocket) {
+	t.drop(p)
 	c.gone(&l.turn)
-}
-
-func (l *loop) enter(c *conn, p *pollSocket) (gen int32) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if n := len(l.free); n > 0 {
-		p.slot = l.free[n-1]
-		l.free = l.free[:n-1]
-	} else {
-		p.slot = int32(len(l.slots))
-		l.slots = append(l.slots, slot{})
-	}
-	s := &l.slots[p.slot]
-	s.c = c
-	return s.gen
-}
-
-func (l *loop) drop(p *pollSocket) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	s := &l.slots[p.slot]
-	s.c = nil
-	s.gen++
-	l.free = append(l.free, p.slot)
-	// A flusher may hold the descriptor for a while yet.
-	_ = unix.EpollCtl(l.ep, unix.EPOLL_CTL_DEL, int(p.fd), nil)
 }

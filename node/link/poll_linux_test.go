@@ -12,10 +12,10 @@ import (
 	"topicd/node"
 )
 
-// ageSlots gives every loop places that were taken 2^31 times.
+// ageSlots gives every set places that were taken 2^31 times.
 func (s *Server) ageSlots() {
-	for i := range s.loops {
-		l := &s.loops[i]
+	for i := range s.polling.sets {
+		l := &s.polling.sets[i]
 		l.mu.Lock()
 		for n := range int32(2) {
 			l.slots = append(l.slots, slot{gen: math.MaxInt32})

@@ -11,7 +11,7 @@ import (
 
 const hasPoll = false
 
-type loop struct{}
+type polling struct{}
 
 func (s *Server) startPoll() error { return errors.New("the poll reader needs Linux") }
 func (s *Server) stopPoll()        {}

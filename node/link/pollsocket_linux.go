@@ -18,9 +18,9 @@ type pollSocket struct {
 	tls *secure // nil = plain
 
 	mu     sync.Mutex
-	slot   int32  // its number in the loop; -1 before start
+	slot   int32  // its number in the set; -1 before start
 	fd     int32  // -1 once released
-	loop   uint16 // its number among the server's; static after construction
+	set    uint16 // its number among the server's sets; static after construction
 	out    bool   // it wants to hear that there is room, besides that something came
 	paused bool   // and not that something came: the peer is too fast
 }
@@ -37,28 +37,28 @@ func (s *Server) newPollSocket(nc net.Conn, sec *secure, raw syscall.RawConn) (s
 	if sec != nil {
 		sec.take(fd, true) // which may have read on while it shook hands: hence out
 	}
-	next := s.next.Add(1) % uint32(len(s.loops)) // before it becomes an int: one of 32 bits is negative half of the time
-	return &pollSocket{loop: uint16(next), tls: sec, slot: -1, fd: int32(fd), out: sec != nil}, nil
+	next := s.next.Add(1) % uint32(len(s.polling.sets)) // before it becomes an int: one of 32 bits is negative half of the time
+	return &pollSocket{set: uint16(next), tls: sec, slot: -1, fd: int32(fd), out: sec != nil}, nil
 }
 
 // start lets events come.
 func (p *pollSocket) start(c *conn) {
-	l := p.of(c)
+	t := p.of(c)
 	p.mu.Lock()
-	gen := l.enter(c, p)
+	gen := t.add(c, p)
 	ev := p.event(gen) // the greeting may wait for room already
-	err := unix.EpollCtl(l.ep, unix.EPOLL_CTL_ADD, int(p.fd), &ev)
+	err := unix.EpollCtl(t.ep, unix.EPOLL_CTL_ADD, int(p.fd), &ev)
 	p.mu.Unlock()
 	if err != nil {
-		l.drop(p) // no memory in the kernel: nobody would ever hear of this peer
+		t.drop(p) // no memory in the kernel: nobody would ever hear of this peer
 		turn := c.srv.hub.Turn()
 		c.gone(turn)
 		turn.Wake()
 	}
 }
 
-// of is the loop of the socket, which is c's.
-func (p *pollSocket) of(c *conn) *loop { return &c.srv.loops[p.loop] }
+// of is the set of the socket, which is c's.
+func (p *pollSocket) of(c *conn) *set { return &c.srv.polling.sets[p.set] }
 
 func (p *pollSocket) event(gen int32) unix.EpollEvent {
 	events := uint32(0)
@@ -139,19 +139,19 @@ func (p *pollSocket) warm() { prefetch.Lines(unsafe.Pointer(p)) }
 
 // arm asks for events, of room or not. A socket that has no slot yet is armed when
 // it enters.
-func (p *pollSocket) arm(l *loop, out bool) {
+func (p *pollSocket) arm(t *set, out bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.out = out
-	p.armLocked(l)
+	p.armLocked(t)
 }
 
-// pause has the loop leave the socket unread. That it is gone is heard all the same.
-func (p *pollSocket) pause(l *loop) {
+// pause has loops leave the socket unread. That it is gone is heard all the same.
+func (p *pollSocket) pause(t *set) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.paused = true
-	p.armLocked(l)
+	p.armLocked(t)
 }
 
 func (p *pollSocket) isPaused() bool {
@@ -168,15 +168,15 @@ func (p *pollSocket) resume(c *conn, parked bool) {
 	p.armLocked(p.of(c))
 }
 
-func (p *pollSocket) armLocked(l *loop) {
+func (p *pollSocket) armLocked(t *set) {
 	if p.fd < 0 || p.slot < 0 {
 		return
 	}
-	l.mu.Lock()
-	gen := l.slots[p.slot].gen
-	l.mu.Unlock()
+	t.mu.Lock()
+	gen := t.slots[p.slot].gen
+	t.mu.Unlock()
 	ev := p.event(gen)
-	_ = unix.EpollCtl(l.ep, unix.EPOLL_CTL_MOD, int(p.fd), &ev)
+	_ = unix.EpollCtl(t.ep, unix.EPOLL_CTL_MOD, int(p.fd), &ev)
 }
 
 func (p *pollSocket) rest() {}

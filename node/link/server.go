@@ -99,9 +99,9 @@ type Server struct {
 	wg       sync.WaitGroup // goroutines of the server and of its connections
 	stop     chan struct{}
 	kick     chan struct{} // the first connection after none: the sweeper hurries
-	loops    []loop
+	polling  polling
 	readers  chan *reader  // of the goroutines that wait for a socket: as many read at a time
-	next     atomic.Uint32 // loop that gets the next connection
+	next     atomic.Uint32 // set that gets the next connection
 
 	partials bound.Bytes  // of unfinished messages
 	unread   bound.Bytes  // of large answers that wait to be written
