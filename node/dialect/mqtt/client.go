@@ -48,6 +48,7 @@ type absence struct {
 // changed by the connection's reader only.
 type more struct {
 	flights  []flight
+	dues     bool      // some may be due
 	aliases  []topicID // that the client knows: alias n is aliases[n-1]
 	shares   []*share
 	memo     memo

@@ -151,14 +151,18 @@ func (c *conn) start(q *claim, client *client, present bool, turn *node.Turn) {
 	client.mu.Lock()
 	o := &client.out
 	o.v, o.values = c.v, c.srv.cfg.Values
-	o.limit = uint8(min(q.props.Num(packet.ReceiveMaximum, maxWindow), maxWindow))
+	most := uint32(maxWindow)
+	if client.keep != nil {
+		most = keptWindow
+	}
+	o.limit = uint8(min(q.props.Num(packet.ReceiveMaximum, most), most))
 	o.maxPacket = q.props.Num(packet.MaximumPacketSize, 0)
 	o.gives = uint8(min(q.props.Num(packet.TopicAliasMaximum, 0), takenAliases))
 	client.emptyLocked(nil)
 	o.inLine, o.asked = false, false
 	client.dropLateLocked()
 	for i := range o.unacked() {
-		o.more.flights[i].due = true
+		o.more.flights[i].due, o.more.dues = true, true
 	}
 	var b [64]byte
 	o.put(c.connack(q, present).Append(b[:0], c.v))

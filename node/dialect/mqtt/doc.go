@@ -12,7 +12,7 @@
 // adopts (node.Peer.Adopt) and gives back: away, it costs eight bytes for each
 // topic that it has not read, and no reading is copied for it.
 //
-// QoS 1 and 2 to a client are a window of (identifier, topic, number): at most 32
+// QoS 1 and 2 to a client are a window of (identifier, topic, number): at most 128
 // and what the client's receive maximum says. What is sent again is read again from
 // the topic; what has gone from it meanwhile is a counted loss. QoS 2 from a client
 // is the set of identifiers that are not released.

@@ -30,7 +30,7 @@ func (c *client) partAll(turn *node.Turn) {
 }
 
 // mostAgain is how much of members that have ended may wait in one share.
-const mostAgain = 8 * maxWindow
+const mostAgain = 256
 
 // inherit takes what is the share's of what a member has left.
 func (g *share) inherit(left []flight) (others []flight) {
@@ -62,7 +62,7 @@ func (m *member) takeOver(x flight, turn *node.Turn) {
 	o := &c.out
 	x.id, x.due, x.fresh = o.nextID(), true, true
 	o.lastID = x.id
-	o.rest().flights = append(o.rest().flights, x)
+	o.rest().flights, o.more.dues = append(o.rest().flights, x), true
 	c.mu.Unlock()
 	c.attend(turn)
 }

@@ -9,7 +9,13 @@ import (
 
 // due is the first flight that is to be sent again, -1 = there is none.
 func (o *feed) due() int {
-	return slices.IndexFunc(o.unacked(), func(x flight) bool { return x.due })
+	m := o.more
+	if m == nil || !m.dues {
+		return -1
+	}
+	i := slices.IndexFunc(m.flights, func(x flight) bool { return x.due })
+	m.dues = i >= 0
+	return i
 }
 
 // resend sends the next flight again (4.4); more: there was one. One whose reading has

@@ -26,7 +26,7 @@ func maxNames(sessions int) int64 { return int64(sessions) * takenAliases * alia
 // What a client takes at most, and a subscription: of those it has so many as any session.
 const (
 	clientCost = int64(unsafe.Sizeof(client{})+unsafe.Sizeof(conn{})+unsafe.Sizeof(past{})+unsafe.Sizeof(piece{})+unsafe.Sizeof(more{})+unsafe.Sizeof(absence{})+unsafe.Sizeof(keep{})) +
-		maxClientID + mapPlace + maxScratch + 256 + // what the allocator rounds up to
+		maxClientID + mapPlace + maxScratch + 384 + // what the allocator rounds up to
 		maxWindow*int64(unsafe.Sizeof(flight{})) + receiveMaximum*int64(unsafe.Sizeof(incoming{})) +
 		takenAliases*int64(unsafe.Sizeof("")+unsafe.Sizeof(topicID{})) +
 		maxMemberships*int64(unsafe.Sizeof(member{})+3*unsafe.Sizeof(uintptr(0)))
