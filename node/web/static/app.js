@@ -26,8 +26,8 @@ const $ = (id) => document.getElementById(id);
 const topics = new Topics();
 let view = null,
   asked = false,
-  painted = 0,
-  spoken = 0;
+  painted = 0, // when
+  later = 0; // a timer, until the next frame is asked for
 
 function name() {
   let n = recall("name", "");
@@ -76,25 +76,29 @@ const link = new Link(() => socket("ws"), name(), {
 function dirty() {
   if (asked) return;
   asked = true;
+  const wait = painted + least - performance.now();
+  if (wait > 0) later = setTimeout(ask, wait); // a frame asked for is one drawn
+  else ask();
+}
+
+function ask() {
+  later = 0;
   requestAnimationFrame(frame);
 }
 
-const least = 100; // ms between two paints: ten a second are more than a person reads
+const least = 200; // ms between two paints: more often nobody reads a number
 
-function frame(now) {
-  if (now - painted < least && now - spoken > 50) {
-    requestAnimationFrame(frame);
-    return;
-  }
+function frame() {
   asked = false;
-  painted = now;
+  painted = performance.now();
   view?.paint?.();
 }
 
 /** soon is dirty for what a person did: painted with the next frame. */
 function soon() {
-  spoken = performance.now();
-  dirty();
+  clearTimeout(later);
+  if (later || !asked) ask();
+  asked = true;
 }
 
 /** say shows a notice for a while, and notes it in the log. */
@@ -299,14 +303,16 @@ async function listing() {
   setTimeout(listing, (view?.id === "memory" ? 2000 : 4000) + topics.all.size);
 }
 
-// Everything once, then so often that the whole comes to about 800 readings a
-// second. A token that may not read everything reads what it may.
+// Everything once, then so often that the whole comes to about 150 readings a
+// second; what is on the screen comes faster (Focus). A token that may not read
+// everything reads what it may.
 let paced = 0,
-  reads = [];
+  reads = [],
+  away = false; // nobody has looked for a while
 function pace() {
-  const r = Math.min(4, Math.max(0.2, 800 / Math.max(1, topics.all.size)));
+  const r = Math.min(4, Math.max(0.05, 150 / Math.max(1, topics.all.size)));
   const may = page.me.data?.subscribe || ["#"],
-    now = may.includes("#") || !may.length ? ["#"] : may.filter((p) => p[0] !== "$").slice(0, 64);
+    now = away ? [] : may.includes("#") || !may.length ? ["#"] : may.filter((p) => p[0] !== "$").slice(0, 64);
   const same = now.join("\n") === reads.join("\n");
   if (same && paced && r > paced / 1.5 && r < paced * 1.5) return;
   paced = r;
@@ -342,10 +348,23 @@ tabs();
 addEventListener("keydown", keys);
 for (const back of ["online", "pageshow", "focus"]) addEventListener(back, () => link.wake());
 document.addEventListener("resume", () => link.wake());
+// Who does not look for a while is sent what his plots and his log want, and no more.
+let leaving = 0;
 document.addEventListener("visibilitychange", () => {
-  if (!document.hidden) link.wake();
+  clearTimeout(leaving);
+  if (document.hidden) return void (leaving = setTimeout(leave, 10000, true));
+  link.wake();
+  leave(false);
   soon();
 });
+function leave(gone) {
+  if (away === gone) return;
+  away = gone;
+  pace();
+  if (away) page.focus.see([], topics.all, paced);
+  else topics.again();
+  page.table.again();
+}
 matchMedia("(prefers-color-scheme: light)").addEventListener("change", themed);
 $("state").addEventListener("click", () => link.state === "live" || link.reopen());
 page.me.begin().then(() => {

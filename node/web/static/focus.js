@@ -2,13 +2,14 @@
 // asked for faster, folder by folder. Patterns, not names: an exact name would
 // keep a topic alive that nobody else uses.
 
-const many = 400; // topics, from which on it pays
-const budget = 400; // readings a second for all that is on the screen
+const many = 50; // topics, from which on it pays
+const budget = 250; // readings a second for all that is on the screen
 const most = 12; // patterns
 
 export class Focus {
   #now = new Map(); // pattern → rate
   #timer = 0;
+  #seen = "";
 
   constructor(link) {
     this.link = link;
@@ -16,6 +17,9 @@ export class Focus {
 
   /** see is told which topics are on the screen, how many there are, and how fast they come anyway. */
   see(topics, all, base) {
+    const seen = [base, all.size, ...topics.map((t) => t.name)].join("\n");
+    if (seen === this.#seen) return;
+    this.#seen = seen;
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.#ask(topics, all, base), 250); // not while somebody scrolls
   }

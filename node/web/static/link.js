@@ -6,6 +6,7 @@ import { tr } from "./lang.js";
 
 const first = 500,
   longest = 15000; // milliseconds of back-off
+const pace = 200; // ms between what comes while much comes: as often as the page is painted
 
 /**
  * Link keeps a connection to the hub. What is wanted (want) is asked for again
@@ -222,7 +223,7 @@ export class Link {
       for (const w of this.#wants.values()) w.seq = 0;
       this.on.epoch();
     }
-    this.#send({ op: "hello", opts: { name: this.#name } });
+    this.#send({ op: "hello", opts: { name: this.#name, pace } });
     for (const [pattern, w] of this.#wants) {
       w.asked = w.live = false;
       this.#ask(pattern);

@@ -1,19 +1,24 @@
 // Sparklines: a line of the last values, drawn when it is on the screen.
+// Those of the tree share a canvas: one for each row costs the browser more than the lines do.
 
 import { ringSize } from "./topics.js";
 
 const youngest = 16; // values that a line is as wide as at least
 
-/** draw paints a topic's ring on a canvas of w×h CSS pixels, filled below where that is wanted. */
-export function draw(canvas, t, w, h, colour, filled) {
+/** fit has a canvas be of w×h CSS pixels, and tells whether it was of others: then it is empty. */
+export function fit(canvas, w, h) {
   const scale = Math.min(2, devicePixelRatio || 1);
-  if (canvas.width !== w * scale || canvas.height !== h * scale) {
-    canvas.width = w * scale;
-    canvas.height = h * scale;
-  }
+  if (canvas.width === Math.round(w * scale) && canvas.height === Math.round(h * scale)) return false;
+  canvas.width = Math.round(w * scale);
+  canvas.height = Math.round(h * scale);
+  canvas.getContext("2d").scale(scale, scale);
+  return true;
+}
+
+/** draw paints a topic's ring on w×h pixels of a canvas from a y on, filled below where that is wanted. */
+export function draw(canvas, t, w, h, colour, { y: above = 0, filled = false } = {}) {
   const g = canvas.getContext("2d");
-  g.setTransform(scale, 0, 0, scale, 0, 0);
-  g.clearRect(0, 0, w, h);
+  g.clearRect(0, above, w, h);
   const n = Math.min(t.at, ringSize);
   if (n < 2) return;
   let min = Infinity,
@@ -24,12 +29,12 @@ export function draw(canvas, t, w, h, colour, filled) {
     if (v > max) max = v;
   }
   const range = max - min || 1,
-    top = 3,
+    top = above + 3,
     tall = h - 6,
     from = t.at - n,
     step = (w - 5) / (Math.max(n, youngest) - 1), // a young topic's fills its place soon
     left = 1;
-  const y = (v) => (max === min ? h / 2 : top + tall - ((v - min) / range) * tall);
+  const y = (v) => (max === min ? above + h / 2 : top + tall - ((v - min) / range) * tall);
   g.beginPath();
   let x = left,
     last = 0;
@@ -43,9 +48,9 @@ export function draw(canvas, t, w, h, colour, filled) {
   g.strokeStyle = colour;
   g.stroke();
   if (filled) {
-    g.lineTo(x - step, h);
-    g.lineTo(left, h);
-    const fade = g.createLinearGradient(0, 0, 0, h);
+    g.lineTo(x - step, above + h);
+    g.lineTo(left, above + h);
+    const fade = g.createLinearGradient(0, above, 0, above + h);
     fade.addColorStop(0, colour + "40");
     fade.addColorStop(1, colour + "00");
     g.fillStyle = fade;

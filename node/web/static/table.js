@@ -4,7 +4,7 @@ import { tr } from "./lang.js";
 import { el, fill, icon, put } from "./dom.js";
 import { beyond, limitsOf } from "./limits.js";
 import { measure, rate, span } from "./reading.js";
-import { draw } from "./spark.js";
+import { draw, fit } from "./spark.js";
 
 /** states of a topic, as its mark says them. */
 export const states = {
@@ -14,6 +14,8 @@ export const states = {
   offline: tr("its sender is offline"),
   empty: tr("no reading yet"),
 };
+
+const nothing = { at: 0 }; // to draw
 
 /**
  * Table paints rows of tree.js. on.open(topic, add), on.fold(row, open),
@@ -25,14 +27,17 @@ export class Table {
   #at = -1; // the active row's place, for the keyboard
   #path = "";
   #first = -1;
-  #scroll = 0;
+  #top = -1; // of the trends' canvas
   colours = { line: "#888", accent: "#4fd1b0" };
   picked = new Map(); // topic name → colour of its plot
 
   constructor(on) {
     this.on = on;
-    this.space = el("div", { class: "space", role: "presentation" });
-    this.body = el("div", { class: "rows", role: "rowgroup", tabindex: "0" }, this.space);
+    this.trends = el("canvas", { class: "trends", "aria-hidden": "true" });
+    this.probe = el("span", { class: "c2" }); // where the trends stand
+    this.space = el("div", { class: "space", role: "presentation" }, this.trends);
+    const probe = el("div", { class: "row probe", "aria-hidden": "true" }, ["c0", "c1"].map((c) => el("span", { class: c })), this.probe);
+    this.body = el("div", { class: "rows", role: "rowgroup", tabindex: "0" }, probe, this.space);
     const head = el(
       "div",
       { role: "rowgroup" },
@@ -76,9 +81,15 @@ export class Table {
     const w = this.body.clientWidth;
     this.sparkWidth = w < 640 ? 64 : w < 900 ? 96 : Math.min(900, Math.max(180, w - 800)); // names rarely need more
     this.root.style.setProperty("--spark", this.sparkWidth + "px");
-    this.#first = -1;
+    this.trends.style.left = this.probe.offsetLeft + "px";
+    this.#anew();
+  }
+
+  // The rows are others, or of another size.
+  #anew() {
     this.space.style.height = this.#rows.length * this.tall + "px";
-    for (const s of this.#slots) s.row = null; // drawn anew, in its new width
+    this.#first = this.#top = -1;
+    for (const s of this.#slots) s.row = null;
   }
 
   /** show takes new rows; the active one stays the same topic where it can. */
@@ -86,10 +97,8 @@ export class Table {
     this.#rows = rows;
     this.root.setAttribute("aria-rowcount", rows.length + 1);
     this.#at = rows.findIndex((r) => r.path === this.#path);
-    this.#first = -1;
     if (!this.tall) this.#measure();
-    this.space.style.height = rows.length * this.tall + "px";
-    for (const s of this.#slots) s.row = null;
+    this.#anew();
   }
 
   get length() {
@@ -113,11 +122,12 @@ export class Table {
     const n = Math.min(this.#rows.length - first, Math.ceil(this.view / this.tall) + 5);
     const want = Math.ceil(this.view / this.tall) + 5;
     while (this.#slots.length < want) this.#slots.push(this.#slot());
+    if (this.#top !== first * this.tall) this.#place(first * this.tall, Math.max(0, n) * this.tall);
     for (let i = 0; i < this.#slots.length; i++) {
       const at = first + ((i - (first % this.#slots.length) + this.#slots.length) % this.#slots.length);
       const s = this.#slots[i];
       if (at >= first + n || at >= this.#rows.length) {
-        if (!s.root.hidden) ((s.root.hidden = true), (s.row = null));
+        if (!s.root.hidden) s.root.hidden = true;
         continue;
       }
       this.#bind(s, this.#rows[at], at);
@@ -132,6 +142,14 @@ export class Table {
           .map((r) => r.topic),
       );
     }
+  }
+
+  // The canvas of the trends goes along with the first row, and all of them are drawn.
+  #place(top, tall) {
+    this.#top = top;
+    if (!fit(this.trends, this.sparkWidth, tall)) this.trends.getContext("2d").clearRect(0, 0, this.sparkWidth, tall);
+    Object.assign(this.trends.style, { transform: "translateY(" + top + "px)", width: this.sparkWidth + "px", height: tall + "px" });
+    for (const s of this.#slots) s.change = -1;
   }
 
   /** again has what is on the screen told once more. */
@@ -168,8 +186,7 @@ export class Table {
       el("bdi", { class: "v" }, s.number),
       el("span", { class: "u" }, s.unit),
     );
-    s.canvas = el("canvas", { class: "spark", "aria-hidden": "true" });
-    const trend = el("span", { class: "c2", role: "gridcell" }, s.canvas);
+    const trend = el("span", { class: "c2", role: "gridcell" });
     const [rateText, rateCell] = text("c3"),
       [ageText, ageCell] = text("c4");
     s.rate = rateText;
@@ -202,7 +219,6 @@ export class Table {
         s.state = "";
         s.dot.className = "dot";
         s.root.classList.remove("old");
-        s.canvas.width = 0;
       }
       s.add.hidden = !row.topic;
     }
@@ -241,7 +257,7 @@ export class Table {
     s.root.classList.toggle("beyond", !words && beyond(t.value, limitsOf(t.name)) !== "");
     s.root.classList.toggle("words", words);
     s.root.classList.toggle("long", v.length > 11);
-    draw(s.canvas, t, this.sparkWidth, 24, s.colour || this.colours.line);
+    draw(this.trends, words ? nothing : t, this.sparkWidth, 24, s.colour || this.colours.line, { y: s.at * this.tall - this.#top + (this.tall - 24) / 2 });
   }
 
   #click(e) {

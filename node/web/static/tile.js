@@ -6,7 +6,7 @@ import { tr } from "./lang.js";
 import { beyond, limitsOf } from "./limits.js";
 import { measure, span } from "./reading.js";
 import { format } from "./route.js";
-import { draw } from "./spark.js";
+import { draw, fit } from "./spark.js";
 import { states } from "./table.js";
 
 /** Tile is one of them. */
@@ -34,7 +34,7 @@ export class Tile {
   }
 
   /** paint brings it up to date. */
-  paint(colour) {
+  paint(colour, [w, h]) {
     const t = this.page.topics.all.get(this.name),
       state = t ? t.state(this.page.topics.offline) : "empty",
       limits = limitsOf(this.name, t?.fields[0]?.name && t.fields.length > 1 ? t.fields[0].name : ""),
@@ -58,8 +58,9 @@ export class Tile {
     this.root.classList.toggle("long", v.length + u.length > 9);
     const bound = side && measure(side === "low" ? limits.low : limits.high, t.unit).join(" ").trim();
     put(this.foot, side ? (side === "low" ? tr("below {0}", bound) : tr("above {0}", bound)) : state === "live" || state === "empty" ? "" : states[state].split(":")[0]);
-    const { clientWidth: w, clientHeight: h } = this.canvas;
-    if (t && w) draw(this.canvas, t, w, h, side ? colour.bad : colour.line, true);
+    if (!t || !w) return;
+    fit(this.canvas, w, h);
+    draw(this.canvas, t, w, h, side ? colour.bad : colour.line, { filled: true });
   }
 }
 
@@ -67,10 +68,15 @@ export class Tile {
 export class Tiles {
   #tiles = [];
   #names = "";
+  #sizes = null; // of the tiles' lines
 
   constructor(page, label) {
     this.page = page;
     this.root = el("ul", { class: "tiles", "aria-label": label });
+    new ResizeObserver(() => {
+      this.#sizes = null;
+      page.soon();
+    }).observe(this.root);
   }
 
   /** show takes the names; more(name, i) is what stands beside a tile. */
@@ -79,6 +85,7 @@ export class Tiles {
     if (key !== this.#names) {
       this.#names = key;
       this.#tiles = names.map((n) => new Tile(this.page, n));
+      this.#sizes = null;
       fill(this.root, this.#tiles.map((t, i) => (more && t.root.append(more(t.name, i)), t.root)));
     }
     this.root.hidden = !names.length;
@@ -94,6 +101,7 @@ export class Tiles {
       colour = { line: dark ? "#4fd1b0" : "#0b7560", bad: dark ? "#ff8a80" : "#b3261e", toString: () => String(dark) };
     const { all } = this.page.topics;
     this.page.past.ask(this.#tiles.map((t) => all.get(t.name)).filter(Boolean));
-    for (const t of this.#tiles) t.paint(colour);
+    this.#sizes ||= this.#tiles.map(({ canvas: c }) => [c.clientWidth, c.clientHeight]); // before anything is written
+    this.#tiles.forEach((t, i) => t.paint(colour, this.#sizes[i]));
   }
 }

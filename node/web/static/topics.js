@@ -125,6 +125,14 @@ export class Topics {
     return gone;
   }
 
+  /** again has the lines of all be filled again: a while was not heard. */
+  again() {
+    for (const t of this.all.values()) {
+      t.filled = false;
+      t.at = 0;
+    }
+  }
+
   /** restart: the hub began anew, its numbers too. */
   restart() {
     for (const t of this.all.values()) {

@@ -6,7 +6,7 @@ import os from "node:os";
 import path from "node:path";
 import { chromium } from "playwright-core";
 
-const flags = [
+export const flags = [
   "--headless",
   "--no-sandbox",
   "--disable-gpu",
@@ -85,7 +85,7 @@ export class Hub {
 export async function open(
   browser,
   hub,
-  { width = 1280, height = 800, dark = true, kept = {}, phone = false, token = "", scale = 1, path = "", waits = true, ready = null, locale = "en-GB" } = {},
+  { width = 1280, height = 800, dark = true, kept = {}, phone = false, token = "", scale = 1, path = "", waits = true, ready = null, locale = "en-GB", motion = false } = {},
 ) {
   const context = await browser.newContext({
     viewport: { width, height },
@@ -93,7 +93,7 @@ export async function open(
     deviceScaleFactor: scale,
     isMobile: phone,
     hasTouch: phone,
-    reducedMotion: "reduce",
+    reducedMotion: motion ? "no-preference" : "reduce",
     locale,
   });
   await context.addInitScript(
