@@ -20,7 +20,8 @@ const browserDir = "../../node/web/testdata/browser"
 // Back, a clock that is set. Pictures of every
 // view go to .build/screens.
 //
-// CHECK=plot,heals runs only those; WAIT=300 lets the demo run for five minutes
+// CHECK=plot,heals runs only those, and CHECK=cost what is no check: it measures what
+// the page takes of a core. WAIT=300 lets the demo run for five minutes
 // before the pictures are taken.
 func TestDashboard(t *testing.T) {
 	processes(t)
@@ -34,7 +35,7 @@ func TestDashboard(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command("node", "run.mjs", binary(t, "amd64"), screens, "20")
+	cmd := exec.Command("node", "run.mjs", binary(t, "amd64"), screens, "10")
 	cmd.Dir = browserDir
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	cmd.Stderr = os.Stderr

@@ -86,7 +86,7 @@ function ask() {
   requestAnimationFrame(frame);
 }
 
-const least = 200; // ms between two paints: more often nobody reads a number
+const least = 250; // ms between two paints: more often nobody reads a number
 
 function frame() {
   asked = false;

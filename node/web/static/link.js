@@ -6,7 +6,7 @@ import { tr } from "./lang.js";
 
 const first = 500,
   longest = 15000; // milliseconds of back-off
-const pace = 200; // ms between what comes while much comes: as often as the page is painted
+const pace = 250; // ms between what comes while much comes: as often as the page is painted
 
 /**
  * Link keeps a connection to the hub. What is wanted (want) is asked for again

@@ -179,9 +179,10 @@ export class Pane {
     const lines = this.lines.list(this.page.dark()),
       missing = this.#absent();
     this.#texts(lines);
+    const hover = this.#hover;
     this.#hover = this.plot.hovered;
     if (lines.length) {
-      this.plot.paint(lines, look(this.page.dark()));
+      if (!this.plot.paint(lines, look(this.page.dark())) && hover === null && this.#hover === null) return; // figures go with the plot
       this.box.setAttribute("aria-label", tr("Plot of {0}, the last {1}", lines.map((l) => l.label).join(", "), span(this.plot.span)));
     } else this.plot.clear();
     this.box.hidden = missing || (!lines.length && !this.texts.hidden);

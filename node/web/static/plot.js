@@ -8,6 +8,8 @@ import { shown } from "./units.js";
 /** Plot draws into a box. on.range() is told of other times, on.hover(x | null) where the pointer is. */
 export class Plot {
   #d;
+  #key = ""; // what it showed, but for the values
+  #drawn = 0; // when
   span = 900; // seconds shown
   to = 0; // 0 = follows now
 
@@ -37,16 +39,22 @@ export class Plot {
 
   /** clear leaves an empty box. */
   clear() {
+    this.#key = "";
     this.#d.clear();
   }
 
-  /** paint draws the series; look = {ink, grid, bad, back}. */
+  /** paint draws the series, when they are others or moved on by a pixel, and tells whether it did; look = {ink, grid, bad, back}. */
   paint(series, look) {
-    if (!this.box.clientWidth) return;
-    this.#d.fit();
+    if (!this.#d.width) this.#d.fit();
+    if (!this.#d.width) return true;
+    const keys = [...new Set(series.map(axisOf))], // % and /100 are one
+      key = [this.span, this.to, look.back, ...keys, ...series.map((s) => [s.label, s.colour, s.dash, s.limits?.low, s.limits?.high])].join(),
+      now = performance.now();
+    if (key === this.#key && now - this.#drawn < Math.min(950, (this.span * 1000) / this.#d.width)) return false;
+    this.#key = key;
+    this.#drawn = now;
     const to = this.end,
-      from = to - this.span,
-      keys = [...new Set(series.map(axisOf))]; // % and /100 are one
+      from = to - this.span;
     look.font ||= "11px " + getComputedStyle(document.body).fontFamily;
     this.#d.draw({
       from,
@@ -82,6 +90,7 @@ export class Plot {
     });
     this.box.dataset.to = new Date(to * 1000).toISOString();
     this.box.dataset.axes = keys.length;
+    return true;
   }
 
   /** move shows other times: to = 0 follows. */

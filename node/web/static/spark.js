@@ -5,6 +5,19 @@ import { ringSize } from "./topics.js";
 
 const youngest = 16; // values that a line is as wide as at least
 
+/** Seldom says when lines are drawn again: once a second is enough for a trend, and each is dear. */
+export class Seldom {
+  #last = -Infinity;
+
+  /** due tells, once for a frame, whether those that changed are drawn now. */
+  due() {
+    const now = performance.now();
+    if (now - this.#last < 950) return false;
+    this.#last = now;
+    return true;
+  }
+}
+
 /** fit has a canvas be of w×h CSS pixels, and tells whether it was of others: then it is empty. */
 export function fit(canvas, w, h) {
   const scale = Math.min(2, devicePixelRatio || 1);

@@ -4,7 +4,7 @@ import { tr } from "./lang.js";
 import { el, fill, icon, put } from "./dom.js";
 import { beyond, limitsOf } from "./limits.js";
 import { measure, rate, span } from "./reading.js";
-import { draw, fit } from "./spark.js";
+import { draw, fit, Seldom } from "./spark.js";
 
 /** states of a topic, as its mark says them. */
 export const states = {
@@ -28,6 +28,7 @@ export class Table {
   #path = "";
   #first = -1;
   #top = -1; // of the trends' canvas
+  #trends = new Seldom();
   colours = { line: "#888", accent: "#4fd1b0" };
   picked = new Map(); // topic name → colour of its plot
 
@@ -123,6 +124,7 @@ export class Table {
     const want = Math.ceil(this.view / this.tall) + 5;
     while (this.#slots.length < want) this.#slots.push(this.#slot());
     if (this.#top !== first * this.tall) this.#place(first * this.tall, Math.max(0, n) * this.tall);
+    const lines = this.#trends.due();
     for (let i = 0; i < this.#slots.length; i++) {
       const at = first + ((i - (first % this.#slots.length) + this.#slots.length) % this.#slots.length);
       const s = this.#slots[i];
@@ -131,7 +133,9 @@ export class Table {
         continue;
       }
       this.#bind(s, this.#rows[at], at);
-      if (s.row.topic) this.#live(s, s.row.topic, offline);
+      if (!s.row.topic) continue;
+      this.#live(s, s.row.topic, offline);
+      if (s.drawn < 0 || (lines && s.drawn !== s.change)) this.#trend(s, s.row.topic);
     }
     if (this.#first !== first) {
       this.#first = first;
@@ -149,7 +153,7 @@ export class Table {
     this.#top = top;
     if (!fit(this.trends, this.sparkWidth, tall)) this.trends.getContext("2d").clearRect(0, 0, this.sparkWidth, tall);
     Object.assign(this.trends.style, { transform: "translateY(" + top + "px)", width: this.sparkWidth + "px", height: tall + "px" });
-    for (const s of this.#slots) s.change = -1;
+    for (const s of this.#slots) s.drawn = -1;
   }
 
   /** again has what is on the screen told once more. */
@@ -163,7 +167,7 @@ export class Table {
       const t = document.createTextNode("");
       return [t, el("span", { class: c, role: "gridcell" }, t)];
     };
-    const s = { row: null, at: -1, change: -1 };
+    const s = { row: null, at: -1, change: -1, drawn: -1 };
     s.label = document.createTextNode("");
     s.dot = el("span", { class: "dot", role: "img" });
     s.note = document.createTextNode("");
@@ -201,7 +205,7 @@ export class Table {
     if (s.row !== row || s.at !== at) {
       s.row = row;
       s.at = at;
-      s.change = -1;
+      s.change = s.drawn = -1;
       s.root.hidden = false;
       s.root.style.transform = "translateY(" + at * this.tall + "px)";
       s.root.style.setProperty("--depth", row.depth);
@@ -226,7 +230,7 @@ export class Table {
     if (s.colour !== colour) {
       s.colour = colour;
       s.root.style.setProperty("--series", colour);
-      s.change = -1;
+      s.change = s.drawn = -1;
     }
     s.root.classList.toggle("picked", colour !== "");
     s.root.setAttribute("aria-selected", colour !== "");
@@ -257,7 +261,12 @@ export class Table {
     s.root.classList.toggle("beyond", !words && beyond(t.value, limitsOf(t.name)) !== "");
     s.root.classList.toggle("words", words);
     s.root.classList.toggle("long", v.length > 11);
-    draw(this.trends, words ? nothing : t, this.sparkWidth, 24, s.colour || this.colours.line, { y: s.at * this.tall - this.#top + (this.tall - 24) / 2 });
+  }
+
+  #trend(s, t) {
+    s.drawn = t.change;
+    const y = s.at * this.tall - this.#top + (this.tall - 24) / 2;
+    draw(this.trends, t.fields.length === 1 ? t : nothing, this.sparkWidth, 24, s.colour || this.colours.line, { y });
   }
 
   #click(e) {

@@ -6,12 +6,14 @@ import { tr } from "./lang.js";
 import { beyond, limitsOf } from "./limits.js";
 import { measure, span } from "./reading.js";
 import { format } from "./route.js";
-import { draw, fit } from "./spark.js";
+import { draw, fit, Seldom } from "./spark.js";
 import { states } from "./table.js";
 
 /** Tile is one of them. */
 export class Tile {
   #change = -1;
+  #drawn = -1; // the change that its line shows
+  #size = 0;
   #state = "";
 
   constructor(page, name) {
@@ -34,7 +36,7 @@ export class Tile {
   }
 
   /** paint brings it up to date. */
-  paint(colour, [w, h]) {
+  paint(colour, [w, h], lines) {
     const t = this.page.topics.all.get(this.name),
       state = t ? t.state(this.page.topics.offline) : "empty",
       limits = limitsOf(this.name, t?.fields[0]?.name && t.fields.length > 1 ? t.fields[0].name : ""),
@@ -42,14 +44,21 @@ export class Tile {
       key = state + side + colour + (limits ? limits.low + " " + limits.high : "");
     const age = Math.max(0, t?.age ?? 0);
     put(this.age, t?.seq ? (age < 1500 ? tr("now") : span(age / 1000)) : "–");
-    if (this.#state === key && this.#change === (t?.change ?? 0) && this.canvas.width > 1) return;
+    const change = t?.change ?? 0;
+    if (t && w && (this.#state !== key || this.#size !== w + h / 1000 || (lines && this.#drawn !== change))) {
+      this.#drawn = change;
+      this.#size = w + h / 1000;
+      fit(this.canvas, w, h);
+      draw(this.canvas, t, w, h, side ? colour.bad : colour.line, { filled: true });
+    }
+    if (this.#state === key && this.#change === change) return;
     if (this.#state !== key) {
       this.#state = key;
       this.root.className = "tile " + (side ? "beyond" : state);
       this.dot.className = "dot " + state;
       this.dot.setAttribute("aria-label", states[state]);
     }
-    this.#change = t?.change ?? 0;
+    this.#change = change;
     const one = t?.fields.length === 1,
       [v, u] = !t ? ["–", ""] : !one ? [t.text || "–", ""] : t.fields[0].word ? [t.fields[0].word, ""] : measure(t.value, t.unit, t.digits);
     put(this.value, v);
@@ -58,9 +67,6 @@ export class Tile {
     this.root.classList.toggle("long", v.length + u.length > 9);
     const bound = side && measure(side === "low" ? limits.low : limits.high, t.unit).join(" ").trim();
     put(this.foot, side ? (side === "low" ? tr("below {0}", bound) : tr("above {0}", bound)) : state === "live" || state === "empty" ? "" : states[state].split(":")[0]);
-    if (!t || !w) return;
-    fit(this.canvas, w, h);
-    draw(this.canvas, t, w, h, side ? colour.bad : colour.line, { filled: true });
   }
 }
 
@@ -69,6 +75,7 @@ export class Tiles {
   #tiles = [];
   #names = "";
   #sizes = null; // of the tiles' lines
+  #lines = new Seldom();
 
   constructor(page, label) {
     this.page = page;
@@ -102,6 +109,7 @@ export class Tiles {
     const { all } = this.page.topics;
     this.page.past.ask(this.#tiles.map((t) => all.get(t.name)).filter(Boolean));
     this.#sizes ||= this.#tiles.map(({ canvas: c }) => [c.clientWidth, c.clientHeight]); // before anything is written
-    this.#tiles.forEach((t, i) => t.paint(colour, this.#sizes[i]));
+    const lines = this.#lines.due();
+    this.#tiles.forEach((t, i) => t.paint(colour, this.#sizes[i], lines));
   }
 }

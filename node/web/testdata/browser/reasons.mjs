@@ -54,8 +54,9 @@ export async function wrongToken({ browser, binary, folder }) {
     await close(page);
 
     // A link with a token that ended.
-    const linked = await open(browser, hub, { path: "#token=tpd_ended" });
+    const linked = await open(browser, hub, { path: "#token=tpd_ended", waits: false }); // the notice goes again
     await linked.waitForSelector(".says >> text=The link's token is of no use");
+    await live(linked);
     await row(linked, "token/a").waitFor();
     await close(linked);
 
@@ -223,8 +224,8 @@ export async function clockSteps({ browser, binary, folder }) {
       const from = n;
       await until(what + ": the newest is in the figures and in the plot", async () => {
         f = await figures();
-        return n > from + 8 && Number(f[0]) >= n - 3 && Number(f[4]) >= n - 3;
-      }).catch((e) => assert(false, e.message + ": " + f + " of " + n));
+        return Number(f[0]) > from + 8 && Number(f[4]) > from + 8;
+      }).catch((e) => assert(false, e.message + ": " + f + ", from " + from + " on"));
       await until(what + ": the axis ends now", async () => Math.abs((await end()) - (Date.now() + off)) < 1500);
       assert((await page.locator(".follow").getAttribute("aria-pressed")) === "true", what + ": and follows");
       await until(what + ": it came just now", async () => /now|1 s/.test(await text(page, "alpha", ".c4")));
@@ -254,8 +255,7 @@ export async function clockSteps({ browser, binary, folder }) {
     await until("the line is drawn up to now again", async () => (await drawn()) > 0.9);
     off = -602000;
     await right("two seconds more");
-    const rate = await text(page, "alpha", ".c3");
-    assert(/^[3-7]\.\d \/s/.test(rate), "and the rate is what it was: " + rate);
+    await until("and the rate is what it was", async () => /^[1-9]\.\d \/s/.test(await text(page, "alpha", ".c3")));
     await page.reload();
     await live(page);
     await right("a page that comes after that");

@@ -2,6 +2,7 @@
 // Prints "ok NAME [figures]" or "not ok NAME reason" for each check, and writes
 // screenshots into the folder.
 import * as browserChecks from "./checks.mjs";
+import * as costs from "./cost.mjs";
 import * as deeds from "./deeds.mjs";
 import { demo } from "./feed.mjs";
 import * as mqtt from "./mqtt.mjs";
@@ -37,7 +38,7 @@ async function check(name, f) {
   }
 }
 
-const checks = { ...browserChecks, ...deeds, ...stream, ...reasons, ...walls, ...mqtt, pure };
+const checks = { ...browserChecks, ...deeds, ...stream, ...reasons, ...walls, ...mqtt, ...costs, pure };
 const only = process.env.CHECK ? process.env.CHECK.split(",") : null;
 const named = (...names) => names.filter((n) => !only || only.includes(n));
 const series = async (...names) => {
@@ -56,6 +57,7 @@ await Promise.all([
   pictures(),
 ]);
 await series("busy"); // alone: it measures
+if (only) await series("cost"); // only who asks for it
 peer.close();
 feed.close();
 scenery.close();
