@@ -3,6 +3,7 @@ package web
 import (
 	"compress/gzip"
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/hex"
 	"io"
 	"net/http"
@@ -17,7 +18,11 @@ import (
 // The dashboard: a page of ours, embedded.
 
 // assets are the files of the dashboard, by path below /static/.
-type assets struct{ tags sync.Map } // ETags of those that were asked for: the same bytes are not sent twice
+type assets struct {
+	tags sync.Map // ETags of those that were asked for: the same bytes are not sent twice
+	once sync.Once
+	own  string // the page's own style, as the policy names it
+}
 
 func (a *assets) tag(name string, f file) string {
 	if tag, ok := a.tags.Load(name); ok {
@@ -113,19 +118,33 @@ func (a *assets) serve(w http.ResponseWriter, r *http.Request, name string) {
 	h.Set("ETag", `"`+tag+`"`)
 	h.Set("Cache-Control", "no-cache") // asked each time, answered 304: a new hub has a new page
 	h.Set("Cross-Origin-Opener-Policy", "same-origin")
-	h.Set("Content-Security-Policy", policy(r.Host))
+	own := ""
+	if name == "index.html" {
+		a.once.Do(func() { a.own = ownStyle(f.plain()) })
+		own = a.own
+	}
+	h.Set("Content-Security-Policy", policy(r.Host, own))
 	http.ServeContent(w, r, "", time.Time{}, strings.NewReader(text))
+}
+
+// ownStyle is the hash of the style that stands in a page: with it the page is painted
+// before anything else has come, and no other style in it counts.
+func ownStyle(page string) string {
+	_, style, _ := strings.Cut(page, "<style>")
+	style, _, _ = strings.Cut(style, "</style>")
+	sum := sha256.Sum256([]byte(style))
+	return "; style-src 'self' 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
 }
 
 // policy lets the page take everything from this hub and nothing from anywhere
 // else, and nobody put it in a frame. Older Safari does not count the hub's
 // WebSocket to 'self', so that is named where the Host header is one.
-func policy(host string) string {
+func policy(host, style string) string {
 	connect := "'self'"
 	if isHost(host) {
 		connect += " ws://" + host + " wss://" + host
 	}
-	return "default-src 'self'; connect-src " + connect +
+	return "default-src 'self'" + style + "; connect-src " + connect +
 		"; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 }
 

@@ -38,7 +38,7 @@ func TestPage(t *testing.T) {
 		"X-Content-Type-Options": "nosniff",
 		"Referrer-Policy":        "no-referrer",
 		"Cache-Control":          "no-cache",
-		"Content-Security-Policy": "default-src 'self'; connect-src 'self' ws://192.0.2.7:22345 wss://192.0.2.7:22345; " +
+		"Content-Security-Policy": "default-src 'self'" + ownStyle(w.Body.String()) + "; connect-src 'self' ws://192.0.2.7:22345 wss://192.0.2.7:22345; " +
 			"object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
 	} {
 		if got := w.Header().Get(name); got != want {
@@ -62,12 +62,12 @@ func TestPage(t *testing.T) {
 // A Host header is text from outside: it must not end a directive.
 func TestPolicyHost(t *testing.T) {
 	for _, host := range []string{"", "a; script-src *", "a b", "a,b", "a'b", "ä", strings.Repeat("a", 300)} {
-		if got := policy(host); strings.Contains(got, "ws:") {
+		if got := policy(host, ""); strings.Contains(got, "ws:") {
 			t.Errorf("%q: %s", host, got)
 		}
 	}
 	for _, host := range []string{"gateway.local", "[2001:db8::1]:22345"} {
-		if got := policy(host); !strings.Contains(got, "ws://"+host+" ") {
+		if got := policy(host, ""); !strings.Contains(got, "ws://"+host+" ") {
 			t.Errorf("%q: %s", host, got)
 		}
 	}
@@ -82,7 +82,7 @@ func TestStaticFiles(t *testing.T) {
 	}
 	markup := regexp.MustCompile(`innerHTML|outerHTML|insertAdjacentHTML|document\.write|createContextualFragment|DOMParser|srcdoc|\beval\(|new Function|set(Timeout|Interval)\(["'` + "`" + `]|javascript:`)
 	elsewhere := regexp.MustCompile(`(src|href)="(https?:)?//|url\(["']?https?:|@import|from "https?:`)
-	inline := regexp.MustCompile(`<script>|<style|\sstyle=|\son[a-z]+="`)
+	inline := regexp.MustCompile(`<script>|<style\s|\sstyle=|\son[a-z]+="`)
 	named := regexp.MustCompile(`"(?:\./|static/)([A-Za-z]+\.(?:js|css|svg))"`)
 	for _, name := range names {
 		b, err := os.ReadFile(name)
@@ -104,6 +104,9 @@ func TestStaticFiles(t *testing.T) {
 		}
 		if kinds[filepath.Ext(name)] == "" {
 			t.Errorf("%s has no type", name)
+		}
+		if n := strings.Count(text, "<style"); n > 0 && (n > 1 || filepath.Base(name) != "index.html") {
+			t.Errorf("%s has a style, which the policy forbids", name)
 		}
 		if n := strings.Count(text, "\n"); n > 400 {
 			t.Errorf("%s has %d lines", name, n)

@@ -74,7 +74,7 @@ export class Alone {
     this.ws.close();
     this.process.kill("SIGTERM");
     await this.ended;
-    fs.rmSync(this.home, { recursive: true, force: true });
+    fs.rmSync(this.home, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 }); // its children end after it
   }
 }
 

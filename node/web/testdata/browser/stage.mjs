@@ -135,7 +135,8 @@ const fresh = (context, hub, folder) =>
       if (!response) return r.abort();
       const headers = { ...response.headers(), "content-type": kinds[name.split(".").at(-1)] || "application/manifest+json" };
       delete headers["content-length"];
-      if (!headers["content-security-policy"]) headers["content-security-policy"] = "default-src 'self'";
+      const policy = headers["content-security-policy"] || "default-src 'self'; style-src 'self'";
+      headers["content-security-policy"] = policy.replace(/style-src [^;]*/, "style-src 'self' 'unsafe-inline'"); // the page's own may be another now
       await r.fulfill({ status: 200, headers, body: fs.readFileSync(path.join(folder, name)) });
     },
   );
