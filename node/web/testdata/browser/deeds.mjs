@@ -65,6 +65,35 @@ export async function log({ browser, hub, peer }) {
   await close(page);
 }
 
+// Nobody looks: nothing but what plots want is sent, and all of it is there again afterwards.
+export async function away({ browser, binary }) {
+  const hub = await new Hub(binary, "--sense=off").start(); // with few topics: what is on the screen is not asked for faster
+  try {
+    const peer = await Peer.open(hub.ws);
+    await peer.pub("away/a", 1);
+    const page = await open(browser, hub, { path: "#topics?plot=away/a" }),
+      name = await page.evaluate(() => JSON.parse(localStorage.topicd).name),
+      headers = { Authorization: "Bearer " + hub.admin };
+    const subs = async () => (await (await fetch(hub.url + "api/clients", { headers })).json()).clients.find((c) => c.client === name)?.subs;
+    const look = (at) =>
+      page.evaluate((at) => {
+        Object.defineProperty(document, "hidden", { configurable: true, value: !at });
+        document.dispatchEvent(new Event("visibilitychange"));
+      }, at);
+    await until("all, the hub's own and the plot's are subscribed to", async () => (await subs()) === 3);
+    await look(false);
+    await until("not all any more", async () => (await subs()) === 2);
+    await peer.pub("away/b", 7);
+    await look(true);
+    await until("what came meanwhile is there", async () => (await row(page, "away/b").count()) && (await row(page, "away/b").locator(".v").innerText()) === "7");
+    await until("and all is again", async () => (await subs()) === 3);
+    await close(page);
+    peer.close();
+  } finally {
+    await hub.end();
+  }
+}
+
 // Where everybody needs a token: a form, a link that brings one, and no more than it allows.
 export async function tokens({ browser, binary }) {
   const hub = await new Hub(binary, "--sense=off", "--access=join").start();

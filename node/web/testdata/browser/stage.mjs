@@ -111,7 +111,7 @@ export async function open(
   page.faults = [];
   page.on("pageerror", (e) => page.faults.push(e.stack));
   page.on("console", (m) => {
-    if (m.type() === "error" && !/WebSocket|ERR_CONNECTION|ERR_INCOMPLETE|status of [45]/.test(m.text())) page.faults.push(m.text());
+    if (m.type() === "error" && !/WebSocket|ERR_CONNECTION|ERR_SOCKET_NOT_CONNECTED|ERR_INCOMPLETE|status of [45]/.test(m.text())) page.faults.push(m.text());
   });
   page.on("dialog", (d) => {
     page.faults.push("a dialog opened: " + d.message());

@@ -177,6 +177,13 @@ export async function wakes({ browser, hub, peer }) {
     await peer.pub("wake/a", 1);
     await filter(page, "wake/");
     await row(page, "wake/a").waitFor();
+    await page.evaluate(() => {
+      const { close } = WebSocket.prototype;
+      WebSocket.prototype.close = function (...args) {
+        window.missed ||= args[0] === 4000; // the hub was not heard for 20 s
+        close.apply(this, args);
+      };
+    });
     for (const event of ["online", "visibilitychange"]) {
       for (const s of sockets) (s.unpipe(), s.pause(), s.removeAllListeners("close")); // nothing is heard any more, and nobody told
       await sleep(1200);
@@ -185,6 +192,7 @@ export async function wakes({ browser, hub, peer }) {
       await page.evaluate((e) => (e === "online" ? window : document).dispatchEvent(new Event(e)), event);
       await until("what came meanwhile is there", async () => (await row(page, "wake/a").locator(".v").innerText()) === event, 18000); // it notices by itself after 20 s
       took.push(Date.now() - at);
+      assert(!(await page.evaluate(() => window.missed)), "it did not wait until it missed the hub");
     }
     await close(page);
   } finally {
