@@ -20,9 +20,9 @@ const browserDir = "../../node/web/testdata/browser"
 // Back, a clock that is set. Pictures of every
 // view go to .build/screens.
 //
-// CHECK=plot,heals runs only those, and CHECK=cost what is no check: it measures what
-// the page takes of a core. WAIT=300 lets the demo run for five minutes
-// before the pictures are taken.
+// CHECK=plot,heals runs only those, and CHECK=cost,paint what is no check: it measures
+// what the page takes of a core, and when something of it is seen. WAIT=300 lets the
+// demo run for five minutes before the pictures are taken.
 func TestDashboard(t *testing.T) {
 	processes(t)
 	need(t, chromium, "Chromium: apt-get install chromium")

@@ -148,7 +148,7 @@ page.hung = (kiosk) => {
 const outage = new Outage(page, $("notice"));
 page.outage = outage;
 page.me = new Me(page);
-page.rate = () => paced;
+page.rate = () => (reads[0] === "#" ? paced : Infinity); // who may not read all may not read any folder
 page.pace = () => {
   paced = 0;
   pace();

@@ -47,8 +47,8 @@ export class Alone {
     return result;
   }
 
-  open(url) {
-    return this.ask("Target.createTarget", { url });
+  open(url, browserContextId = undefined) {
+    return this.ask("Target.createTarget", { url, browserContextId });
   }
 
   /** eval runs in a tab, with nobody attached before and after. */
@@ -127,4 +127,45 @@ export async function cost({ binary }) {
     await hub.end();
   }
   return "% of a core\n\t" + told.join("\n\t");
+}
+
+const seen = `(() => {
+  const paint = performance.getEntriesByName("first-contentful-paint")[0],
+    load = performance.getEntriesByType("navigation")[0];
+  const there = paint && load.loadEventEnd && document.querySelector(".space .row:not([hidden])");
+  return there ? [paint.startTime, load.loadEventEnd] : null;
+})()`;
+
+/** paint tells when something of the page is seen, with an empty and with a full cache, and what a load takes. */
+export async function paint({ binary }) {
+  const hub = await new Hub(binary, "--sense=off").start();
+  const feed = await load(hub.ws, 100, 1);
+  const browser = await new Alone().start();
+  const told = { "empty cache": [], "full cache": [] };
+  try {
+    for (let i = 0; i < 9; i++) {
+      const { browserContextId } = await browser.ask("Target.createBrowserContext");
+      for (const list of Object.values(told)) {
+        const tab = await browser.open("about:blank", browserContextId);
+        await sleep(300); // its process is not what is measured
+        const before = (await browser.spent()).all;
+        await browser.eval(tab, `location.href = ${JSON.stringify(hub.url)}`);
+        await sleep(700); // nor is it watched meanwhile
+        let times = null;
+        await until("the topics are there", async () => (times = await browser.eval(tab, seen)));
+        list.push([...times, ((await browser.spent()).all - before) * 1000]);
+        await browser.ask("Target.closeTarget", tab);
+      }
+      await browser.ask("Target.disposeBrowserContext", { browserContextId });
+    }
+  } finally {
+    await browser.end();
+    feed.close();
+    await hub.end();
+  }
+  const of = (list, k) => {
+    const v = list.map((x) => x[k]).sort((a, b) => a - b);
+    return `${v[v.length >> 1].toFixed(0)} ms (least ${v[0].toFixed(0)})`;
+  };
+  return "median of nine loads\n\t" + Object.entries(told).map(([name, l]) => `${name}: first paint ${of(l, 0)}, loaded ${of(l, 1)}, processor ${of(l, 2)}`).join("\n\t");
 }

@@ -57,7 +57,7 @@ await Promise.all([
   pictures(),
 ]);
 await series("busy"); // alone: it measures
-if (only) await series("cost"); // only who asks for it
+if (only) await series("cost", "paint"); // only who asks for them
 peer.close();
 feed.close();
 scenery.close();
