@@ -282,7 +282,9 @@ export async function touch({ browser, hub }) {
   const page = await open(browser, hub, { width: 390, height: 844, phone: true, kept: { span: 60 } });
   await filter(page, "greenhouse");
   await row(page, "greenhouse/1/temp").tap();
-  const box = await page.locator(".plot .over").boundingBox(),
+  const over = page.locator(".plot .over");
+  await until("it is drawn", async () => (await over.boundingBox())?.width > 200);
+  const box = await over.boundingBox(),
     cdp = await page.context().newCDPSession(page),
     y = box.y + 100,
     x = box.x + box.width / 2;

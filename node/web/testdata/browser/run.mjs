@@ -53,7 +53,7 @@ await Promise.all([
   series("values", "plot", "dense", "minutes", "keyboard", "topics", "shapes", "log", "admin", "people", "inert"),
   series("pure", "phones", "touch", "accessible", "heals", "resumes", "tokens", "invites"),
   series("events", "eventsOfMany", "wrongToken", "history", "rights", "looking", "clockSteps", "proxies"),
-  series("pins", "wall", "limits", "files", "wakes", "away", "app", "texts", "languages", "mosquitto"),
+  series("pins", "wall", "limits", "files", "wakes", "away", "lost", "app", "texts", "languages", "mosquitto"),
   pictures(),
 ]);
 await series("busy"); // alone: it measures

@@ -202,6 +202,15 @@ export async function wakes({ browser, hub, peer }) {
   return took.join(", ") + " ms";
 }
 
+// A file that is lost on its way leaves no blank page.
+export async function lost({ browser, hub }) {
+  let n = 0;
+  const page = await open(browser, hub, { ready: (p) => p.route("**/static/plot.js", (r) => (n++ ? r.continue() : r.abort())) });
+  assert(n === 2, "it was asked for " + n + " times");
+  page.faults = page.faults.filter((f) => !f.includes("ERR_FAILED"));
+  await close(page);
+}
+
 // The page is an app to a browser, and something is seen of it at once.
 export async function app({ browser, hub }) {
   const page = await open(browser, hub),
