@@ -42,7 +42,10 @@ COLD        := context encoding/asn1 encoding/base64 encoding/csv encoding/json 
   topicd/node/access topicd/node/state topicd/node/front topicd/node/exposition topicd/node/once topicd/node/pause topicd/node/web/... topicd/node/doctor topicd/node/store topicd/node/durable topicd/node/ustar \
   topicd/node/dialect topicd/node/dialect/mws topicd/node/dialect/relay topicd/node/dialect/scd topicd/node/dialect/webchannel \
   topicd/discovery/... topicd/cmd/...
-BUILD       := CGO_ENABLED=0 $(GO) build -trimpath -tags $(TAGS) -ldflags '$(LDFLAGS)' $(foreach p,$(COLD),'-gcflags=$p=$(SMALL)')
+# The collector of before Go 1.26: the new one, made for large heaps, takes 0.5 MiB
+# more beside a heap of 8 and 45 KB of the binary. Later Go has no choice.
+COLLECTOR   := $(if $(findstring go1.26,$(shell $(GO) env GOVERSION)),GOEXPERIMENT=nogreenteagc)
+BUILD       := CGO_ENABLED=0 $(COLLECTOR) $(GO) build -trimpath -tags $(TAGS) -ldflags '$(LDFLAGS)' $(foreach p,$(COLD),'-gcflags=$p=$(SMALL)')
 STATICCHECK := v0.8.2
 NFPM        := v2.43.1
 BENCHSTAT   := v0.0.0-20260908200009-22c9c6c9d4da
