@@ -168,9 +168,9 @@ func (s *server) start() (err error) {
 		return err
 	}
 	// The arena is not in the heap, and publishing does not allocate: collecting
-	// often costs 1 to 2 % of the time and keeps a heap that may be 10 MiB small. The
+	// often costs 2 % of the time and keeps a heap that may be 10 MiB small. The
 	// limit is a last resort and never below what the limits allow.
-	debug.SetGCPercent(15)
+	debug.SetGCPercent(10)
 	debug.SetMemoryLimit(s.set.Worst().Heap())
 	o := s.set.Hub(sense.HostName())
 	o.Owner, o.Clock, o.Reserved = s.front.Owner, s.clock, s.set.Reserved()
