@@ -15,6 +15,11 @@ func (s *Session) Unsubscribe(pattern []byte, turn *Turn) *codec.Error {
 		return codec.Errorf(codec.CodeNotFound, "not subscribed to %q", pattern)
 	}
 	h.dropSubLocked(b, turn.Mono)
+	s.mu.Lock()
+	if s.ready.Len() > 0 && !s.closed { // what b held back another one has now
+		s.queueLocked(turn)
+	}
+	s.mu.Unlock()
 	h.mu.Unlock()
 	h.reap(turn.Mono, reapAt)
 	return nil
@@ -181,7 +186,7 @@ func (s *Session) moveMark(from, to *Subscription, t *Topic) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !from.marked(t) || to == nil {
+	if s.closed || !from.marked(t) || to == nil {
 		return
 	}
 	from.setMarkLocked(t, false)
