@@ -197,15 +197,24 @@ func (s *Session) moveMark(from, to *Subscription, t *Topic) {
 			return
 		}
 	}
-	for _, h := range from.held.waiting() {
-		if h.topic == t.idx {
-			from.unholdLocked(t.idx)
-			s.appendLocked(fan.NewEntry(t.idx, to.slot, uint64(h.from)))
-			return
+	for b := range s.subs.all { // an earlier one may have it still, of a topic that from serves since
+		for _, h := range b.held.waiting() {
+			if h.topic == t.idx {
+				b.unholdLocked(t.idx)
+				s.appendLocked(fan.NewEntry(t.idx, to.slot, uint64(h.from)))
+				return
+			}
 		}
 	}
-	if at, ok := from.unparkTopicLocked(t.idx); ok {
-		s.appendLocked(fan.NewEntry(t.idx, to.slot, uint64(at)))
+	if s.ext == nil {
+		return
+	}
+	for i := range s.ext.parked.Len() {
+		if e := *s.ext.parked.At(i); e.Topic() == t.idx {
+			s.subs.at(e.Slot()).unparkTopicLocked(t.idx)
+			s.appendLocked(fan.NewEntry(t.idx, to.slot, uint64(e.From())))
+			return
+		}
 	}
 }
 
