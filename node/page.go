@@ -41,7 +41,7 @@ func (v *visit) awaitUnlock(t *Topic, from uint64) {
 		} else {
 			s.holdLocked(v.b, held{t.idx, uint32(from), onDisk})
 			p = &page{s: s, t: t, b: v.b, from: from, at: from, view: v.view}
-			if v.live {
+			if v.live || x.sought.Has(t.idx) { // what leaves the disk in front of it is lost to it, and told
 				p.view = view{}
 			}
 			x.fetching = p
@@ -197,6 +197,7 @@ func (s *Session) pageUnlock(dst []byte, now int64, f Framer, sc *Scratch) []byt
 				b.stored += n
 			}
 			b.unholdLocked(p.t.idx)
+			s.ext.sought.Set(p.t.idx, true)
 			s.appendStoredLocked(b, fan.NewEntry(p.t.idx, b.slot, at))
 		}
 		s.unparkNextLocked()

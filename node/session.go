@@ -95,10 +95,11 @@ type extra struct {
 
 	newcomer *newcomer // kept readings that it is to be given
 
-	fetching *page    // what a parked cursor waits for
-	page     *page    // the same, once it has come
-	later    later    // answers that wait for the disk
-	parked   fan.List // cursors that wait for their turn to have a page fetched
+	fetching *page     // what a parked cursor waits for
+	page     *page     // the same, once it has come
+	sought   fan.Marks // topics where the disk has said already from where their cursor reads
+	later    later     // answers that wait for the disk
+	parked   fan.List  // cursors that wait for their turn to have a page fetched
 }
 
 // extraLocked is s.ext, made when it is first needed.

@@ -220,6 +220,9 @@ func (r *replay) cursor(t *Topic, w *Subscription, start uint64) {
 	if s.closed || w != r.b && w.view.once {
 		return
 	}
+	if s.ext != nil {
+		s.ext.sought.Set(t.idx, false)
+	}
 	if !w.marked(t) {
 		if start < t.log.Next() {
 			s.markLocked(w, t, start, r.turn)
