@@ -36,7 +36,7 @@ func newScriptEnv(t *testing.T, env []string, name string, args ...string) *scri
 	t.Helper()
 	need(t, name)
 	c := exec.Command(name, args...)
-	c.Env = append(os.Environ(), env...)
+	c.Env = append(append(os.Environ(), "PYTHONUNBUFFERED=1"), env...) // or what it says comes at its end
 	c.Stderr = os.Stderr
 	out, err := c.StdoutPipe()
 	if err != nil {
