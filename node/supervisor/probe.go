@@ -40,13 +40,14 @@ func (p *Probe) Beat(ctx context.Context) error {
 			return err
 		}
 	}
+	c := p.conn // Close may come before what is to be done after ctx
 	until, _ := ctx.Deadline()
-	_ = p.conn.SetDeadline(until)
-	stop := context.AfterFunc(ctx, func() { _ = p.conn.SetDeadline(time.Now()) })
+	_ = c.SetDeadline(until)
+	stop := context.AfterFunc(ctx, func() { _ = c.SetDeadline(time.Now()) })
 	defer stop()
 	p.n++
 	want := strconv.FormatUint(firstBeat+p.n, 10)
-	_, err := p.conn.Write([]byte(want + "\n"))
+	_, err := c.Write([]byte(want + "\n"))
 	for heard := ""; err == nil && heard != want+"\n"; { // one of an earlier beat may come first
 		heard, err = p.in.ReadString('\n')
 	}
