@@ -128,9 +128,15 @@ func (l *logRun) segment(g *segment, off int) (more bool, err error) {
 			}
 			continue
 		}
-		if kind == kindReading && !l.take(r, payload, off) {
-			l.remember(g.no, off)
-			return false, nil
+		if kind == kindReading {
+			next := l.take(r, payload, off)
+			if next == full {
+				l.remember(g.no, off)
+				return false, nil
+			}
+			if next == unsynced { // written since the view was taken: the next page begins with it
+				break
+			}
 		}
 		off += size
 	}
@@ -156,17 +162,29 @@ func (l *logRun) behind(r *segReader, off int) int {
 	return 0
 }
 
+// What take says of a reading.
+const (
+	taken    = iota // it was handed out, or is not due
+	full            // the page has no room for it
+	unsynced        // it is none of the view's
+)
+
 // take hands out the reading at off if it is due.
-func (l *logRun) take(r *segReader, payload []byte, off int) (more bool) {
+func (l *logRun) take(r *segReader, payload []byte, off int) int {
 	x, ok := parseReading(payload)
 	if !ok || x.ctl&ctlCarried != 0 {
-		return true
+		return taken
 	}
 	rd, ok := r.reading(off, nil, 4*PageBytes)
-	if !ok || rd.Place < l.expect || rd.Place > l.v.synced {
-		return true
+	switch {
+	case !ok || rd.Place < l.expect:
+		return taken
+	case rd.Place > l.v.synced:
+		return unsynced
+	case l.keptBelow(rd.Place) && l.give(&rd):
+		return taken
 	}
-	return l.keptBelow(rd.Place) && l.give(&rd)
+	return full
 }
 
 func (l *logRun) give(rd *Reading) (more bool) {

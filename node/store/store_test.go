@@ -221,6 +221,56 @@ func TestReadLogInOrder(t *testing.T) {
 	}
 }
 
+// between lets something happen while a file is opened for reading.
+type between struct {
+	osFS
+	do func()
+}
+
+func (b *between) Open(name string, create bool) (File, error) {
+	if do := b.do; do != nil && !create {
+		b.do = nil
+		do()
+	}
+	return b.osFS.Open(name, create)
+}
+
+// What is synced while the log is read comes with the next page: the uplink had
+// counted it as lost, and gone on behind it.
+func TestReadLogWhileTheLogGrows(t *testing.T) {
+	fs := &between{}
+	s := open(t, Options{Sync: time.Hour, FS: fs})
+	defer s.Close()
+	seq := uint64(0)
+	grow := func() {
+		for range 3 {
+			seq++
+			put(t, s, reading("t", 9, seq, 100))
+		}
+		if err := s.Sync(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	grow()
+	from, read := Place0, uint64(0)
+	for _, do := range []func(){grow, grow, nil, nil} {
+		fs.do = do
+		next, lost, err := s.ReadLog(from, 1<<20, func(r *Reading) bool {
+			if read++; r.Seq != read {
+				t.Fatalf("reading %d, want %d", r.Seq, read)
+			}
+			return true
+		})
+		if err != nil || lost != (Lost{}) {
+			t.Fatal(lost, err)
+		}
+		from = next
+	}
+	if read != seq {
+		t.Errorf("%d of %d readings", read, seq)
+	}
+}
+
 // The bound holds at every moment, each topic keeps its newest reading, and
 // what is gone is counted once.
 func TestBound(t *testing.T) {
