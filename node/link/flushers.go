@@ -3,6 +3,7 @@ package link
 import (
 	"runtime"
 	"sync"
+	"time"
 )
 
 // flushers are the goroutines for sessions that were woken from outside the
@@ -53,14 +54,12 @@ func (f *flushers) loop() {
 		if len(f.queue) > 0 {
 			mine, f.queue = f.queue, mine[:0]
 		} else {
-			mine, late, f.behind[0] = mine[:0], f.behind[0], nil
-			f.behind = f.behind[1:]
+			mine, late = mine[:0], f.popBehind()
 		}
 		f.mu.Unlock()
 		w.tick()
-		if late != nil { // it has no pace: it has waited
-			w.flush(late)
-			runtime.Gosched() // the scheduler would leave us the processor for 10 ms
+		if late != nil {
+			f.catchUp(w, late)
 		}
 		over := false
 		for i, c := range mine {
@@ -74,3 +73,31 @@ func (f *flushers) loop() {
 		w.attend()
 	}
 }
+
+// popBehind takes the session that has been behind longest; nil = there is none.
+func (f *flushers) popBehind() (c *conn) {
+	if len(f.behind) > 0 {
+		c, f.behind[0] = f.behind[0], nil
+		f.behind = f.behind[1:]
+	}
+	return c
+}
+
+// catchUp writes to c and to others that are behind, for a millisecond while nobody
+// else waits. They have no pace: they have waited. One of them each time would be too
+// few where a thousand dashboards have more to read than one write takes: some of them
+// fell behind what their topics hold.
+func (f *flushers) catchUp(w *worker, c *conn) {
+	for c != nil {
+		w.flush(c)
+		c = nil
+		f.mu.Lock()
+		if len(f.queue) == 0 && int64(time.Since(f.srv.start))-w.mono < mostCatchUp {
+			c = f.popBehind()
+		}
+		f.mu.Unlock()
+	}
+	runtime.Gosched() // the scheduler would leave us the processor for 10 ms
+}
+
+const mostCatchUp = int64(time.Millisecond)
