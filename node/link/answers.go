@@ -89,6 +89,21 @@ func (c *conn) countLocked() {
 	c.counted = n
 }
 
+// reserveLocked counts so many bytes more before they are kept, unless that is too
+// much for all together: two workers that looked first had both found room.
+func (c *conn) reserveLocked(n int) bool {
+	if n <= 0 {
+		return true
+	}
+	c.srv.unread.Move(0, n)
+	if c.srv.unread.Held() > maxPressed*c.srv.opt.Unread {
+		c.srv.unread.Move(n, 0)
+		return false
+	}
+	c.counted += int32(n)
+	return true
+}
+
 // drains reports whether the reader may go on: the peer reads its answers. It
 // gives it the chance to, then cuts it.
 func (c *conn) drains() bool {

@@ -237,7 +237,7 @@ func (w *worker) wroteLocked(c *conn, left []byte, err error) bool {
 		c.sock.shut()
 		return false
 	}
-	if n := len(left) - batchLimit; n > 0 && w.srv.unread.Held()+int64(n) > maxPressed*w.srv.opt.Unread {
+	if !c.reserveLocked(len(left) - batchLimit) {
 		c.life = lost
 		c.mu.Unlock()
 		w.srv.hub.Stats.Add(node.CutSlow, 1)
