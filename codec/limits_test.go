@@ -10,10 +10,12 @@ import (
 	"time"
 
 	"github.com/fxamacker/cbor/v2"
+
+	"topicd/node/nodetest/race"
 )
 
 func TestAllocations(t *testing.T) {
-	if raceEnabled {
+	if race.Enabled {
 		t.Skip("sync.Pool forgets under -race")
 	}
 	frame, body := hotCBOR(t)

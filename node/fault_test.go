@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"topicd/codec"
+	"topicd/node/nodetest/race"
 )
 
 // A device that publishes each quarter of an hour and repeats one after a lost
@@ -229,7 +230,7 @@ func TestLeavingGivesTheLockBack(t *testing.T) {
 // A publish and a delivery leave no garbage: on a small board the collector would
 // take more than the hub.
 func TestReadingsCostNoAllocation(t *testing.T) {
-	if raceEnabled {
+	if race.Enabled {
 		t.Skip("the race detector allocates")
 	}
 	h := newClocked(t, Options{Rate: -1})

@@ -12,6 +12,7 @@ import (
 
 	"topicd/codec"
 	"topicd/node/arena"
+	"topicd/node/nodetest/race"
 )
 
 // clocked is a hub at a time that the test sets: by its own clock now, on the wall
@@ -482,7 +483,7 @@ func TestReadersThatNeverRead(t *testing.T) {
 
 // TestAccounting holds what the hub says it takes against the real heap.
 func TestAccounting(t *testing.T) {
-	if raceEnabled {
+	if race.Enabled {
 		t.Skip("the race detector's heap is another one")
 	}
 	heap := func() int64 {

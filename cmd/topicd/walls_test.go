@@ -42,6 +42,7 @@ var walls = map[string]struct{ may, never string }{
 	"node/dialect/mws":           {"codec node node/access node/dialect node/once node/web/answer", "github.com/gorilla/websocket"},
 	"node/dialect/dialecttest":   {"codec node node/dialect node/link node/link/ws node/web", ""}, // of tests only
 	"node/nodetest":              {"codec node node/dialect/native node/link node/link/ws", ""},   // of tests only
+	"node/nodetest/race":         {"", ""},
 	"node/dialect/mqtt/packet":   {"codec", "net net/http time"},
 	"node/store":                 {"codec node/fields node/ustar", "net net/http"},
 	"node/ustar":                 {"", "net os"},

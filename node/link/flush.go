@@ -35,6 +35,9 @@ func (w *worker) tick() {
 	w.srv.hub.Tick(&w.turn)
 }
 
+// took is how long the worker has been at it since its tick, in nanoseconds.
+func (w *worker) took() int64 { return int64(time.Since(w.srv.start)) - w.mono }
+
 // attend writes the sessions that the worker's turn made ready, and those that
 // this makes ready in turn (a peer that is gone changes its presence).
 func (w *worker) attend() {
@@ -272,7 +275,7 @@ func (w *worker) settleLocked(c *conn, next int64) bool {
 		c.mu.Unlock()
 		c.sock.finish()
 		return true
-	case next == node.Again && int64(time.Since(w.srv.start))-w.mono > mostGo:
+	case next == node.Again && w.took() > mostGo:
 		c.writer = resting
 		c.mu.Unlock()
 		w.srv.flushers.addBehind(c)
@@ -316,7 +319,7 @@ const mostRound = int64(20 * time.Millisecond)
 // late tells whether the worker is, as it comes to the i-th session of a round. Each
 // look at the clock is a part in fifty of a write.
 func (w *worker) late(i int) bool {
-	return i&3 == 3 && int64(time.Since(w.srv.start))-w.mono > mostRound
+	return i&3 == 3 && w.took() > mostRound
 }
 
 // maxHeld is the longest that the pacer keeps a connection on its list for

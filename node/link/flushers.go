@@ -32,8 +32,9 @@ func (f *flushers) addBehind(c *conn) {
 	f.cond.Signal()
 }
 
-// loop takes the whole queue at a time, or one that is behind. It yields once after it was woken: the
-// publisher that woke it then publishes on, and many readings make one write.
+// loop takes the whole queue at a time, or some that are behind. It yields once after
+// it was woken: the publisher that woke it then publishes on, and many readings make
+// one write.
 func (f *flushers) loop() {
 	defer f.srv.wg.Done()
 	w := newWorker(f.srv)
@@ -92,7 +93,7 @@ func (f *flushers) catchUp(w *worker, c *conn) {
 		w.flush(c)
 		c = nil
 		f.mu.Lock()
-		if len(f.queue) == 0 && int64(time.Since(f.srv.start))-w.mono < mostCatchUp {
+		if len(f.queue) == 0 && w.took() < mostCatchUp {
 			c = f.popBehind()
 		}
 		f.mu.Unlock()

@@ -183,7 +183,7 @@ func (l *loop) poll() (events int) {
 			}
 			events += n
 			l.handle(t, l.events[:n])
-			if len(p.sets) > 1 && (n >= enough || int64(time.Since(l.srv.start))-l.mono > longGo) {
+			if len(p.sets) > 1 && (n >= enough || l.took() > longGo) {
 				select {
 				case p.more <- struct{}{}:
 				default:

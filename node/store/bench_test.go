@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"topicd/node/nodetest/race"
 )
 
 func BenchmarkAppend(b *testing.B) {
@@ -127,7 +129,7 @@ func busy() time.Duration {
 // 10,000 topics with 64 MiB on disk: opening takes a second of a processor at most,
 // whatever others do meanwhile, memory is below 8 MiB and below Worst.
 func TestOpenAndMemoryOfAFullStore(t *testing.T) {
-	if testing.Short() || raceEnabled {
+	if testing.Short() || race.Enabled {
 		t.Skip("writes 64 MiB, and measures")
 	}
 	dir := t.TempDir()

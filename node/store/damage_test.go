@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"topicd/node/nodetest/race"
 )
 
 // filled makes a store of n readings over three topics, ended with Close or,
@@ -139,7 +141,7 @@ func TestBitFlips(t *testing.T) {
 		t.Fatalf("%d segments", len(list))
 	}
 	flips := 200
-	if testing.Short() || raceEnabled {
+	if testing.Short() || race.Enabled {
 		flips = 30
 	}
 	rnd := rand.New(rand.NewSource(1))

@@ -9,6 +9,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"topicd/node/nodetest/race"
 )
 
 // world is what the model remembers over all crashes of a store.
@@ -274,7 +276,7 @@ func runWorld(t *testing.T, w *world, rounds, steps int, faults bool) {
 // epoch is given again.
 func TestPowerCuts(t *testing.T) {
 	rounds := 60
-	if testing.Short() || raceEnabled {
+	if testing.Short() || race.Enabled {
 		rounds = 15
 	}
 	for seed := range int64(4) {

@@ -9,7 +9,7 @@ import (
 
 	"topicd/node"
 	"topicd/node/dialect/mqtt/packet"
-	"topicd/node/nodetest"
+	"topicd/node/nodetest/race"
 )
 
 // What a client takes that has all that it may have is what the formula says, and not
@@ -55,7 +55,7 @@ func TestWorstClient(t *testing.T) {
 	each := (heap() - before) / clients
 	said := clientCost + node.SubsPerSession*subCost
 	t.Logf("%d bytes a client, %d by the formula", each, said)
-	if nodetest.Race {
+	if race.Enabled {
 		said += said / 16 // the race detector rounds up further
 	}
 	if each > said || each < said*3/4 {
