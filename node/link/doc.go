@@ -69,8 +69,12 @@
 // 10,000 messages/s than the same descriptor under Go's poller; a flusher that does
 // not yield once after it was woken costs 76 % more in saturated fan-in.
 //
-// After: where a round of writes takes longer than the pace, a busy session waits
-// for two rounds (flush.go). A loop that naps instead of parking, and writes what is
+// After: where writing to all busy sessions takes longer than the pace, each waits for
+// twice as long, and is then given one write's worth (flush.go): W2 saturated in CBOR
+// 0.056 µs a delivery, then 0.046; with two processors in JSON 0.127, then 0.095. A
+// thousand dashboards that eight readings of 4 KiB were on the way to lost 5,000 of a
+// million while the ones that had more to read than one write takes were a list of
+// their own, which the others went before: none since. A loop that naps instead of parking, and writes what is
 // due before it naps again, takes 7.8 µs of CPU a message of W1 at 10,000/s (23 when
 // each event woke it) and 2.0 a delivery of W3 (2.5), with the same latencies; it
 // has TCP acknowledge later where events come faster still, and yields every 250 µs

@@ -1,6 +1,8 @@
 package link
 
 import (
+	"sync"
+	"sync/atomic"
 	"time"
 	"unsafe"
 
@@ -18,8 +20,9 @@ type worker struct {
 	mono    int64 // nanoseconds of the server's clock, as of the last tick
 	dues    []due
 
-	loops    bool // it serves the pacer
-	answered bool // it has written an answer since this was last cleared
+	loops     bool   // it serves the pacer
+	answered  bool   // it has written an answer since this was last cleared
+	meanwhile func() // what a loop does in the middle of a round, now and then
 }
 
 // batchLimit is how many bytes one write gathers: enough for the saturated
@@ -47,6 +50,7 @@ func (w *worker) attend() {
 			ready[i] = nil
 			w.warm(ready[i+1:])
 			late = late || w.late(i)
+			w.pass(i)
 			if c, ok := s.Sink().(*conn); ok && !late {
 				w.flushOrPace(c)
 			} else {
@@ -72,44 +76,84 @@ func (w *worker) warm(next []*node.Session) {
 	}
 }
 
-// A round is the writing of all sessions that one go made ready. Where it takes
-// longer than the pace (a thousand dashboards: 5.5 ms) every session's time has
-// come again when the next round begins, and the hub would do nothing but write,
-// few readings at a time. So a busy session is then not written again before
-// twice the last round's length: half of the time is left for what is read, and
-// a write carries all of it. Measured, W2 saturated: 26 readings a write become
-// 70, 0.21 µs of CPU a delivery 0.11 (CBOR 0.14, 0.07), as many deliveries a
-// second; with three rounds 0.07, but fewer in CBOR.
+// A round is the writing of all sessions that one go made ready. Where all that busy
+// sessions have to read takes longer to write than the pace (a thousand dashboards:
+// 5.5 ms) every session's time has come again when the next round begins, and the hub
+// would do nothing but write, few readings at a time. So a busy session is then not
+// written again before twice the time that writing to all of them took: half of the time
+// is left for what is read, and a write carries all of it. Measured, W2 saturated: 26
+// readings a write become 70, 0.21 µs of CPU a delivery 0.11 (CBOR 0.14, 0.07), as many
+// deliveries a second; with three times as long 0.07, but fewer in CBOR.
 const (
 	gapRounds = 2
 	maxGap    = int64(50 * time.Millisecond)
 	longRound = 32 // sessions: fewer are not worth looking at the clock
 )
 
-// beginRound starts the clock of a round that may be a long one.
-func (w *worker) beginRound(sessions int) (began time.Time) {
+// beginRound starts the clock of a round that may be a long one; 0 = it is not.
+func (w *worker) beginRound(sessions int) (began int64) {
 	if sessions >= longRound {
-		began = time.Now()
+		began = int64(time.Since(w.srv.start))
 	}
 	return began
 }
 
-func (w *worker) endRound(began time.Time) {
-	if began.IsZero() {
+// endRound notes how long it takes to write to all busy sessions: as long as this
+// round, or longer where some of them have their rounds at other times.
+func (w *worker) endRound(began int64) {
+	if began > 0 {
+		now := int64(time.Since(w.srv.start))
+		w.srv.rounds.note(now-began, now, w.gap(), int64(w.srv.opt.Pace))
+	}
+}
+
+// rounds is what the rounds of all workers take. Times are nanoseconds, points in
+// time by the server's clock.
+type rounds struct {
+	all atomic.Int64 // to write to all busy sessions, where it is more than the pace
+	at  atomic.Int64 // when that was noted
+
+	mu      sync.Mutex
+	written int64 // in rounds since
+	since   int64
+}
+
+// note takes in a round that took d. In a cycle, the pace or the gap, each busy session
+// is written to once. One cycle that another process made long says little: it counts
+// for a quarter.
+func (r *rounds) note(d, now, gap, pace int64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.written += d
+	cycle, span := max(gap, pace), now-r.since
+	all := max(d, r.written*cycle/max(span, cycle))
+	switch {
+	case span >= cycle:
+		r.written, r.since = 0, now
+	case gap > 0:
 		return
 	}
-	now := time.Now()
-	if d := now.Sub(began); d > w.srv.opt.Pace {
-		w.srv.round.Store(int64(d))
-		w.srv.roundAt.Store(int64(now.Sub(w.srv.start)))
+	if gap > 0 {
+		all = (3*r.all.Load() + all) / 4
+	}
+	if all > pace {
+		r.all.Store(all)
+		r.at.Store(now)
+	}
+}
+
+// pass is called before the i-th session of a round.
+func (w *worker) pass(i int) {
+	if i&7 == 7 && w.meanwhile != nil {
+		w.meanwhile()
 	}
 }
 
 // gap is the time between two writes of a busy session that the length of
 // rounds asks for, in nanoseconds; soon after the last long one it is forgotten.
 func (w *worker) gap() int64 {
-	d := w.srv.round.Load()
-	if w.mono-w.srv.roundAt.Load() > 2*gapRounds*d {
+	d := w.srv.rounds.all.Load()
+	if w.mono-w.srv.rounds.at.Load() > 2*gapRounds*d {
 		return 0
 	}
 	return min(gapRounds*d, maxGap)
@@ -264,6 +308,7 @@ const maxPressed = 2
 // write and c.mu were given up; false: both are held still, go on.
 func (w *worker) settleLocked(c *conn, next int64) bool {
 	at := c.lastWrite + c.paceLocked()
+	turn := next == node.Again && (c.pace > 0 && w.gap() > 0 || w.took() > mostGo)
 	switch {
 	case c.life == closed:
 		c.writer = resting
@@ -275,16 +320,13 @@ func (w *worker) settleLocked(c *conn, next int64) bool {
 		c.mu.Unlock()
 		c.sock.finish()
 		return true
-	case next == node.Again && w.took() > mostGo:
-		c.writer = resting
-		c.mu.Unlock()
-		w.srv.flushers.addBehind(c)
-		return true
+	case turn:
+		at = c.lastWrite + w.gap()
 	case next == node.Again || c.answers != nil || c.cut != nil || c.again && w.mono >= at:
 		return false
 	}
 	c.writer = resting
-	pace := c.again && !c.paced // published while it was being written: at its pace
+	pace := (c.again || turn) && !c.paced // published while it was being written: at its pace
 	c.paced = c.paced || pace
 	held := int64(0)
 	if next > 0 { // held back by a rate
@@ -305,15 +347,16 @@ func (w *worker) settleLocked(c *conn, next int64) bool {
 	return true
 }
 
-// mostGo is how long one go of a worker writes to sessions that have more to read
-// than one write takes: then they wait for a flusher that has nothing else to do, one
-// write at a time, and the worker goes on to others. Sixty readers with 250 filters of
-// MQTT each, 30 µs a reading, had kept the loops for 2.7 s, and in the flushers' one
-// queue others for 0.8 s.
+// mostGo is how long one go of a worker writes to sessions that have more to read than
+// one write takes: then they are at the end of the pacer's list, as they are for a write
+// each where rounds are long, and others have their turn. Sixty readers with 250 filters
+// of MQTT each, 30 µs a reading, had kept the loops for 2.7 s; of a thousand dashboards
+// that had more to read than one write takes the first were given the next readings,
+// while the last fell behind what their topic holds.
 const mostGo = int64(4 * time.Millisecond)
 
-// mostRound is how long a worker writes after it has read: then flushers go on, and it
-// reads what others have sent. A thousand dashboards take 5.5 ms.
+// mostRound is how long a worker writes after it has read: then flushers go on, or what
+// is due waits, and it reads what others have sent. A thousand dashboards take 5.5 ms.
 const mostRound = int64(20 * time.Millisecond)
 
 // late tells whether the worker is, as it comes to the i-th session of a round. Each

@@ -3,18 +3,16 @@ package link
 import (
 	"runtime"
 	"sync"
-	"time"
 )
 
 // flushers are the goroutines for sessions that were woken from outside the
-// loops: by HTTP, local sensors, other transports. And for those with more to read
-// than one write takes, while nobody else waits.
+// loops: by HTTP, local sensors, other transports, and for those that a loop was too
+// late for.
 type flushers struct {
 	srv    *Server
 	mu     sync.Mutex
 	cond   sync.Cond
 	queue  []*conn
-	behind []*conn
 	closed bool
 }
 
@@ -25,23 +23,15 @@ func (f *flushers) add(c *conn) {
 	f.cond.Signal()
 }
 
-func (f *flushers) addBehind(c *conn) {
-	f.mu.Lock()
-	f.behind = append(f.behind, c)
-	f.mu.Unlock()
-	f.cond.Signal()
-}
-
-// loop takes the whole queue at a time, or some that are behind. It yields once after
-// it was woken: the publisher that woke it then publishes on, and many readings make
-// one write.
+// loop takes the whole queue at a time. It yields once after it was woken: the
+// publisher that woke it then publishes on, and many readings make one write.
 func (f *flushers) loop() {
 	defer f.srv.wg.Done()
 	w := newWorker(f.srv)
 	var mine []*conn
 	for {
 		f.mu.Lock()
-		for len(f.queue)+len(f.behind) == 0 && !f.closed {
+		for len(f.queue) == 0 && !f.closed {
 			f.cond.Wait()
 			f.mu.Unlock()
 			runtime.Gosched()
@@ -51,54 +41,21 @@ func (f *flushers) loop() {
 			f.mu.Unlock()
 			return
 		}
-		var late *conn
-		if len(f.queue) > 0 {
-			mine, f.queue = f.queue, mine[:0]
-		} else {
-			mine, late = mine[:0], f.popBehind()
-		}
+		mine, f.queue = f.queue, mine[:0]
 		f.mu.Unlock()
 		w.tick()
-		if late != nil {
-			f.catchUp(w, late)
-		}
-		over := false
+		late := false
 		for i, c := range mine {
-			if over = over || w.late(i); over {
-				f.addBehind(c)
+			if late = late || w.late(i); late {
+				f.add(c)
 			} else {
 				w.flushOrPace(c)
 			}
 			mine[i] = nil
 		}
 		w.attend()
-	}
-}
-
-// popBehind takes the session that has been behind longest; nil = there is none.
-func (f *flushers) popBehind() (c *conn) {
-	if len(f.behind) > 0 {
-		c, f.behind[0] = f.behind[0], nil
-		f.behind = f.behind[1:]
-	}
-	return c
-}
-
-// catchUp writes to c and to others that are behind, for a millisecond while nobody
-// else waits. They have no pace: they have waited. One of them each time would be too
-// few where a thousand dashboards have more to read than one write takes: some of them
-// fell behind what their topics hold.
-func (f *flushers) catchUp(w *worker, c *conn) {
-	for c != nil {
-		w.flush(c)
-		c = nil
-		f.mu.Lock()
-		if len(f.queue) == 0 && w.took() < mostCatchUp {
-			c = f.popBehind()
+		if late {
+			runtime.Gosched() // the scheduler would leave us the processor for 10 ms
 		}
-		f.mu.Unlock()
 	}
-	runtime.Gosched() // the scheduler would leave us the processor for 10 ms
 }
-
-const mostCatchUp = int64(time.Millisecond)

@@ -144,8 +144,12 @@ func (p *pacer) serve(w *worker) (next int64) {
 	p.first.Store(next)
 	p.mu.Unlock()
 	round := w.beginRound(len(now))
+	late := false
 	for i, d := range now {
-		if d.paused {
+		w.pass(i)
+		if late = late || w.late(i); late {
+			p.add(d, w)
+		} else if d.paused {
 			p.resume(d, w)
 		} else if d.begin() {
 			w.flush(d.c)

@@ -16,7 +16,10 @@ type loop struct {
 	own    int // index of the set that it looks at first
 	buf    []byte
 	events [256]unix.EpollEvent
+	serves *set  // whose events it has taken
+	looked int64 // when it looked for events in the middle of a round; both times
 	polled int64 // when events came last, nanoseconds of the server's clock
+	found  int   // events that it found in rounds since its last nap
 	gap    int64 // from event to event, of late, in nanoseconds
 }
 
@@ -62,6 +65,7 @@ func (s *Server) startPoll() error {
 	s.wg.Add(n)
 	for i := range n {
 		l := &loop{worker: worker{srv: s, loops: true}, own: i, buf: make([]byte, readBuffer), gap: 4 * maxNap}
+		l.meanwhile = l.look
 		go l.run()
 	}
 	return nil
@@ -182,7 +186,11 @@ func (l *loop) poll() (events int) {
 				continue
 			}
 			events += n
+			l.tick()
+			l.serves = t
 			l.handle(t, l.events[:n])
+			l.attend()
+			l.serves = nil
 			if len(p.sets) > 1 && (n >= enough || l.took() > longGo) {
 				select {
 				case p.more <- struct{}{}:
@@ -203,6 +211,7 @@ func (l *loop) poll() (events int) {
 // naps only where its events come very fast all the same.
 func (l *loop) nap(n int) bool {
 	now := l.mono
+	n, l.found = n+l.found, 0
 	l.gap += (min(now-l.polled, 4*maxNap)/int64(max(n, 1)) - l.gap) / 4
 	if n > 0 {
 		l.polled = now
@@ -250,8 +259,33 @@ func (l *loop) wait(t *set) int {
 	return int(n)
 }
 
+// look reads what has come while the loop is in the middle of a long round of writes,
+// two or three times in one: a reading then goes out with this round, where it would
+// wait for the end of this and for the next. 500 dashboards, 2,000 readings a second:
+// half of them come within 3.6 ms instead of 4.7, 99 % within 10 instead of 12.5. To look
+// each millisecond took a tenth more of W2 saturated: sessions then stand at many places,
+// and what is made for one serves few others.
+func (l *loop) look() {
+	now := int64(time.Since(l.srv.start))
+	if now-max(l.mono, l.looked) < max(longGo, l.srv.rounds.all.Load()/3) {
+		return
+	}
+	l.looked = now
+	l.srv.hub.Tick(&l.turn) // the round goes by the time when it began
+	for i := range l.srv.polling.sets {
+		t := &l.srv.polling.sets[i]
+		if t != l.serves && !t.enter() {
+			continue
+		}
+		for again := true; again; again = t != l.serves && t.leave() {
+			n := l.wait(t)
+			l.found += n
+			l.handle(t, l.events[:n])
+		}
+	}
+}
+
 func (l *loop) handle(t *set, events []unix.EpollEvent) {
-	l.tick()
 	for i := range events {
 		ev := &events[i]
 		c := t.at(ev.Fd, ev.Pad)
@@ -267,7 +301,6 @@ func (l *loop) handle(t *set, events []unix.EpollEvent) {
 			l.read(t, c, p, ev.Events)
 		}
 	}
-	l.attend()
 }
 
 // read takes what the socket has, up to a buffer full: what is left makes the

@@ -103,10 +103,9 @@ type Server struct {
 	readers  chan *reader  // of the goroutines that wait for a socket: as many read at a time
 	next     atomic.Uint32 // set that gets the next connection
 
-	partials bound.Bytes  // of unfinished messages
-	unread   bound.Bytes  // of large answers that wait to be written
-	round    atomic.Int64 // nanoseconds that the last long round of writes took
-	roundAt  atomic.Int64 // when it ended, nanoseconds of the server's clock
+	partials bound.Bytes // of unfinished messages
+	unread   bound.Bytes // of large answers that wait to be written
+	rounds   rounds
 
 	// guarded by mu
 	mu       sync.Mutex
