@@ -303,14 +303,14 @@ async function listing() {
   setTimeout(listing, (view?.id === "memory" ? 2000 : 4000) + topics.all.size);
 }
 
-// Everything once, then so often that the whole comes to about 150 readings a
+// Everything once, then so often that the whole comes to about 100 readings a
 // second; what is on the screen comes faster (Focus). A token that may not read
 // everything reads what it may.
 let paced = 0,
   reads = [],
   away = false; // nobody has looked for a while
 function pace() {
-  const r = Math.min(4, Math.max(0.05, 150 / Math.max(1, topics.all.size)));
+  const r = Math.min(4, Math.max(0.05, 100 / Math.max(1, topics.all.size)));
   const may = page.me.data?.subscribe || ["#"],
     now = away ? [] : may.includes("#") || !may.length ? ["#"] : may.filter((p) => p[0] !== "$").slice(0, 64);
   const same = now.join("\n") === reads.join("\n");

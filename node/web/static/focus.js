@@ -3,7 +3,7 @@
 // keep a topic alive that nobody else uses.
 
 const many = 50; // topics, from which on it pays
-const budget = 250; // readings a second for all that is on the screen
+const budget = 150; // readings a second for all that is on the screen
 const most = 12; // patterns
 
 export class Focus {
