@@ -68,11 +68,15 @@ build: pack
 binary: pack
 	$(BUILD) -o $(OUT) ./cmd/topicd
 
-# The dashboard and the documents, gzipped for the build.
+# The dashboard and the documents, gzipped for the build. What is there is replaced
+# whole and only if it is another: another make may be building from it.
 PACKED := node/web/packed
 pack:
-	@rm -rf $(PACKED)/*; mkdir -p $(PACKED)/static $(PACKED)/specs
-	@cd node/web && for f in static/* specs/*; do gzip -9nc $$f > packed/$$f.gz; done
+	@mkdir -p $(PACKED)/static $(PACKED)/specs .build && at=$$PWD/$$(mktemp -d .build/pack.XXXXXX) && cd node/web && \
+	for f in static/* specs/*; do \
+		gzip -9nc $$f >$$at/gz && { cmp -s $$at/gz packed/$$f.gz || mv $$at/gz packed/$$f.gz; } || exit 1; \
+	done && \
+	for p in packed/*/*.gz; do f=$${p#packed/}; [ -e $${f%.gz} ] || rm -f $$p; done && rm -rf $$at
 
 run: build
 	bin/topicd serve
