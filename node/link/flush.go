@@ -308,7 +308,7 @@ const maxPressed = 2
 // write and c.mu were given up; false: both are held still, go on.
 func (w *worker) settleLocked(c *conn, next int64) bool {
 	at := c.lastWrite + c.paceLocked()
-	turn := next == node.Again && (c.pace > 0 && w.gap() > 0 || w.took() > mostGo)
+	turn := next == node.Again && c.answers == nil && c.cut == nil && (c.pace > 0 && w.gap() > 0 || w.took() > mostGo)
 	switch {
 	case c.life == closed:
 		c.writer = resting
@@ -320,7 +320,7 @@ func (w *worker) settleLocked(c *conn, next int64) bool {
 		c.mu.Unlock()
 		c.sock.finish()
 		return true
-	case turn:
+	case turn: // others come first; where rounds are not long, as soon as they have
 		at = c.lastWrite + w.gap()
 	case next == node.Again || c.answers != nil || c.cut != nil || c.again && w.mono >= at:
 		return false
