@@ -34,12 +34,12 @@ func newWorker(s *Server) *worker { return &worker{srv: s} }
 
 // tick reads the clocks once for everything that one go of the worker does.
 func (w *worker) tick() {
-	w.mono = int64(time.Since(w.srv.start))
+	w.mono = w.srv.now()
 	w.srv.hub.Tick(&w.turn)
 }
 
 // took is how long the worker has been at it since its tick, in nanoseconds.
-func (w *worker) took() int64 { return int64(time.Since(w.srv.start)) - w.mono }
+func (w *worker) took() int64 { return w.srv.now() - w.mono }
 
 // attend writes the sessions that the worker's turn made ready, and those that
 // this makes ready in turn (a peer that is gone changes its presence).
@@ -93,7 +93,7 @@ const (
 // beginRound starts the clock of a round that may be a long one; 0 = it is not.
 func (w *worker) beginRound(sessions int) (began int64) {
 	if sessions >= longRound {
-		began = int64(time.Since(w.srv.start))
+		began = w.srv.now()
 	}
 	return began
 }
@@ -102,7 +102,7 @@ func (w *worker) beginRound(sessions int) (began int64) {
 // round, or longer where some of them have their rounds at other times.
 func (w *worker) endRound(began int64) {
 	if began > 0 {
-		now := int64(time.Since(w.srv.start))
+		now := w.srv.now()
 		w.srv.rounds.note(now-began, now, w.gap(), int64(w.srv.opt.Pace))
 	}
 }

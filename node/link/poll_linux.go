@@ -146,7 +146,7 @@ func (l *loop) work() {
 	if len(l.srv.polling.sets) > 1 {
 		yield = yieldMany
 	}
-	yielded := int64(time.Since(l.srv.start))
+	yielded := l.srv.now()
 	for napped := false; ; {
 		n := l.poll()
 		if n == 0 {
@@ -266,7 +266,7 @@ func (l *loop) wait(t *set) int {
 // each millisecond took a tenth more of W2 saturated: sessions then stand at many places,
 // and what is made for one serves few others.
 func (l *loop) look() {
-	now := int64(time.Since(l.srv.start))
+	now := l.srv.now()
 	if now-max(l.mono, l.looked) < max(longGo, l.srv.rounds.all.Load()/3) {
 		return
 	}

@@ -140,7 +140,10 @@ func New(h *node.Hub, o Options) (*Server, error) {
 }
 
 // millis is the server's clock in milliseconds: it never runs backwards.
-func (s *Server) millis() int64 { return int64(time.Since(s.start) / time.Millisecond) }
+func (s *Server) millis() int64 { return s.now() / int64(time.Millisecond) }
+
+// now is the time by the server's clock, in nanoseconds: it only goes forward.
+func (s *Server) now() int64 { return int64(time.Since(s.start)) }
 
 // Names of the ways to read.
 const (
