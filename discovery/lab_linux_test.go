@@ -174,7 +174,13 @@ func (h *host) avahi() {
 		return h.cmd("test", "-S", "/run/dbus/system_bus_socket").Run() == nil
 	})
 	h.start(h.cmd("avahi-daemon", "-f", conf, "--no-drop-root", "--no-chroot", "--no-rlimits"))
-	h.until(20*time.Second, "avahi", func() bool { return h.cmd("avahi-daemon", "--check").Run() == nil })
+	// Its clients ask the bus for the name; its pid file, which avahi-daemon
+	// --check reads, is written before it has the name.
+	h.until(20*time.Second, "avahi", func() bool {
+		out, err := h.cmd("dbus-send", "--system", "--print-reply=literal", "--dest=org.freedesktop.DBus", "/",
+			"org.freedesktop.DBus.NameHasOwner", "string:org.freedesktop.Avahi").Output()
+		return err == nil && strings.Contains(string(out), "true")
+	})
 }
 
 // until waits for something to become true and tells how long that took.

@@ -188,8 +188,15 @@ func (t *Topic) OnDisk() bool {
 	return t.firstLocked() < t.log.First()
 }
 
-// Background runs work that may wait for the disk.
-func (h *Hub) Background(work func()) { h.opt.Disk.Go(work) }
+// Background runs work that may wait for the disk, for a Task of the session that has
+// nothing to say before it is done. Then the session is filled: its sink is woken even
+// while somebody fills it, because who does may have asked the task already.
+func (s *Session) Background(work func()) {
+	s.hub.opt.Disk.Go(func() {
+		work()
+		s.sink.Wake()
+	})
+}
 
 // readPast is the part of Read that the arena does not hold. It returns where to go
 // on; false: yield has had enough.

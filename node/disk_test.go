@@ -420,3 +420,65 @@ func TestNewcomersGetWhatIsRetained(t *testing.T) {
 	}
 	h.sweep() // and Check finds no chunk that nobody has
 }
+
+// awaited is a task that has work done in the background and speaks once it is. The
+// work ends while the task is still asked, as on a fast disk.
+type awaited struct {
+	s    *Session
+	d    *ram
+	done bool
+}
+
+func (a *awaited) Step(dst []byte, _ int, f Framer) ([]byte, bool) {
+	if !a.done {
+		a.s.Background(func() { a.done = true })
+		a.d.run()
+		return dst, false
+	}
+	at := len(dst)
+	return f.End(append(f.Begin(dst), "done\n"...), at, true), true
+}
+
+// A task whose work in the background ends before its session has been filled is
+// asked again: its session is woken though it is being filled. (A client that MQTT
+// sends again what it had not acknowledged before a restart got some of it, and then
+// nothing for good.)
+func TestBackgroundThatIsFast(t *testing.T) {
+	d := newRAM("")
+	h := newClocked(t, Options{Disk: d})
+	p := open(t, h.Hub)
+	if err := p.s.Enqueue(&awaited{s: p.s, d: d}, h.turn); err != nil {
+		t.Fatal(err)
+	}
+	h.turn.Wake()
+	p.woken = 0
+	got := p.fill(h.now, 0)
+	if len(got) == 0 && p.woken == 0 {
+		t.Fatal("it waits, and nobody is going to ask it again")
+	}
+	want(t, append(got, p.fill(h.now, 0)...), "done")
+}
+
+// A cursor that waits for the disk does not keep those behind it from going on when
+// their window has room again.
+func TestWindowBesideTheDisk(t *testing.T) {
+	d := newRAM("disk/")
+	h := newClocked(t, Options{TopicCap: 1024, Disk: d})
+	p, s := open(t, h.Hub), open(t, h.Hub)
+	for i := range 100 {
+		p.pub(t, "disk/a", fmt.Sprint(i, strings.Repeat("x", 60)), h.turn)
+	}
+	w := &windowed{room: 1}
+	if _, err := s.s.Subscribe([]byte("#"), SubOptions{Format: w, HasSince: true}, h.turn); err != nil {
+		t.Fatal(err)
+	}
+	if got := s.fill(h.now, 0); len(got) != 0 || len(d.work) != 1 {
+		t.Fatalf("%q, and %d pages are asked for", got, len(d.work))
+	}
+	w.room = 0
+	p.pub(t, "ram", "1", h.turn)
+	want(t, s.fill(h.now, 0)) // no room: held behind the other
+	w.room = 1
+	s.s.Resume(h.turn)
+	want(t, s.fill(h.now, 0), "ram 1 0 1")
+}

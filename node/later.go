@@ -180,16 +180,30 @@ func (s *Session) Resume(turn *Turn) {
 		return
 	}
 	for b := range s.subs.all {
-		if !b.view.windowed {
-			continue
-		}
-		for w := b.held.waiting(); len(w) > 0 && w[0].due == never; w = b.held.waiting() {
-			b.unholdLocked(w[0].topic)
-			s.appendLocked(fan.NewEntry(w[0].topic, b.slot, uint64(w[0].from)))
-			some = true
+		if b.view.windowed && b.held != nil {
+			some = s.resumeLocked(b) || some
 		}
 	}
 	if some {
 		s.queueLocked(turn)
 	}
+}
+
+// resumeLocked does so for the cursors of b; those that wait for the disk stay held.
+func (s *Session) resumeLocked(b *Subscription) (some bool) {
+	w := b.held.waiting()
+	stay := w[:0]
+	for _, h := range w {
+		if h.due == never {
+			s.appendLocked(fan.NewEntry(h.topic, b.slot, uint64(h.from)))
+		} else {
+			stay = append(stay, h)
+		}
+	}
+	some = len(stay) < len(w)
+	if b.held.list = b.held.list[:b.held.head+len(stay)]; len(stay) == 0 {
+		s.nheld--
+		b.held = nil
+	}
+	return some
 }

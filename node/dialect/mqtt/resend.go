@@ -101,7 +101,7 @@ func (c *client) fetch(t *node.Topic, x *flight) *late {
 	l := &late{id: x.id}
 	m.late = l
 	seq := x.seq
-	h.Background(func() {
+	c.sess.Background(func() {
 		l.read(h, t, seq)
 		c.mu.Lock()
 		if m.late == l {
@@ -109,9 +109,6 @@ func (c *client) fetch(t *node.Topic, x *flight) *late {
 			c.srv.boxes.Move(0, cap(l.raw))
 		}
 		c.mu.Unlock()
-		turn := h.Turn()
-		c.sess.Attend(turn)
-		turn.Wake()
 	})
 	return nil
 }

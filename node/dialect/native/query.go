@@ -73,12 +73,11 @@ func (g *pages) await() bool {
 	}
 	g.busy.Store(true)
 	r.behind(true)
-	g.sess.Hub().Background(func() {
+	g.sess.Background(func() {
 		g.make()
 		r.behind(false)
 		g.made = true
 		g.busy.Store(false)
-		g.sess.Sink().Wake()
 	})
 	return true
 }
