@@ -2,7 +2,6 @@ package link
 
 import (
 	"sync"
-	"time"
 
 	"topicd/node"
 )
@@ -46,10 +45,6 @@ const (
 	// relieveAt is how much waits before it is written while the peer's requests
 	// are still being read: who asks for much in one go is not cut for it.
 	relieveAt = 64 << 10
-	// While half of maxUnread waits and another goroutine writes it, so often and so
-	// long is waited for that.
-	mostWaits = 500
-	aWait     = 100 * time.Microsecond
 	// fewAnswers beyond the rest of a batch may wait on any connection, however
 	// many wait on all together.
 	fewAnswers = 4 << 10
@@ -111,20 +106,14 @@ func (c *conn) reserveLocked(n int) bool {
 
 // drains reports whether the reader may go on: the peer reads its answers. It
 // gives it the chance to, then cuts it. Where another goroutine writes to it, and the
-// system has another process run meanwhile, the reader waits for that one: three
-// thousand requests are read in 3 ms, and the peer was cut for what it had no chance to read.
+// system has another process run meanwhile, the rest of what the peer has said is
+// parked: three thousand requests are read in 3 ms, and the peer was cut for answers
+// that it had no chance to read.
 func (c *conn) drains() bool {
 	c.mu.Lock()
-	for range mostWaits {
-		if c.writer != busy || c.unreadLocked() <= maxUnread/2 {
-			break
-		}
-		c.mu.Unlock()
-		time.Sleep(aWait)
-		c.mu.Lock()
-	}
-	gone := c.life == lost
-	write := c.unreadLocked() > relieveAt && c.writer != blocked && !gone
+	gone, n := c.life == lost, c.unreadLocked()
+	write := n > relieveAt && c.writer != blocked && !gone
+	c.parked = c.parked || c.writer == busy && n > maxUnread/2
 	c.mu.Unlock()
 	if write {
 		w := newWorker(c.srv)

@@ -25,7 +25,7 @@ type conn struct {
 	draining bool  // the goodbye waits until the readings are written
 	packets  bool  // the dialect frames itself: it is a node.Splitter
 	over     bool  // nothing more is read; owned by the reader
-	parked   bool  // msg begins with a packet that waits for others' turn, part with what follows; owned by the reader
+	parked   bool  // what it has said is kept until others have had their turn: of who frames itself in msg, of messages in part; owned by the reader
 	pace     int32 // microseconds
 	idx      int32 // in the server's list; guarded by the server's mu
 

@@ -49,9 +49,11 @@ func (c *conn) unpark(turn *node.Turn) (wait int64) {
 	if c.over {
 		return 0
 	}
-	if err := c.stream(&Message{}, turn); err != nil {
-		c.fail(err, turn)
-		return 0
+	if c.packets {
+		if err := c.stream(&Message{}, turn); err != nil {
+			c.fail(err, turn)
+			return 0
+		}
 	}
 	if c.in != nil && len(c.in.part) > 0 && !c.parked && !c.feed(c.in.part, turn) {
 		return 0
@@ -263,12 +265,12 @@ func (c *conn) stream(m *Message, turn *node.Turn) *Broken {
 		if err := c.message(false, in[:n:n], turn); err != nil {
 			return err
 		}
-		if c.over || !c.drains() {
-			return nil
-		}
-		if !c.parked {
+		if !c.parked { // the dialect is done with it
 			in = in[n:]
 			c.parked = len(in) > 0 && c.sess.Load().Worked()-began > node.PieceOfWork
+		}
+		if c.over || !c.drains() {
+			return nil
 		}
 	}
 	if c.in == nil && len(in) == 0 {

@@ -171,35 +171,44 @@ const (
 	yieldMany  = int64(2 * time.Millisecond)
 )
 
-// poll serves every set that no other loop does, and returns how many events it
-// found. It has another loop help when there is much to do.
+// poll serves what has come and returns how many events it found. It has another loop
+// help when there is much to do.
 func (l *loop) poll() (events int) {
+	p := &l.srv.polling
+	l.each(func(t *set, n int) {
+		if n == 0 {
+			return
+		}
+		events += n
+		l.tick()
+		l.serves = t
+		l.handle(t, l.events[:n])
+		l.attend()
+		l.serves = nil
+		if len(p.sets) > 1 && (n >= enough || l.took() > longGo) {
+			select {
+			case p.more <- struct{}{}:
+			default:
+			}
+		}
+	})
+	return events
+}
+
+// each calls do for every set that no other loop serves, the one that l serves already
+// included: with how many events wait has found there.
+func (l *loop) each(do func(t *set, n int)) {
 	p := &l.srv.polling
 	for i := range p.sets {
 		t := &p.sets[(l.own+i)%len(p.sets)]
-		if !t.enter() {
+		mine := t == l.serves
+		if !mine && !t.enter() {
 			continue
 		}
-		for again := true; again; again = t.leave() {
-			n := l.wait(t)
-			if n == 0 {
-				continue
-			}
-			events += n
-			l.tick()
-			l.serves = t
-			l.handle(t, l.events[:n])
-			l.attend()
-			l.serves = nil
-			if len(p.sets) > 1 && (n >= enough || l.took() > longGo) {
-				select {
-				case p.more <- struct{}{}:
-				default:
-				}
-			}
+		for again := true; again; again = !mine && t.leave() {
+			do(t, l.wait(t))
 		}
 	}
-	return events
 }
 
 // nap lets events gather where they come closer together than it is long: to
@@ -272,17 +281,10 @@ func (l *loop) look() {
 	}
 	l.looked = now
 	l.srv.hub.Tick(&l.turn) // the round goes by the time when it began
-	for i := range l.srv.polling.sets {
-		t := &l.srv.polling.sets[i]
-		if t != l.serves && !t.enter() {
-			continue
-		}
-		for again := true; again; again = t != l.serves && t.leave() {
-			n := l.wait(t)
-			l.found += n
-			l.handle(t, l.events[:n])
-		}
-	}
+	l.each(func(t *set, n int) {
+		l.found += n
+		l.handle(t, l.events[:n])
+	})
 }
 
 func (l *loop) handle(t *set, events []unix.EpollEvent) {

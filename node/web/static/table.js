@@ -86,11 +86,12 @@ export class Table {
     this.#anew();
   }
 
-  // The rows are others, or of another size.
+  // The rows are others, or of another size. Until they are painted a click means what
+  // stands there still.
   #anew() {
     this.space.style.height = this.#rows.length * this.tall + "px";
     this.#first = this.#top = -1;
-    for (const s of this.#slots) s.row = null;
+    for (const s of this.#slots) s.painted = false;
   }
 
   /** show takes new rows; the active one stays the same topic where it can. */
@@ -167,7 +168,7 @@ export class Table {
       const t = document.createTextNode("");
       return [t, el("span", { class: c, role: "gridcell" }, t)];
     };
-    const s = { row: null, at: -1, change: -1, drawn: -1 };
+    const s = { row: null, at: -1, change: -1, drawn: -1, painted: false };
     s.label = document.createTextNode("");
     s.dot = el("span", { class: "dot", role: "img" });
     s.note = document.createTextNode("");
@@ -202,7 +203,8 @@ export class Table {
 
   #bind(s, row, at) {
     const active = at === this.#at;
-    if (s.row !== row || s.at !== at) {
+    if (!s.painted || s.row !== row || s.at !== at) {
+      s.painted = true;
       s.row = row;
       s.at = at;
       s.change = s.drawn = -1;
@@ -272,8 +274,8 @@ export class Table {
   #click(e) {
     const root = e.target.closest(".row"),
       s = this.#slots.find((x) => x.root === root);
-    if (!s || !s.row) return;
-    this.#activate(s.at);
+    if (!s?.row) return;
+    this.#activate(this.#rows.findIndex((r) => r.path === s.row.path));
     if (!s.row.topic) this.on.fold(s.row, !s.row.open);
     else this.on.open(s.row.topic, Boolean(e.target.closest("[data-add]")) || e.shiftKey || e.ctrlKey || e.metaKey);
   }

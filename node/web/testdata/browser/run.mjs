@@ -30,11 +30,13 @@ async function check(name, f) {
     if (told?.startsWith("skipped")) return console.log("skip " + name + " " + told);
     console.log("ok " + name + " " + ((Date.now() - at) / 1000).toFixed(1) + " s" + (told ? ", " + told : ""));
   } catch (e) {
-    let n = 0;
+    let n = 0,
+      faults = "";
     for (const page of browser.contexts().flatMap((c) => c.pages())) {
       await page.screenshot({ path: `${folder}/failed-${name}-${n++}.png`, timeout: 3000 }).catch(() => {});
+      if (page.faults?.length) faults += `\n${page.url()}: ` + page.faults.join("\n");
     }
-    console.log("not ok " + name + " " + String(e.stack || e).replaceAll("\n", "\n\t"));
+    console.log("not ok " + name + " " + (String(e.stack || e) + faults).replaceAll("\n", "\n\t"));
   }
 }
 
