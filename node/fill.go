@@ -27,7 +27,7 @@ func (s *Session) Fill(dst []byte, limit int, now int64, f Framer, sc *Scratch) 
 			}
 		}
 		due := s.dueLocked(now)
-		if x := s.ext; s.ready.Len() == 0 && x != nil && x.parked.Len() > 0 && x.fetching == nil {
+		if x := s.ext; s.ready.Len() == 0 && x != nil && (x.parked.Len() > 0 || x.marks) && x.fetching == nil {
 			s.unparkNextLocked() // the one before had no need of the disk any more
 		}
 		if s.ready.Len() == 0 {
@@ -102,7 +102,7 @@ func (s *Session) markUnlock(dst []byte, e fan.Entry, b *Subscription, f Framer)
 	}
 	s.popLocked()
 	if b.waitsForDisk() {
-		b.markWaits = true
+		b.markWaits, s.ext.marks = true, true
 		s.mu.Unlock()
 		return dst
 	}

@@ -181,7 +181,7 @@ func (s *Session) Resume(turn *Turn) {
 	}
 	for b := range s.subs.all {
 		if b.view.windowed && b.held != nil {
-			some = s.resumeLocked(b) || some
+			some = s.resumeLocked(b, func(w held) bool { return w.due == never }) || some
 		}
 	}
 	if some {
@@ -189,12 +189,12 @@ func (s *Session) Resume(turn *Turn) {
 	}
 }
 
-// resumeLocked does so for the cursors of b; those that wait for the disk stay held.
-func (s *Session) resumeLocked(b *Subscription) (some bool) {
+// resumeLocked does so for those cursors of b that are held back and may go on.
+func (s *Session) resumeLocked(b *Subscription, may func(held) bool) (some bool) {
 	w := b.held.waiting()
 	stay := w[:0]
 	for _, h := range w {
-		if h.due == never {
+		if may(h) {
 			s.appendLocked(fan.NewEntry(h.topic, b.slot, uint64(h.from)))
 		} else {
 			stay = append(stay, h)
@@ -206,4 +206,20 @@ func (s *Session) resumeLocked(b *Subscription) (some bool) {
 		b.held = nil
 	}
 	return some
+}
+
+// reviewedLocked: b was read otherwise so far. Its cursors do not wait for a rate or a
+// window that it has no more.
+func (s *Session) reviewedLocked(b *Subscription, was view, now int64) {
+	switch {
+	case b.held == nil || was.rate == b.view.rate && was.windowed == b.view.windowed:
+	case b.view.rate > 0 && !was.windowed:
+		for i, w := range b.held.waiting() {
+			if due := now + int64(1000/b.view.rate); w.due < onDisk {
+				b.held.waiting()[i].due = min(w.due, due)
+			}
+		}
+	default:
+		s.resumeLocked(b, func(w held) bool { return w.due != onDisk })
+	}
 }

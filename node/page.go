@@ -179,7 +179,7 @@ func (s *Session) pageUnlock(dst []byte, now int64, f Framer, sc *Scratch) []byt
 		return dst
 	}
 	s.ext.page, s.ext.fetching = nil, nil
-	mine := !dead && b.holds(p.t.idx, uint32(p.from)) // else a new request has moved the cursor
+	mine := b.holds(p.t.idx, uint32(p.from)) // else a new request has moved the cursor
 	v := visit{s: s, t: p.t, b: b, view: b.view, not: b.not.Load(), live: b.live, now: now, room: math.MaxInt}
 	if b.view.windowed {
 		v.room = b.view.format.(Windowed).Room()
@@ -187,7 +187,7 @@ func (s *Session) pageUnlock(dst []byte, now int64, f Framer, sc *Scratch) []byt
 	s.mu.Unlock()
 	s.hub.pages.gone(p)
 	at, n := p.from, uint32(0)
-	if mine {
+	if mine && !dead { // else it is counted as lost where the cursor is looked at
 		dst, at, n = v.paged(dst, p, f, sc)
 	}
 	s.mu.Lock()
@@ -225,11 +225,13 @@ func (s *Session) unparkNextLocked() {
 	if s.ext.parked.Len() > 0 {
 		s.unparkFirstLocked()
 	}
+	s.ext.marks = false
 	for b := range s.subs.all {
 		if b.markWaits && !b.waitsForDisk() {
 			b.markWaits = false
 			s.appendLocked(fan.NewEntry(fan.LiveMark, b.slot, 0))
 		}
+		s.ext.marks = s.ext.marks || b.markWaits
 	}
 }
 

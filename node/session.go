@@ -100,6 +100,7 @@ type extra struct {
 	sought   fan.Marks // topics where the disk has said already from where their cursor reads
 	later    later     // answers that wait for the disk
 	parked   fan.List  // cursors that wait for their turn to have a page fetched
+	marks    bool      // live markers wait for cursors that do, or did: see markWaits
 }
 
 // extraLocked is s.ext, made when it is first needed.

@@ -59,8 +59,10 @@ func (s *Session) Subscribe(pattern []byte, opt SubOptions, turn *Turn) (Subscri
 		return Subscribed{}, err
 	}
 	s.mu.Lock()
+	was := b.view
 	b.view, b.live, b.stored, b.began = opt.view(h, turn), false, 0, turn.Mono
 	b.not.Store(opt.not(s))
+	s.reviewedLocked(b, was, turn.Mono)
 	s.mu.Unlock()
 
 	r := replay{b: b, opt: &opt, turn: turn}
@@ -161,20 +163,10 @@ func (r *replay) unhold() {
 		if p.exact || p.rank >= r.b.rank || p.view.rate == 0 || p.held == nil {
 			continue
 		}
-		waiting := p.held.waiting()
-		stay := waiting[:0]
-		for _, x := range waiting {
-			if t := topics.at(x.topic); x.due >= onDisk || t == nil || t.dead || !codec.Match(r.b.pattern, t.name) {
-				stay = append(stay, x)
-			} else {
-				s.appendLocked(fan.NewEntry(x.topic, p.slot, uint64(x.from)))
-			}
-		}
-		p.held.list, p.held.head = stay, 0
-		if len(stay) == 0 {
-			s.nheld--
-			p.held = nil
-		}
+		s.resumeLocked(p, func(w held) bool {
+			t := topics.at(w.topic)
+			return w.due < onDisk && t != nil && !t.dead && codec.Match(r.b.pattern, t.name)
+		})
 	}
 }
 

@@ -226,29 +226,29 @@ func (s *Session) purgeLocked(b *Subscription) {
 	old := s.ready
 	s.ready = fan.List{}
 	serves := make(map[*audience]*Subscription)
-	for i := range old.Len() {
-		e := *old.At(i)
-		if e.Slot() == b.slot {
-			if e.IsMark() {
-				continue
-			}
-			t := s.hub.topics.at(e.Topic())
-			other, known := serves[t.aud]
-			if !known {
-				other = serving(t.aud, s)
-				serves[t.aud] = other
-			}
-			if other == nil {
-				b.setMarkLocked(t, false)
-				continue
-			}
-			e = fan.NewEntry(t.idx, other.slot, uint64(e.From()))
+	give := func(topic, from uint32) {
+		t := s.hub.topics.at(topic)
+		other, known := serves[t.aud]
+		if !known {
+			other = serving(t.aud, s)
+			serves[t.aud] = other
 		}
-		s.appendLocked(e)
+		if other == nil {
+			b.setMarkLocked(t, false)
+		} else {
+			s.appendStoredLocked(other, fan.NewEntry(topic, other.slot, uint64(from)))
+		}
+	}
+	for i := range old.Len() {
+		if e := *old.At(i); e.Slot() != b.slot {
+			s.appendLocked(e)
+		} else if !e.IsMark() {
+			give(e.Topic(), e.From())
+		}
 	}
 	s.hub.readyBytes.Add(-int64(old.Truncate(0)))
-	for _, h := range b.held.waiting() {
-		b.setMarkLocked(s.hub.topics.at(h.topic), false)
+	for _, h := range b.held.waiting() { // by its rate, its window or the disk
+		give(h.topic, h.from)
 	}
 	if b.held != nil {
 		s.nheld--
@@ -256,7 +256,7 @@ func (s *Session) purgeLocked(b *Subscription) {
 	}
 	s.sieveParkedLocked(func(e fan.Entry) bool {
 		if e.Slot() == b.slot {
-			b.setMarkLocked(s.hub.topics.at(e.Topic()), false)
+			give(e.Topic(), e.From())
 		}
 		return e.Slot() != b.slot
 	})
