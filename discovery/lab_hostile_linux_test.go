@@ -8,6 +8,7 @@ import (
 	"github.com/miekg/dns"
 
 	"topicd/discovery/internal/mdns"
+	"topicd/node/nodetest/race"
 )
 
 // TestFlood: 3,000 queries get one multicast answer per record and second, and
@@ -94,7 +95,11 @@ func TestHostile(t *testing.T) {
 	after := hub.status()
 	t.Logf("60000 packets in %v: RSS %d → %d kB, CPU %v, %+v",
 		took, before.RSS>>10, after.RSS>>10, after.CPU-before.CPU, after.Stats)
-	if grown := after.RSS - before.RSS; grown > 16<<20 {
+	most := 16 << 20
+	if race.Enabled {
+		most *= 4 // it keeps a shadow of all memory
+	}
+	if grown := after.RSS - before.RSS; grown > most {
 		t.Errorf("RSS grew by %d kB", grown>>10)
 	}
 	// One forged claim on the name is doubted, asked about, and forgotten.
@@ -107,12 +112,13 @@ func TestHostile(t *testing.T) {
 		t.Fatal(err)
 	}
 	attack.flood(t, 1, 0, func(int) []byte { return b })
+	l.until(patience, "the claim is noticed", func() bool { return hub.status().Conflicts > 0 })
 	time.Sleep(2 * time.Second)
-	st := hub.status()
-	if st.Name != "hub" || st.Host != "gw.local" || len(st.Links) != 1 || !st.Links[0].Up || st.Conflicts == 0 {
+	hub.up(1)
+	if st := hub.status(); st.Name != "hub" || st.Host != "gw.local" {
 		t.Errorf("after a forged claim: %+v", st)
 	}
-	if hubs := bad.browse(BrowseOptions{}); len(hubs) != 1 || hubs[0].Name != "hub" {
+	if hubs := bad.finds(BrowseOptions{}, "10.77.0.1:8080"); hubs[0].Name != "hub" {
 		t.Errorf("found %+v", hubs)
 	}
 	hub.close()
@@ -139,13 +145,13 @@ func TestContested(t *testing.T) {
 		}
 	}()
 	hub := gw.hub(Service{Port: 8080, Instance: "hub", Host: "gw"})
-	took := l.until(time.Minute, "advertised nonetheless", func() bool {
+	took := l.until(3*time.Minute, "advertised nonetheless", func() bool {
 		st := hub.status()
 		return len(st.Links) == 1 && st.Links[0].Up
 	})
 	st := hub.status()
 	t.Logf("advertised as %q after %v and %d conflicts", st.Name, took, st.Conflicts)
-	l.until(time.Minute, "found", func() bool { // it may be probing for its next name
+	l.until(3*time.Minute, "found", func() bool { // it may be probing for its next name
 		hubs := bad.browse(BrowseOptions{})
 		return len(hubs) > 0 && hubs[0].Iface != ""
 	})
@@ -178,11 +184,11 @@ func TestZeroconfIsMute(t *testing.T) {
 	gw, phone := l.host("gw"), l.host("phone")
 	wire := phone.sniff()
 	reg := gw.hubRole("zeroconf", Service{Port: 8080, Instance: "Hub 1.", Host: "gw"})
-	l.until(20*time.Second, "both announcements", func() bool { return len(announced(wire.from(gw))) >= 4 })
+	l.until(patience, "both announcements", func() bool { return len(announced(wire.from(gw))) >= 4 })
 	wire.clear()
 	for _, name := range []string{"_topicd._tcp.local.", `Hub\ 1\.._topicd._tcp.local.`, "gw.local.", "_services._dns-sd._udp.local.", "_http._tcp.local."} {
 		wire.query(t, dns.Question{Name: name, Qtype: dns.TypeANY, Qclass: dns.ClassINET})
-		if m := phone.legacy(name, dns.TypeANY); m != nil {
+		if m := phone.legacyTo(group4, name, dns.TypeANY, 3*time.Second); m != nil { // one that answers does so within 0.2 s
 			t.Errorf("reply to %s: %v", name, m)
 		}
 	}
@@ -190,7 +196,7 @@ func TestZeroconfIsMute(t *testing.T) {
 		t.Errorf("answered: %v", got)
 	}
 	reg.close()
-	l.until(20*time.Second, "two goodbyes", func() bool { return len(announced(wire.from(gw))) == 2 })
+	l.until(patience, "two goodbyes", func() bool { return len(announced(wire.from(gw))) == 2 })
 	for _, p := range announced(wire.from(gw)) {
 		for _, rr := range p.records() {
 			if h := rr.Header(); h.Ttl != 0 || h.Rrtype == dns.TypeA {

@@ -151,6 +151,26 @@ func (h *host) output(args ...string) string {
 	return string(out)
 }
 
+// prints runs a command on the host until it prints all of that.
+func (h *host) prints(what []string, args ...string) {
+	h.t.Helper()
+	var out string
+	defer func() {
+		if h.t.Failed() {
+			h.t.Logf("%s: %s", args[0], out)
+		}
+	}()
+	h.until(patience, fmt.Sprintf("%q of %s", what, args[0]), func() bool {
+		out = h.output(args...)
+		for _, w := range what {
+			if !strings.Contains(out, w) {
+				return false
+			}
+		}
+		return true
+	})
+}
+
 // start runs a command until the lab ends.
 func (h *host) start(c *exec.Cmd) *exec.Cmd {
 	h.t.Helper()
@@ -170,18 +190,23 @@ func (h *host) avahi() {
 		h.t.Fatal(err)
 	}
 	h.start(h.cmd("dbus-daemon", "--system", "--nofork", "--nopidfile"))
-	h.until(20*time.Second, "dbus", func() bool {
+	h.until(patience, "dbus", func() bool {
 		return h.cmd("test", "-S", "/run/dbus/system_bus_socket").Run() == nil
 	})
 	h.start(h.cmd("avahi-daemon", "-f", conf, "--no-drop-root", "--no-chroot", "--no-rlimits"))
-	// Its clients ask the bus for the name; its pid file, which avahi-daemon
-	// --check reads, is written before it has the name.
-	h.until(20*time.Second, "avahi", func() bool {
-		out, err := h.cmd("dbus-send", "--system", "--print-reply=literal", "--dest=org.freedesktop.DBus", "/",
-			"org.freedesktop.DBus.NameHasOwner", "string:org.freedesktop.Avahi").Output()
-		return err == nil && strings.Contains(string(out), "true")
+	// Its clients ask the bus for it; its pid file, which avahi-daemon --check reads,
+	// is written before it is there. Then it is AVAHI_SERVER_RUNNING: its host's name
+	// has been probed for.
+	h.until(patience, "avahi", func() bool {
+		out, err := h.cmd("dbus-send", "--system", "--print-reply=literal", "--dest=org.freedesktop.Avahi", "/",
+			"org.freedesktop.Avahi.Server.GetState").Output()
+		return err == nil && strings.Contains(string(out), "int32 2")
 	})
 }
+
+// patience is a bound against hanging: what is waited for takes a second or two, and
+// much longer where other tests have the processors.
+const patience = time.Minute
 
 // until waits for something to become true and tells how long that took.
 func (l *lab) until(limit time.Duration, what string, ok func() bool) time.Duration {
@@ -287,7 +312,7 @@ func (p *hubProc) status() (st hubStatus) {
 // up waits until the hub is registered on n links.
 func (p *hubProc) up(n int) {
 	p.h.t.Helper()
-	p.h.until(20*time.Second, fmt.Sprintf("hub up on %d links", n), func() bool {
+	p.h.until(patience, fmt.Sprintf("hub up on %d links", n), func() bool {
 		up := 0
 		for _, l := range p.status().Links {
 			if l.Up {

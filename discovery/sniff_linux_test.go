@@ -108,10 +108,10 @@ func (s *sniffer) query(t *testing.T, names ...dns.Question) {
 // legacy asks the group from a port of its own and waits for the reply.
 func (h *host) legacy(name string, typ uint16) *dns.Msg {
 	h.t.Helper()
-	return h.legacyTo(group4, name, typ)
+	return h.legacyTo(group4, name, typ, 30*time.Second)
 }
 
-func (h *host) legacyTo(to *net.UDPAddr, name string, typ uint16) *dns.Msg {
+func (h *host) legacyTo(to *net.UDPAddr, name string, typ uint16, wait time.Duration) *dns.Msg {
 	h.t.Helper()
 	c := h.udp("udp4", ":0")
 	m := dns.Msg{Question: []dns.Question{{Name: name, Qtype: typ, Qclass: dns.ClassINET}}}
@@ -123,7 +123,7 @@ func (h *host) legacyTo(to *net.UDPAddr, name string, typ uint16) *dns.Msg {
 	if _, err := c.WriteTo(b, to); err != nil {
 		h.t.Fatal(err)
 	}
-	_ = c.SetReadDeadline(time.Now().Add(30 * time.Second))
+	_ = c.SetReadDeadline(time.Now().Add(wait))
 	buf := make([]byte, maxPacket)
 	n, err := c.Read(buf)
 	if err != nil {
@@ -145,7 +145,7 @@ class L:
     def update_service(self, zc, t, n): self.show('update', zc, t, n)
     def remove_service(self, zc, t, n): print('remove', n, flush=True)
     def show(self, op, zc, t, n):
-        i = zc.get_service_info(t, n, 3000)
+        i = zc.get_service_info(t, n, 30000)
         a = ','.join(i.parsed_addresses(IPVersion.V4Only)) if i else '-'
         # Of SRV and TXT: python-zeroconf keeps every PTR for 1125 s at least.
         ttl = max([r.ttl for r in zc.cache.async_entries_with_name(n)] + [0])
@@ -169,7 +169,7 @@ func (h *host) python() func() string {
 	c := h.cmd("/usr/bin/python3", "-c", pythonWatch)
 	c.Stdout, c.Stderr = out, out
 	h.start(c)
-	h.until(20*time.Second, "python", func() bool { return strings.Contains(out.String(), "ready") })
+	h.until(patience, "python", func() bool { return strings.Contains(out.String(), "ready") })
 	return out.String
 }
 

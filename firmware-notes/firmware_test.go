@@ -208,7 +208,12 @@ func (h *hub) publish(t *testing.T, topic, data string) {
 // stored gives what a topic holds, oldest first.
 func (h *hub) stored(t *testing.T, topic string) []map[string]any {
 	t.Helper()
-	m, err := h.page(t).ask(fmt.Sprintf(`{"op":"get","id":99,"topic":%q,"opts":{"last":100}}`, topic))
+	p, err := dial(h.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = p.Close() }()
+	m, err := p.ask(fmt.Sprintf(`{"op":"get","id":99,"topic":%q,"opts":{"last":100}}`, topic))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -219,6 +224,18 @@ func (h *hub) stored(t *testing.T, topic string) []map[string]any {
 		all = append(all, r)
 	}
 	return all
+}
+
+// heard waits until a topic holds something, and gives what it holds.
+func (h *hub) heard(t *testing.T, topic string) []map[string]any {
+	t.Helper()
+	for end := time.Now().Add(60 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		if r := h.stored(t, topic); len(r) > 0 {
+			return r
+		}
+	}
+	t.Fatal("nothing in ", topic)
+	return nil
 }
 
 // temp is where a thing that is built goes.

@@ -74,7 +74,7 @@ func (g *gate) api(t *testing.T, method, path, body string) (status int, text []
 func (g *gate) heard(t *testing.T, topic, dev string, n int) {
 	t.Helper()
 	var answer struct{ Readings []struct{ From string } }
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(60 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
 		if status, text := g.api(t, "GET", "/api/topics/"+topic+"?last=10", ""); status == 200 {
 			if err := json.Unmarshal(text, &answer); err != nil {
 				t.Fatal(err)

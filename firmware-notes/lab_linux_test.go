@@ -70,7 +70,7 @@ func TestCFindsTheHub(t *testing.T) {
 			t.Error("hub: ", err)
 		}
 	})
-	defer time.AfterFunc(40*time.Second, func() { _ = c.Process.Kill() }).Stop()
+	defer time.AfterFunc(5*time.Minute, func() { _ = c.Process.Kill() }).Stop()
 	said := bufio.NewReader(out)
 	tell := func(what string) {
 		t.Helper()
@@ -109,7 +109,7 @@ func TestCFindsTheHub(t *testing.T) {
 		if err := dev.Start(); err != nil {
 			t.Fatal(err)
 		}
-		stop := time.AfterFunc(20*time.Second, func() { _ = dev.Process.Kill() })
+		stop := time.AfterFunc(2*time.Minute, func() { _ = dev.Process.Kill() })
 		scan := bufio.NewScanner(lines)
 		want := []string{"hub 10.78.0.1:", "welcome", "ack seq=", "published 15", "subscribed", "command example/command", "done"}
 		for i, w := range want {

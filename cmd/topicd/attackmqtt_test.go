@@ -247,7 +247,6 @@ func (s *siege) mqttSilent() {
 
 func (s *siege) mqttSubscriptions() {
 	c := s.mqtt("127.0.0.63", "many", packet.V5)
-	_ = c.SetDeadline(time.Now().Add(2 * s.lasts())) // it is left unread until it has paid for them
 	taken, asked := 0, 0
 	defer func() {
 		s.Logf("%d of %d are taken", taken, asked)
@@ -273,6 +272,9 @@ func (s *siege) mqttSubscriptions() {
 				_ = a.Decode(pkt, packet.V5)
 				break
 			}
+		}
+		if i == 0 { // it is left unread until it has paid for them
+			_ = c.SetDeadline(time.Now().Add(2 * s.lasts()))
 		}
 		for _, code := range a.Codes {
 			if asked++; !packet.Reason(code).Failed() {

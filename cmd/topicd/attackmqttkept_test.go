@@ -113,6 +113,7 @@ func (s *siege) mqttRetained() {
 // them makes it go.
 func (s *siege) mqttKept() {
 	c := s.mqtt("127.0.9.10", "keeps", packet.V5)
+	_ = c.SetDeadline(time.Now().Add(2 * time.Minute)) // 36 MB, of which a session may have 16 a second
 	for i := range 40 {
 		q := packet.Publish{Topic: fmt.Appendf(nil, "kept/%d", i), Payload: make([]byte, 900_000), Retain: true}
 		for range 2 {

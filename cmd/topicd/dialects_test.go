@@ -28,7 +28,7 @@ func TestQtEchoClient(t *testing.T) {
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	cmd.Env = append(os.Environ(), "QT_LOGGING_RULES=default.debug=true", "QT_LOGGING_TO_CONSOLE=1", "QT_QPA_PLATFORM=offscreen")
-	timer := time.AfterFunc(20*time.Second, func() { _ = cmd.Process.Kill() })
+	timer := time.AfterFunc(60*time.Second, func() { _ = cmd.Process.Kill() })
 	defer timer.Stop()
 	if err := cmd.Run(); err != nil || !strings.Contains(out.String(), `Message received: "Hello, world!"`) {
 		t.Errorf("%v\n%s", err, out.String())
@@ -55,15 +55,7 @@ func TestNodeEchoAndRelay(t *testing.T) {
 // Ports of their own: nothing is told by the first frame there, and the hub's
 // other clients are on the same topics.
 func TestDialectEndpoints(t *testing.T) {
-	free := func() string {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer l.Close()
-		return l.Addr().String()
-	}
-	scd, echo, relay := free(), free(), free()
+	scd, echo, relay := freePort(t), freePort(t), freePort(t)
 	hub := serveInside(t, "--listen", scd+",dialect=scd", "--listen", echo+",dialect=echo", "--listen", relay+",dialect=relay")
 	_, room, _ := net.SplitHostPort(relay)
 	s, e := rawDial(t, "ws://"+scd+"/any/path"), rawDial(t, "ws://"+echo)

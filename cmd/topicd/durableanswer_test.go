@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/gorilla/websocket"
 )
@@ -20,7 +21,7 @@ func TestAnswersMeanOnDisk(t *testing.T) {
 	if err := os.WriteFile(token, []byte(admin), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	post := func(h *hubProcess, path, kind, body string) {
+	ask := func(h *hubProcess, path, kind, body string) int {
 		t.Helper()
 		r, err := http.NewRequest("POST", "http://"+h.addr+path, strings.NewReader(body))
 		if err != nil {
@@ -33,8 +34,12 @@ func TestAnswersMeanOnDisk(t *testing.T) {
 			t.Fatal(err)
 		}
 		res.Body.Close()
-		if res.StatusCode >= 300 {
-			t.Fatal(path, res.Status)
+		return res.StatusCode
+	}
+	post := func(h *hubProcess, path, kind, body string) {
+		t.Helper()
+		if status := ask(h, path, kind, body); status >= 300 {
+			t.Fatal(path, status)
 		}
 	}
 	call := func(ws *websocket.Conn, id int, request, want string) {
@@ -75,7 +80,9 @@ func TestAnswersMeanOnDisk(t *testing.T) {
 		}},
 		{"relay", "relay/kitchen", func(h *hubProcess) {
 			rawDial(t, "ws://"+h.addr+"/relay/kitchen/ann")
-			post(h, "/api/broadcast", "application/json", `{"room":"kitchen","text":"dinner"}`)
+			until(t, 30*time.Second, "ann is in the room", func() bool { // a little after her handshake
+				return ask(h, "/api/broadcast", "application/json", `{"room":"kitchen","text":"dinner"}`) < 300
+			})
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

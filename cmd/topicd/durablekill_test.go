@@ -41,6 +41,13 @@ func (l *ledger) ack(value int, seq uint64) {
 	l.acked[value] = seq
 }
 
+// size is how many are acknowledged.
+func (l *ledger) size() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.acked)
+}
+
 // sent notes that somebody was sent a reading.
 func (l *ledger) sent(seq uint64, data string) {
 	l.mu.Lock()
@@ -228,6 +235,9 @@ func TestKilledUnderLoad(t *testing.T) {
 		load.Go(func() { dev.run(h.url) })
 		load.Go(func() { posts(posted, h.addr, &next) })
 		load.Go(func() { overhears(h.url, native, posted) })
+		if round%2 == 0 { // every second one is killed whatever has been done by then
+			until(t, 60*time.Second, "some are acknowledged", func() bool { return native.size() > 2*round+2 && posted.size() > 2*round+2 })
+		}
 		time.Sleep(time.Duration(20+rand.IntN(250)) * time.Millisecond) // when it is killed is chance
 		h.kill(t)
 		load.Wait()

@@ -2,20 +2,23 @@ package main
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"topicd/node/client"
+	"topicd/node/store"
 )
 
 // kill ends the hub as a power cut ends its process.
 func (h *hubProcess) kill(t *testing.T) {
 	t.Helper()
 	_ = h.cmd.Process.Kill()
-	<-h.end
-	h.end <- nil
+	for range h.end {
+	}
 }
 
 // reader is a client with a durable subscription, in a life of its own.
@@ -77,12 +80,35 @@ func publishAll(t *testing.T, url, topic string, from, to int) {
 	}
 }
 
+// ackedOnDisk is what a hub's only durable subscription has acknowledged, as the hub
+// would find it if it were killed now.
+func ackedOnDisk(t *testing.T, state string) map[string]uint64 {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.CopyFS(dir, os.DirFS(filepath.Join(state, "store"))); err != nil {
+		return nil // a file went meanwhile
+	}
+	rep, err := readStore(dir)
+	if err != nil || len(rep.Cursors) != 1 {
+		t.Fatalf("%+v, %v", rep, err)
+	}
+	s, err := store.Open(store.Options{Dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	got := map[string]uint64{}
+	s.Acked(rep.Cursors[0].Client, rep.Cursors[0].Pattern, func(topic string, _, seq uint64) { got[topic] = seq })
+	return got
+}
+
 // A durable subscription goes on behind what it acknowledged, over a new connection,
 // a hub that ends in order and one that is killed; topics that came meanwhile are
 // read from their beginning; forgotten it begins anew.
 func TestDurableSubscription(t *testing.T) {
 	processes(t)
-	flags := []string{"--sense=off", "--state", t.TempDir(), "--durable", "plant/#", "--store-sync", "20ms"}
+	state := t.TempDir()
+	flags := []string{"--sense=off", "--state", state, "--durable", "plant/#", "--store-sync", "20ms"}
 	h := serveProcess(t, nil, binary(t, "amd64"), flags...)
 	publishAll(t, h.url, "plant/a", 1, 10)
 	o := client.SubOptions{Name: "db1", Last: 3}
@@ -112,8 +138,12 @@ func TestDurableSubscription(t *testing.T) {
 	}
 	r.s.Ack("plant/a", 12)
 	r.s.Ack("plant/b", 1)
-	time.Sleep(500 * time.Millisecond) // the acknowledgement goes, and to the disk: there is no answer to wait for
+	until(t, 60*time.Second, "what is acknowledged is on disk", func() bool { // nothing answers it
+		got := ackedOnDisk(t, state)
+		return got["plant/a"] == 12 && got["plant/b"] == 1
+	})
 	h.kill(t)
+	r.c.Close() // else it tries that port again, which may be another's by now
 
 	h = serveProcess(t, nil, binary(t, "amd64"), flags...)
 	publishAll(t, h.url, "plant/b", 3, 3)

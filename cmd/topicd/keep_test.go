@@ -64,9 +64,7 @@ func TestStaticTopicsSurviveKill(t *testing.T) {
 	if i, err := os.Stat(file); err != nil || i.Mode().Perm() != 0o600 {
 		t.Error(i, err)
 	}
-	_ = h.cmd.Process.Kill()
-	<-h.end
-	h.end <- nil
+	h.kill(t)
 
 	h = serveProcess(t, nil, binary(t, "amd64"), "--sense=off", "--state", state)
 	ws = rawDial(t, "ws://"+h.addr)

@@ -14,13 +14,7 @@ import (
 // its users have the rights that they had.
 func TestImportMosquitto(t *testing.T) {
 	dir := t.TempDir()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr := l.Addr().String()
-	_ = l.Close()
-	_, port, _ := net.SplitHostPort(addr)
+	_, port, _ := net.SplitHostPort(freePort(t))
 	write := func(name, text string) string {
 		f := filepath.Join(dir, name)
 		if err := os.WriteFile(f, []byte(text), 0o600); err != nil {

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"topicd/cmd/internal/command"
+	"topicd/node/nodetest/port"
 
 	"github.com/eclipse/paho.golang/autopaho"
 	"github.com/eclipse/paho.golang/paho"
@@ -27,15 +28,10 @@ func mqttHub(t *testing.T, flags ...string) (hub, port string) {
 	return serveInside(t, append([]string{"--mqtt-listen", addr}, flags...)...), port
 }
 
-// freePort is an address that nobody serves on.
+// freePort is an address that nobody else gets until the test ends.
 func freePort(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
+	return port.Addr(t)
 }
 
 const mosquittoTools = "mosquitto-clients: apt-get install mosquitto-clients"
@@ -123,7 +119,7 @@ func TestMQTTAndTheOthers(t *testing.T) {
 	cli("pub", "shed/native", "21.5")
 	cli("pub", "shed/word", `"on"`)
 	for topic, want := range map[string]string{"shed/native": "21.5", "shed/word": "on"} {
-		if got := tool(t, "", "mosquitto_sub", "-p", port, "-t", topic, "-C", "1", "-W", "5"); got[0] != want {
+		if got := tool(t, "", "mosquitto_sub", "-p", port, "-t", topic, "-C", "1", "-W", "60"); got[0] != want {
 			t.Errorf("%s came as %q, want %s", topic, got, want)
 		}
 	}
@@ -171,7 +167,7 @@ func TestMQTTRetainedOutlivesTheHub(t *testing.T) {
 	stop()
 	port, _ = serve()
 	pub("-t", "z/end", "-m", "end", "-r")
-	got := tool(t, "", "mosquitto_sub", "-p", port, "-t", "z/#", "-q", "1", "-V", "5", "-C", "3", "-W", "5", "-F", "%t %p %r %P")
+	got := tool(t, "", "mosquitto_sub", "-p", port, "-t", "z/#", "-q", "1", "-V", "5", "-C", "3", "-W", "60", "-F", "%t %p %r %P")
 	for _, want := range []string{"z/a kept 1 ", `z/b {"x":1} 1 k:v`, "z/end end 1 "} {
 		if !slices.Contains(got, want) && !slices.Contains(got, strings.TrimSpace(want)) {
 			t.Errorf("no %q in %q", want, got)
@@ -213,7 +209,7 @@ func TestMQTTAutopaho(t *testing.T) {
 	_, port := mqttHub(t)
 	u, _ := url.Parse("mqtt://127.0.0.1:" + port)
 	got := make(chan string, 100)
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
 	defer cancel()
 	connect := func(id string, expiry uint32) *autopaho.ConnectionManager {
 		c, err := autopaho.NewConnection(ctx, autopaho.ClientConfig{

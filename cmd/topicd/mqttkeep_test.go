@@ -47,7 +47,7 @@ func TestMQTTSessionsOutliveTheHub(t *testing.T) {
 			}
 			serve()
 			pub(7, "1")
-			got := tool(t, "", "mosquitto_sub", "-p", port, "-c", "-i", "mosq", "-q", "1", "-t", "z/#", "-C", "7", "-W", "10")
+			got := tool(t, "", "mosquitto_sub", "-p", port, "-c", "-i", "mosq", "-q", "1", "-t", "z/#", "-C", "7", "-W", "60")
 			slices.Sort(got)
 			if !slices.Equal(got, []string{"1", "2", "3", "4", "5", "6", "7"}) {
 				t.Errorf("mosquitto_sub got %q", got)
@@ -104,10 +104,10 @@ func TestMQTTKillNineUnderASubscriber(t *testing.T) {
 		t.Fatal(err)
 	}
 	n := 0
-	send := func(until time.Time) {
-		for time.Now().Before(until) {
+	send := func(d time.Duration) {
+		for until, least := time.Now().Add(d), len(acked)+8; time.Now().Before(until) || len(acked) < least && ctx.Err() == nil; {
 			_ = pub.AwaitConnection(ctx)
-			short, done := context.WithTimeout(ctx, 2*time.Second)
+			short, done := context.WithTimeout(ctx, 5*time.Second)
 			text := strconv.Itoa(n)
 			if _, err := pub.Publish(short, &paho.Publish{Topic: "z/" + strconv.Itoa(n%5), QoS: 1, Payload: []byte(text)}); err == nil {
 				acked = append(acked, text)
@@ -118,7 +118,7 @@ func TestMQTTKillNineUnderASubscriber(t *testing.T) {
 	}
 	const kills = 3
 	for k := range kills {
-		send(time.Now().Add(1500 * time.Millisecond))
+		send(1500 * time.Millisecond)
 		h.kill(t)
 		h = serve()
 		until(t, 60*time.Second, "the subscriber is back", func() bool {
@@ -127,7 +127,7 @@ func TestMQTTKillNineUnderASubscriber(t *testing.T) {
 			return present > k
 		})
 	}
-	send(time.Now().Add(500 * time.Millisecond))
+	send(500 * time.Millisecond)
 	missing := func() (list []string) {
 		mu.Lock()
 		defer mu.Unlock()
@@ -138,7 +138,7 @@ func TestMQTTKillNineUnderASubscriber(t *testing.T) {
 		}
 		return list
 	}
-	for end := time.Now().Add(30 * time.Second); len(missing()) > 0 && time.Now().Before(end); {
+	for end := time.Now().Add(60 * time.Second); len(missing()) > 0 && time.Now().Before(end); {
 		time.Sleep(20 * time.Millisecond)
 	}
 	more := 0

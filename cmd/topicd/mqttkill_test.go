@@ -6,7 +6,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -60,9 +59,7 @@ func TestMQTTKillNine(t *testing.T) {
 				}
 			}
 		}
-		_ = h.cmd.Process.Signal(syscall.SIGKILL)
-		<-h.end
-		h.end <- nil
+		h.kill(t)
 		next += 60_000
 	}
 	h := serveProcess(t, nil, binary(t, "amd64"), "--sense=off", "--state", state, "--durable", "z/#")

@@ -60,7 +60,7 @@ func listen(t *testing.T, hub string) *listener {
 // want waits until a topic's newest reading has these words in it.
 func (h *listener) want(topic string, words ...string) string {
 	h.t.Helper()
-	for end := time.After(30 * time.Second); ; {
+	for end := time.After(2 * time.Minute); ; {
 		h.mu.Lock()
 		v, there := h.got[topic]
 		h.mu.Unlock()
@@ -81,7 +81,7 @@ func (h *listener) want(topic string, words ...string) string {
 
 func (h *listener) pub(topic string, v any) {
 	h.t.Helper()
-	ctx, cancel := context.WithTimeout(h.t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(h.t.Context(), 60*time.Second)
 	defer cancel()
 	if _, err := h.hub.Publish(ctx, topic, v); err != nil {
 		h.t.Fatal(err)
@@ -168,7 +168,7 @@ func TestZigbee2MQTT(t *testing.T) {
 	}
 	h.want("homeassistant/sensor/0x00158d0000000001/temperature/config", `"zigbee2mqtt/shed"`, `"°C"`)
 	need(t, "/usr/bin/mosquitto_sub", mosquittoTools)
-	got := tool(t, "", "mosquitto_sub", "-p", port, "-t", "zigbee2mqtt/bridge/state", "-t", "zigbee2mqtt/bridge/info", "-C", "2", "-W", "10", "-F", "%t %r")
+	got := tool(t, "", "mosquitto_sub", "-p", port, "-t", "zigbee2mqtt/bridge/state", "-t", "zigbee2mqtt/bridge/info", "-C", "2", "-W", "60", "-F", "%t %r")
 	if len(got) != 2 || !strings.HasSuffix(got[0], " 1") || !strings.HasSuffix(got[1], " 1") {
 		t.Errorf("retained for newcomers are %q", got)
 	}

@@ -126,7 +126,7 @@ func TestMQTTFiguresOfSYS(t *testing.T) {
 	processes(t)
 	need(t, "/usr/bin/mosquitto_sub", mosquittoTools)
 	_, port := mqttHub(t)
-	out, err := exec.Command("mosquitto_sub", "-p", port, "-t", "$SYS/broker/clients/connected", "-C", "1", "-W", "5").Output()
+	out, err := exec.Command("mosquitto_sub", "-p", port, "-t", "$SYS/broker/clients/connected", "-C", "1", "-W", "60").Output()
 	if err != nil || strings.TrimSpace(string(out)) == "" {
 		t.Errorf("%q %v", out, err)
 	}

@@ -67,7 +67,7 @@ type hubProcess struct {
 	addr string
 	mqtt string // where MQTT has a port of its own, by --mqtt-listen
 	errs nodetest.Buffer
-	end  chan error // gets the result of Wait, once
+	end  chan error // gets the result of Wait, and is closed then
 }
 
 // serveProcess starts topicd with a port of its own on loopback. before is what
@@ -86,15 +86,10 @@ func serveProcess(t *testing.T, before []string, bin string, flags ...string) *h
 	}
 	go func() {
 		h.end <- h.cmd.Wait()
+		close(h.end)
 		w.Close()
 	}()
-	t.Cleanup(func() {
-		h.cmd.Process.Kill()
-		select {
-		case <-h.end:
-		default:
-		}
-	})
+	t.Cleanup(func() { h.kill(t) }) // and it has ended: it writes nothing into a directory that is being removed
 	h.url = bannerURL(t, r)
 	h.addr = strings.TrimSuffix(strings.TrimPrefix(h.url, "ws://"), "/ws")
 	return h

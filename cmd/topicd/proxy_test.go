@@ -45,7 +45,7 @@ func behind(t *testing.T, addr string, args ...string) {
 			t.Log(said.String())
 		}
 	})
-	until(t, 30*time.Second, args[0]+" listens", func() bool {
+	until(t, 60*time.Second, args[0]+" listens", func() bool {
 		c, err := net.Dial("tcp", addr)
 		if err == nil {
 			c.Close()
@@ -83,7 +83,7 @@ func caddy(t *testing.T, addr, scheme, site string) {
 		t.Fatal(err)
 	}
 	behind(t, addr, "/usr/bin/caddy", "run", "--config", file, "--adapter", "caddyfile")
-	until(t, 30*time.Second, "Caddy has its certificate", func() bool {
+	until(t, 60*time.Second, "Caddy has its certificate", func() bool {
 		if scheme == "http" {
 			return true
 		}
@@ -174,7 +174,7 @@ func TestProxyWithoutUpgrade(t *testing.T) {
 
 func (f *entrance) check(t *testing.T, token string) {
 	const topic = "proxied"
-	c := &http.Client{Transport: &http.Transport{ForceAttemptHTTP2: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}, Timeout: 20 * time.Second}
+	c := &http.Client{Transport: &http.Transport{ForceAttemptHTTP2: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}, Timeout: 2 * time.Minute}
 	do := func(method, path, body, token string) (int, string, *http.Response) {
 		t.Helper()
 		req, err := http.NewRequestWithContext(t.Context(), method, f.http+path, strings.NewReader(body))

@@ -126,24 +126,29 @@ func TestPortTaken(t *testing.T) {
 func TestInterrupted(t *testing.T) {
 	hub := serveInside(t)
 	base := strings.TrimSuffix(strings.Replace(hub, "ws://", "http://", 1), "/ws")
-	connected := func() bool {
+	clients := func() string {
 		r, err := http.Get(base + "/api/clients")
 		if err != nil {
-			return false
+			return err.Error()
 		}
 		defer r.Body.Close()
 		text, _ := io.ReadAll(r.Body)
-		return strings.Contains(string(text), `"addr"`)
+		return string(text)
 	}
 	for cmd, want := range map[string]int{"sub #": command.OK, "pub a -": command.Interrupted, "sub # --count 9": command.Interrupted} {
-		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+		until(t, 60*time.Second, "the one before is gone", func() bool { return !strings.Contains(clients(), `"addr"`) })
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 		var out, errs strings.Builder
 		in, _ := net.Pipe() // never says anything
 		a := &app{Env: command.Env{In: in, Out: &out, Err: &errs, Getenv: func(k string) string { return map[string]string{"TOPICD_HUB": hub}[k] }}}
 		go func() {
-			for end := time.Now().Add(2 * time.Second); !connected() && time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+			ready, long := `"subs":1`, 60*time.Second
+			if strings.HasPrefix(cmd, "pub") {
+				ready, long = `"addr"`, 2*time.Second // it may dial when it has something to say
 			}
-			time.Sleep(100 * time.Millisecond) // it may dial when it has something to say
+			for end := time.Now().Add(long); !strings.Contains(clients(), ready) && time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+			}
+			time.Sleep(100 * time.Millisecond)
 			cancel()
 		}()
 		if code := a.run(ctx, strings.Fields(cmd)); code != want || errs.Len() > 0 {

@@ -107,7 +107,7 @@ func centresPage(t *testing.T, g *guarded, topic, text string) {
 	need(t, chromium, "Chromium: apt-get install chromium")
 	need(t, "/usr/bin/node", "Node.js with npm")
 	need(t, filepath.Join(browserDir, "node_modules/playwright-core"), "npm's playwright-core: npm ci in node/web/testdata/browser")
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "node", "centre.mjs", g.http+"/", topic, text)
 	cmd.Dir = browserDir

@@ -108,8 +108,8 @@ func startSoak(t *testing.T) *soak {
 	if err := h.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	go func() { h.end <- h.cmd.Wait(); w.Close() }()
-	t.Cleanup(func() { h.cmd.Process.Kill() })
+	go func() { h.end <- h.cmd.Wait(); close(h.end); w.Close() }()
+	t.Cleanup(func() { h.kill(t) })
 	h.url = bannerURL(t, r)
 	h.addr = strings.TrimSuffix(strings.TrimPrefix(h.url, "ws://"), "/ws")
 	s.hubProcess = h

@@ -43,6 +43,7 @@ var walls = map[string]struct{ may, never string }{
 	"node/dialect/dialecttest":   {"codec node node/dialect node/link node/link/ws node/web", ""}, // of tests only
 	"node/nodetest":              {"codec node node/dialect/native node/link node/link/ws", ""},   // of tests only
 	"node/nodetest/race":         {"", ""},
+	"node/nodetest/port":         {"", ""},
 	"node/dialect/mqtt/packet":   {"codec", "net net/http time"},
 	"node/store":                 {"codec node/fields node/ustar", "net net/http"},
 	"node/ustar":                 {"", "net os"},
@@ -51,7 +52,7 @@ var walls = map[string]struct{ may, never string }{
 	"node/uplink/wire":           {"", "net/http log/slog"},
 	"node/homeassistant":         {"codec node node/exposition", "net net/http os"},
 	"node/mosquitto":             {"codec", "net/http time log/slog"},
-	"node/uplink/natstest":       {"", ""}, // of tests only
+	"node/uplink/natstest":       {"node/nodetest/port", ""}, // of tests only
 	"node/web":                   {"codec node node/access node/dialect node/exposition node/front node/store node/web/answer", "github.com/gorilla/websocket"},
 	"node/web/answer":            {"codec node node/bound", "github.com/gorilla/websocket"},
 	"node/sense":                 {"codec node node/pause", "net net/http"},

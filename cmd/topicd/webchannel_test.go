@@ -146,7 +146,7 @@ func scene(t *testing.T, file string, fits func(out string) bool) {
 		cmd.Process.Kill()
 		cmd.Wait()
 	}()
-	for end := time.Now().Add(30 * time.Second); !fits(out.String()); time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(100 * time.Second); !fits(out.String()); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatalf("qmlscene says %s", out)
 		}

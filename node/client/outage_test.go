@@ -15,6 +15,7 @@ import (
 
 	"topicd/codec"
 	"topicd/node"
+	"topicd/node/nodetest/port"
 )
 
 // A network that goes and comes back again and again: nothing is lost, nothing
@@ -105,8 +106,8 @@ func TestOutageGap(t *testing.T) {
 
 // A hub that restarts begins its numbers anew.
 func TestHubRestart(t *testing.T) {
-	h := startHub(t, "", node.Options{})
-	addr := h.Addr
+	addr := port.Addr(t)
+	h := startHub(t, addr, node.Options{})
 	var states heard
 	c := dial(t, Options{URL: h.URL(), OnState: func(s State, _ error) { states.add(Message{Topic: s.String()}) }})
 	var exact, wild heard

@@ -5,13 +5,13 @@ import (
 	"runtime"
 	"testing"
 
+	"topicd/node/nodetest/port"
 	"topicd/node/store"
-	"topicd/node/uplink/natstest"
 )
 
 // While no server is there nothing piles up in memory: what waits is on disk.
 func TestAnOutageTakesNoMemory(t *testing.T) {
-	g := newGateway(t, t.TempDir(), Options{URLs: []string{fmt.Sprintf("nats://127.0.0.1:%d", natstest.FreePort(t))}, Site: "farm7"}, store.Options{Bytes: 8 << 20})
+	g := newGateway(t, t.TempDir(), Options{URLs: []string{fmt.Sprintf("nats://127.0.0.1:%d", port.Free(t))}, Site: "farm7"}, store.Options{Bytes: 8 << 20})
 	heap := func() int64 {
 		runtime.GC()
 		var m runtime.MemStats

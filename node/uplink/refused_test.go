@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"topicd/node/nodetest/port"
 	"topicd/node/store"
 	"topicd/node/uplink/natstest"
 	"topicd/node/uplink/wire"
@@ -173,7 +174,7 @@ func TestRefusalsAreSaidAndNothingIsThrownAway(t *testing.T) {
 		g.refusedWith("no stream takes")
 	})
 	t.Run("no server", func(t *testing.T) {
-		g := newGateway(t, t.TempDir(), Options{URLs: []string{fmt.Sprintf("nats://127.0.0.1:%d", natstest.FreePort(t))}, Site: "farm7"}, store.Options{})
+		g := newGateway(t, t.TempDir(), Options{URLs: []string{fmt.Sprintf("nats://127.0.0.1:%d", port.Free(t))}, Site: "farm7"}, store.Options{})
 		pubs(g, 3)
 		await(t, 30*time.Second, "it says so", func() bool {
 			st := g.up.Status()
@@ -203,9 +204,8 @@ func certificate(t *testing.T) (cert, key string) {
 
 func TestTLSAndWebSockets(t *testing.T) {
 	cert, key := certificate(t)
-	web, secure := natstest.FreePort(t), natstest.FreePort(t)
+	web := port.Free(t)
 	s := natstest.Start(t, fmt.Sprintf("tls { cert_file: %q, key_file: %q }\nwebsocket { listen: \"127.0.0.1:%d\", no_tls: true }\n", cert, key, web))
-	_ = secure
 	nc := s.Dial(natstest.RootCA(cert))
 	natstest.Stream(t, nc, "SITES", nil)
 	n := 0

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"topicd/node/nodetest/port"
 )
 
 // mosquitto starts Debian's broker on a port of its own, and returns its address.
@@ -31,15 +33,10 @@ func mosquitto(t *testing.T) string {
 
 // startMosquitto returns "" when somebody else has taken the port meanwhile.
 func startMosquitto(t *testing.T, bin string) string {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr := l.Addr().String()
-	_ = l.Close()
+	addr := port.Addr(t)
 	conf := filepath.Join(t.TempDir(), "mosquitto.conf")
-	_, port, _ := net.SplitHostPort(addr)
-	text := fmt.Sprintf("listener %s 127.0.0.1\nallow_anonymous true\npersistence false\nlog_type error\nmax_topic_alias 10\nmax_packet_size 2000000\nsys_interval 1\n", port)
+	_, n, _ := net.SplitHostPort(addr)
+	text := fmt.Sprintf("listener %s 127.0.0.1\nallow_anonymous true\npersistence false\nlog_type error\nmax_topic_alias 10\nmax_packet_size 2000000\nsys_interval 1\n", n)
 	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}

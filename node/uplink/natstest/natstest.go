@@ -18,6 +18,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+
+	"topicd/node/nodetest/port"
 )
 
 const version = "v2.15.2"
@@ -76,7 +78,7 @@ type Server struct {
 // configuration.
 func Start(t testing.TB, extra string) *Server {
 	t.Helper()
-	s := &Server{t: t, Port: FreePort(t), Dir: t.TempDir()}
+	s := &Server{t: t, Port: port.Free(t), Dir: t.TempDir()}
 	s.URL = fmt.Sprintf("nats://127.0.0.1:%d", s.Port)
 	s.configure(fmt.Sprintf("server_name: s%d\nlisten: 127.0.0.1:%d\njetstream { store_dir: %q, max_file: 4GB, max_mem: 64MB }\n%s\n", s.Port, s.Port, s.Dir, extra))
 	s.Up()
@@ -87,7 +89,7 @@ func Start(t testing.TB, extra string) *Server {
 // StartAt starts a server with JetStream that listens on an address of this machine.
 func StartAt(t testing.TB, host string) *Server {
 	t.Helper()
-	s := &Server{t: t, Port: FreePort(t), Dir: t.TempDir(), host: host}
+	s := &Server{t: t, Port: port.Free(t), Dir: t.TempDir(), host: host}
 	s.URL = fmt.Sprintf("nats://%s:%d", host, s.Port)
 	s.configure(fmt.Sprintf("listen: \"%s:%d\"\njetstream { store_dir: %q }\n", host, s.Port, s.Dir))
 	s.Up()
@@ -98,7 +100,7 @@ func StartAt(t testing.TB, host string) *Server {
 // Plain starts a server without JetStream.
 func Plain(t testing.TB, extra string) *Server {
 	t.Helper()
-	s := &Server{t: t, Port: FreePort(t)}
+	s := &Server{t: t, Port: port.Free(t)}
 	s.URL = fmt.Sprintf("nats://127.0.0.1:%d", s.Port)
 	s.configure(fmt.Sprintf("listen: 127.0.0.1:%d\n%s\n", s.Port, extra))
 	s.Up()
@@ -126,11 +128,11 @@ func Cluster(t testing.TB) []*Server {
 	routes := ""
 	ports := make([]int, 3)
 	for i := range ports {
-		ports[i] = FreePort(t)
+		ports[i] = port.Free(t)
 		routes += fmt.Sprintf("\"nats://127.0.0.1:%d\",", ports[i])
 	}
 	for i := range ports {
-		s := &Server{t: t, Port: FreePort(t), Dir: t.TempDir()}
+		s := &Server{t: t, Port: port.Free(t), Dir: t.TempDir()}
 		s.URL = fmt.Sprintf("nats://127.0.0.1:%d", s.Port)
 		s.configure(fmt.Sprintf("server_name: n%d\nlisten: 127.0.0.1:%d\njetstream { store_dir: %q, max_file: 1GB, max_mem: 64MB }\ncluster { name: c, listen: \"127.0.0.1:%d\", routes: [%s ] }\n",
 			i, s.Port, s.Dir, ports[i], routes))
@@ -144,16 +146,6 @@ func Cluster(t testing.TB) []*Server {
 		s.await()
 	}
 	return list
-}
-
-// FreePort is a port of the loopback that was free.
-func FreePort(t testing.TB) int {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
 }
 
 func (s *Server) configure(text string) {
@@ -175,7 +167,7 @@ func (s *Server) launch() {
 }
 
 func (s *Server) await() {
-	for range 400 {
+	for end := time.Now().Add(60 * time.Second); time.Now().Before(end); {
 		c, err := net.Dial("tcp", net.JoinHostPort(cmp.Or(s.host, "127.0.0.1"), strconv.Itoa(s.Port)))
 		if err == nil {
 			c.Close()
@@ -216,7 +208,7 @@ func (s *Server) Dial(opts ...nats.Option) *nats.Conn {
 	return nc
 }
 
-// API asks JetStream, and again for ten seconds while that fails.
+// API asks JetStream, and again for a minute while that fails.
 func API(t testing.TB, nc *nats.Conn, subject string, body any) map[string]any {
 	t.Helper()
 	var data []byte
@@ -224,8 +216,8 @@ func API(t testing.TB, nc *nats.Conn, subject string, body any) map[string]any {
 		data, _ = json.Marshal(body)
 	}
 	var last any
-	for end := time.Now().Add(15 * time.Second); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
-		m, err := nc.Request("$JS.API."+subject, data, 2*time.Second)
+	for end := time.Now().Add(60 * time.Second); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
+		m, err := nc.Request("$JS.API."+subject, data, 10*time.Second)
 		if err != nil {
 			last = err
 			continue
@@ -279,7 +271,7 @@ func Read(t testing.TB, nc *nats.Conn, stream, subject string) (list []Message) 
 		pending += int(d["consumer_seq"].(float64))
 	}
 	for len(list) < pending {
-		m, err := sub.NextMsg(10 * time.Second)
+		m, err := sub.NextMsg(60 * time.Second)
 		if err != nil {
 			t.Fatalf("after %d of %d messages: %v", len(list), pending, err)
 		}

@@ -28,7 +28,7 @@ function native() {
 }
 
 async function until(what, holds) {
-  const end = Date.now() + 10e3;
+  const end = Date.now() + 60e3;
   while (!(await holds())) {
     if (Date.now() > end) throw new Error("waited for: " + what);
     await new Promise((r) => setTimeout(r, 20));
