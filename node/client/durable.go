@@ -85,18 +85,19 @@ func (a *acks) flush() {
 		return
 	}
 	c := a.s.c
+	a.mu.Lock()
+	a.timer = nil // first: a connection that comes now sets it anew
+	a.mu.Unlock()
 	c.mu.Lock()
 	conn, ready := c.conn, a.s.answered
 	c.mu.Unlock()
 	if conn == nil {
-		a.mu.Lock()
-		a.timer = nil
-		a.mu.Unlock()
 		return
 	}
 	for _, f := range a.frames(ready) {
 		if conn.send(c.opt.Encoding, f) != nil {
-			return // the next connection has them again
+			a.again() // the next connection may have begun before they were taken for sent
+			return
 		}
 	}
 }
@@ -105,7 +106,6 @@ func (a *acks) flush() {
 func (a *acks) frames(ready bool) (list [][]byte) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.timer = nil
 	if !ready {
 		a.soonLocked()
 		return nil

@@ -21,6 +21,10 @@ const Every = 5 * time.Second
 func Publish(ctx context.Context, hub *node.Hub, host string, log *slog.Logger) {
 	board := New(Options{})
 	defer board.Close()
+	publish(ctx, board, hub, host, log)
+}
+
+func publish(ctx context.Context, board *Board, hub *node.Hub, host string, log *slog.Logger) {
 	turn := hub.Turn()
 	sess, refused := hub.Open(nobody{}, node.Local, "", turn)
 	if refused == nil {
@@ -37,14 +41,15 @@ func Publish(ctx context.Context, hub *node.Hub, host string, log *slog.Logger) 
 	for {
 		hub.Tick(turn)
 		sess.Heard(turn.Mono)
+		turn.Wake()
 		var refused *codec.Error
 		sum := board.Read(ctx, func(r Reading) {
 			b := node.Body{Enc: codec.JSON, Data: r.AppendJSON(nil)}
 			if _, err := sess.Publish([]byte(prefix+r.Topic), b, 0, turn); err != nil {
 				refused = err
 			}
+			turn.Wake() // the next sensor may take a second to answer
 		})
-		turn.Wake()
 		if refused != nil {
 			log.Warn("a reading of this board was refused", "err", refused)
 		}

@@ -99,8 +99,8 @@ func (s *Store) Append(r *Reading) (Place, *codec.Error) {
 }
 
 func (s *Store) appendLocked(r *Reading) (p Place, wake bool, err *codec.Error) {
-	t := s.byName[r.Topic]
-	if t != nil && t.ep != r.Ep {
+	t, first := s.byName[r.Topic], !s.waits
+	if t != nil && t.ep != r.Ep { // what this stages is the first to wait, if nothing has
 		s.forgetLocked(t)
 		s.stageForget(t)
 		t = nil
@@ -128,7 +128,6 @@ func (s *Store) appendLocked(r *Reading) (p Place, wake bool, err *codec.Error) 
 	t.size, t.last, t.ts = size, r.Seq, r.TS
 	s.place++
 	before := len(s.pending)
-	first := !s.waits
 	s.pending = stage(s.pending, r, t.num, s.place, s.waitsLocked())
 	wake = first || s.opt.Sync == 0 || before < syncBytes && len(s.pending) >= syncBytes
 	return s.place, wake, nil

@@ -100,11 +100,8 @@ var errNoPub = &codec.Error{Code: codec.CodeMalformed, Msg: `a reading is {"topi
 // refusal, which names its line.
 func (p *publisher) batch(r io.Reader, topic []byte) *codec.Error {
 	limit := p.hub.Options().MaxBody
-	br := bufio.NewReaderSize(&capped{r: r, left: maxBatch}, answer.FewHeld)
+	br := bufio.NewReaderSize(&capped{r: r, left: maxBatch, turn: p.turn}, answer.FewHeld)
 	for n := 1; ; n++ {
-		if br.Buffered() == 0 {
-			p.turn.Wake() // subscribers get what has come so far while we wait for more
-		}
 		line, err := p.readLine(br, limit)
 		if err != nil && err != io.EOF {
 			return atLine(n, readLineError(err))
@@ -176,13 +173,16 @@ func atLine(n int, e *codec.Error) *codec.Error {
 	return at
 }
 
-// capped reads at most left bytes; one more is an error.
+// capped reads at most left bytes; one more is an error. Subscribers get what has come
+// so far before it waits for more, where a line ends or not.
 type capped struct {
 	r    io.Reader
 	left int
+	turn *node.Turn
 }
 
 func (c *capped) Read(b []byte) (int, error) {
+	c.turn.Wake()
 	if len(b) > c.left+1 {
 		b = b[:c.left+1]
 	}

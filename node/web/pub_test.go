@@ -218,6 +218,33 @@ func TestSlowBatchIsLive(t *testing.T) {
 	}
 }
 
+// A batch that stops in the middle of a line holds nothing back from those who hear the
+// lines before, or others' readings from them.
+func TestHalfALineHoldsUpNobody(t *testing.T) {
+	h := start(t, node.Options{Clock: newClock(1000).clock, Epoch: 7}, Config{})
+	s := h.stream("topic=a&last=0")
+	s.want(`live||{"topic":"a","count":0}`)
+	body, w := io.Pipe()
+	defer w.Close()
+	done := make(chan error, 1)
+	go func() {
+		res, err := http.Post(h.url+"/api/pub/a", "application/x-ndjson", body)
+		if err == nil {
+			res.Body.Close()
+		}
+		done <- err
+	}()
+	fmt.Fprint(w, "1\n\"the rest comes la")
+	s.want(`|7-1|{"topic":"a","seq":1,"ts":1000,"data":1}`)
+	h.pub("a", "2")
+	s.want(`|7-2|{"topic":"a","seq":2,"ts":1000,"data":2}`)
+	fmt.Fprint(w, "ter\"\n")
+	w.Close()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
 // HTTP leaves most sessions to others.
 func TestRequestsAreBounded(t *testing.T) {
 	h := start(t, node.Options{Sessions: 80}, Config{})
