@@ -28,6 +28,13 @@ func (b *Bytes) Take(n int) bool {
 // Give takes n bytes off the count. What was taken is given back once.
 func (b *Bytes) Give(n int) { b.held.Add(-int64(n)) }
 
+// Free is Give, and tells whether all together held more than they may until then, and
+// do not any more.
+func (b *Bytes) Free(n int) bool {
+	left := b.held.Add(-int64(n))
+	return left <= b.Most && left+int64(n) > b.Most
+}
+
 // Move counts that somebody holds now bytes who held was: it is never refused,
 // for what is kept because it has come in already. See Full.
 func (b *Bytes) Move(was, now int) {

@@ -31,7 +31,9 @@ func (s *Server) sweepLoop() {
 			return
 		case <-tick.C:
 		case <-s.kick:
-			in(time.Second)
+			if due-s.millis() > 1000 { // not each time that one comes: it would never be time
+				in(time.Second)
+			}
 			continue
 		}
 		late = !late && s.millis() > due+lateSweep

@@ -44,27 +44,27 @@ func (s *Server) crowdedLocked(ends []func(*node.Turn)) []func(*node.Turn) {
 // any of them it sleeps: a hub with nothing to do lets its board do so too.
 func (s *Server) run(ctx context.Context) {
 	const every = 500 * time.Millisecond
-	tick := time.NewTimer(every)
+	tick, runs := time.NewTimer(every), true
 	defer tick.Stop()
 	turn := s.hub.Turn()
 	for {
-		ticked := false
 		select {
 		case <-ctx.Done():
 			return
 		case <-s.kick:
 		case <-tick.C:
-			ticked = true
+			runs = false
 		}
 		s.hub.Tick(turn)
 		s.sweep(turn)
-		if ticked {
+		if !runs {
 			s.saveAll(turn)
 		}
 		s.figures(turn)
 		turn.Wake()
-		if s.waits() {
+		if !runs && s.waits() { // however often somebody has it look now
 			tick.Reset(every)
+			runs = true
 		}
 	}
 }

@@ -56,13 +56,21 @@ func (c *client) emptyLocked(dst []byte) []byte {
 	}
 	c.out.box = nil
 	dst = append(dst, b.b...)
-	c.srv.boxes.Give(b.shared)
+	c.srv.unbox(b.shared)
 	c.srv.said.Give(b.said)
 	if cap(b.b) <= 4096 {
 		*b = box{b: b.b[:0]}
 		boxes.Put(b)
 	}
 	return dst
+}
+
+// unbox gives back what was in boxes. Shares whose members could take no more, because
+// all together were full, are looked at.
+func (s *Server) unbox(n int) {
+	if s.boxes.Free(n) {
+		s.wake()
+	}
 }
 
 // attend has the box emptied soon.

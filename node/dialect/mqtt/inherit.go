@@ -44,7 +44,7 @@ func (g *share) inherit(left []flight) (others []flight) {
 		case t == nil || len(g.members) == 0 || len(g.again) >= mostAgain || !g.srv.again.Take(1):
 			g.srv.hub.Stats.Add(node.DropOverrun, 1)
 		default:
-			g.again, g.pending = append(g.again, x), true
+			g.again = append(g.again, x)
 			g.newsLocked()
 		}
 	}

@@ -279,7 +279,7 @@ func (g *share) parse(b []byte) {
 		num, ep := g.srv.hub.ID(t)
 		x.num = num
 		if had := g.keep.Load().had; ep == x.ep && !had[handed{x.topicID, x.seq}] && g.srv.again.Take(1) {
-			g.again, g.pending = append(g.again, x), true
+			g.again = append(g.again, x)
 		}
 	}
 }

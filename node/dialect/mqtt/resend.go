@@ -117,7 +117,7 @@ func (c *client) fetch(t *node.Topic, x *flight) *late {
 func (c *client) dropLateLocked() {
 	if m := c.out.more; m != nil && m.late != nil {
 		if m.late.come {
-			c.srv.boxes.Give(cap(m.late.raw))
+			c.srv.unbox(cap(m.late.raw))
 		}
 		m.late = nil
 	}

@@ -212,16 +212,11 @@ func (g *share) handOut() {
 // one hands out one message; false when that is not possible now.
 func (g *share) one(turn *node.Turn) bool {
 	g.mu.Lock()
-	if !g.pending || g.busy {
-		g.mu.Unlock()
-		return false
+	var m *member
+	if len(g.again) > 0 && !g.busy {
+		m = g.pickLocked(1)
 	}
-	m := g.pickLocked()
-	if m == nil {
-		g.mu.Unlock()
-		return false
-	}
-	if len(g.again) > 0 && m.sub.qos > 0 {
+	if m != nil {
 		x := g.again[0]
 		g.again = g.again[1:]
 		g.srv.again.Give(1)
@@ -230,6 +225,13 @@ func (g *share) one(turn *node.Turn) bool {
 		g.mu.Unlock()
 		m.takeOver(x, turn)
 		return true
+	}
+	if g.pending && !g.busy {
+		m = g.pickLocked(0)
+	}
+	if m == nil {
+		g.mu.Unlock()
+		return false
 	}
 	g.busy, g.pending = true, false // what comes from here on says so
 	g.mu.Unlock()
@@ -259,11 +261,12 @@ func (g *share) one(turn *node.Turn) bool {
 	return true
 }
 
-// pickLocked is the next member that is there and has room, nil if none has.
-func (g *share) pickLocked() *member {
+// pickLocked is the next member of at least that QoS that is there and has room, nil if
+// none has.
+func (g *share) pickLocked(qos byte) *member {
 	for i := range g.members {
 		at := (g.next + i) % len(g.members)
-		if m := g.members[at]; m.client.conn.Load() != nil && m.room() > 0 {
+		if m := g.members[at]; m.sub.qos >= qos && m.client.conn.Load() != nil && m.room() > 0 {
 			g.next = at
 			return m
 		}
