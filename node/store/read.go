@@ -92,14 +92,20 @@ func (s *Store) Read(name string, from uint64, maxBytes int, p *Page) error {
 // readSegs reads what is in segments. full: the page has no more room.
 func (s *Store) readSegs(p *Page, maxBytes int) (full bool, err error) {
 	v := &p.view
-	start := -1
 	if len(v.recs) == 0 || v.recs[0].seq > p.Next {
-		if start, err = s.startSeg(v, p.Next); err != nil {
-			return false, err
+		i, r, e, err := s.startSeg(v, p.Next)
+		for ; i >= 0 && err == nil && !full; i = s.nextSeg(v, i+1, len(v.segs), 1) {
+			if r == nil {
+				if r, err = s.openSeg(v.segs[i]); err != nil {
+					break
+				}
+				e, _ = r.topicIn(v)
+			}
+			full = p.readSeg(r, e, maxBytes)
+			r.close()
+			r = nil
 		}
-	}
-	for i := start; i >= 0; i = s.nextSeg(v, i+1, len(v.segs), 1) {
-		if full, err = s.readSeg(p, v.segs[i], maxBytes); full || err != nil {
+		if full || err != nil {
 			return full, err
 		}
 	}
@@ -132,15 +138,10 @@ func (s *Store) entryOf(v *topicView, g *segment) (e entry, ok bool, err error) 
 	return e, ok, nil
 }
 
-func (s *Store) readSeg(p *Page, g *segment, maxBytes int) (full bool, err error) {
-	r, err := s.openSeg(g)
-	if err != nil {
-		return false, err
-	}
-	defer r.close()
-	e, ok := r.topicIn(&p.view)
-	if !ok || e.last < p.Next {
-		return false, nil
+// readSeg adds what a segment holds of the topic: e.
+func (p *Page) readSeg(r *segReader, e entry, maxBytes int) (full bool) {
+	if e.count == 0 || e.last < p.Next {
+		return false
 	}
 	offs := r.offsets(&p.view, e)
 	skip := 0
@@ -155,7 +156,7 @@ func (s *Store) readSeg(p *Page, g *segment, maxBytes int) (full bool, err error
 			skip = max(0, skip-1) // one that cannot be read may have misled the search
 		}
 	}
-	return p.take(r, offs[min(skip, len(offs)):], maxBytes), nil
+	return p.take(r, offs[min(skip, len(offs)):], maxBytes)
 }
 
 // take adds the readings at offs. full: the page has no more room.

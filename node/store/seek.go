@@ -203,11 +203,12 @@ func (s *Store) nextSeg(v *topicView, i, end, step int) int {
 	return -1
 }
 
-// startSeg is the first of the view's segments that reaches number from, -1 = none.
-// Numbers mostly lie evenly in the log, so it guesses; where a few guesses have not
-// found it, it halves.
-func (s *Store) startSeg(v *topicView, from uint64) (int, error) {
-	lo, hi, best := 0, len(v.segs), -1
+// startSeg is the first of the view's segments that reaches number from, -1 = none, open
+// and with its entry: the caller closes it. Numbers mostly lie evenly in the log, so it
+// guesses; where a few guesses have not found it, it halves.
+func (s *Store) startSeg(v *topicView, from uint64) (start int, r *segReader, e entry, err error) {
+	lo, hi := 0, len(v.segs)
+	start = -1
 	below, above := v.first, v.stored // numbers at lo and at hi
 	if len(v.recs) > 0 {
 		above = v.recs[0].seq
@@ -224,19 +225,26 @@ func (s *Store) startSeg(v *topicView, from uint64) (int, error) {
 			hi = mid
 			continue
 		}
-		e, ok, err := s.entryOf(v, v.segs[i])
+		next, err := s.openSeg(v.segs[i])
+		if err != nil {
+			r.close()
+			return -1, nil, e, err
+		}
+		x, ok := next.topicIn(v)
+		if ok && x.last < from {
+			next.close()
+			lo, below = i+1, x.last
+			continue
+		}
+		r.close()
+		start, r, e, hi = i, next, x, mid
 		switch {
-		case err != nil:
-			return -1, err
 		case !ok: // nothing of it can be read here: it is passed over later
-			best, hi = i, mid
-		case e.last < from:
-			lo, below = i+1, e.last
 		case e.first <= from:
-			return i, nil
+			return start, r, e, nil
 		default:
-			best, hi, above = i, mid, e.first
+			above = e.first
 		}
 	}
-	return best, nil
+	return start, r, e, nil
 }

@@ -72,8 +72,11 @@ func (s *Store) leave(g *segment) {
 	s.mu.Unlock()
 }
 
-// close gives the reader back: what it handed out is void from here on.
+// close gives the reader back: what it handed out is void from here on. nil is none.
 func (r *segReader) close() {
+	if r == nil {
+		return
+	}
 	_ = r.f.Close()
 	r.s.leave(r.seg)
 	clear(r.known)

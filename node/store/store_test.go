@@ -381,7 +381,7 @@ func TestPageOpensFewFiles(t *testing.T) {
 		most, sum = max(most, opens), sum+opens
 	}
 	t.Logf("%d files opened at most, %.2f in the mean", most, float64(sum)/400)
-	if most > 5 {
-		t.Errorf("a page opened %d files", most)
+	if most > 3 || sum > 400*5/4 { // mostly one: twice the one was 12 % of a page's time
+		t.Errorf("a page opened up to %d files, 400 opened %d", most, sum)
 	}
 }
