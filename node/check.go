@@ -58,6 +58,7 @@ func (h *Hub) CheckInvariants() error {
 	}
 	h.checkAudiences(refs, bad)
 	h.checkSessions(bad)
+	h.checkPages(bad)
 	return errors.Join(errs...)
 }
 
@@ -178,6 +179,46 @@ func (h *Hub) checkSessions(bad func(string, ...any)) {
 	}
 	if subs != h.nsubs {
 		bad("%d subscriptions, %d counted", subs, h.nsubs)
+	}
+}
+
+// checkPages: each page that has come, or is a leftover, is a session's and is counted.
+func (h *Hub) checkPages(bad func(string, ...any)) {
+	listed, bytes := make(map[*page]bool), 0
+	for _, p := range h.pages.list {
+		listed[p] = true
+		bytes += cap(*p.buf)
+	}
+	if bytes != h.pages.bytes || len(listed) != len(h.pages.list) {
+		bad("%d pages wait, %d of them different, of %d bytes, counted %d", len(h.pages.list), len(listed), bytes, h.pages.bytes)
+	}
+	held := 0
+	for _, s := range h.sessions {
+		x := s.ext
+		if x == nil {
+			continue
+		}
+		for _, p := range []*page{x.page, x.leftover} {
+			if p == nil {
+				continue
+			}
+			if held++; p.s != s || !listed[p] {
+				bad("session %d has a page that is not counted", s.id)
+			}
+		}
+		if x.page != nil && (x.page != x.fetching || !s.queued) {
+			bad("session %d: a page has come, and nobody knows", s.id)
+		}
+		if p := x.leftover; p != nil {
+			if len(p.rest) == 0 {
+				bad("session %d has a leftover with nothing in it", s.id)
+			} else if seq, _, _ := parsePaged(p.rest); seq < p.at || p.next <= seq {
+				bad("session %d has a leftover from %d to %d, which begins with %d", s.id, p.at, p.next, seq)
+			}
+		}
+	}
+	if held != len(listed) {
+		bad("%d pages wait, sessions have %d", len(listed), held)
 	}
 }
 

@@ -249,6 +249,9 @@ func (s *Session) forget(ended map[uint32]dying) {
 		return
 	}
 	s.unwelcomeLocked(func(e fan.Entry) bool { return ended[e.Topic()].t != nil })
+	if x := s.ext; x != nil && x.leftover != nil && ended[x.leftover.t.idx].t == x.leftover.t {
+		s.dropLeftoverLocked()
+	}
 	if s.nheld == 0 && (s.ext == nil || s.ext.parked.Len() == 0) && !s.readsLocked(ended) {
 		return
 	}

@@ -27,7 +27,7 @@ func (s *Session) Fill(dst []byte, limit int, now int64, f Framer, sc *Scratch) 
 			}
 		}
 		due := s.dueLocked(now)
-		if x := s.ext; s.ready.Len() == 0 && x != nil && (x.parked.Len() > 0 || x.marks) && x.fetching == nil {
+		if x := s.ext; x != nil && (x.parked.Len() > 0 || x.marks) && x.fetching == nil && (s.ready.Len() == 0 || x.leftover == nil) {
 			s.unparkNextLocked() // the one before had no need of the disk any more
 		}
 		if s.ready.Len() == 0 {
@@ -215,8 +215,7 @@ func (v *visit) read(dst []byte, limit int, f Framer, sc *Scratch) []byte {
 	t.mu.Lock()
 	from := v.start(t)
 	if v.past(t, from) {
-		v.awaitUnlock(t, from)
-		return dst
+		return v.pastUnlock(dst, t, from, f, sc)
 	}
 	v.ep, v.lasts = s.hub.epochOf(t), t.tapedLocked()
 	end := t.log.Next()

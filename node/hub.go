@@ -164,6 +164,7 @@ func (s *Session) Close(turn *Turn) {
 			h.pages.gone(x.page)
 		}
 		x.page, x.fetching = nil, nil
+		s.dropLeftoverLocked()
 	}
 	s.mu.Unlock()
 	h.leaveLocked(s, slices.Collect(s.subs.all), turn.Mono)

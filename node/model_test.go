@@ -139,7 +139,8 @@ type model struct {
 // without a break: the number it must see next is the last one + drop + 1.
 type modelPeer struct {
 	peer
-	at map[string]uint64
+	at     map[string]uint64
+	window windowed // of those of its subscriptions that have one
 }
 
 func newModel(t *testing.T, seed uint64) *model {
@@ -209,7 +210,18 @@ func (m *model) step() string {
 	case n == 40:
 		m.disk.run()
 		return "disk"
-	case n < 44:
+	case n < 43:
+		p := pick(m.r, m.peers)
+		m.ack(p, 1+m.r.IntN(4))
+		return "ack"
+	case n == 43: // others need the memory
+		if w := &m.h.pages; len(w.list) > 0 {
+			p := w.list[0]
+			w.gone(p)
+			p.giveUp()
+		}
+		return "give up"
+	case n < 46:
 		m.drain(pick(m.r, m.peers))
 		return "drain"
 	default:
@@ -231,6 +243,9 @@ func (m *model) subscribe(p *modelPeer) string {
 	case 3:
 		o.Rate = float64(1 + m.r.IntN(40))
 	}
+	if m.r.IntN(3) == 0 {
+		o.Format = &p.window
+	}
 	pattern := pick(m.r, modelPatterns)
 	_, _ = p.s.Subscribe([]byte(pattern), o, m.turn) // may be refused: too many
 	p.at = make(map[string]uint64)                   // replays
@@ -249,18 +264,49 @@ func (m *model) publish(p *modelPeer) string {
 	return "publish " + topic
 }
 
+// ack makes room in the window of a peer.
+func (m *model) ack(p *modelPeer, n int) {
+	p.window.room = min(p.window.room+n, 8)
+	p.s.Resume(m.turn)
+}
+
+// drain has a peer read, and acknowledge, all that there is: as its transport would, it
+// is filled when it is woken or has acknowledged something, and not otherwise.
 func (m *model) drain(p *modelPeer) {
-	for range 100 {
-		m.check(p, p.fill(m.now, 0))
-		if m.disk.run() {
+	for range 2000 {
+		got := p.fill(m.now, 0)
+		m.check(p, got)
+		if err := m.h.CheckInvariants(); err != nil {
+			m.t.Fatalf("a subscriber that reads: %v", err)
+		}
+		full := p.window.room <= 0
+		if full || len(got) > 0 {
+			m.ack(p, 1+m.r.IntN(8))
+		}
+		if m.disk.run() || full || len(got) > 0 {
 			continue
 		}
 		if p.next == Idle {
+			m.caughtUp(p)
 			return
 		}
 		m.now = max(m.now, p.next)
 	}
 	m.t.Fatal("a subscriber that reads is never through")
+}
+
+// caughtUp: nothing is left that the peer could be given, but of topics that have ended.
+func (m *model) caughtUp(p *modelPeer) {
+	if x := p.s.ext; p.s.ready.Len() > 0 || x != nil && (x.fetching != nil || x.parked.Len() > 0) {
+		m.t.Fatalf("session %d is through, and there is more on its lists", p.s.id)
+	}
+	for b := range p.s.subs.all {
+		for _, w := range b.held.waiting() {
+			if t := m.h.topics.at(w.topic); !t.dead {
+				m.t.Fatalf("session %d is through, and has not read %s from %d on", p.s.id, t.name, w.from)
+			}
+		}
+	}
 }
 
 func (m *model) check(p *modelPeer, got []string) {

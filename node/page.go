@@ -7,7 +7,11 @@ import (
 	"topicd/node/fan"
 )
 
-// A cursor that waits for the disk is parked, and its page comes.
+// A cursor that waits for the disk is parked, and its page comes. What its window has no
+// room for stays with the session as its leftover: the cursor waits for room as any other
+// does, and takes more of the page when it is its turn. A leftover only saves reading the
+// page again: it may be dropped at any time, and is the cursor's when it begins where the
+// cursor stands.
 
 // page is what a parked cursor waits for.
 type page struct {
@@ -16,8 +20,10 @@ type page struct {
 	b          *Subscription
 	from, next uint64
 	view       view
-	at         uint64 // where the page begins: from, or what the view was looked for
+	at         uint64 // where rest begins: at first from, or what the view was looked for
 	buf        *[]byte
+	rest       []byte // of buf: what nobody was given
+	yielded    bool   // as a leftover it has let other cursors go first
 }
 
 // past: the cursor stands before what the arena holds, and the disk has more. The
@@ -28,37 +34,70 @@ func (v *visit) past(t *Topic, from uint64) bool {
 		(from < r.bare || first > r.bareEnd)
 }
 
-// awaitUnlock parks the cursor until a page from the disk is there, or only parks it
-// when the session waits for another already. It gives t.mu back.
-func (v *visit) awaitUnlock(t *Topic, from uint64) {
-	s := v.s
-	var p *page
+// pastUnlock gives the reader what it has room for of the session's leftover, or parks
+// the cursor until a page from the disk is there. It gives t.mu back.
+func (v *visit) pastUnlock(dst []byte, t *Topic, from uint64, f Framer, sc *Scratch) []byte {
+	s, to := v.s, t.log.First()
+	var here, asked *page
 	s.mu.Lock()
 	if !s.closed && s.ready.Len() > 0 && *s.ready.At(0) == v.e && s.hub.topics.at(t.idx) == t {
-		s.popLocked()
-		if x := s.extraLocked(); x.fetching != nil {
-			s.parkLocked(v.b, fan.NewEntry(t.idx, v.b.slot, from))
-		} else {
-			s.holdLocked(v.b, held{t.idx, uint32(from), onDisk})
-			p = &page{s: s, t: t, b: v.b, from: from, at: from, view: v.view}
-			if v.live || x.sought.Has(t.idx) { // what leaves the disk in front of it is lost to it, and told
-				p.view = view{}
-			}
-			x.fetching = p
-		}
+		here, asked = v.pageLocked(t, from)
 	}
 	s.mu.Unlock()
-	to := t.log.First()
 	t.mu.Unlock()
-	if p != nil {
-		s.hub.opt.Disk.Go(func() { p.read(t.rare.tape, to) })
+	if asked != nil {
+		s.hub.opt.Disk.Go(func() { asked.read(t.rare.tape, to) })
 	}
+	if here == nil {
+		return dst
+	}
+	if !v.view.windowed { // any more
+		v.room = math.MaxInt
+	}
+	dst, _ = v.paged(dst, here, f, sc)
+	s.mu.Lock()
+	v.advanceLocked(t, from, here.at, false, !v.live)
+	s.takenUnlock(here)
+	return dst
+}
+
+// pageLocked is for a cursor that is the first of the list and stands before the arena.
+// here: the session's leftover is what it wants. Otherwise the cursor goes from there:
+// behind the others, who go first as they do while a page is read, or it is parked. asked
+// is the page that is to be read for it.
+func (v *visit) pageLocked(t *Topic, from uint64) (here, asked *page) {
+	s, x := v.s, v.s.extraLocked()
+	p, alone := x.leftover, s.ready.Len() == 1
+	sought := v.live || x.sought.Has(t.idx)
+	if p != nil && p.t == t && p.at == from && sought {
+		if p.yielded = !p.yielded && !alone; !p.yielded {
+			return p, nil
+		}
+		s.popLocked()
+		s.appendStoredLocked(v.b, v.e)
+		return nil, nil
+	}
+	s.popLocked()
+	if x.fetching != nil || p != nil && v.view.windowed && !alone { // of pages for windows a session has one
+		s.parkLocked(v.b, v.e)
+		return nil, nil
+	}
+	if v.view.windowed {
+		s.dropLeftoverLocked()
+	}
+	s.holdLocked(v.b, held{t.idx, uint32(from), onDisk})
+	p = &page{s: s, t: t, b: v.b, from: from, at: from, view: v.view}
+	if sought { // what leaves the disk in front of it is lost to it, and told
+		p.view = view{}
+	}
+	x.fetching = p
+	return nil, p
 }
 
 const (
 	pageQuota = 16 << 10 // bytes read from the disk at a time
 	pageBuf   = pageQuota + 4<<10
-	maxPages  = 128 // pages that wait for their readers: the oldest is read once more when its time comes
+	maxPages  = 128 // pages that wait for their readers, or for room: the oldest is read once more when its time comes
 	// maxPageBytes is what all of them take: one page may be a reading of a MiB.
 	maxPageBytes = maxPages * pageBuf
 )
@@ -76,6 +115,7 @@ func (p *page) read(tape Tape, to uint64) {
 		*p.buf, p.next = (*p.buf)[:0], to // go on where the arena does
 		p.s.hub.Stats.Add(FailedReads, 1)
 	}
+	p.rest = *p.buf
 	p.s.hub.pages.come(p)
 	s := p.s
 	s.mu.Lock()
@@ -89,14 +129,6 @@ func (p *page) read(tape Tape, to uint64) {
 		return
 	}
 	s.sink.Wake()
-}
-
-// giveBack lends the page's buffer to the next one, unless a large reading has
-// blown it up.
-func (p *page) giveBack() {
-	if cap(*p.buf) <= 2*pageBuf {
-		pageBufs.Put(p.buf)
-	}
 }
 
 // seek finds where the page begins, for a cursor that only knows how many readings
@@ -146,9 +178,39 @@ func (p *page) giveUp() {
 	s := p.s
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.closed && s.ext.page == p {
+	switch {
+	case s.closed:
+	case s.ext.leftover == p:
+		s.ext.leftover = nil
+	case s.ext.page == p:
 		s.ext.page, s.ext.fetching = nil, nil
 		s.unparkLocked(p.b, p.t.idx)
+	}
+}
+
+// dropLeftoverLocked drops the session's leftover, if it has one.
+func (s *Session) dropLeftoverLocked() {
+	if x := s.ext; x != nil && x.leftover != nil {
+		s.hub.pages.gone(x.leftover)
+		x.leftover = nil
+	}
+}
+
+// takenUnlock is called when the reader was given what it had room for of a page. What
+// is left stays the session's leftover, unless that was dropped meanwhile; else the buffer
+// is lent to the next page, unless a large reading has blown it up. It gives s.mu back.
+func (s *Session) takenUnlock(p *page) {
+	mine := s.ext.leftover == p
+	if mine && len(p.rest) > 0 {
+		s.mu.Unlock()
+		return
+	}
+	if mine {
+		s.dropLeftoverLocked()
+	}
+	s.mu.Unlock()
+	if cap(*p.buf) <= 2*pageBuf {
+		pageBufs.Put(p.buf)
 	}
 }
 
@@ -180,15 +242,22 @@ func (s *Session) pageUnlock(dst []byte, now int64, f Framer, sc *Scratch) []byt
 	}
 	s.ext.page, s.ext.fetching = nil, nil
 	mine := b.holds(p.t.idx, uint32(p.from)) // else a new request has moved the cursor
+	give := mine && !dead
 	v := visit{s: s, t: p.t, b: b, view: b.view, not: b.not.Load(), live: b.live, now: now, room: math.MaxInt}
-	if b.view.windowed {
+	if dead {
+		p.at = p.from // counted as lost where the cursor is looked at
+	}
+	if give && b.view.windowed {
 		v.room = b.view.format.(Windowed).Room()
+		s.dropLeftoverLocked()
+		s.ext.leftover = p
+	} else {
+		s.hub.pages.gone(p)
 	}
 	s.mu.Unlock()
-	s.hub.pages.gone(p)
-	at, n := p.from, uint32(0)
-	if mine && !dead { // else it is counted as lost where the cursor is looked at
-		dst, at, n = v.paged(dst, p, f, sc)
+	n := uint32(0)
+	if give {
+		dst, n = v.paged(dst, p, f, sc)
 	}
 	s.mu.Lock()
 	if !s.closed {
@@ -198,12 +267,11 @@ func (s *Session) pageUnlock(dst []byte, now int64, f Framer, sc *Scratch) []byt
 			}
 			b.unholdLocked(p.t.idx)
 			s.ext.sought.Set(p.t.idx, true)
-			s.appendStoredLocked(b, fan.NewEntry(p.t.idx, b.slot, at))
+			s.appendStoredLocked(b, fan.NewEntry(p.t.idx, b.slot, p.at))
 		}
 		s.unparkNextLocked()
 	}
-	s.mu.Unlock()
-	p.giveBack()
+	s.takenUnlock(p)
 	return dst
 }
 
@@ -258,25 +326,24 @@ func (b *Subscription) holds(topic, from uint32) bool {
 	return false
 }
 
-// paged appends the readings of a page and returns where the cursor stands then,
-// and how many readings those were.
-func (v *visit) paged(dst []byte, p *page, f Framer, sc *Scratch) ([]byte, uint64, uint32) {
+// paged appends the readings of a page that there is room for, and returns how many
+// those were. The page is behind them then.
+func (v *visit) paged(dst []byte, p *page, f Framer, sc *Scratch) ([]byte, uint32) {
 	v.t.mu.Lock()
 	v.ep, v.lasts = v.s.hub.epochOf(v.t), true
 	began := v.t.rare.holeEnd // where this run's numbers do
 	v.t.mu.Unlock()
 	v.begin(sc)
-	at, n := p.at, int64(0)
+	n := int64(0)
 	era := v.s.hub.eraNow()
-	b := *p.buf
-	for len(b) > 0 && v.room > 0 {
-		seq, rec, rest := parsePaged(b)
-		b, rec.Era = rest, era
-		if lost := seq - at; lost > 0 && lost < renumbered {
+	for len(p.rest) > 0 && v.room > 0 {
+		seq, rec, rest := parsePaged(p.rest)
+		p.rest, rec.Era = rest, era
+		if lost := seq - p.at; lost > 0 && lost < renumbered {
 			v.overrun += lost
 			sc.reading.Drop += lost
 		}
-		at = seq + 1
+		p.at = seq + 1
 		sc.reading.Past = seq < began
 		var ok bool
 		if dst, ok = v.one(dst, seq, &rec, f, sc); ok {
@@ -284,20 +351,20 @@ func (v *visit) paged(dst []byte, p *page, f Framer, sc *Scratch) ([]byte, uint6
 			v.room--
 		}
 	}
-	switch lost := p.next - at; {
-	case len(b) > 0: // there was no more room
+	switch lost := p.next - p.at; {
+	case len(p.rest) > 0: // there was no more room
 	case lost >= renumbered:
-		at = p.next
+		p.at = p.next
 	case lost > 0 && len(*p.buf) == 0:
 		v.t.mu.Lock()
-		v.t.rare.bare, v.t.rare.bareEnd = at, p.next // start counts and tells it
+		v.t.rare.bare, v.t.rare.bareEnd = p.at, p.next // start counts and tells it
 		v.t.mu.Unlock()
 	}
 	v.drop = v.overrun
 	v.countDrop()
 	v.s.out.Add(n)
 	v.s.hub.Stats.Add(Delivered, n)
-	return dst, at, uint32(n)
+	return dst, uint32(n)
 }
 
 // renumbered: after a crash numbers go on so far above what was stored that nobody

@@ -200,6 +200,7 @@ func (s *Session) Away(turn *Turn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.away, s.shown, s.named = true, false, false // the name stays: of a will that waits
+	s.dropLeftoverLocked()
 	if s.ext != nil {
 		s.ext.window = nil
 	}

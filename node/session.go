@@ -97,6 +97,7 @@ type extra struct {
 
 	fetching *page     // what a parked cursor waits for
 	page     *page     // the same, once it has come
+	leftover *page     // a page of which a window had no room for all
 	sought   fan.Marks // topics where the disk has said already from where their cursor reads
 	later    later     // answers that wait for the disk
 	parked   fan.List  // cursors that wait for their turn to have a page fetched

@@ -212,8 +212,10 @@ func (r *replay) cursor(t *Topic, w *Subscription, start uint64) {
 	if s.closed || w != r.b && w.view.once {
 		return
 	}
-	if s.ext != nil {
-		s.ext.sought.Set(t.idx, false)
+	if x := s.ext; x != nil {
+		if x.sought.Set(t.idx, false); x.leftover != nil && x.leftover.t == t {
+			s.dropLeftoverLocked()
+		}
 	}
 	if !w.marked(t) {
 		if start < t.log.Next() {

@@ -223,6 +223,7 @@ func (s *Session) moveMark(from, to *Subscription, t *Topic) {
 // audiences do not change.
 func (s *Session) purgeLocked(b *Subscription) {
 	s.unwelcomeLocked(func(e fan.Entry) bool { return e.Slot() == b.slot })
+	s.dropLeftoverLocked()
 	old := s.ready
 	s.ready = fan.List{}
 	serves := make(map[*audience]*Subscription)
