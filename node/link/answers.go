@@ -107,13 +107,12 @@ func (c *conn) reserveLocked(n int) bool {
 // drains reports whether the reader may go on: the peer reads its answers. It
 // gives it the chance to, then cuts it. Where another goroutine writes to it, and the
 // system has another process run meanwhile, the rest of what the peer has said is
-// parked: three thousand requests are read in 3 ms, and the peer was cut for answers
+// parked: nine thousand requests come within 10 ms, and the peer was cut for answers
 // that it had no chance to read.
 func (c *conn) drains() bool {
 	c.mu.Lock()
 	gone, n := c.life == lost, c.unreadLocked()
 	write := n > relieveAt && c.writer != blocked && !gone
-	c.parked = c.parked || c.writer == busy && n > maxUnread/2
 	c.mu.Unlock()
 	if write {
 		w := newWorker(c.srv)
@@ -125,5 +124,13 @@ func (c *conn) drains() bool {
 		c.over = true
 		c.sock.shut()
 	}
+	c.parked = c.parked || n > relieveAt && c.swamped()
 	return !gone
+}
+
+// swamped: half of what may wait for the peer does, and somebody writes it.
+func (c *conn) swamped() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.life == alive && c.writer == busy && c.unreadLocked() > maxUnread/2
 }

@@ -1,6 +1,7 @@
 package link
 
 import (
+	"crypto/tls"
 	"math"
 	"time"
 
@@ -185,4 +186,27 @@ func (f *Fed) End() []byte {
 	w.flush(f.c)
 	f.c.gone(f.turn)
 	return f.sock.out
+}
+
+// SealAndLook seals n batches and tells the most that TLS had to say by itself
+// meanwhile, as its reader sees it. t has done its handshake on a socket of Below's.
+func SealAndLook(t *tls.Conn, n int) (most int) {
+	s := &secure{t, t.NetConn().(*below)}
+	s.take(-1, false)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		var buf []byte
+		for range n {
+			_, _ = s.seal(make([]byte, batchLimit), &buf)
+		}
+	}()
+	for {
+		select {
+		case <-done:
+			return most
+		default:
+			most = max(most, s.unsaid())
+		}
+	}
 }

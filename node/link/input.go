@@ -45,6 +45,9 @@ func (c *conn) heard(buf []byte, turn *node.Turn) (wait int64) {
 // unpark hands over what was parked, and then what follows it.
 func (c *conn) unpark(turn *node.Turn) (wait int64) {
 	c.sess.Load().Heard(turn.Mono)
+	if c.swamped() {
+		return turnOfOthers
+	}
 	c.parked = false
 	if c.over {
 		return 0

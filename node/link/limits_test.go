@@ -206,7 +206,8 @@ func TestManyAnswersAtOnce(t *testing.T) {
 		for i := range n {
 			g, err := c.next()
 			if want := fmt.Sprintf(`"id":%d,`, i); err != nil || !strings.Contains(string(g.payload), want) {
-				t.Fatalf("answer %d is %.100q, %v", i, g, err)
+				t.Fatalf("answer %d is %.100q, %v; ended for answers: %d, slow: %d, dead: %d, protocol: %d", i, g, err,
+					s.count(node.CutReplies), s.count(node.CutSlow), s.count(node.CutDead), s.count(node.CutProtocol))
 			}
 		}
 	})

@@ -331,6 +331,7 @@ func (l *loop) read(t *set, c *conn, p *pollSocket, events uint32) {
 	case err == errAgain:
 		return
 	case err != nil:
+		c.broke(err)
 		l.end(t, c, p)
 		return
 	}

@@ -138,6 +138,7 @@ func (s *staySocket) readOnce(c *conn, fd int) time.Duration {
 		return isDrained
 	}
 	if err != nil {
+		c.broke(err)
 		return isOver
 	}
 	wait := c.heard(in[:have+n], &r.turn)

@@ -7,6 +7,8 @@ import (
 	"net"
 	"sync"
 	"time"
+
+	"topicd/node"
 )
 
 // crypto/tls blocks where its socket does, and a record that was written by half
@@ -39,9 +41,10 @@ type below struct {
 	level bool // who waits for the socket is told again what is left in it
 	dry   bool // the last read took all that was there: to ask again would cost as much
 
-	mu    sync.Mutex
-	taken bool   // TLS may not block any more
-	out   []byte // what TLS wrote since; guarded by mu
+	mu      sync.Mutex
+	taken   bool   // TLS may not block any more
+	sealing bool   // out is what the writer has TLS make, and what TLS says meanwhile
+	out     []byte // what TLS wrote since; guarded by mu
 }
 
 // errAgain: the socket has no more. It is temporary to TLS, which goes on where it was.
@@ -142,10 +145,20 @@ const maxAside = 4 << 10
 
 var errAside = errors.New("the peer makes TLS talk and does not listen")
 
-// unsaid is how many bytes TLS has written that nobody took yet.
+// broke counts an end that is not the peer's: reading has failed.
+func (c *conn) broke(err error) {
+	if err == errAside {
+		c.srv.hub.Stats.Add(node.CutReplies, 1)
+	}
+}
+
+// unsaid is how many bytes TLS has to say by itself that nobody takes yet.
 func (s *secure) unsaid() int {
 	s.below.mu.Lock()
 	defer s.below.mu.Unlock()
+	if s.below.sealing {
+		return 0
+	}
 	return len(s.below.out)
 }
 
@@ -154,6 +167,7 @@ func (s *secure) seal(b []byte, buf *[]byte) ([]byte, error) {
 	w := s.below
 	w.mu.Lock()
 	w.out = append((*buf)[:0], w.out...)
+	w.sealing = true
 	w.mu.Unlock()
 	var err error
 	if len(b) > 0 {
@@ -161,7 +175,7 @@ func (s *secure) seal(b []byte, buf *[]byte) ([]byte, error) {
 	}
 	w.mu.Lock()
 	out := w.out
-	w.out = nil
+	w.out, w.sealing = nil, false
 	w.mu.Unlock()
 	keepBuf(buf, out)
 	return out, err

@@ -84,3 +84,32 @@ func TestTLSWithoutBelow(t *testing.T) {
 		t.Error("something came")
 	}
 }
+
+// What a writer has TLS make of a batch is not what TLS says by itself: a peer whose
+// reader looked meanwhile was ended as one that makes TLS talk and does not listen.
+func TestSealingIsNotTalk(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	go func() {
+		nc, err := tls.Dial("tcp", l.Addr().String(), &tls.Config{InsecureSkipVerify: true})
+		if err == nil {
+			_, _ = io.Copy(io.Discard, nc)
+		}
+	}()
+	nc, err := link.Below(l).Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	c := tls.Server(nc, &tls.Config{Certificates: []tls.Certificate{testCertificate()}})
+	if err := c.Handshake(); err != nil {
+		t.Fatal(err)
+	}
+	if most := link.SealAndLook(c, 2000); most > 0 {
+		t.Errorf("%d bytes of a batch were taken for TLS's own", most)
+	}
+}
