@@ -30,14 +30,13 @@ func TestMQTTKillNine(t *testing.T) {
 		_ = c.SetDeadline(time.Now().Add(30 * time.Second))
 		_, _ = c.Write((&packet.Connect{Version: packet.V5, CleanStart: true, ClientID: []byte("k")}).Append(nil))
 		first := next
+		way := make(chan bool, 256) // as many may be on their way, CONNACK says: more wait for the disk in vain
 		go func() {
 			for i := first; i < first+60_000; i++ {
+				way <- true
 				q := packet.Publish{Topic: []byte("z/a"), Payload: strconv.AppendInt(nil, int64(i), 10), QoS: 1, ID: uint16(i%60_000 + 1)}
 				if _, err := c.Write(q.Append(nil, packet.V5)); err != nil {
 					return
-				}
-				if i%50 == 49 {
-					time.Sleep(time.Millisecond)
 				}
 			}
 		}()
@@ -56,10 +55,18 @@ func TestMQTTKillNine(t *testing.T) {
 				if packet.TypeOf(pkt) == packet.PUBACK && a.Decode(pkt, packet.V5) == nil && !a.Reason.Failed() {
 					acked[first/60_000*60_000+int(a.ID)-1] = true
 					n++
+					<-way
 				}
 			}
 		}
 		h.kill(t)
+		_ = c.Close()
+		for range cap(way) { // the publisher ends, too
+			select {
+			case <-way:
+			default:
+			}
+		}
 		next += 60_000
 	}
 	h := serveProcess(t, nil, binary(t, "amd64"), "--sense=off", "--state", state, "--durable", "z/#")

@@ -34,7 +34,7 @@ func TestTheCentrePublishesWhatFitsDownAndNothingElse(t *testing.T) {
 	natstest.Stream(t, nc, "SITES", nil)
 	g := newGateway(t, t.TempDir(), Options{URLs: []string{s.URL}, Site: "farm7", Down: []string{"set/#", "a.b/+"}}, store.Options{})
 	g.pub("first", "1")
-	g.drained(30 * time.Second)
+	g.drained(patience)
 	send := func(subject, data string, header ...string) {
 		t.Helper()
 		m := natstest.Msg(subject, data, header...)
@@ -64,7 +64,7 @@ func TestTheCentrePublishesWhatFitsDownAndNothingElse(t *testing.T) {
 	}
 	send("sites.farm8.down.set.lamp", `9`)
 	send("sites.farm7.down.set.last", `3`)
-	await(t, 30*time.Second, "all messages were looked at", func() bool {
+	await(t, patience, "all messages were looked at", func() bool {
 		_, ok := newest(g.hub, "set/last")
 		return ok
 	})
@@ -87,7 +87,7 @@ func TestTheCentrePublishesWhatFitsDownAndNothingElse(t *testing.T) {
 			t.Errorf("%s was written", topic)
 		}
 	}
-	g.drained(30 * time.Second)
+	g.drained(patience)
 	if list := natstest.Read(t, nc, "SITES", "sites.>"); len(list) != 1 {
 		t.Errorf("%d messages in the stream, one was sent: what comes from the centre goes up again", len(list))
 	}
@@ -99,7 +99,7 @@ func TestAFloodFromTheCentreIsBounded(t *testing.T) {
 	natstest.Stream(t, nc, "SITES", nil)
 	g := newGateway(t, t.TempDir(), Options{URLs: []string{s.URL}, Site: "farm7", Down: []string{"set/#"}}, store.Options{})
 	g.pub("first", "1")
-	g.drained(30 * time.Second)
+	g.drained(patience)
 	const n = 20000
 	for i := range n {
 		if err := nc.Publish("sites.farm7.down.set.x", fmt.Appendf(nil, "%d", i)); err != nil {
@@ -114,7 +114,7 @@ func TestAFloodFromTheCentreIsBounded(t *testing.T) {
 		}
 	}
 	_ = nc.Flush()
-	await(t, 20*time.Second, "each message is published or counted", func() bool {
+	await(t, patience, "each message is published or counted", func() bool {
 		_ = nc.Publish("sites.farm7.down.set.y", []byte("1")) // what was thrown away is counted with the next one
 		st := g.up.Status()
 		sum := st.Received
@@ -147,7 +147,7 @@ func TestNothingCirculates(t *testing.T) {
 	}
 	t.Cleanup(f.Stop)
 	for _, g := range all {
-		await(t, 30*time.Second, "the uplink is up", func() bool { return g.up.Status().State == Up })
+		await(t, patience, "the uplink is up", func() bool { return g.up.Status().State == Up })
 	}
 	a.pub("temp", "1")
 	b.pub("temp", "2")
@@ -157,11 +157,11 @@ func TestNothingCirculates(t *testing.T) {
 		_ = nc.Publish("sites."+site+".down.a.temp", []byte("5"))
 	}
 	for _, g := range all {
-		await(t, 30*time.Second, "what comes down is there", func() bool { return g.up.Status().Received == 2 })
+		await(t, patience, "what comes down is there", func() bool { return g.up.Status().Received == 2 })
 	}
-	await(t, 30*time.Second, "the centre has both", func() bool { return f.Status().Received == 2 })
+	await(t, patience, "the centre has both", func() bool { return f.Status().Received == 2 })
 	for _, g := range all {
-		g.drained(30 * time.Second)
+		g.drained(patience)
 	}
 	list := natstest.Read(t, nc, "SITES", "sites.>")
 	if len(list) != 3 {
@@ -183,7 +183,7 @@ func TestTheCentreHasReadingsWithTheirTime(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := g.turn.Wall
-	g.drained(30 * time.Second)
+	g.drained(patience)
 	h := node.New(node.Options{})
 	defer h.Close()
 	start := func() *Feed {
@@ -197,7 +197,7 @@ func TestTheCentreHasReadingsWithTheirTime(t *testing.T) {
 		return f
 	}
 	f := start()
-	await(t, 30*time.Second, "the reading is there", func() bool { return f.Status().Received == 1 })
+	await(t, patience, "the reading is there", func() bool { return f.Status().Received == 1 })
 	r, _ := newest(h, "farm7/plant/1")
 	if r.TS != want || r.Enc() != codec.CBOR || string(r.Data) != "\xa1\x61v\x01" {
 		t.Errorf("%+v, want ts %d", r, want)
@@ -207,7 +207,7 @@ func TestTheCentreHasReadingsWithTheirTime(t *testing.T) {
 		g.pub(fmt.Sprintf("plant/%d", i%10), fmt.Sprint(i))
 	}
 	s.Up()
-	await(t, 40*time.Second, "all are there", func() bool { return f.Status().Received == 1001 })
+	await(t, patience, "all are there", func() bool { return f.Status().Received == 1001 })
 	if st := f.Status(); st.Duplicates != 0 {
 		t.Errorf("%+v", st)
 	}
@@ -215,7 +215,7 @@ func TestTheCentreHasReadingsWithTheirTime(t *testing.T) {
 	g.pub("plant/1", "7")
 	f = start()
 	defer f.Stop()
-	await(t, 30*time.Second, "the consumer goes on where it was", func() bool { return f.Status().Received == 1 })
+	await(t, patience, "the consumer goes on where it was", func() bool { return f.Status().Received == 1 })
 	if r, _ := newest(h, "farm7/plant/1"); string(r.Data) != "7" {
 		t.Errorf("%s", r.Data)
 	}

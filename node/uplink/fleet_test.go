@@ -160,17 +160,17 @@ func TestBytesOnTheLine(t *testing.T) {
 	} {
 		p := natstest.NewProxy(t, s.Port)
 		g := newSmall(t, t.TempDir(), Options{URLs: []string{p.URL}, Site: "farm7-" + c.name, Stream: "SITES", AsIs: true})
-		await(t, 30*time.Second, "up", func() bool { return g.up.Status().State == Up })
+		await(t, patience, "up", func() bool { return g.up.Status().State == Up })
 		connect := p.Bytes.Load()
 		g.pub(t, "plant/3/temp", []byte(c.data), flagsOf(c.cbor))
-		await(t, 30*time.Second, "acked", func() bool { return g.up.Status().Acked == 1 })
+		await(t, patience, "acked", func() bool { return g.up.Status().Acked == 1 })
 		time.Sleep(50 * time.Millisecond)
 		before := p.Bytes.Load()
 		const n = 20
 		for i := range n {
 			g.pub(t, "plant/3/temp", []byte(c.data), flagsOf(c.cbor))
 			_ = g.st.Sync()
-			await(t, 30*time.Second, "acked", func() bool { return g.up.Status().Acked == int64(i)+2 })
+			await(t, patience, "acked", func() bool { return g.up.Status().Acked == int64(i)+2 })
 		}
 		time.Sleep(50 * time.Millisecond)
 		each := float64(p.Bytes.Load()-before) / n

@@ -26,7 +26,7 @@ import (
 func (g *gateway) refusedWith(words string) {
 	g.t.Helper()
 	var st Status
-	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
 		if st = g.up.Status(); st.State == Refused && strings.Contains(strings.ToLower(st.Words), words) {
 			return
 		}
@@ -39,7 +39,7 @@ func (g *gateway) refusedWith(words string) {
 func TestRefusalsAreSaidAndNothingIsThrownAway(t *testing.T) {
 	check := func(t *testing.T, g *gateway, s *natstest.Server, n int) {
 		t.Helper()
-		g.drained(60 * time.Second)
+		g.drained(patience)
 		list := natstest.Read(t, s.Dial(), "SITES", "sites.>")
 		if len(list) != n {
 			t.Errorf("%d messages, %d were published", len(list), n)
@@ -104,7 +104,7 @@ func TestRefusalsAreSaidAndNothingIsThrownAway(t *testing.T) {
 		g.pub("large", `"`+strings.Repeat("x", 3000)+`"`)
 		pubs(g, 20)
 		g.refusedWith("message size exceeds maximum")
-		await(t, 30*time.Second, "the others go on", func() bool { return g.up.Status().Acked == 20 })
+		await(t, patience, "the others go on", func() bool { return g.up.Status().Acked == 20 })
 		if st := g.up.Status(); st.State != Refused {
 			t.Errorf("%s", st.State)
 		}
@@ -116,7 +116,7 @@ func TestRefusalsAreSaidAndNothingIsThrownAway(t *testing.T) {
 		g.pub("large", `"`+strings.Repeat("x", 5000)+`"`)
 		pubs(g, 20)
 		g.refusedWith("the server takes 4096")
-		await(t, 30*time.Second, "the others go on", func() bool { return g.up.Status().Acked == 20 })
+		await(t, patience, "the others go on", func() bool { return g.up.Status().Acked == 20 })
 	})
 	t.Run("no right to publish", func(t *testing.T) {
 		s := natstest.Start(t, `authorization { users = [
@@ -142,15 +142,15 @@ func TestRefusalsAreSaidAndNothingIsThrownAway(t *testing.T) {
 		o := Options{URLs: []string{s.As("farm7", "b")}, Site: "farm7", Stream: "SITES", Down: []string{"set/#"}}
 		g := newGateway(t, dir, o, store.Options{})
 		pubs(g, 10)
-		g.drained(30 * time.Second)
+		g.drained(patience)
 		s.Kill()
 		pubs(g, 10)
 		s.Up()
-		g.drained(20 * time.Second)
+		g.drained(patience)
 		g.stop()
 		g = newGateway(t, dir, o, store.Options{})
 		pubs(g, 10)
-		g.drained(30 * time.Second)
+		g.drained(patience)
 		if list := natstest.Read(t, s.DialAs("admin", "a"), "SITES", "sites.>"); len(list) != 30 {
 			t.Errorf("%d messages, 30 were published", len(list))
 		}
@@ -176,7 +176,7 @@ func TestRefusalsAreSaidAndNothingIsThrownAway(t *testing.T) {
 	t.Run("no server", func(t *testing.T) {
 		g := newGateway(t, t.TempDir(), Options{URLs: []string{fmt.Sprintf("nats://127.0.0.1:%d", port.Free(t))}, Site: "farm7"}, store.Options{})
 		pubs(g, 3)
-		await(t, 30*time.Second, "it says so", func() bool {
+		await(t, patience, "it says so", func() bool {
 			st := g.up.Status()
 			return st.State == Connecting && strings.Contains(st.Words, "refused")
 		})
@@ -214,7 +214,7 @@ func TestTLSAndWebSockets(t *testing.T) {
 		for j := range 300 {
 			g.pub(fmt.Sprint("t/", j%7), fmt.Sprintf(`{"v":%d,"pad":%q}`, j, strings.Repeat("x", j*3)))
 		}
-		g.drained(20 * time.Second)
+		g.drained(patience)
 		n += 300
 		if list := natstest.Read(t, nc, "SITES", "sites.>"); len(list) != n {
 			t.Errorf("%s: %d messages, want %d", u, len(list), n)

@@ -6,7 +6,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
-	"time"
 
 	"topicd/node/store"
 	"topicd/node/uplink/natstest"
@@ -29,7 +28,7 @@ func TestTheGatewaysStoreIsAnother(t *testing.T) {
 					g.pub(fmt.Sprint("t/", n%5), fmt.Sprint(n))
 					n++
 				}
-				g.drained(20 * time.Second)
+				g.drained(patience)
 			}
 			pubs(50)
 			if !wiped {
@@ -86,13 +85,13 @@ func TestWhatTheStoreHadNoRoomForIsCounted(t *testing.T) {
 			}
 			pubs(100)
 			if !first {
-				g.drained(30 * time.Second)
+				g.drained(patience)
 				s.Kill()
-				await(t, 30*time.Second, "it is noticed", func() bool { return g.up.Status().State == Connecting })
+				await(t, patience, "it is noticed", func() bool { return g.up.Status().State == Connecting })
 			}
 			pubs(10_000)
 			s.Up()
-			g.drained(40 * time.Second)
+			g.drained(patience)
 			there := int64(len(natstest.Read(t, s.Dial(), "SITES", "sites.>")))
 			if lost := g.up.Status().Lost; there+lost[store.ByBytes] != n || lost[store.ByBytes] == 0 || lost[store.ByAge]+lost[store.ByDamage] != 0 {
 				t.Errorf("%d published, %d in the stream, %v lost", n, there, lost)

@@ -75,6 +75,9 @@ func (g *gateway) pub(topic, json string) node.Published {
 	return p
 }
 
+// patience is a bound against hanging.
+const patience = time.Minute
+
 // await waits until ok.
 func await(t testing.TB, within time.Duration, what string, ok func() bool) {
 	t.Helper()
@@ -110,7 +113,7 @@ func TestReadingsArriveAsTheyWere(t *testing.T) {
 	if _, err := g.sess.Publish([]byte("cbor"), node.Body{Enc: codec.CBOR, Data: []byte{0xa1, 0x61, 'v', 0x18, 42}}, 0, g.turn); err != nil {
 		t.Fatal(err)
 	}
-	g.drained(30 * time.Second)
+	g.drained(patience)
 	list := natstest.Read(t, nc, "SITES", "sites.farm7.up.>")
 	if len(list) != len(names)+1 {
 		t.Fatalf("%d messages", len(list))

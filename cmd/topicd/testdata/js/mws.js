@@ -43,7 +43,7 @@ function listen(uri) {
 }
 
 async function until(what, ok) {
-  for (let i = 0; i < 4000; i++) {
+  for (let i = 0; i < 12000; i++) {
     if (await ok()) return;
     await new Promise((done) => setTimeout(done, 5));
   }
@@ -55,7 +55,7 @@ async function readers() {
     const a = await good(who, "getSocketAddress");
     assert.deepStrictEqual(Object.keys(a), ["expiresAt", "uri", "tags"]);
     assert.match(a.expiresAt, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/);
-    assert(Math.abs(Date.parse(a.expiresAt) - Date.now() - 300e3) < 5e3, a.expiresAt);
+    assert(Math.abs(Date.parse(a.expiresAt) - Date.now() - 300e3) < 60e3, a.expiresAt);
     const s = await listen(a.uri);
     const again = await listen(a.uri); // once only, but the handshake succeeds
     assert.strictEqual(await again.closed, 1000);

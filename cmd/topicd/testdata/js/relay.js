@@ -13,8 +13,8 @@ const open = (path) => new Promise((ok, no) => {
   ws.on("open", () => ws.ping()).on("pong", () => ok(ws)).on("error", no);
 });
 const until = async (what, test) => {
-  for (let i = 0; i < 2000; i++, await new Promise((ok) => setTimeout(ok, 10))) if (test()) return;
-  throw new Error("not within 20 s: " + what);
+  for (let i = 0; i < 6000; i++, await new Promise((ok) => setTimeout(ok, 10))) if (test()) return;
+  throw new Error("not within 60 s: " + what);
 };
 
 // host answers as the application of Qt's standalone example does (facts: Qt

@@ -2,17 +2,8 @@
 
 import { spawn } from "node:child_process";
 import fs from "node:fs";
-import net from "node:net";
 import { painted } from "./checks.mjs";
-import { close, filter, Hub, open, row, sleep, until } from "./stage.mjs";
-
-const freePort = () =>
-  new Promise((done) => {
-    const s = net.createServer().listen(0, "127.0.0.1", () => {
-      const { port } = s.address();
-      s.close(() => done(port));
-    });
-  });
+import { close, filter, freePort, Hub, open, row, sleep, until } from "./stage.mjs";
 
 /** mosquitto: its readings are a line of the plot, with their figures. */
 export async function mosquitto({ browser, binary }) {

@@ -3,10 +3,9 @@
 
 import { spawn } from "node:child_process";
 import fs from "node:fs";
-import net from "node:net";
 import os from "node:os";
 import path from "node:path";
-import { assert, close, filter, Hub, live, open, Peer, row, sleep, until } from "./stage.mjs";
+import { assert, close, filter, freePort, Hub, live, open, Peer, row, sleep, until } from "./stage.mjs";
 
 const go = (page, view) =>
   page.evaluate((v) => {
@@ -69,7 +68,7 @@ export async function wrongToken({ browser, binary, folder }) {
     await tablet.waitForSelector("tr:has-text('this page')");
     await api(hub, "DELETE", "api/tokens/tablet");
     await says(tablet, "The hub does not take this browser's token.");
-    assert((await tablet.locator("#state").innerText()) === "Refused", "it is refused, not retried");
+    await until("it is refused, not retried", async () => (await tablet.locator("#state").innerText()) === "Refused");
     await go(tablet, "topics");
     await tablet.screenshot({ path: folder + "/refused-token.png" });
     await go(tablet, "clients"); // which asks every other second
@@ -82,7 +81,7 @@ export async function wrongToken({ browser, binary, folder }) {
     await go(tablet, "topics");
     await peer.pub("token/a", 3);
     await until("without it all goes on", async () => (await text(tablet, "token/a", ".v")) === "3");
-    assert((await notice(tablet)) === "", "and the notice is gone");
+    await until("and the notice is gone", async () => (await notice(tablet)) === "");
     peer.close();
     await close(tablet);
   } finally {
@@ -123,7 +122,7 @@ export async function history({ browser, hub, peer }) {
     await close(page);
     const other = await open(browser, hub, { ...size, path: link.slice(hub.url.length) });
     await until("a link opens it elsewhere", async () => (await other.locator(".pane h2").innerText()) === "back/b c?&");
-    assert((await other.title()).startsWith("back/b c?& · "), await other.title());
+    await until("and it is the title", async () => (await other.title()).startsWith("back/b c?& · "));
     await close(other);
   }
 }
@@ -267,18 +266,10 @@ export async function clockSteps({ browser, binary, folder }) {
   }
 }
 
-const free = () =>
-  new Promise((done) => {
-    const s = net.createServer().listen(0, "127.0.0.1", () => {
-      const { port } = s.address();
-      s.close(() => done(port));
-    });
-  });
-
 /** nginx is Debian's, with these locations. */
 async function nginx(locations) {
   const dir = fs.mkdtempSync(path.join(os.tmpdir(), "topicd-nginx-")),
-    port = await free();
+    port = await freePort();
   for (const d of ["logs", "body"]) fs.mkdirSync(dir + "/" + d);
   fs.writeFileSync(
     dir + "/nginx.conf",
@@ -361,7 +352,7 @@ export async function proxies({ browser, binary, folder }) {
     await says(good, "The proxy at " + proxy.url.slice(7, -1) + " answers, the hub behind it does not (502).");
     await hub.start();
     await live(good);
-    assert((await notice(good)) === "", "the notice goes");
+    await until("the notice goes", async () => (await notice(good)) === "");
     await close(good);
 
     hub.more.push("--origin", origin);

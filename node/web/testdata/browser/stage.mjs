@@ -2,6 +2,7 @@
 
 import { spawn } from "node:child_process";
 import fs from "node:fs";
+import net from "node:net";
 import os from "node:os";
 import path from "node:path";
 import { chromium } from "playwright-core";
@@ -25,16 +26,32 @@ export const launch = () => chromium.launch({ executablePath: "/usr/bin/chromium
 const running = new Set();
 process.on("exit", () => running.forEach((p) => p.kill("SIGKILL")));
 
+// The first port that the kernel gives to who asks for any, and to connections.
+const unfixed = Number(fs.readFileSync("/proc/sys/net/ipv4/ip_local_port_range", "utf8").split("\t")[0]);
+
+/** freePort is one that nobody serves on, and that nobody is given while a hub on it restarts. */
+export async function freePort() {
+  for (;;) {
+    const port = 10000 + Math.floor(Math.random() * Math.max(unfixed - 10000, 10000)),
+      free = await new Promise((done) => {
+        const s = net.createServer();
+        s.on("error", () => done(false));
+        s.listen(port, "127.0.0.1", () => s.close(() => done(true)));
+      });
+    if (free) return port;
+  }
+}
+
 /** Hub is the real binary on a port of its own, which it keeps over a restart. */
 export class Hub {
   constructor(binary, ...more) {
     this.binary = binary;
     this.more = more;
     this.state = fs.mkdtempSync(path.join(os.tmpdir(), "topicd-browser-"));
-    this.addr = "127.0.0.1:0";
   }
 
   async start() {
+    this.addr ??= "127.0.0.1:" + (await freePort());
     this.process = spawn(this.binary, ["serve", "--listen", this.addr, "--mdns=off", "--state", this.state, ...this.more], {
       env: { ...process.env, PORT: "", TOPICD_HUB: "", TOPICD_MDNS: "off" },
       stdio: ["ignore", "pipe", "pipe"],
