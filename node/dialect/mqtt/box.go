@@ -76,9 +76,12 @@ func (s *Server) unbox(n int) {
 // attend has the box emptied soon.
 func (c *client) attend(turn *node.Turn) bool {
 	c.mu.Lock()
-	in := c.out.inLine
+	in, waits := c.out.inLine, c.out.waits
 	c.out.inLine, c.out.asked = true, true
 	c.mu.Unlock()
+	if in && waits {
+		c.sess.Sink().Wake() // who fills the session may have asked the task already
+	}
 	return in || c.sess.Enqueue((*outbox)(c), turn) == nil
 }
 
@@ -113,8 +116,10 @@ func (o *outbox) Step(dst []byte, limit int, f node.Framer) (out []byte, done bo
 			c.mu.Unlock()
 			return dst, true
 		}
+		asked := c.out.asked
+		c.out.waits = waits
 		c.mu.Unlock()
-		if waits || len(dst) >= limit {
+		if waits && !asked || len(dst) >= limit {
 			return dst, false
 		}
 	}

@@ -17,6 +17,7 @@ type feed struct {
 	lastID    uint16
 	inLine    bool   // the box is a task of the session
 	asked     bool   // somebody asked for the box while it was being emptied
+	waits     bool   // the task waits for the disk, with what is sent again
 	old       bool   // readings of before this run may have been sent
 	maxPacket uint32 // the client's maximum packet size, 0 = none
 	values    bool   // Config.Values
