@@ -69,7 +69,7 @@ func TestPagesAreBoundedInBytes(t *testing.T) {
 	for _, q := range h.pages.list {
 		bytes += cap(*q.buf)
 	}
-	if bytes > maxPageBytes || bytes != h.pages.bytes || len(h.pages.list) == 0 {
+	if bytes > MaxPageBytes || bytes != h.pages.bytes || len(h.pages.list) == 0 {
 		t.Errorf("%d pages keep %d bytes, %d counted", len(h.pages.list), bytes, h.pages.bytes)
 	}
 	for _, s := range list { // those whose pages were given up have them read again

@@ -98,8 +98,8 @@ const (
 	pageQuota = 16 << 10 // bytes read from the disk at a time
 	pageBuf   = pageQuota + 4<<10
 	maxPages  = 128 // pages that wait for their readers, or for room: the oldest is read once more when its time comes
-	// maxPageBytes is what all of them take: one page may be a reading of a MiB.
-	maxPageBytes = maxPages * pageBuf
+	// MaxPageBytes is what all of them take: one page may be a reading of a MiB.
+	MaxPageBytes = maxPages * pageBuf
 )
 
 var pageBufs = sync.Pool{New: func() any { b := make([]byte, 0, pageBuf); return &b }}
@@ -161,7 +161,7 @@ func (w *pages) come(p *page) {
 	w.mu.Lock()
 	w.list = append(w.list, p)
 	w.bytes += cap(*p.buf)
-	for len(w.list) > maxPages || w.bytes > maxPageBytes && len(w.list) > 1 {
+	for len(w.list) > maxPages || w.bytes > MaxPageBytes && len(w.list) > 1 {
 		old = append(old, w.list[0])
 		w.bytes -= cap(*w.list[0].buf)
 		w.list[0] = nil

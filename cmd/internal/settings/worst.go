@@ -16,7 +16,7 @@ type Worst struct {
 	node.Worst
 	Connections   int64 // buffers of the transport
 	MQTT          int64 // what its clients have beside sessions
-	Store         int64 // of durable topics
+	Store         int64 // of durable topics, and their pages on the way to readers
 	HomeAssistant int64 // what Home Assistant is told
 	Program       int64 // the runtime and everything else
 }
@@ -28,7 +28,7 @@ const programBase = 16 << 20
 // Worst is what it is with these settings.
 func (s *Settings) Worst() Worst {
 	o := s.Hub("")
-	w := Worst{Worst: o.Worst(), Store: s.storeWorst(o.Topics), Connections: s.Link().Worst(s.Sessions), Program: programBase}
+	w := Worst{Worst: o.Worst(), Store: s.storeWorst(o.Topics) + node.MaxPageBytes, Connections: s.Link().Worst(s.Sessions), Program: programBase}
 	w.MQTT = mqtt.Worst(s.Sessions, o.Subs, int(s.MaxFrame))
 	if s.HomeAssistant != "off" {
 		w.HomeAssistant = homeassistant.Worst
