@@ -48,16 +48,17 @@ func (s *Server) run(ctx context.Context) {
 	defer tick.Stop()
 	turn := s.hub.Turn()
 	for {
+		ticked := false
 		select {
 		case <-ctx.Done():
 			return
 		case <-s.kick:
 		case <-tick.C:
-			runs = false
+			ticked, runs = true, false
 		}
 		s.hub.Tick(turn)
 		s.sweep(turn)
-		if !runs {
+		if ticked { // many notes at a time
 			s.saveAll(turn)
 		}
 		s.figures(turn)
