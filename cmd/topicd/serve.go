@@ -276,7 +276,7 @@ func (s *server) openTopics() error {
 func (s *server) openInside() (err error) {
 	o := s.set.Link()
 	o.Log, o.Gone, o.Dead = s.log, s.front.Leave, s.dead
-	o.Settled = debug.FreeOSMemory        // a thousand sockets that came at once leave garbage
+	o.Settled = settled
 	o.Reader = os.Getenv("TOPICD_READER") // poll or goroutine, to measure and to rule one out; default the best
 	if s.link, err = link.New(s.hub, o); err != nil {
 		return err
@@ -290,6 +290,13 @@ func (s *server) openInside() (err error) {
 		Dialects: s.router.Plugs(), Store: s.store(), Uplink: s.uplinkStatus, Metrics: s.uplinkMetrics,
 	})
 	return nil
+}
+
+// settled gives back what many connections that came at once leave: the code of their
+// handshakes, and garbage.
+func settled() {
+	supervisor.DropPages()
+	debug.FreeOSMemory()
 }
 
 // shutdown ends everything, in this order: nobody is told to come any more,
