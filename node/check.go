@@ -119,7 +119,7 @@ func (h *Hub) checkLog(t *Topic, chunks map[uint32]bool, bad func(string, ...any
 func (h *Hub) checkAudience(t *Topic, bad func(string, ...any)) {
 	want := make(map[*Session]*Subscription)
 	exact := int32(0)
-	for _, s := range h.sessions {
+	for s := range h.sessions.All {
 		if b := h.bestLocked(s, nil, t.name); b != nil {
 			want[s] = b
 			if b.exact {
@@ -144,7 +144,7 @@ func (h *Hub) checkAudience(t *Topic, bad func(string, ...any)) {
 func (h *Hub) checkSessions(bad func(string, ...any)) {
 	var ready int64
 	subs := 0
-	for _, s := range h.sessions {
+	for s := range h.sessions.All {
 		ready += s.ready.Bytes()
 		if s.newcome != (s.ext != nil && s.ext.newcomer != nil) {
 			bad("session %d does not know whether it is to get kept readings", s.id)
@@ -193,7 +193,7 @@ func (h *Hub) checkPages(bad func(string, ...any)) {
 		bad("%d pages wait, %d of them different, of %d bytes, counted %d", len(h.pages.list), len(listed), bytes, h.pages.bytes)
 	}
 	held := 0
-	for _, s := range h.sessions {
+	for s := range h.sessions.All {
 		x := s.ext
 		if x == nil {
 			continue

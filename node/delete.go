@@ -222,8 +222,8 @@ func (h *Hub) reap(now int64, least int) {
 		h.mu.Unlock()
 		return
 	}
-	sessions := make([]*Session, 0, len(h.sessions))
-	for _, s := range h.sessions {
+	sessions := make([]*Session, 0, h.sessions.Len())
+	for s := range h.sessions.All {
 		sessions = append(sessions, s)
 	}
 	h.mu.Unlock()

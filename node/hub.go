@@ -11,6 +11,7 @@ import (
 	"topicd/node/arena"
 	"topicd/node/bound"
 	"topicd/node/fan"
+	"topicd/node/internal/keyed"
 )
 
 // Hub is the core: topics, their readings, and who hears them. It is a data
@@ -47,7 +48,7 @@ type Hub struct {
 	byName       index
 	patterns     fan.Trie[*Subscription]
 	auds         fan.Audiences[*Subscription]
-	sessions     map[uint32]*Session
+	sessions     keyed.Table[*Session]
 	devices      map[string]*window // dedupe, by device
 	named        map[string]int     // connections that go by a name
 	ids          uint32             // sessions ever opened
@@ -80,7 +81,6 @@ func New(opt Options) *Hub {
 		readyLimit: opt.Ready,
 		byName:     index{seed: maphash.MakeSeed()},
 		auds:       make(fan.Audiences[*Subscription]),
-		sessions:   make(map[uint32]*Session),
 		devices:    make(map[string]*window),
 		named:      make(map[string]int),
 		declared:   make(chan struct{}, 1),
@@ -119,12 +119,12 @@ func (h *Hub) Open(sink Sink, addr, url string, turn *Turn) (*Session, *codec.Er
 	s.heard.Store(turn.Mono)
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if len(h.sessions) >= h.opt.Sessions {
+	if h.sessions.Len() >= h.opt.Sessions {
 		h.Stats.Add(RefusedSessions, 1)
 		return nil, errSessions
 	}
 	s.id = h.newIDLocked()
-	h.sessions[s.id] = s
+	h.sessions.Put(s)
 	h.nsessions.Add(1)
 	h.Stats.Add(Opened, 1)
 	return s, nil
@@ -135,11 +135,19 @@ func (h *Hub) Open(sink Sink, addr, url string, turn *Turn) (*Session, *codec.Er
 func (h *Hub) newIDLocked() uint32 {
 	for {
 		h.ids++
-		if h.ids != 0 && h.sessions[h.ids] == nil {
+		if h.ids != 0 && h.sessionLocked(h.ids) == nil {
 			return h.ids
 		}
 	}
 }
+
+// sessionLocked is the session of that number, nil if there is none.
+func (h *Hub) sessionLocked(id uint32) *Session {
+	return h.sessions.Find(id, func(s *Session) bool { return s.id == id })
+}
+
+// Hash implements keyed.Value.
+func (s *Session) Hash() uint32 { return s.id }
 
 var errSessions = &codec.Error{Code: codec.CodeNoRoom, Msg: "the hub serves as many connections as it may: try again later", Retry: 10_000}
 
@@ -171,7 +179,7 @@ func (s *Session) Close(turn *Turn) {
 	s.mu.Lock()
 	s.subs = slots{}
 	s.mu.Unlock()
-	delete(h.sessions, s.id)
+	h.sessions.Remove(s)
 	h.nsessions.Add(-1)
 	h.offlineLocked(s, turn)
 	h.Stats.Add(Closed, 1)

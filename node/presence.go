@@ -162,7 +162,7 @@ func (h *Hub) showAllLocked(pattern string, turn *Turn) {
 	if !reservedPattern(pattern) {
 		return
 	}
-	for _, s := range h.sessions {
+	for s := range h.sessions.All {
 		s.mu.Lock()
 		shown := s.shown || s.speech == oneRequest
 		s.mu.Unlock()
@@ -234,7 +234,7 @@ func (h *Hub) presenceLocked(s *Session, client, state string, turn *Turn) {
 // staleLocked marks sessions that were not heard of for long.
 func (h *Hub) staleLocked(turn *Turn) {
 	limit := h.opt.Stale.Milliseconds()
-	for _, s := range h.sessions {
+	for s := range h.sessions.All {
 		stale := turn.Mono-s.heard.Load() > limit
 		s.mu.Lock()
 		changed := s.stale != stale

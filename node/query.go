@@ -307,8 +307,8 @@ func (c *ClientInfo) AppendJSON(b []byte) []byte {
 // Clients are the open sessions, oldest first.
 func (h *Hub) Clients() []ClientInfo {
 	h.mu.RLock()
-	list := make([]*Session, 0, len(h.sessions))
-	for _, s := range h.sessions {
+	list := make([]*Session, 0, h.sessions.Len())
+	for s := range h.sessions.All {
 		list = append(list, s)
 	}
 	h.mu.RUnlock()

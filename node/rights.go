@@ -150,7 +150,7 @@ const Local = "local"
 // none, or it is the hub's own, which has no peer.
 func (h *Hub) Cut(id uint32, why *codec.Error) bool {
 	h.mu.RLock()
-	s := h.sessions[id]
+	s := h.sessionLocked(id)
 	h.mu.RUnlock()
 	if s == nil || s.addr() == Local {
 		return false
@@ -163,7 +163,7 @@ func (h *Hub) Cut(id uint32, why *codec.Error) bool {
 func (h *Hub) CutWhere(fits func(Rights) bool, why *codec.Error) int {
 	h.mu.RLock()
 	var found []*Session
-	for _, s := range h.sessions {
+	for s := range h.sessions.All {
 		if r := s.Rights(); r != nil && fits(r) {
 			found = append(found, s)
 		}

@@ -105,7 +105,7 @@ func (h *Hub) memoryLocked() Memory {
 	var m Memory
 	m.Readings, m.Budget, m.Arena = h.arena.Usage()
 	m.Topics = int64(h.byName.n)*topicCost + h.names + h.history.Load()
-	m.Sessions = int64(len(h.sessions)) * sessionCost
+	m.Sessions = int64(h.sessions.Len()) * sessionCost
 	m.Subscriptions = int64(h.nsubs) * subCost
 	m.Ready = h.readyBytes.Load()
 	return m
@@ -118,5 +118,5 @@ type Counts struct{ Topics, Sessions, Subscriptions int }
 func (h *Hub) Counts() Counts {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
-	return Counts{h.byName.n, len(h.sessions), h.nsubs}
+	return Counts{h.byName.n, h.sessions.Len(), h.nsubs}
 }

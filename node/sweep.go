@@ -89,7 +89,7 @@ func (h *Hub) expired(t *Topic, now int64) bool {
 // usedByLocked: a session that is there keeps what it published. The caller
 // holds mu.
 func (h *Hub) usedByLocked(id uint32) bool {
-	s := h.sessions[id]
+	s := h.sessionLocked(id)
 	return s != nil && !s.agent
 }
 

@@ -76,7 +76,7 @@ func (h *Hub) figuresLocked(mono int64, yield func(string, int64)) {
 	m := h.memoryLocked()
 	yield("uptime", (mono-h.began)/1000) // seconds
 	yield("topics", int64(h.byName.n))
-	yield("sessions", int64(len(h.sessions)))
+	yield("sessions", int64(h.sessions.Len()))
 	yield("subscriptions", int64(h.nsubs))
 	yield("bytes_readings", m.Readings)
 	yield("bytes_arena", m.Arena)

@@ -18,10 +18,11 @@ import (
 // stands here by its own name: one that does not is a mistake.
 var walls = map[string]struct{ may, never string }{
 	"codec":                      {"", "net os log log/slog"},
-	"node":                       {"codec node/arena node/bound node/fan node/fields node/internal/prefetch node/minutes", "net net/http log/slog"},
+	"node":                       {"codec node/arena node/bound node/fan node/fields node/internal/keyed node/internal/prefetch node/minutes", "net net/http log/slog"},
 	"node/arena":                 {"", "net os time log/slog"},
 	"node/minutes":               {"codec node/arena node/fields", "net os time log/slog"},
 	"node/fan":                   {"codec", "net os time log/slog"},
+	"node/internal/keyed":        {"", ""},
 	"node/internal/prefetch":     {"", ""},
 	"node/bound":                 {"", "net os time log/slog"},
 	"node/exposition":            {"", "net os log/slog"},
@@ -36,7 +37,7 @@ var walls = map[string]struct{ may, never string }{
 	"node/dialect/native":        {"codec node node/dialect", "github.com/gorilla/websocket net/http"},
 	"node/dialect/scd":           {"codec node node/dialect", "github.com/gorilla/websocket net/http"},
 	"node/dialect/webchannel":    {"codec node node/dialect", "github.com/gorilla/websocket net/http"},
-	"node/dialect/mqtt":          {"codec node node/bound node/dialect node/dialect/mqtt/packet node/fields", "net net/http log/slog"},
+	"node/dialect/mqtt":          {"codec node node/bound node/dialect node/dialect/mqtt/packet node/fields node/internal/keyed", "net net/http log/slog"},
 	"node/dialect/echo":          {"codec node node/dialect", "github.com/gorilla/websocket net/http"},
 	"node/dialect/relay":         {"codec node node/dialect node/web/answer", "github.com/gorilla/websocket"},
 	"node/dialect/mws":           {"codec node node/access node/dialect node/once node/web/answer", "github.com/gorilla/websocket"},

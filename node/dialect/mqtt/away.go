@@ -3,6 +3,7 @@ package mqtt
 import (
 	"context"
 	"math"
+	"slices"
 	"time"
 
 	"topicd/node"
@@ -16,14 +17,14 @@ func (s *Server) crowdedLocked(ends []func(*node.Turn)) []func(*node.Turn) {
 		return ends
 	}
 	n := make(map[string]int)
-	for _, c := range s.clients {
+	for c := range s.clients.All {
 		if c.conn.Load() == nil {
 			n[c.absent.owner]++
 		}
 	}
 	for s.away > s.cfg.Away || s.unread > s.cfg.Unread {
 		var oldest *client
-		for _, c := range s.clients {
+		for c := range s.clients.All {
 			if c.conn.Load() == nil && (oldest == nil || n[c.absent.owner] > n[oldest.absent.owner] ||
 				n[c.absent.owner] == n[oldest.absent.owner] && c.absent.since < oldest.absent.since) {
 				oldest = c
@@ -97,7 +98,8 @@ func (s *Server) due(turn *node.Turn) (todo []func(*node.Turn)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.unread = 0
-	for _, c := range s.clients {
+	var over []*client
+	for c := range s.clients.All {
 		if c.conn.Load() != nil {
 			continue
 		}
@@ -107,8 +109,11 @@ func (s *Server) due(turn *node.Turn) (todo []func(*node.Turn)) {
 			todo = append(todo, func(turn *node.Turn) { s.publishWill(c, w, turn) })
 		}
 		if c.over.Load() || turn.Mono-c.absent.since >= s.span(c.expiry) {
-			todo = append(todo, s.takeLocked(c))
+			over = append(over, c)
 		}
+	}
+	for _, c := range over {
+		todo = append(todo, s.takeLocked(c))
 	}
 	for _, g := range s.shares { // what waited for room in boxes of others
 		todo = append(todo, func(*node.Turn) { g.handOut() })
@@ -139,7 +144,7 @@ func (s *Server) close() {
 	s.keepAll(turn)
 	s.mu.Lock()
 	var ends []func(*node.Turn)
-	for _, c := range s.clients {
+	for _, c := range slices.Collect(s.clients.All) {
 		s.forget(c.takeWillLocked())
 		ends = append(ends, s.takeLocked(c))
 	}

@@ -245,7 +245,7 @@ func (c *conn) Close(p node.Peer, turn *node.Turn) {
 func (s *Server) withdraw(cn *conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if c := s.clients[cn.past.claim.id]; c != nil && c.absent != nil && c.absent.next == cn {
+	if c := s.clientLocked(cn.past.claim.id); c != nil && c.absent != nil && c.absent.next == cn {
 		c.absent.next = nil
 	}
 }
@@ -257,7 +257,7 @@ func (s *Server) anonymous() string {
 	for {
 		s.anon++
 		id := "topicd-" + strconv.FormatUint(s.hub.Run(), 36) + "-" + strconv.FormatUint(s.anon, 36)
-		if s.clients[id] == nil {
+		if s.clientLocked(id) == nil {
 			return id
 		}
 	}

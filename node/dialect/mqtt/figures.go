@@ -26,7 +26,7 @@ func (s *Server) figures(turn *node.Turn) {
 	h.Figures(func(name string, v int64) { at[name] = v })
 	s.mu.Lock()
 	connected, away, shared := 0, 0, len(s.shares)
-	for _, c := range s.clients {
+	for c := range s.clients.All {
 		if c.conn.Load() != nil {
 			connected++
 		} else {

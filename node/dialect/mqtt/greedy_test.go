@@ -18,7 +18,7 @@ func clientOf(t *testing.T, s *Server, id string) *client {
 	t.Helper()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	c := s.clients[id]
+	c := s.clientLocked(id)
 	if c == nil {
 		t.Fatal("there is no client ", id)
 	}
@@ -177,7 +177,7 @@ func TestSubacksThatNobodyReads(t *testing.T) {
 	for end := time.Now().Add(time.Second); time.Now().Before(end); time.Sleep(time.Millisecond) {
 		s.mu.Lock()
 		held := 0
-		for _, c := range s.clients {
+		for c := range s.clients.All {
 			c.mu.Lock()
 			held += c.out.boxed()
 			c.mu.Unlock()

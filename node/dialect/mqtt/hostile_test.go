@@ -207,7 +207,7 @@ func TestCrowdOfOneAddress(t *testing.T) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.clients["honest"] == nil {
+	if s.clientLocked("honest") == nil {
 		t.Error("the honest client's session was pushed out")
 	}
 }

@@ -239,7 +239,7 @@ func (s *Server) saveAll(turn *node.Turn) {
 	notes := s.notesOf()
 	s.mu.Lock()
 	var list []*client
-	for _, c := range s.clients {
+	for c := range s.clients.All {
 		if c.keep != nil && c.keep.unsaved.Load() {
 			list = append(list, c)
 		}
@@ -274,7 +274,7 @@ func (s *Server) restore(turn *node.Turn) {
 		sess.Away(turn)
 		c.absent = &absence{since: max(1, turn.Mono), owner: s.hub.Options().Owner(n.addr)}
 		s.mu.Lock()
-		s.clients[id] = c
+		s.clients.Put(c)
 		s.away++
 		s.mu.Unlock()
 		for _, x := range n.subs {
@@ -306,8 +306,8 @@ func (s *Server) find(n *note, c *client) {
 func (s *Server) keepAll(turn *node.Turn) {
 	notes := s.notesOf()
 	s.mu.Lock()
-	list := make([]*client, 0, len(s.clients))
-	for _, c := range s.clients {
+	list := make([]*client, 0, s.clients.Len())
+	for c := range s.clients.All {
 		if c.keep != nil {
 			list = append(list, c)
 		}

@@ -2,6 +2,7 @@ package mqtt
 
 import (
 	"context"
+	"hash/maphash"
 	"sync"
 	"sync/atomic"
 
@@ -10,6 +11,7 @@ import (
 	"topicd/node/bound"
 	"topicd/node/dialect"
 	"topicd/node/dialect/mqtt/packet"
+	"topicd/node/internal/keyed"
 )
 
 // Server knows the clients by their identifiers.
@@ -19,9 +21,10 @@ type Server struct {
 	hub *node.Hub
 
 	mu      sync.Mutex // before the hub's locks
-	clients map[string]*client
-	away    int // clients without a connection
-	unread  int // topics that they have not read, as of the last sweep and since
+	clients keyed.Table[*client]
+	seed    maphash.Seed // of the identifiers' hashes; static after construction
+	away    int          // clients without a connection
+	unread  int          // topics that they have not read, as of the last sweep and since
 	shares  map[string]*share
 	anon    uint64 // identifiers given
 
@@ -66,7 +69,7 @@ func Plug(cfg Config) dialect.Plug {
 
 func newServer(cfg Config) *Server {
 	cfg = cfg.withDefaults()
-	s := &Server{cfg: cfg, hub: cfg.Hub, clients: make(map[string]*client), shares: make(map[string]*share), kick: make(chan struct{}, 1)}
+	s := &Server{cfg: cfg, hub: cfg.Hub, seed: maphash.MakeSeed(), shares: make(map[string]*share), kick: make(chan struct{}, 1)}
 	s.boxes.Most = maxBoxes(cfg.MaxPacket)
 	s.wills.Most, s.wills.Few = maxWills, fewWills
 	s.said.Most, s.said.Few = maxSaid, fewSaid
@@ -78,6 +81,14 @@ func newServer(cfg Config) *Server {
 	}
 	return s
 }
+
+// clientLocked is the client with that identifier, nil if there is none.
+func (s *Server) clientLocked(id string) *client {
+	return s.clients.Find(uint32(maphash.String(s.seed, id)), func(c *client) bool { return c.id == id })
+}
+
+// Hash implements keyed.Value.
+func (c *client) Hash() uint32 { return uint32(maphash.String(c.srv.seed, c.id)) }
 
 // claim is a connection that wants to be a client.
 type claim struct {
@@ -98,7 +109,7 @@ type claim struct {
 // the old connection has to go first, and what goes calls resume.
 func (s *Server) enter(q *claim, turn *node.Turn) (cl *client, present bool) {
 	s.mu.Lock()
-	old := s.clients[q.id]
+	old := s.clientLocked(q.id)
 	if old != nil && old.conn.Load() != nil {
 		keeps := old.kept && old.expiry > 0 && !q.clean
 		if keeps {
@@ -115,6 +126,7 @@ func (s *Server) enter(q *claim, turn *node.Turn) (cl *client, present bool) {
 			return nil, false
 		}
 		old.gone = true
+		s.clients.Remove(old)
 		old.Cut(errTakenOver)
 		old = nil
 	}
@@ -151,7 +163,7 @@ func (s *Server) makeLocked(q *claim, turn *node.Turn) *client {
 			q.expiry = 0
 		}
 	}
-	s.clients[q.id] = c
+	s.clients.Put(c)
 	s.attachLocked(c, q)
 	return c
 }
@@ -229,8 +241,8 @@ func (s *Server) leave(cn *conn, turn *node.Turn) {
 // another's, from the server. What is returned ends it, and is to be called without
 // the server's mu: for a client that reads everything it takes a while.
 func (s *Server) takeLocked(c *client) (end func(*node.Turn)) {
-	if s.clients[c.id] == c {
-		delete(s.clients, c.id)
+	if s.clientLocked(c.id) == c {
+		s.clients.Remove(c)
 		if c.kept && c.conn.Load() == nil && c.absent != nil && c.absent.since > 0 {
 			s.away--
 		}

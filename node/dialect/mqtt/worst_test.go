@@ -2,6 +2,7 @@ package mqtt
 
 import (
 	"fmt"
+	"hash/maphash"
 	"runtime"
 	"strings"
 	"testing"
@@ -9,6 +10,7 @@ import (
 
 	"topicd/node"
 	"topicd/node/dialect/mqtt/packet"
+	"topicd/node/internal/keyed"
 	"topicd/node/nodetest/race"
 )
 
@@ -16,7 +18,7 @@ import (
 // much less: with a thousand of them it is most of what MQTT takes.
 func TestWorstClient(t *testing.T) {
 	const clients = 200
-	s := &Server{}
+	s := &Server{seed: maphash.MakeSeed()}
 	all := make([]*conn, clients)
 	heap := func() int64 {
 		var m runtime.MemStats
@@ -26,11 +28,11 @@ func TestWorstClient(t *testing.T) {
 		return int64(m.HeapAlloc)
 	}
 	before := heap()
-	s.clients = make(map[string]*client)
+	s.clients = keyed.Table[*client]{}
 	g := &share{srv: s}
 	for i := range all {
 		c := &client{id: fmt.Sprint(i, strings.Repeat("x", maxClientID-8)), srv: s, absent: new(absence), keep: new(keep)}
-		s.clients[c.id] = c
+		s.clients.Put(c)
 		o := &c.out
 		for k := range node.SubsPerSession {
 			f := fmt.Sprintf("a/%d", k) // its text is the hub's
