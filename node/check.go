@@ -73,7 +73,7 @@ func (h *Hub) checkAudiences(refs map[*audience]int32, bad func(string, ...any))
 	for a := range h.auds.All {
 		kept++
 		if a.Refs() != refs[a] {
-			bad("audience of %d: %d references, %d topics", len(a.Subs), a.Refs(), refs[a])
+			bad("audience of %d: %d references, %d topics", len(a.Listeners()), a.Refs(), refs[a])
 		}
 	}
 	if kept != shared {
@@ -129,7 +129,7 @@ func (h *Hub) checkAudience(t *Topic, bad func(string, ...any)) {
 	}
 	got := 0
 	if t.aud != nil {
-		for _, b := range t.aud.Subs {
+		for _, b := range t.aud.Listeners() {
 			got++
 			if want[b.s] != b {
 				bad("topic %q is heard by %q of session %d, which is not its best", t.name, b.pattern, b.s.id)

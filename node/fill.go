@@ -223,7 +223,7 @@ func (v *visit) read(dst []byte, limit int, f Framer, sc *Scratch) []byte {
 	var cached *batch
 	dead := t.dead
 	if from < end {
-		if v.shared = t.aud != nil && len(t.aud.Subs) > 1; v.shared && v.plain() {
+		if v.shared = t.aud != nil && len(t.aud.Listeners()) > 1; v.shared && v.plain() {
 			cached = sc.find(t, from, v.view.format, f)
 		}
 		if cached != nil {

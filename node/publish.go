@@ -253,7 +253,7 @@ func (h *Hub) tell(t *Topic, seq uint64, by *Session, turn *Turn) {
 	if t.aud == nil {
 		return
 	}
-	subs := t.aud.Subs
+	subs := t.aud.Listeners()
 	for i, b := range subs {
 		if b.marked(t) || by != nil && b.not.Load() == by.id {
 			continue

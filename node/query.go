@@ -154,7 +154,7 @@ func (h *Hub) Info(t *Topic, mono int64) TopicInfo {
 		i.Cap = int64(h.opt.TopicCap)
 	}
 	if t.aud != nil {
-		i.Subscribers = len(t.aud.Subs)
+		i.Subscribers = len(t.aud.Listeners())
 	}
 	at := h.began
 	if t.log.Count() > 0 {

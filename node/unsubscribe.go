@@ -149,8 +149,8 @@ func (l *leaving) topic(t *Topic) {
 
 // without are an audience's listeners with other (nil: nobody) in b's place.
 func without(a *audience, b, other *Subscription) []*Subscription {
-	subs := make([]*Subscription, 0, len(a.Subs))
-	for _, c := range a.Subs {
+	subs := make([]*Subscription, 0, len(a.Listeners()))
+	for _, c := range a.Listeners() {
 		if c != b {
 			subs = append(subs, c)
 		} else if other != nil {

@@ -1,5 +1,7 @@
 package fan
 
+import "unsafe"
+
 // Listener is a subscription: L itself, so that an audience's list holds it as it is.
 type Listener[L any] interface {
 	comparable
@@ -14,19 +16,36 @@ type Listener[L any] interface {
 // never changes, a changed audience is another one. One subscription stands
 // for a session: its most particular one.
 type Audience[L Listener[L]] struct {
-	Subs  []L
+	first *L    // of its listeners, which lie side by side
+	n     int32 // of them
 	refs  int32 // topics that have it; guarded by the hub's mu
 	exact int32 // subscriptions to exactly the name of the only topic that can have it
+}
+
+// alone is an audience of one, and most are: its list lies in it.
+type alone[L Listener[L]] struct {
+	Audience[L]
+	list [1]L
+}
+
+func newAudience[L Listener[L]](subs []L) *Audience[L] {
+	if len(subs) == 1 {
+		a := &alone[L]{list: [1]L{subs[0]}}
+		a.first, a.n = &a.list[0], 1
+		return &a.Audience
+	}
+	return &Audience[L]{first: &subs[0], n: int32(len(subs))}
 }
 
 // Named reports whether somebody subscribed to the topic's exact name.
 func (a *Audience[L]) Named() bool { return a != nil && a.exact > 0 }
 
+// Listeners are all of them, not to be changed.
 func (a *Audience[L]) Listeners() []L {
 	if a == nil {
 		return nil
 	}
-	return a.Subs
+	return unsafe.Slice(a.first, a.n)
 }
 
 // Audiences finds the audience with given listeners, by their sum. Two whose sums
@@ -39,7 +58,7 @@ func (as Audiences[L]) Get(subs []L) *Audience[L] {
 	if len(subs) == 0 {
 		return nil
 	}
-	a := &Audience[L]{Subs: subs}
+	a := newAudience(subs)
 	for _, s := range subs {
 		if s.Exact() {
 			a.exact++
@@ -52,7 +71,7 @@ func (as Audiences[L]) Get(subs []L) *Audience[L] {
 	switch b := as[h]; {
 	case b == nil:
 		as[h] = a
-	case sameSubs(b.Subs, subs):
+	case sameSubs(b.Listeners(), subs):
 		return b
 	}
 	return a
@@ -120,7 +139,7 @@ func (as Audiences[L]) Release(a *Audience[L]) {
 	if a.refs--; a.refs > 0 || a.exact > 0 {
 		return
 	}
-	if h := sum(a.Subs); as[h] == a {
+	if h := sum(a.Listeners()); as[h] == a {
 		delete(as, h)
 	}
 }
