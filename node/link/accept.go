@@ -2,7 +2,6 @@ package link
 
 import (
 	"errors"
-	"math"
 	"math/rand/v2"
 	"net"
 	"net/url"
@@ -27,13 +26,13 @@ func (s *Server) Accept(nc net.Conn, a node.Arrival, d node.Dialect, w Wire, ans
 	if a.Addr == "" {
 		a.Addr = remote(nc.RemoteAddr())
 	}
-	c := &conn{carrier: s.on(w), pace: s.pace(), writer: busy, nextPing: math.MaxInt64} // nobody writes before the answer
+	c := &conn{carrier: s.on(w), pace: s.pace(), writer: busy} // nobody writes before the answer
 	c.Speak(d)
 	if w != nil {
-		c.nextPing = s.millis() + s.pingAfter()
+		c.nextPing = momentOf(s.millis() + s.pingAfter())
 	}
 	if c.packets {
-		c.at = s.millis() + s.opt.Greet.Milliseconds()
+		c.at = momentOf(s.millis() + s.opt.Greet.Milliseconds())
 	}
 	if !s.begin() {
 		s.discard(nc, a.Addr)

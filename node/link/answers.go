@@ -3,37 +3,72 @@ package link
 import (
 	"sync"
 
+	"topicd/codec"
 	"topicd/node"
 )
 
-// answerBuf is a buffer of whole frames, lent while there are some: most
-// connections have none to say most of the time.
-type answerBuf struct{ b []byte }
-
-var spareBufs = sync.Pool{New: func() any { return &answerBuf{b: make([]byte, 0, 512)} }}
-
-// queueLocked is the buffer to append an answer to.
-func (c *conn) queueLocked() *answerBuf {
-	if c.answers == nil {
-		c.answers = spareBufs.Get().(*answerBuf)
-	}
-	return c.answers
+// backlog is what waits to be done for a connection besides its readings, lent while
+// there is something: most connections have nothing most of the time.
+type backlog struct {
+	b    []byte       // whole frames, to be written behind the readings: answers, pongs, goodbye
+	bye  bool         // the last of them is a goodbye: a plain wire's has no bytes
+	cut  *codec.Error // why the hub wants it to end
+	rest []byte       // what the full socket of a blocked one did not take: it comes first
+	at   int64        // since when that takes nothing, milliseconds of the server's clock
 }
 
-// takeLocked appends the answers to out.
+var spareBacklogs = sync.Pool{New: func() any { return &backlog{b: make([]byte, 0, 512)} }}
+
+// behindLocked is c.behind, lent where there is none.
+func (c *conn) behindLocked() *backlog {
+	if c.behind == nil {
+		c.behind = spareBacklogs.Get().(*backlog)
+	}
+	return c.behind
+}
+
+// owesLocked: there are answers, or a goodbye.
+func (c *conn) owesLocked() bool { return c.behind != nil && (len(c.behind.b) > 0 || c.behind.bye) }
+
+// takeLocked appends the answers to out. Nothing is in the backlog then.
 func (c *conn) takeLocked(out []byte) []byte {
-	a := c.answers
+	a := c.behind
 	if a == nil {
 		return out
 	}
 	out = append(out, a.b...)
-	c.answers = nil
-	c.countLocked()
-	if cap(a.b) <= 4096 {
-		a.b = a.b[:0]
-		spareBufs.Put(a)
-	}
+	a.b, a.bye = a.b[:0], false
+	c.doneLocked()
 	return out
+}
+
+// takeCutLocked is why the hub wants the connection to end, once; nil = it does not.
+func (c *conn) takeCutLocked() (why *codec.Error) {
+	if c.behind != nil && c.behind.cut != nil {
+		why, c.behind.cut = c.behind.cut, nil
+		c.doneLocked()
+	}
+	return why
+}
+
+// takeRestLocked is what the socket did not take, once.
+func (c *conn) takeRestLocked() (left []byte) {
+	if c.behind != nil {
+		left, c.behind.rest = c.behind.rest, nil
+		c.doneLocked()
+	}
+	return left
+}
+
+// doneLocked gives the backlog back where nothing is in it any more.
+func (c *conn) doneLocked() {
+	if a := c.behind; !c.owesLocked() && a.cut == nil && a.rest == nil {
+		c.behind = nil
+		if cap(a.b) <= 4096 {
+			spareBacklogs.Put(a)
+		}
+	}
+	c.countLocked()
 }
 
 const (
@@ -51,11 +86,10 @@ const (
 )
 
 func (c *conn) unreadLocked() int {
-	n := c.rest.size()
-	if c.answers != nil {
-		n += len(c.answers.b)
+	if c.behind == nil {
+		return 0
 	}
-	return n
+	return len(c.behind.rest) + len(c.behind.b)
 }
 
 // mayAnswerLocked reports whether one more answer may be queued.

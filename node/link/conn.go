@@ -29,9 +29,8 @@ type conn struct {
 	pace     int32 // microseconds
 	idx      int32 // in the server's list; guarded by the server's mu
 
-	lastWrite int64        // nanoseconds of the server's clock
-	answers   *answerBuf   // behind the readings: answers, pongs, goodbye; nil = none
-	cut       *codec.Error // why the hub wants it to end
+	lastWrite int64    // nanoseconds of the server's clock
+	behind    *backlog // what waits besides the readings; nil = nothing
 
 	sess atomic.Pointer[node.Session] // its own, or the one that Adopt gave it
 
@@ -39,21 +38,29 @@ type conn struct {
 	sock socket
 	*carrier
 
-	// guarded by mu
-	rest     *rest // what the socket did not take; nil = it took all
-	heldTill int64 // when the pacer looks for readings held back by a rate; 0 = it need not
-	at       int64 // alive: when its first message must have come, 0 = it has; else since when it is ending
-	silence  int32 // milliseconds without a sign of life; 0 = the server's, negative = any
-	counted  int32 // bytes of what waits that stand in the server's count
-
 	dialect node.Dialect // written under mu as well, owned by the reader
 
-	nextPing int64       // milliseconds of the server's clock; owned by the sweeper
-	in       *unfinished // owned by the reader; nil = all that has come was whole
-
+	in    *unfinished     // owned by the reader; nil = all that has come was whole
 	pings bound.Allowance // and pongs; owned by the reader
-	asked int32           // bytes of the message that is being answered; guarded by mu
+
+	// guarded by mu
+	heldTill moment // when the pacer looks for readings held back by a rate, microseconds; 0 = it need not
+	at       moment // alive: when its first message must have come, 0 = it has; else since when it is ending
+	silence  int32  // milliseconds without a sign of life; 0 = the server's, negative = any
+	counted  int32  // bytes of what waits that stand in the server's count
+	asked    int32  // bytes of the message that is being answered
+
+	nextPing moment // 0 = none; owned by the sweeper
 }
+
+// moment is a point in time by the server's clock, in milliseconds unless something
+// else is said, of which only differences count: those of a few days. 0 = none.
+type moment uint32
+
+func momentOf(clock int64) moment { return moment(clock) | 1 }
+
+// since is the time from m to a time of the clock.
+func (m moment) since(clock int64) int64 { return int64(int32(moment(clock) - m)) }
 
 // carrier is what all connections of a server on the same wire share.
 type carrier struct {
@@ -97,19 +104,6 @@ const (
 	blocked        // pending waits for the socket
 )
 
-// rest is what a full socket did not take.
-type rest struct {
-	b  []byte
-	at int64 // since when it takes nothing, milliseconds of the server's clock
-}
-
-func (r *rest) size() int {
-	if r == nil {
-		return 0
-	}
-	return len(r.b)
-}
-
 // socket is the seam between connections and their transports.
 type socket interface {
 	// start begins reading. Nothing was read before.
@@ -124,7 +118,7 @@ type socket interface {
 	// warm fetches what write will read: see worker.warm.
 	warm()
 	// waitWritable has conn.writable called when the socket takes more. It is
-	// called with the connection's rest in conn.rest.
+	// called with what it did not take in conn.behind.rest.
 	waitWritable(c *conn)
 	// resume reads on after the peer was left unread for a while; parked: what has been
 	// read before is first.
@@ -195,7 +189,7 @@ const maxSilence = 7 * 24 * 3600 * 1000 // milliseconds
 func (c *conn) Send(text bool, payload []byte, turn *node.Turn) {
 	c.mu.Lock()
 	if c.mayAnswerLocked() {
-		a := c.queueLocked()
+		a := c.behindLocked()
 		at := len(a.b)
 		a.b = c.wire.End(append(c.wire.Begin(a.b), payload...), at, text)
 	}
@@ -230,9 +224,9 @@ func (c *conn) endLocked(code int, reason string) {
 	if c.life != alive {
 		return
 	}
-	a := c.queueLocked()
-	a.b = c.wire.Bye(a.b, code, reason)
-	c.life, c.at = ending, c.srv.millis()
+	a := c.behindLocked()
+	a.b, a.bye = c.wire.Bye(a.b, code, reason), true
+	c.life, c.at = ending, momentOf(c.srv.millis())
 }
 
 // Wake implements node.Sink.
@@ -242,8 +236,8 @@ func (c *conn) Wake() { c.srv.flushers.add(c) }
 // note for a flusher.
 func (c *conn) Cut(why *codec.Error) {
 	c.mu.Lock()
-	if c.cut == nil {
-		c.cut = why
+	if b := c.behindLocked(); b.cut == nil {
+		b.cut = why
 	}
 	c.mu.Unlock()
 	c.srv.flushers.add(c)

@@ -57,11 +57,8 @@ func (s *Server) Queued() (most int) {
 	s.each(func(c *conn) {
 		c.mu.Lock()
 		n := 0
-		if c.rest != nil {
-			n = cap(c.rest.b)
-		}
-		if c.answers != nil {
-			n += cap(c.answers.b)
+		if c.behind != nil {
+			n = cap(c.behind.rest) + cap(c.behind.b)
 		}
 		c.mu.Unlock()
 		most = max(most, n)

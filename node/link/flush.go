@@ -167,7 +167,7 @@ func (w *worker) flushOrPace(c *conn) {
 	if c.pace > 0 {
 		at = max(at, c.lastWrite+w.gap())
 	}
-	if w.mono >= at || c.answers != nil || c.cut != nil || c.life >= done || c.writer != resting {
+	if w.mono >= at || c.behind != nil || c.life >= done || c.writer != resting {
 		w.flushLocked(c)
 		return
 	}
@@ -198,7 +198,7 @@ func (w *worker) flush(c *conn) {
 // readers each pair of lock and unlock is one part in five hundred.
 func (w *worker) flushLocked(c *conn) {
 	if c.life >= lost || c.writer != resting {
-		stuck := c.writer == blocked && c.cut != nil || c.life == lost
+		stuck := c.writer == blocked && c.behind != nil && c.behind.cut != nil || c.life == lost
 		c.again = true
 		c.mu.Unlock()
 		if stuck { // it would not read the reason either
@@ -215,22 +215,21 @@ func (w *worker) flushLocked(c *conn) {
 func (w *worker) roundsLocked(c *conn) {
 	for {
 		c.again = false
-		if why := c.cut; why != nil {
-			c.cut = nil
+		if why := c.takeCutLocked(); why != nil {
 			c.mu.Unlock()
 			w.srv.cut(c, why, &w.turn)
 			c.mu.Lock()
 		}
-		ended := c.life >= ending && c.answers == nil
+		ended := c.life >= ending && !c.owesLocked()
 		c.mu.Unlock()
 		out, next := w.out[:0], node.Idle
 		if !ended {
 			out, next = c.sess.Load().Fill(out, batchLimit, w.turn.Mono, c.wire, &w.scratch)
 		}
 		c.mu.Lock()
-		drain := c.draining && next == node.Again && w.mono/int64(time.Millisecond)-c.at < drainFor
+		drain := c.draining && next == node.Again && c.at.since(w.mono/int64(time.Millisecond)) < drainFor
 		if !drain { // else the goodbye waits
-			w.answered = w.answered || c.answers != nil
+			w.answered = w.answered || c.behind != nil
 			out = c.takeLocked(out)
 		}
 		keepBuf(&w.out, out)
@@ -253,7 +252,7 @@ func keepBuf(at *[]byte, b []byte) {
 
 // writeLocked hands b to the socket, for which it gives c.mu back. true: all
 // was taken, and c.mu is held again. false: the socket did not take all of it
-// (the rest then waits in c.rest) or is broken, and the caller has neither c.mu
+// (the rest then waits in c.behind) or is broken, and the caller has neither c.mu
 // nor the right to write any more.
 func (w *worker) writeLocked(c *conn, b []byte) bool {
 	c.mu.Unlock()
@@ -291,7 +290,8 @@ func (w *worker) wroteLocked(c *conn, left []byte, err error) bool {
 		c.sock.shut()
 		return false
 	}
-	c.rest = &rest{append([]byte(nil), left...), w.mono / int64(time.Millisecond)}
+	b := c.behindLocked()
+	b.rest, b.at = append([]byte(nil), left...), w.mono/int64(time.Millisecond)
 	c.countLocked()
 	c.writer = blocked
 	c.mu.Unlock()
@@ -307,22 +307,22 @@ const maxPressed = 2
 // settleLocked decides what comes after a complete write. true: the right to
 // write and c.mu were given up; false: both are held still, go on.
 func (w *worker) settleLocked(c *conn, next int64) bool {
-	at := c.lastWrite + c.paceLocked()
-	turn := next == node.Again && c.answers == nil && c.cut == nil && (c.pace > 0 && w.gap() > 0 || w.took() > mostGo)
+	again := c.lastWrite + c.paceLocked()
+	turn := next == node.Again && c.behind == nil && (c.pace > 0 && w.gap() > 0 || w.took() > mostGo)
 	switch {
 	case c.life == closed:
 		c.writer = resting
 		c.mu.Unlock()
 		c.sock.release()
 		return true
-	case c.life == done && c.answers == nil:
+	case c.life == done && !c.owesLocked():
 		c.writer = resting
 		c.mu.Unlock()
 		c.sock.finish()
 		return true
 	case turn: // others come first; where rounds are not long, as soon as they have
-		at = c.lastWrite + w.gap()
-	case next == node.Again || c.answers != nil || c.cut != nil || c.again && w.mono >= at:
+		again = c.lastWrite + w.gap()
+	case next == node.Again || c.behind != nil || c.again && w.mono >= again:
 		return false
 	}
 	c.writer = resting
@@ -331,15 +331,15 @@ func (w *worker) settleLocked(c *conn, next int64) bool {
 	held := int64(0)
 	if next > 0 { // held back by a rate
 		held = w.mono + min(next-w.turn.Mono, maxHeld)*int64(time.Millisecond)
-		if c.heldTill != 0 && c.heldTill <= held {
+		if c.heldTill != 0 && c.heldTill.since(micros(held)) >= 0 {
 			held = 0 // it will be looked at before
 		} else {
-			c.heldTill = held
+			c.heldTill = momentOf(micros(held))
 		}
 	}
 	c.mu.Unlock()
 	if pace {
-		w.srv.pacer.add(due{at: at, c: c}, w)
+		w.srv.pacer.add(due{at: again, c: c}, w)
 	}
 	if held > 0 {
 		w.srv.pacer.add(due{at: held, c: c, held: true}, w)
@@ -379,12 +379,7 @@ func (w *worker) writable(c *conn) {
 		return
 	}
 	c.writer = busy
-	var left []byte
-	if c.rest != nil {
-		left = c.rest.b
-	}
-	c.rest = nil
-	c.countLocked()
+	left := c.takeRestLocked()
 	c.mu.Unlock()
 	n, err := 0, error(nil)
 	if len(left) > 0 {

@@ -167,7 +167,7 @@ func (c *conn) take(m *Message, turn *node.Turn) *Broken {
 		}
 		c.mu.Lock()
 		if c.mayAnswerLocked() {
-			a := c.queueLocked()
+			a := c.behindLocked()
 			a.b = c.wire.Pong(a.b, m.Payload)
 		}
 		c.attendUnlock(turn)
@@ -328,7 +328,7 @@ func (c *conn) gone(turn *node.Turn) {
 	c.sess.Load().Close(turn)
 	c.mu.Lock()
 	c.life = closed
-	c.answers, c.rest = nil, nil
+	c.behind = nil
 	c.countLocked()
 	free := c.writer != busy
 	c.mu.Unlock()

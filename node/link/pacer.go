@@ -38,12 +38,15 @@ func (d due) begin() bool {
 		d.c.paced = false
 		return true
 	}
-	current := d.c.heldTill == d.at
+	current := d.c.heldTill == momentOf(micros(d.at))
 	if current {
 		d.c.heldTill = 0
 	}
 	return current
 }
+
+// micros is a time in nanoseconds as conn.heldTill has it.
+func micros(nanos int64) int64 { return nanos / int64(time.Microsecond) }
 
 // resume has a peer read again that was left unread for its requests, or later.
 func (p *pacer) resume(d due, w *worker) {

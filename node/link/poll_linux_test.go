@@ -54,7 +54,7 @@ func TestFullBeforeItHasAPlaceInItsLoop(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &conn{carrier: s.on(nil), dialect: mute{}, nextPing: math.MaxInt64}
+	c := &conn{carrier: s.on(nil), dialect: mute{}}
 	if c.sock, err = s.newSocket(nc); err != nil {
 		t.Fatal(err)
 	}

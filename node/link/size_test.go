@@ -9,7 +9,7 @@ import (
 // TestSizes: a hub has as many of these as peers; the allocator has no size between
 // this one and the next larger.
 func TestSizes(t *testing.T) {
-	if unsafe.Sizeof(uintptr(0)) == 8 && unsafe.Sizeof(conn{}) > 160 {
+	if unsafe.Sizeof(uintptr(0)) == 8 && unsafe.Sizeof(conn{}) > 128 {
 		t.Errorf("a connection is %d bytes", unsafe.Sizeof(conn{}))
 	}
 }

@@ -183,8 +183,8 @@ func (s *staySocket) waitWritable(c *conn) {
 		for {
 			c.mu.Lock()
 			var left []byte
-			if c.rest != nil { // nil once the connection is gone
-				left = c.rest.b
+			if c.behind != nil { // nil once the connection is gone
+				left = c.behind.rest
 			}
 			c.mu.Unlock()
 			if len(left) == 0 {
@@ -198,9 +198,9 @@ func (s *staySocket) waitWritable(c *conn) {
 				s.shut()
 				return
 			}
-			if c.rest != nil {
-				c.rest.b = c.rest.b[min(n, len(c.rest.b)):]
-				c.rest.at = c.srv.millis() // the sweeper cuts who takes nothing, not who takes little
+			if b := c.behind; b != nil {
+				b.rest = b.rest[min(n, len(b.rest)):]
+				b.at = c.srv.millis() // the sweeper cuts who takes nothing, not who takes little
 			}
 			c.countLocked()
 			c.mu.Unlock()

@@ -134,9 +134,9 @@ func (s *Server) judge(c *conn, turn *node.Turn) (why node.Counter) {
 	if c.counted > fewAnswers && s.unread.Full() {
 		stall = min(stall, pressedStall)
 	}
-	stalled := c.writer == blocked && c.rest != nil && now-c.rest.at > stall
-	unclosed := c.life >= lost || c.life >= ending && now-c.at > closeWait
-	dumb := c.life == alive && c.at != 0 && now > c.at
+	stalled := c.writer == blocked && c.behind != nil && now-c.behind.at > stall
+	unclosed := c.life >= lost || c.life >= ending && c.at.since(now) > closeWait
+	dumb := c.life == alive && c.at != 0 && c.at.since(now) > 0
 	silence := int64(c.silence)
 	c.mu.Unlock()
 	if silence == 0 {
@@ -164,13 +164,13 @@ func (s *Server) judge(c *conn, turn *node.Turn) (why node.Counter) {
 // ping asks for a sign of life when it is time to.
 func (s *Server) ping(c *conn, turn *node.Turn) {
 	now := s.millis()
-	if now < c.nextPing {
+	if c.nextPing == 0 || c.nextPing.since(now) < 0 {
 		return
 	}
-	c.nextPing = now + s.pingAfter()
+	c.nextPing = momentOf(now + s.pingAfter())
 	c.mu.Lock()
 	if c.life == alive {
-		a := c.queueLocked()
+		a := c.behindLocked()
 		a.b = c.wire.Ping(a.b)
 	}
 	c.mu.Unlock()

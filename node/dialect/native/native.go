@@ -18,10 +18,11 @@ import (
 // native is one connection.
 type native struct {
 	// static after construction
-	cfg   *Config
-	greet bool // a subprotocol was agreed: the hub speaks first
+	cfg *Config
 
 	cbor atomic.Bool // what the peer speaks; Bye asks from anywhere
+
+	greet bool // a subprotocol was agreed: the hub speaks first; static after construction
 
 	// owned by the peer's reader
 	known bool  // what the peer speaks is known to the hub
