@@ -23,17 +23,26 @@ type client struct {
 
 	conn atomic.Pointer[conn] // nil while it is away; written under the server's mu
 	over atomic.Bool          // cut while it was away
-	kept bool                 // sess outlives connections: it is not a connection's own; static after construction
-	keep *keep                // of a kept one: what outlives the process; static after construction
 
-	// guarded by the server's mu
-	gone   bool   // another session has its name, or its time is over
-	expiry uint32 // seconds that it is kept without a connection, forever = no end
-	absent *absence
+	expiry uint32 // seconds that it is kept without a connection, forever = no end; guarded by the server's mu
+
+	*lasting // static after construction
 
 	mu  sync.Mutex // for the reader and who fills; after the hub's locks
 	out feed
 }
+
+// lasting is what a client has that is kept where it has no connection.
+type lasting struct {
+	kept bool  // sess outlives connections: it is not a connection's own; static after construction
+	keep *keep // what outlives the process; static after construction
+
+	// guarded by the server's mu
+	gone   bool // another session has its name, or its time is over
+	absent *absence
+}
+
+var fleeting = &lasting{} // of all who are not kept; never written
 
 // absence is what is known of a client that is away, or is about to be taken over:
 // nil for most.
@@ -78,14 +87,14 @@ const forever = 1<<32 - 1
 // Wake implements node.Sink for sessions that outlive connections.
 func (c *client) Wake() {
 	if cn := c.conn.Load(); cn != nil {
-		cn.peer.(node.Sink).Wake()
+		cn.own.Sink().Wake()
 	}
 }
 
 // Cut implements node.Sink.
 func (c *client) Cut(why *codec.Error) {
 	if cn := c.conn.Load(); cn != nil {
-		cn.peer.(node.Sink).Cut(why)
+		cn.own.Sink().Cut(why)
 		return
 	}
 	c.over.Store(true)
@@ -190,9 +199,36 @@ const (
 // subs are a client's subscriptions: those with wildcards first, then exact names,
 // which are found by a map once there are some: Home Assistant subscribes to hundreds.
 type subs struct {
-	list   []sub
+	list []sub
+	many *many // nil: none has wildcards, and they are few
+}
+
+type many struct {
+	wild   int            // how many have wildcards
 	byName map[string]int // places in list of exact names, nil while they are few
-	wild   int32          // how many have wildcards
+}
+
+// wild is how many have wildcards.
+func (s *subs) wild() int {
+	if s.many == nil {
+		return 0
+	}
+	return s.many.wild
+}
+
+func (s *subs) places() map[string]int {
+	if s.many == nil {
+		return nil
+	}
+	return s.many.byName
+}
+
+// rest is s.many, made when it is first needed.
+func (s *subs) rest() *many {
+	if s.many == nil {
+		s.many = new(many)
+	}
+	return s.many
 }
 
 // all yields every subscription.
@@ -215,20 +251,20 @@ func (s *subs) place(filter string) int {
 	if !codec.HasWildcard(filter) {
 		return s.exact(filter)
 	}
-	return slices.IndexFunc(s.list[:s.wild], func(x sub) bool { return x.filter == filter })
+	return slices.IndexFunc(s.list[:s.wild()], func(x sub) bool { return x.filter == filter })
 }
 
 // fewSubs are looked through faster than found in a map.
 const fewSubs = 8
 
 func (s *subs) exact(name string) int {
-	if s.byName != nil {
-		if i, ok := s.byName[name]; ok {
+	if by := s.places(); by != nil {
+		if i, ok := by[name]; ok {
 			return i
 		}
 		return -1
 	}
-	for i := int(s.wild); i < len(s.list); i++ {
+	for i := s.wild(); i < len(s.list); i++ {
 		if s.list[i].filter == name {
 			return i
 		}
@@ -239,8 +275,8 @@ func (s *subs) exact(name string) int {
 // set puts a subscription into a place.
 func (s *subs) set(i int, n sub) {
 	s.list[i] = n
-	if s.byName != nil && i >= int(s.wild) {
-		s.byName[n.filter] = i
+	if by := s.places(); by != nil && i >= s.wild() {
+		by[n.filter] = i
 	}
 }
 
@@ -253,18 +289,19 @@ func (s *subs) put(n sub) {
 	last := len(s.list)
 	s.list = append(s.list, n)
 	if codec.HasWildcard(n.filter) {
-		first := int(s.wild)
-		s.wild++
+		first := s.wild()
+		s.rest().wild++
 		s.set(last, s.list[first]) // the first exact name, if there is one, makes room
 		s.set(first, n)
 		return
 	}
 	s.set(last, n)
-	if s.byName == nil && last-int(s.wild) >= fewSubs {
-		s.byName = make(map[string]int, 2*fewSubs)
-		for i := int(s.wild); i <= last; i++ {
-			s.byName[s.list[i].filter] = i
+	if s.places() == nil && last-s.wild() >= fewSubs {
+		by := make(map[string]int, 2*fewSubs)
+		for i := s.wild(); i <= last; i++ {
+			by[s.list[i].filter] = i
 		}
+		s.rest().byName = by
 	}
 }
 
@@ -274,12 +311,12 @@ func (s *subs) remove(filter string) bool {
 		return false
 	}
 	last := len(s.list) - 1
-	if i < int(s.wild) { // the last one with wildcards takes its place, and the last of all that one's
-		s.wild--
-		s.list[i] = s.list[s.wild]
-		i = int(s.wild)
+	if i < s.wild() { // the last one with wildcards takes its place, and the last of all that one's
+		s.many.wild--
+		s.list[i] = s.list[s.many.wild]
+		i = s.many.wild
 	} else {
-		delete(s.byName, filter)
+		delete(s.places(), filter)
 	}
 	if i < last {
 		s.set(i, s.list[last])
@@ -305,7 +342,7 @@ func (s *subs) of(topic string, ids []uint32) (w wish) {
 	if i := s.exact(topic); i >= 0 {
 		w.add(&s.list[i])
 	}
-	for i := range s.list[:s.wild] {
+	for i := range s.list[:s.wild()] {
 		if codec.Match(s.list[i].filter, topic) {
 			w.add(&s.list[i])
 		}

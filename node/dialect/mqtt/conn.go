@@ -21,18 +21,17 @@ type conn struct {
 	mu     sync.Mutex
 	v      packet.Version
 	over   bool
-	peer   node.Peer // from CONNECT on
+	own    *node.Session // the transport's, which the client's may be another than; from CONNECT on
 	client *client
-	will   *will
 	past   *past
 }
 
 // past is what only some connections have: nil for most.
 type past struct {
-	own     *node.Session // the transport's session, where the client's is another
-	claim   *claim        // waits for the connection that has its client still
-	aliases []string      // that the client gave
-	piece   *piece        // SUBSCRIBE or UNSUBSCRIBE that is handled in pieces
+	will    *will
+	claim   *claim   // waits for the connection that has its client still
+	aliases []string // that the client gave
+	piece   *piece   // SUBSCRIBE or UNSUBSCRIBE that is handled in pieces
 }
 
 // extra is c.past, made when it is first needed.
@@ -41,6 +40,14 @@ func (c *conn) extra() *past {
 		c.past = new(past)
 	}
 	return c.past
+}
+
+// takeWill is the connection's will, once.
+func (c *conn) takeWill() (w *will) {
+	if c.past != nil {
+		w, c.past.will = c.past.will, nil
+	}
+	return w
 }
 
 // Open implements node.Dialect.
@@ -177,8 +184,7 @@ func (c *conn) disconnect(p node.Peer, pkt []byte, turn *node.Turn) *packet.Erro
 		}
 	}
 	if e.Reason != packet.DisconnectWithWill { // 3.14.4-3
-		c.srv.forget(c.will)
-		c.will = nil
+		c.srv.forget(c.takeWill())
 	}
 	c.over = true
 	p.End(closeCode(packet.Success), "", turn)
@@ -231,12 +237,11 @@ func (c *conn) Close(p node.Peer, turn *node.Turn) {
 		}
 	}
 	if c.client == nil {
-		c.srv.forget(c.will) // it never was in
-		c.will = nil
+		c.srv.forget(c.takeWill()) // it never was in
 		return
 	}
-	if x != nil && x.own != nil {
-		p.Adopt(x.own)
+	if c.client.kept {
+		p.Adopt(c.own)
 	}
 	c.srv.leave(c, turn)
 }

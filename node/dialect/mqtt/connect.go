@@ -46,11 +46,15 @@ func (c *conn) connect(p node.Peer, pkt []byte, turn *node.Turn) {
 		c.refuse(p, why, err.Msg, turn)
 		return
 	}
-	if c.will = c.srv.newWill(&q); q.HasWill && c.will == nil {
-		c.refuse(p, packet.QuotaExceeded, "the hub has no room for a will of that size", turn)
-		return
+	if q.HasWill {
+		w := c.srv.newWill(&q)
+		if w == nil {
+			c.refuse(p, packet.QuotaExceeded, "the hub has no room for a will of that size", turn)
+			return
+		}
+		c.extra().will = w
 	}
-	c.peer = p
+	c.own = p.Session()
 	cl := &claim{conn: c, peer: p, id: id, v: q.Version, clean: q.CleanStart, expiry: c.expiry(&q), props: needed(q.Props), token: token}
 	cl.keepAlive, cl.assigned = q.KeepAlive, len(q.ClientID) == 0
 	c.said.Store(int32(c.v))
@@ -181,7 +185,6 @@ func (c *conn) start(q *claim, client *client, present bool, turn *node.Turn) {
 	}
 	if client.sess != p.Session() {
 		own := p.Session()
-		c.extra().own = own
 		rights, name := own.Rights(), own.Info()
 		client.sess.Back(turn)
 		client.sess.Patient()

@@ -19,8 +19,8 @@ type feed struct {
 	asked     bool   // somebody asked for the box while it was being emptied
 	waits     bool   // the task waits for the disk, with what is sent again
 	old       bool   // readings of before this run may have been sent
-	maxPacket uint32 // the client's maximum packet size, 0 = none
 	values    bool   // Config.Values
+	maxPacket uint32 // the client's maximum packet size, 0 = none
 	subs      subs
 	box       *box  // nil = empty
 	more      *more // nil until the client is sent what is not everybody's

@@ -225,7 +225,7 @@ func TestTopicsThatAreNoted(t *testing.T) {
 	_, s, _ := strict(t, node.Options{})
 	var all []*client
 	for range 20 {
-		c := &client{srv: s, keep: new(keep)}
+		c := &client{srv: s, lasting: &lasting{keep: new(keep)}}
 		all = append(all, c)
 		for i := range 2 * maxSent {
 			c.keepSent(&node.Reading{Num: uint32(i), Ep: 1, Seq: 1, Durable: true})

@@ -257,7 +257,7 @@ func (s *Server) saveAll(turn *node.Turn) {
 func (s *Server) restore(turn *node.Turn) {
 	s.cfg.Archive.Remembered(kind, func(id string, b []byte) {
 		var n note
-		c := &client{id: id, srv: s, kept: true, keep: new(keep)}
+		c := &client{id: id, srv: s, lasting: &lasting{kept: true, keep: new(keep)}}
 		if !n.parse(b, c) {
 			s.hub.Stats.Add(node.RefusedKept, 1) // of a later topicd, perhaps: it stays, unused, until it is forgotten
 			return

@@ -120,12 +120,14 @@ func (s *Server) enter(q *claim, turn *node.Turn) (cl *client, present bool) {
 			old.absent.next = q.conn
 			s.mu.Unlock()
 			if waiting != nil {
-				waiting.peer.(node.Sink).Cut(errTakenOver)
+				waiting.own.Sink().Cut(errTakenOver)
 			}
 			old.Cut(errTakenOver)
 			return nil, false
 		}
-		old.gone = true
+		if old.kept {
+			old.gone = true
+		}
 		s.clients.Remove(old)
 		old.Cut(errTakenOver)
 		old = nil
@@ -150,12 +152,12 @@ func (s *Server) enter(q *claim, turn *node.Turn) (cl *client, present bool) {
 // makeLocked makes a client. Where it is to outlive its connection it has a
 // session of its own.
 func (s *Server) makeLocked(q *claim, turn *node.Turn) *client {
-	c := &client{id: q.id, srv: s, sess: q.peer.Session()}
+	c := &client{id: q.id, srv: s, sess: q.peer.Session(), lasting: fleeting}
 	if q.expiry > 0 {
 		i := c.sess.Info()
 		sess, err := s.hub.Open(c, i.Addr, i.URL, turn)
 		if err == nil {
-			c.sess, c.kept = sess, true
+			c.sess, c.lasting = sess, &lasting{kept: true}
 			if s.cfg.Archive != nil {
 				c.keep = new(keep)
 			}
@@ -199,14 +201,14 @@ func (s *Server) leave(cn *conn, turn *node.Turn) {
 	c.dropLateLocked()
 	c.mu.Unlock()
 	keep := c.kept && !c.gone && c.expiry > 0 && !c.over.Load()
-	w := cn.will
+	w := cn.takeWill()
 	var next *conn
 	if a := c.absent; a != nil {
 		next, a.next = a.next, nil
 	}
 	var ends []func(*node.Turn)
 	if keep {
-		c.absent = &absence{since: turn.Mono, owner: s.hub.Options().Owner(cn.past.own.Info().Addr)}
+		c.absent = &absence{since: turn.Mono, owner: s.hub.Options().Owner(cn.own.Info().Addr)}
 		if w != nil && w.delay > 0 {
 			w.due = turn.Mono + int64(min(w.delay, c.expiry))*1000
 			c.absent.will, w = w, nil

@@ -25,7 +25,7 @@ func maxNames(sessions int) int64 { return int64(sessions) * takenAliases * alia
 
 // What a client takes at most, and a subscription: of those it has so many as any session.
 const (
-	clientCost = int64(unsafe.Sizeof(client{})+unsafe.Sizeof(conn{})+unsafe.Sizeof(past{})+unsafe.Sizeof(piece{})+unsafe.Sizeof(more{})+unsafe.Sizeof(absence{})+unsafe.Sizeof(keep{})) +
+	clientCost = int64(unsafe.Sizeof(client{})+unsafe.Sizeof(conn{})+unsafe.Sizeof(past{})+unsafe.Sizeof(piece{})+unsafe.Sizeof(more{})+unsafe.Sizeof(lasting{})+unsafe.Sizeof(absence{})+unsafe.Sizeof(keep{})+unsafe.Sizeof(many{})) +
 		maxClientID + mapPlace + maxScratch + 384 + // what the allocator rounds up to
 		maxWindow*int64(unsafe.Sizeof(flight{})) + receiveMaximum*int64(unsafe.Sizeof(incoming{})) +
 		takenAliases*int64(unsafe.Sizeof("")+unsafe.Sizeof(topicID{})) +

@@ -31,7 +31,7 @@ func TestWorstClient(t *testing.T) {
 	s.clients = keyed.Table[*client]{}
 	g := &share{srv: s}
 	for i := range all {
-		c := &client{id: fmt.Sprint(i, strings.Repeat("x", maxClientID-8)), srv: s, absent: new(absence), keep: new(keep)}
+		c := &client{id: fmt.Sprint(i, strings.Repeat("x", maxClientID-8)), srv: s, lasting: &lasting{absent: new(absence), keep: new(keep)}}
 		s.clients.Put(c)
 		o := &c.out
 		for k := range node.SubsPerSession {
