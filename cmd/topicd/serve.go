@@ -292,9 +292,10 @@ func (s *server) openInside() (err error) {
 	return nil
 }
 
-// settled gives back what many connections that came at once leave: the code of their
-// handshakes, and garbage.
+// settled gives back what many connections that came at once leave: threads, the code
+// of their handshakes, and garbage.
 func settled() {
+	supervisor.EndThreads()
 	supervisor.DropPages()
 	debug.FreeOSMemory()
 }
