@@ -17,4 +17,7 @@ func TestSizes(t *testing.T) {
 	if n := unsafe.Sizeof(Subscription{}); n != 128 {
 		t.Errorf("a subscription is %d bytes", n)
 	}
+	if n := unsafe.Sizeof(Topic{}); n > 112 {
+		t.Errorf("a topic is %d bytes", n)
+	}
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unsafe"
 
 	"topicd/codec"
 )
@@ -136,6 +137,13 @@ func TestMarks(t *testing.T) {
 		if m.Has(i) {
 			t.Errorf("%d stays", i)
 		}
+	}
+}
+
+// A topic that one peer subscribed to has an audience of its own: it is small.
+func TestSizes(t *testing.T) {
+	if n := unsafe.Sizeof(alone[*listener]{}); unsafe.Sizeof(uintptr(0)) == 8 && n > 32 {
+		t.Errorf("an audience of one is %d bytes", n)
 	}
 }
 
