@@ -15,13 +15,18 @@ type box struct {
 	said   int // and answers
 }
 
-// maxBox is how much may wait for a peer that asks and does not read.
+// maxBox is how much may wait for a peer that asks and does not read, in answers: what
+// shares have put there it has not asked for.
 const maxBox = 64 << 10
 
 // say puts a packet into the box. false: its peer does not read.
 func (c *client) say(pkt []byte, turn *node.Turn) bool {
 	c.mu.Lock()
-	ok := c.out.boxed()+len(pkt) <= maxBox && c.srv.said.Take(len(pkt))
+	said := len(pkt)
+	if c.out.box != nil {
+		said += c.out.box.said
+	}
+	ok := said <= maxBox && c.srv.said.Take(len(pkt))
 	if ok {
 		c.out.put(pkt)
 		c.out.box.said += len(pkt)

@@ -12,6 +12,7 @@ import (
 	"github.com/gorilla/websocket"
 
 	"topicd/node"
+	"topicd/node/bound"
 	"topicd/node/dialect"
 	"topicd/node/dialect/dialecttest"
 	"topicd/node/dialect/mqtt/packet"
@@ -22,12 +23,10 @@ func strict(t *testing.T, o node.Options) (*dialecttest.Hub, *Server, func(may s
 	t.Helper()
 	var s *Server
 	o.MaxBody = 1 << 20
+	t.Cleanup(func() { s.givenBack(t) })
 	h := dialecttest.Start(t, dialecttest.Options{Hub: o, MaxFrame: 1 << 20, Plugs: func(h *node.Hub) []dialect.Plug {
-		p := Plug(Config{Hub: h})
 		s = newServer(Config{Hub: h})
-		p.Open = func(node.Arrival) node.Dialect { return &conn{srv: s} }
-		p.Run, p.Close = s.run, s.close
-		return []dialect.Plug{p}
+		return []dialect.Plug{s.plug()}
 	}})
 	return h, s, func(may string) *run {
 		return &run{T: t, v: packet.V5, b: &broker{"topicd", func() (net.Conn, error) {
@@ -42,6 +41,27 @@ func strict(t *testing.T, o node.Options) (*dialecttest.Hub, *Server, func(may s
 			}
 			return &wsConn{Conn: c}, nil
 		}}}
+	}
+}
+
+// plug is Plug's, of that server.
+func (s *Server) plug() dialect.Plug {
+	p := Plug(Config{Hub: s.hub})
+	p.Open = func(node.Arrival) node.Dialect { return &conn{srv: s} }
+	p.Run, p.Close = s.run, s.close
+	return p
+}
+
+// givenBack: when the hub has ended nothing is counted as held any more. What stayed
+// would be refused to others, for as long as a hub runs.
+func (s *Server) givenBack(t *testing.T) {
+	if t.Failed() {
+		return
+	}
+	for name, b := range map[string]*bound.Bytes{"wills": &s.wills, "boxes": &s.boxes, "said": &s.said, "names": &s.names, "again": &s.again, "noted": &s.noted} {
+		if n := b.Held(); n != 0 {
+			t.Errorf("%d of %s are counted when nobody has them", n, name)
+		}
 	}
 }
 

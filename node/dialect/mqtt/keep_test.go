@@ -35,12 +35,15 @@ func live(t *testing.T, v packet.Version, dir string, door dialect.Door, do func
 		}
 		t.Cleanup(func() { _ = disk.Close() })
 		l := &life{disk: disk, dir: dir}
+		var s *Server
+		t.Cleanup(func() { s.givenBack(t) })
 		l.hub = dialecttest.Start(t, dialecttest.Options{
 			Hub:      node.Options{Rate: -1, Sessions: 4096, Disk: disk, Epoch: disk.Store.Epoch()},
 			MaxFrame: 1 << 20,
 			Plugs: func(h *node.Hub) []dialect.Plug {
 				disk.Attach(h)
-				return []dialect.Plug{Plug(Config{Hub: h, Archive: disk, Door: door})}
+				s = newServer(Config{Hub: h, Archive: disk, Door: door})
+				return []dialect.Plug{s.plug()}
 			},
 		})
 		addr := l.hub.Bare(t, "mqtt")

@@ -25,6 +25,7 @@ type shareKeep struct {
 	mu   sync.Mutex         // one writes at a time; after the server's
 	rec  node.Record        // nil once it has ended, or the hub is about to
 	sent map[topicID]uint64 // since the last note, nil: nothing is new; guarded by the share's mu
+	vain bool               // nobody writes it any more; guarded by the share's mu
 	had  map[handed]bool    // what members have under way since before; owned by who hands out
 }
 
@@ -76,6 +77,9 @@ func (g *share) keepSent(r *node.Reading) {
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if k.vain {
+		return
+	}
 	g.newsLocked()
 	if _, known := k.sent[topicOf(r)]; known || g.srv.noted.Take(1) {
 		k.sent[topicOf(r)] = r.Seq
@@ -85,7 +89,7 @@ func (g *share) keepSent(r *node.Reading) {
 // newsLocked has the share's note written soon.
 func (g *share) newsLocked() {
 	k := g.keep.Load()
-	if k == nil {
+	if k == nil || k.vain {
 		return
 	}
 	if k.sent == nil {
@@ -204,6 +208,11 @@ func (g *share) unkeep(leave bool) {
 	if k == nil {
 		return
 	}
+	g.mu.Lock()
+	k.vain = true
+	g.srv.noted.Give(len(k.sent))
+	k.sent = nil
+	g.mu.Unlock()
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	switch {
