@@ -110,7 +110,7 @@ func (a *app) runHub(ctx context.Context, set *settings.Settings) error {
 	signal.Notify(hangup, syscall.SIGHUP)
 	defer signal.Stop(hangup)
 	s.announce(a.Out)
-	supervisor.DropPages()
+	supervisor.ShedPages()
 	err = s.wait(ctx, hangup, show.IsTerminal(a.Err))
 	s.shutdown()
 	return err
@@ -296,8 +296,8 @@ func (s *server) openInside() (err error) {
 // of their handshakes, and garbage.
 func settled() {
 	supervisor.EndThreads()
-	supervisor.DropPages()
 	debug.FreeOSMemory()
+	supervisor.DropPages()
 }
 
 // shutdown ends everything, in this order: nobody is told to come any more,

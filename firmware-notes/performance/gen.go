@@ -171,7 +171,7 @@ func idle(target string, pid int) {
 			wakes, last = wakes+1, n
 		}
 	}
-	out(Result{Target: target, Work: "idle", Rate: float64(wakes) / seconds, Load: load()})
+	out(Result{Target: target, Work: "idle", Rate: float64(wakes) / seconds, RSS: rss(pid), Load: load()})
 }
 
 // switches is how often the process's threads have gone to sleep.

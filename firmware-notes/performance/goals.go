@@ -79,7 +79,7 @@ var goals = []goal{
 	{what: "W4 idle connection, MQTT", work: "w4_10000", target: "hub-mqtt", f: perOne, most: 1200, figure: "bytes"},
 	{what: "W4 idle connection, portable", work: "w4_10000", target: "hub-portable", f: perOne, most: 5000, figure: "bytes"},
 	{what: "W5 exec to accepting", work: "w5", target: "hub-json", f: rate, most: 6, figure: "plain ms"},
-	{what: "W5 idle RSS", work: "w5", target: "hub-json", f: rss, most: 8e6, figure: "MB"},
+	{what: "Idle RSS", work: "idle", target: "hub-json", f: rss, most: 8e6, figure: "MB"},
 	{what: "Idle wake-ups per second", work: "idle", target: "hub-json", f: rate, most: 2, figure: "plain"},
 	{what: "W6 topic with a 100-byte reading", work: "w6", target: "hub-json", f: perOne, most: 320, figure: "bytes"},
 	{what: "W7 durable, 64 publishers wait: time a reading", work: "w7_64", target: "hub-durable", over: "jetstream-always", f: each, most: .20},

@@ -91,7 +91,7 @@ var tables = []table{
 	{"w8", "W8: the edge of an uplink, 400 sensors × 10/s", []column{cpuColumn, rssColumn, lostCol}},
 	{"w8_kill", "W8, the line cut for 2 s and the edge killed meanwhile", edgeLoss},
 	{"w8_power", "W8, the line cut for 2 s and the edge without power meanwhile", edgeLoss},
-	{"idle", "Idle: wake-ups of a server that nobody uses", []column{{"a second", rate, func(v float64) string { return fmt.Sprintf("%.1f", v) }, false}}},
+	{"idle", "Idle: wake-ups of a server that nobody uses", []column{{"a second", rate, func(v float64) string { return fmt.Sprintf("%.1f", v) }, false}, rssColumn}},
 }
 
 // command is what measures a work alone.

@@ -4,3 +4,6 @@ package supervisor
 
 // DropPages does nothing here.
 func DropPages() {}
+
+// ShedPages does nothing here.
+func ShedPages() {}
