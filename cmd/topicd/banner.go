@@ -49,8 +49,11 @@ func (s *server) announce(w io.Writer) {
 		fmt.Fprintf(&b, "sensors   this board's own, as gateway/%s/…\n", sense.HostName())
 	}
 	fmt.Fprintf(&b, "access    %s\n", describeAccess(s.gate.Mode()))
-	if s.admin.made {
+	switch {
+	case s.admin.made && show.IsTerminal(w):
 		fmt.Fprintf(&b, "admin     %s (this once; it is kept in %s)\n", s.admin.token, s.admin.file)
+	case s.admin.made: // more people read logs than may administer
+		fmt.Fprintf(&b, "admin     a token was made, in %s\n", s.admin.file)
 	}
 	if s.cert != nil {
 		fmt.Fprintf(&b, "tls       certificate SHA-256 %s\n", s.cert.Fingerprint())

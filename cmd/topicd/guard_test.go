@@ -1,7 +1,9 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -18,6 +20,7 @@ import (
 
 	"github.com/gorilla/websocket"
 
+	"topicd/cmd/internal/command"
 	"topicd/codec"
 	"topicd/node/access"
 	"topicd/node/state"
@@ -490,6 +493,28 @@ func TestAdminTokenIsMade(t *testing.T) {
 	s.set.AdminFile = file
 	if a, err := s.findAdmin(); err != nil || a.token+"\n" != string(text) {
 		t.Error(a, err)
+	}
+}
+
+// Where nobody sits at a terminal the token does not go where the output does.
+func TestAdminTokenIsNotLogged(t *testing.T) {
+	dir := t.TempDir()
+	r, w := io.Pipe()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	a := &app{Env: command.Env{In: strings.NewReader(""), Out: w, Err: w, Getenv: func(string) string { return "" }}}
+	go func() {
+		a.run(ctx, []string{"serve", "--listen", "127.0.0.1:0", "--mdns=off", "--sense=off", "--state", dir})
+		w.Close()
+	}()
+	var said strings.Builder
+	for s := bufio.NewScanner(r); s.Scan(); fmt.Fprintln(&said, s.Text()) {
+		if strings.HasPrefix(s.Text(), "try") {
+			cancel()
+		}
+	}
+	if out := said.String(); strings.Contains(out, "tpd_") || !strings.Contains(out, filepath.Join(dir, state.AdminFile)) {
+		t.Error(out)
 	}
 }
 
