@@ -73,8 +73,10 @@ func (a *Advertiser) superviseLoop(ctx context.Context) {
 		}
 		if none := len(found) == 0; none != quiet {
 			quiet = none
-			if none {
-				a.log.Warn("no network to advertise on, waiting for one", "err", err)
+			if none && err != nil {
+				a.log.Warn("the networks to advertise on are not known, looking again", "err", err)
+			} else if none {
+				a.log.Warn("no network to advertise on, waiting for one")
 			}
 		}
 		select {
