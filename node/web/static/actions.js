@@ -54,6 +54,7 @@ export class Actions {
 
   /** ask opens one with a form; send(dialog) does it, and resolves to what is to be said. */
   ask(title, fields, verb, send, kind = "primary") {
+    let busy = false; // a button that is disabled loses the keyboard
     const out = el("p", { class: "outcome", role: "status" }),
       go = el("button", { class: "button " + kind }, verb);
     const form = el(
@@ -61,7 +62,8 @@ export class Actions {
       {
         onsubmit: async (e) => {
           e.preventDefault();
-          go.disabled = true;
+          if (busy) return;
+          busy = true;
           try {
             const text = await send(d);
             out.className = "outcome good";
@@ -70,7 +72,7 @@ export class Actions {
             out.className = "outcome bad";
             out.textContent = refusal(err);
           }
-          go.disabled = false;
+          busy = false;
         },
       },
       fields,

@@ -59,6 +59,7 @@ const link = new Link(() => socket("ws"), name(), {
     say(tr("The hub was restarted: its numbers begin again."));
   },
   failed: (opened, said) => outage.failed(opened, said),
+  slept: (ms) => topics.slept(ms),
   stepped: (ms) => {
     unset();
     say(
@@ -188,6 +189,7 @@ function themed() {
   soon();
 }
 
+addEventListener("hashchange", () => /[#&?]token=/.test(location.hash) && location.reload()); // a link with a token, in this tab
 const route = new Route(show);
 
 // A view where it was left: the tree with its plot.
@@ -328,7 +330,8 @@ function pace() {
 }
 
 function keys(e) {
-  if (e.ctrlKey || e.metaKey || e.altKey || e.target.closest("input,textarea,select,dialog")) return;
+  if (e.ctrlKey || e.metaKey || e.altKey || e.target.closest("input,textarea,select") || document.querySelector("dialog")) return;
+  if (e.key === " " && e.target.closest("button,a")) return; // it presses that
   const n = "1234567".indexOf(e.key);
   if (n >= 0) page.go(views[n].id);
   else if (e.key === "?") page.actions.help(views);

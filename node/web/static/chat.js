@@ -14,6 +14,7 @@ export class ChatView {
   id = "chat";
   title = tr("Chat");
   #seqs = []; // numbers of the lines, in order
+  #newest = 0; // their latest time
   #old = 0; // lines from before the hub was restarted
   #seen = new Map(); // user → last time
   #online = null; // the list that the hub keeps, if it does
@@ -106,6 +107,8 @@ export class ChatView {
 
   take(m) {
     if (!this.#open || m.topic !== topic) return;
+    if (m.ts > this.#newest && m.seq <= this.#seqs.at(-1)) this.restart(); // the topic went, and was made anew
+    this.#newest = Math.max(this.#newest, m.ts);
     let at = this.#seqs.length; // what is live may come before what is stored
     while (at > 0 && this.#seqs[at - 1] > m.seq) at--;
     if (at > 0 && this.#seqs[at - 1] === m.seq) return;
@@ -150,14 +153,15 @@ export class ChatView {
     const user = this.name.value.trim() || this.page.name(),
       text = this.text.value.trim();
     if (!text) return;
+    this.text.value = ""; // what is typed from here on is the next one
+    this.text.focus();
     try {
       if (!(this.server.user === user && (await this.server.say(text))))
         await this.page.link.request({ op: "pub", topic, data: { user, text } });
-      this.text.value = "";
     } catch (e) {
+      this.text.value = (text + " " + this.text.value).trim();
       this.page.say(refusal(e), true);
     }
-    this.text.focus();
   }
 
   key(e) {

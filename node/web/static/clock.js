@@ -4,7 +4,7 @@
 const jump = 1500; // ms: more than a slow network explains
 const late = 3000; // ms that a live reading may lie behind before the hub is asked
 
-/** Clock is told what the hub says; on.doubt() asks it, on.stepped(ms) is told that its clock was set. */
+/** Clock is told what the hub says; on.doubt() asks it, on.stepped(ms) is told that its clock was set, on.slept(ms) that we slept. */
 export class Clock {
   #ahead = Date.now() - performance.now(); // the hub's time less performance.now()
   #ours = Date.now() - performance.now(); // as it was when the hub was last heard
@@ -32,6 +32,7 @@ export class Clock {
     if (!known || Math.abs(by) > jump + took / 2) {
       this.#ahead = ahead;
       if (known && Math.abs(by - mine) > jump + took / 2) this.on.stepped(by);
+      else if (known && by > 0) this.on.slept?.(by);
     } else this.#ahead += by / 4;
   }
 

@@ -68,32 +68,39 @@ export class History {
   }
 }
 
-// The steps that end before a line's first reading: calls each(k) with their places.
-function before(line, each) {
+// The steps of times from which a line has no readings: before its first, and in gaps.
+// Calls each(k, f, i) with their places, and with that of the reading behind.
+function missing(line, each) {
   const f = line.past?.of(line);
-  if (!f) return null;
-  const first = line.t.length ? line.t[0] : Infinity;
-  for (let k = 0; k < f.t.length; k++) if (f.t[k] + line.past.step <= first) each(k, f);
-  return f;
+  if (!f) return;
+  for (const i of line.holes()) {
+    const from = line.t[i - 1] ?? -Infinity,
+      to = (line.t[i] ?? Infinity) - line.past.step;
+    if (from <= to) for (let k = 0; k < f.t.length; k++) if (f.t[k] >= from && f.t[k] <= to) each(k, f, i);
+  }
 }
 
 /** piecesOf are what is drawn of a line between two times, its history behind its readings. */
 export function piecesOf(line, from, to) {
   const list = line.tables(from, to);
-  let piece = null;
+  let piece = null,
+    hole = -1;
   const half = (line.past?.step || 0) / 2,
     pause = Math.max(120, 6 * half); // minutes lie a minute apart, however short the step
-  before(line, (k, f) => {
-    const x = f.t[k] + half,
-      last = piece?.[0].at(-1);
+  const add = (x, mean, low = mean, high = mean) => [x, mean, low, high].forEach((v, i) => piece[i].push(v));
+  const end = () => {
+    const [x, last] = [line.t[hole], piece?.[0].at(-1)];
+    if (x - last <= pause + half) add(Math.max(x, last + 1e-3), Number(line.v[hole])); // no hole between the two
+  };
+  missing(line, (k, f, i) => {
+    const x = f.t[k] + half;
+    if (i !== hole) (end(), (piece = null), (hole = i));
+    const last = piece?.[0].at(-1);
     if (!piece || x <= last) list.push((piece = [[], [], [], []]));
-    else if (x - last > pause) for (const [i, v] of [last + 1e-3, null, null, null].entries()) piece[i].push(v);
-    for (const [i, v] of [x, f.mean[k], f.low[k], f.high[k]].entries()) piece[i].push(v);
+    else if (x - last > pause) add(last + 1e-3, null);
+    add(x, f.mean[k], f.low[k], f.high[k]);
   });
-  if (piece && line.t.length && line.t[0] - piece[0].at(-1) <= pause + half) {
-    const v = Number(line.v[0]); // no hole between the two
-    for (const [i, w] of [Math.max(line.t[0], piece[0].at(-1) + 1e-3), v, v, v].entries()) piece[i].push(w);
-  }
+  end();
   return list;
 }
 
@@ -101,7 +108,7 @@ export function piecesOf(line, from, to) {
 export function statsOf(line, from, to) {
   const s = line.stats(from, to);
   let sum = s.n ? s.mean * s.n : 0;
-  before(line, (k, f) => {
+  missing(line, (k, f) => {
     if (f.t[k] + line.past.step <= from || f.t[k] > to) return;
     if (!s.n || f.low[k] < s.min) s.min = f.low[k];
     if (!s.n || f.high[k] > s.max) s.max = f.high[k];
@@ -114,13 +121,11 @@ export function statsOf(line, from, to) {
 
 /** valueAt is what held at a time: a reading, or the mean of its step. */
 export function valueAt(line, x) {
-  const v = line.at(x);
-  if (!Number.isNaN(v)) return v;
   let mean = NaN;
-  before(line, (k, f) => {
-    if (f.t[k] <= x && x < f.t[k] + Math.max(60, line.past.step) * 2) mean = f.mean[k];
+  missing(line, (k, f, i) => {
+    if (f.t[k] <= x && x < Math.min(f.t[k] + Math.max(60, line.past.step) * 2, line.t[i] ?? Infinity)) mean = f.mean[k];
   });
-  return mean;
+  return Number.isNaN(mean) ? line.at(x) : mean;
 }
 
 /** beginning is the oldest time that is known of some lines, null when that is not known yet. */

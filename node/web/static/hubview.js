@@ -200,20 +200,30 @@ export class HubView {
   }
 
   async #do(what) {
+    if (this.busy) return; // a double click is one
+    this.busy = true;
     try {
       await what();
       this.#poll();
     } catch (e) {
       this.page.say(refusal(e), true);
     }
+    this.busy = false;
   }
 
   #relay(rooms) {
-    const key = ageless(rooms);
-    if (this.was === key) return;
+    const key = ageless(rooms),
+      members = rooms.flatMap((r) => r.members || []);
+    if (this.was !== key) this.#rooms(rooms, members);
     this.was = key;
-    const now = this.page.link.clock.now(),
-      chosen = this.room.value;
+    members.forEach((m, i) => put(this.stays[i], span((this.page.link.clock.now() - m.since) / 1000)));
+  }
+
+  #rooms(rooms, members) {
+    this.stays = members.map(() => document.createTextNode(""));
+    const chosen = this.room.value,
+      left = this.stays.values(),
+      folds = new Map([...this.rooms.querySelectorAll("details")].map((d) => [d.dataset.room, d.open])); // as somebody left them
     fill(
       this.room,
       el("option", { value: "" }, tr("all rooms")),
@@ -226,7 +236,7 @@ export class HubView {
         ? rooms.map((r) =>
             el(
               "details",
-              { open: rooms.length < 4 },
+              { open: folds.get(r.room) ?? rooms.length < 4, "data-room": r.room },
               el("summary", null, el("bdi", null, r.room), " ", el("small", null, tr("{0} online", (r.members || []).length))),
               el(
                 "ul",
@@ -237,7 +247,7 @@ export class HubView {
                     null,
                     el("i", { class: "dot live" }),
                     el("bdi", null, m.url || m.addr),
-                    el("small", null, span((now - m.since) / 1000)),
+                    el("small", null, left.next().value),
                   ),
                 ),
               ),

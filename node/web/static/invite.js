@@ -2,7 +2,7 @@
 
 import { language, tr } from "./lang.js";
 import { api } from "./api.js";
-import { button, el, fill, heads } from "./dom.js";
+import { button, el, fill, heads, put } from "./dom.js";
 import { field } from "./actions.js";
 import { refusal } from "./me.js";
 import { span } from "./reading.js";
@@ -19,6 +19,7 @@ export class Invite {
   constructor(page) {
     this.page = page;
     this.join = el("div");
+    this.left = document.createTextNode("");
     this.list = el("tbody");
     this.fresh = el("div", { role: "status" });
     this.name = el("input", { required: true, maxlength: "64", placeholder: tr("kitchen tablet"), autocomplete: "off" });
@@ -54,7 +55,9 @@ export class Invite {
       }),
     ]);
     const list = tokens.tokens || tokens || [];
-    const key = JSON.stringify([list, join]);
+    const mode = this.page.me.data?.access,
+      key = JSON.stringify([list, join.open, mode]);
+    put(this.left, join.open ? tr("Devices may join for another {0}.", span(join.seconds)) : tr("Devices need a token to come in."));
     if (key === this.was) return;
     this.was = key;
     const patterns = (p) => (p?.length ? p.join(" ") : "–");
@@ -79,18 +82,13 @@ export class Invite {
         ),
       ),
     );
-    const mode = this.page.me.data?.access;
     fill(
       this.join,
       mode === "join"
         ? el(
             "div",
             { class: "bar wrap" },
-            el(
-              "span",
-              null,
-              join.open ? tr("Devices may join for another {0}.", span(join.seconds)) : tr("Devices need a token to come in."),
-            ),
+            el("span", null, this.left),
             join.open
               ? button(tr("Close the window"), () => this.#do(() => api("DELETE", "api/join")))
               : button(tr("Let devices join for 5 minutes"), () => this.#do(() => api("POST", "api/join", { seconds: 300 }))),
@@ -154,11 +152,14 @@ export class Invite {
   }
 
   async #do(what) {
+    if (this.busy) return; // a double click is one
+    this.busy = true;
     try {
       await what();
       await this.load();
     } catch (e) {
       this.page.say(refusal(e), true);
     }
+    this.busy = false;
   }
 }

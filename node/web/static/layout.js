@@ -2,12 +2,15 @@
 
 const key = "topicd";
 
-let kept = {};
-try {
-  kept = JSON.parse(localStorage.getItem(key)) || {};
-} catch {
-  /* a browser that keeps nothing */
+function read() {
+  try {
+    return JSON.parse(localStorage.getItem(key)) || {};
+  } catch {
+    return {}; // a browser that keeps nothing
+  }
 }
+
+const kept = read();
 
 const lent = {}; // what an address says instead, for as long as the page is open
 
@@ -22,12 +25,12 @@ export function recall(name, otherwise) {
   return Object.hasOwn(kept, name) ? kept[name] : otherwise;
 }
 
-/** keep notes it for the next time. */
+/** keep notes it for the next time, beside what other tabs have kept meanwhile. */
 export function keep(name, value) {
   delete lent[name];
   kept[name] = value;
   try {
-    localStorage.setItem(key, JSON.stringify(kept));
+    localStorage.setItem(key, JSON.stringify({ ...read(), [name]: value }));
   } catch {
     /* private mode */
   }

@@ -41,18 +41,19 @@ export class Lines {
 
   #want(name, far) {
     this.#series.set(name, { lines: new Map(), words: new Words(), history: new History(this.page, name), far });
-    this.page.link.want(
-      name,
-      this.owner,
-      { since: -Math.min(far, fresh) },
-      {
-        ok: (m, anew) => {
-          if (anew) this.#anew(this.#series.get(name));
-          if (m.data.gap) this.say?.(tr("{0} readings of {1} are no longer stored.", m.data.gap, name));
-        },
-        refused: (e) => this.say?.(name + ": " + e.msg),
+    this.#ask(name, Math.min(far, fresh));
+  }
+
+  #ask(name, seconds) {
+    const on = {
+      ok: (m) => {
+        if (!m.data.gap) return;
+        this.#series.get(name)?.history.forget(); // it has what was missed, a night say
+        this.say?.(tr("{0} readings of {1} are no longer stored.", m.data.gap, name));
       },
-    );
+      refused: (e) => this.say?.(name + ": " + e.msg),
+    };
+    this.page.link.want(name, this.owner, { since: -seconds }, on);
   }
 
   /** reach has what is stored of so many seconds ago. */
@@ -62,7 +63,7 @@ export class Lines {
     for (const [name, s] of this.#series) {
       if (seconds < s.far * 1.02) continue;
       s.far = Math.ceil(seconds * 1.5); // asked for again, from further back
-      this.page.link.want(name, this.owner, { since: -s.far });
+      this.#ask(name, s.far);
     }
   }
 

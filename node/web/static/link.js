@@ -35,12 +35,12 @@ export class Link {
   hub = null; // the welcome's data
   why = "";
 
-  /** on.state(), on.reading(m), on.epoch(), on.failed(opened), on.stepped(ms) are the page's. */
+  /** on.state(), on.reading(m), on.epoch(), on.failed(opened), on.stepped(ms), on.slept(ms) are the page's. */
   constructor(url, name, on) {
     this.#url = url;
     this.#name = name;
     this.on = on;
-    this.clock = new Clock({ doubt: () => this.#time(2000), stepped: on.stepped });
+    this.clock = new Clock({ doubt: () => this.#time(2000), stepped: on.stepped, slept: on.slept });
   }
 
   open() {
@@ -55,9 +55,11 @@ export class Link {
       return this.#again(String(e));
     }
     this.#ws = ws;
-    // A host that does not answer at all would keep us for minutes.
+    // A host that does not answer at all would keep us for minutes, and one that lost
+    // its power before it said anything for good.
     const patience = setTimeout(() => ws.close(), 8000);
     ws.onmessage = (e) => {
+      clearTimeout(patience);
       if (ws !== this.#ws || typeof e.data !== "string") return;
       this.#heard = performance.now();
       let m;
@@ -69,10 +71,7 @@ export class Link {
       if (Array.isArray(m)) for (const one of m) this.#take(one);
       else this.#take(m);
     };
-    ws.onopen = () => {
-      opened = true;
-      clearTimeout(patience);
-    };
+    ws.onopen = () => (opened = true);
     ws.onclose = (e) => {
       clearTimeout(patience);
       if (ws === this.#ws) this.#down(e, opened);
@@ -312,9 +311,8 @@ export class Link {
     if (known && o.since === undefined) o.last = 0;
     this.request({ op: "sub", topic: pattern, opts: o }).then(
       (m) => {
-        const anew = list.ep && list.ep !== m.ep;
         list.ep = m.ep;
-        on?.ok?.(m, anew);
+        on?.ok?.(m);
       },
       (e) => {
         list.live = true; // nothing stored comes

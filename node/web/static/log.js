@@ -153,7 +153,7 @@ export class LogView {
   take(m, fresh) {
     if (m.topic.startsWith("$sys/presence/")) return this.#presence(m, fresh);
     if (!fresh && !this.#open) return;
-    if (this.patterns.some((p) => fits(p, m.topic))) this.#push({ ts: m.ts, kind: "reading", topic: m.topic, m });
+    if (this.patterns.some((p) => fits(p, m.topic))) this.#push({ ts: m.ts, kind: "reading", topic: m.topic, text: this.#text(m), drop: m.drop });
   }
 
   // The hub tells who is there; only changes are news.
@@ -192,7 +192,6 @@ export class LogView {
     if (this.what.value && l.kind !== this.what.value) return false;
     const f = this.filter.value.toLowerCase();
     if (!f) return true;
-    l.text ??= this.#text(l.m);
     return l.topic.toLowerCase().includes(f) || l.text.toLowerCase().includes(f);
   }
 
@@ -219,14 +218,13 @@ export class LogView {
   }
 
   #row(l) {
-    l.text ??= this.#text(l.m);
     return el(
       "li",
       { class: l.kind },
       el("time", null, clock(l.ts, true)),
       el("bdi", { class: "t" }, l.topic),
       el("bdi", { class: "x" }, l.text),
-      l.m?.drop ? el("span", { class: "drop", title: tr("readings in between that were not shown") }, "+" + l.m.drop) : null,
+      l.drop ? el("span", { class: "drop", title: tr("readings in between that were not shown") }, "+" + l.drop) : null,
     );
   }
 

@@ -26,7 +26,7 @@ const nothing = new Words();
 /** Pane holds at most eight topics. page = {link, topics, table, actions, dirty, say}. */
 export class Pane {
   #hover = null;
-  #detail = "";
+  #detail = null; // whose it is
 
   constructor(page) {
     this.page = page;
@@ -150,7 +150,7 @@ export class Pane {
     keep("plots", this.names);
     this.page.plotted(this.names);
     fill(this.title, this.names.length === 1 ? el("bdi", null, this.names[0]) : tr("{0} topics", this.names.length));
-    this.#detail = "";
+    this.#detail = null;
     this.#pinned();
     this.#ranged();
   }
@@ -176,6 +176,7 @@ export class Pane {
   /** paint is called once a frame at most. */
   paint() {
     if (this.root.hidden) return;
+    if (this.plot.to) this.lines.reach(this.plot.now() - (this.plot.end - this.plot.span)); // what stands still grows older
     const lines = this.lines.list(this.page.dark()),
       missing = this.#absent();
     this.#texts(lines);
@@ -274,10 +275,9 @@ export class Pane {
       return;
     }
     this.detail.hidden = false;
-    const i = t.info || {},
-      key = t.name + i.static + i.cap;
-    if (this.#detail !== key) {
-      this.#detail = key;
+    const i = t.info || {};
+    if (this.#detail !== t) {
+      this.#detail = t;
       const fact = (name) => {
         const n = document.createTextNode("");
         return [n, el("div", null, el("dt", null, tr(name)), el("dd", null, n))];
@@ -290,6 +290,7 @@ export class Pane {
       });
       this.raw = document.createTextNode("");
       const a = this.page.actions;
+      this.lasting = button("–", () => a.make(t), { text: true });
       fill(
         this.detail,
         el("dl", null, rows),
@@ -298,11 +299,12 @@ export class Pane {
           "div",
           { class: "bar" },
           button(tr("Publish"), () => a.publish(t.name), { icon: "send", text: true }),
-          t.name[0] !== "$" && button(i.static ? tr("Change") : tr("Keep it (static)"), () => a.make(t), { text: true }),
+          t.name[0] !== "$" && this.lasting,
           t.name[0] !== "$" && button(tr("Delete"), () => a.remove(t), { icon: "trash", text: true, kind: "danger" }),
         ),
       );
     }
+    put(this.lasting.firstChild.firstChild, i.static ? tr("Change") : tr("Keep it (static)"));
     const f = this.facts;
     put(f.Kind, (i.static ? tr("static") : tr("dynamic")) + (i.durable ? ", " + tr("durable") : ""));
     put(f.Readings, String(i.readings ?? "–"));

@@ -119,10 +119,12 @@ export class Pins {
     return true;
   }
 
-  /** move puts the item at a place before or behind its neighbour of the same kind; by = 0 takes it off. */
-  move(at, by) {
+  /** move puts one of the items before or behind its neighbour of the same kind; by = 0 takes it off. */
+  move(item, by) {
     const list = [...this.items],
-      [item] = list.splice(at, 1);
+      at = list.indexOf(item);
+    if (at < 0) return; // pressed twice
+    list.splice(at, 1);
     if (by) {
       let to = at + by;
       while (this.items[to] && this.items[to][0] !== item[0]) to += by;

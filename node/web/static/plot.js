@@ -170,12 +170,14 @@ export function timeStep(span, wide) {
   return steps.find((s) => (s / span) * wide >= (s < 60 ? 58 : 46)) || steps.at(-1);
 }
 
-// Times below, at whole steps of the clock on this wall; a day's first says which day.
-function timeMarks(from, to, wide) {
+/** timeMarks are the times below: at whole steps of the clock on this wall; a day's first says which day. */
+export function timeMarks(from, to, wide) {
   const step = timeStep(to - from, wide),
-    zone = new Date(to * 1000).getTimezoneOffset() * 60,
+    zone = (t) => new Date(t * 1000).getTimezoneOffset() * 60,
     at = [];
-  for (let t = Math.ceil((from - zone) / step) * step + zone; t <= to && at.length < 50; t += step)
-    at.push([t, (t - zone) % 86400 === 0 ? day(t * 1000) : clock(t * 1000).slice(0, step >= 60 ? 5 : 8)]);
+  for (let t = Math.floor((from - zone(to)) / step) * step + zone(to); t <= to && at.length < 50; t += step) {
+    const x = step > 3600 ? t + zone(t) - zone(to) : t; // summer began, or ended
+    if (x >= from) at.push([x, (x - zone(x)) % 86400 === 0 ? day(x * 1000) : clock(x * 1000).slice(0, step >= 60 ? 5 : 8)]);
+  }
   return at;
 }

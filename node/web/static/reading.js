@@ -174,7 +174,7 @@ export function measure(v, unit, digits) {
   if (typeof v === "bigint" && ["B", "B/s", "s"].includes(unit)) v = Number(v);
   if (unit === "B") return scaled(v, 1024, ["B", "KiB", "MiB", "GiB", "TiB"]);
   if (unit === "B/s") return scaled(v, 1024, ["B/s", "KiB/s", "MiB/s", "GiB/s"]);
-  if (unit === "s" && Math.abs(v) >= 180) return [span(v), ""];
+  if (unit === "s" && Math.abs(v) >= 180) return [(v < 0 ? "-" : "") + span(Math.abs(v)), ""];
   const to = shown(sign(unit));
   if (to.by !== 1 || to.plus) return [number(Number(v) * to.by + to.plus, digitsOf(digits, to.by)), to.unit];
   if (unit === "Pa" && v > 50000 && v < 120000) return [group((v / 100).toFixed(1)), "hPa"];
@@ -184,13 +184,17 @@ export function measure(v, unit, digits) {
 /** axisLabels are the labels of an axis, all in one unit and with the same digits; at is in the unit that is shown. */
 export function axisLabels(at, unit) {
   if (!at.length) return at;
-  if (unit === "B" || unit === "B/s" || unit === "s") return at.map((v) => measure(v, unit).join(" ").trim());
-  const to = shown(sign(unit)).unit,
-    scale = to === "Pa" && Math.abs(at[0]) > 50000 ? 100 : 1,
+  if (unit === "s") {
+    const spans = at.map((v) => measure(v, unit).join(" ").trim());
+    if (new Set(spans).size === at.length) return spans; // else they are too near to each other
+  }
+  const size = /^B(\/s)?$/.test(unit) ? Math.min(3, Math.floor(Math.log2(Math.max(1, ...at.map(Math.abs))) / 10)) : 0,
+    to = size ? ["", "Ki", "Mi", "Gi"][size] + unit : shown(sign(unit)).unit,
+    scale = size ? 1024 ** size : to === "Pa" && Math.abs(at[0]) > 50000 ? 100 : 1,
     step = at.length > 1 ? Math.abs(at[1] - at[0]) / scale : 1;
   let digits = 0;
   while (digits < 6 && Math.abs(step * 10 ** digits - Math.round(step * 10 ** digits)) > 1e-6 * 10 ** digits * step) digits++;
-  const name = scale > 1 ? "hPa" : to;
+  const name = scale === 100 ? "hPa" : to;
   return at.map((v) => group((v / scale).toFixed(digits)) + (name ? " " + name : ""));
 }
 

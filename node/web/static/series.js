@@ -24,6 +24,7 @@ export class Series {
   digits = 0; // decimals that its values come with
   steps = false; // on or off: nothing lies between
   #cuts = null; // where pieces begin, found when it is needed
+  #holes = null; // so too
 
   constructor(name, field, unit) {
     this.name = name;
@@ -49,11 +50,13 @@ export class Series {
       if (seq + this.base === this.seq[n - 1] && x === this.t[n - 1]) return;
       this.restart();
     }
+    const known = this.base && !live ? this.t.indexOf(x) : -1;
+    if (known >= 0 && this.seq[known] < this.base) return; // a durable topic's, from before the restart
     seq += this.base;
     const at = n && this.seq[n - 1] > seq ? place(this.seq, seq) : n;
     if (at > 0 && this.seq[at - 1] === seq) return;
     this.change++;
-    this.#cuts = null;
+    this.#cuts = this.#holes = null;
     if (this.digits < 4) this.digits = Math.max(this.digits, decimals(value));
     if (at === n) {
       this.seq.push(seq);
@@ -80,6 +83,15 @@ export class Series {
       this.#cuts = cuts.map((from, i) => [from, cuts[i + 1] ?? this.t.length]);
     }
     return this.#cuts;
+  }
+
+  /** holes are the places of readings before which others are missing: the first, and all behind gaps. */
+  holes() {
+    if (!this.#holes) {
+      this.#holes = [0];
+      for (let i = 1; i < this.seq.length; i++) if (this.seq[i] !== this.seq[i - 1] + 1) this.#holes.push(i);
+    }
+    return this.#holes;
   }
 
   /** tables are [times, values] of each piece between two times, the newest first, with a null in each gap. */
@@ -191,6 +203,7 @@ export class Words {
       this.restart(); // deleted and made anew
     }
     const seq = m.seq + this.base;
+    if (!m.live && this.list.some((w) => w.seq < this.base && w.ts === m.ts)) return; // durable
     let at = 0;
     while (at < this.list.length && this.list[at].seq > seq) at++;
     if (this.list[at]?.seq === seq) return;

@@ -17,6 +17,8 @@ export const states = {
 
 const nothing = { at: 0 }; // to draw
 
+const keyOf = (row) => (row.topic ? row.path : row.path + "/"); // a topic may have a folder of its name
+
 /**
  * Table paints rows of tree.js. on.open(topic, add), on.fold(row, open),
  * on.seen(topics) tell what the person did and what is on the screen.
@@ -25,10 +27,11 @@ export class Table {
   #rows = [];
   #slots = [];
   #at = -1; // the active row's place, for the keyboard
-  #path = "";
+  #path = ""; // of the active row, as keyOf has it
   #first = -1;
   #top = -1; // of the trends' canvas
   #trends = new Seldom();
+  held = false; // a row is pressed: nothing moves below the pointer now
   colours = { line: "#888", accent: "#4fd1b0" };
   picked = new Map(); // topic name → colour of its plot
 
@@ -70,6 +73,8 @@ export class Table {
       { passive: true },
     );
     this.space.addEventListener("click", (e) => this.#click(e));
+    this.space.addEventListener("pointerdown", (e) => (this.held = e.button === 0));
+    for (const end of ["pointerup", "pointercancel", "blur"]) addEventListener(end, () => (this.held = false));
     new ResizeObserver(() => {
       this.#measure();
       this.on.dirty();
@@ -94,13 +99,28 @@ export class Table {
     for (const s of this.#slots) s.painted = false;
   }
 
-  /** show takes new rows; the active one stays the same topic where it can. */
+  /**
+   * show takes new rows. The active one stays the same topic where it can, else those
+   * at the keyboard go on from its place; and what is read stays where it is.
+   */
   show(rows) {
+    const places = new Map(rows.map((r, i) => [keyOf(r), i])),
+      first = Math.floor(this.body.scrollTop / this.tall),
+      seen = first > 0 ? this.#rows.slice(first).findIndex((r) => places.has(keyOf(r))) : -1,
+      by = seen < 0 ? 0 : places.get(keyOf(this.#rows[first + seen])) - first - seen,
+      was = this.root.contains(document.activeElement) ? Math.min(this.#at, rows.length - 1) : -1;
     this.#rows = rows;
     this.root.setAttribute("aria-rowcount", rows.length + 1);
-    this.#at = rows.findIndex((r) => r.path === this.#path);
+    this.#at = places.get(this.#path) ?? was;
+    this.#tell();
     if (!this.tall) this.#measure();
     this.#anew();
+    if (by) this.body.scrollTop += by * this.tall;
+  }
+
+  #tell() {
+    if (this.#at < 0) this.root.removeAttribute("aria-activedescendant");
+    else this.root.setAttribute("aria-activedescendant", "row" + this.#at);
   }
 
   get length() {
@@ -275,15 +295,15 @@ export class Table {
     const root = e.target.closest(".row"),
       s = this.#slots.find((x) => x.root === root);
     if (!s?.row) return;
-    this.#activate(this.#rows.findIndex((r) => r.path === s.row.path));
+    this.#activate(this.#rows.findIndex((r) => keyOf(r) === keyOf(s.row)));
     if (!s.row.topic) this.on.fold(s.row, !s.row.open);
     else this.on.open(s.row.topic, Boolean(e.target.closest("[data-add]")) || e.shiftKey || e.ctrlKey || e.metaKey);
   }
 
   #activate(at) {
     this.#at = at;
-    this.#path = this.#rows[at]?.path ?? "";
-    this.root.setAttribute("aria-activedescendant", "row" + at);
+    this.#path = this.#rows[at] ? keyOf(this.#rows[at]) : "";
+    this.#tell();
     this.on.dirty();
   }
 

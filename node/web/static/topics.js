@@ -3,6 +3,7 @@
 import { decimals, fields, plain, summary } from "./reading.js";
 
 export const ringSize = 64; // values of a sparkline
+const leftFor = 900000; // ms after which who left is forgotten
 
 /** Topic is what is known of one. */
 export class Topic {
@@ -112,10 +113,11 @@ export class Topics {
         this.all.set(r.topic, (t = new Topic(r.topic)));
         this.births++;
       }
-      if (r.seq < t.seq) t.seq = 0; // another topic of that name
+      if (r.seq < t.seq && t.heard < asked) t.seq = 0; // another topic of that name
       if (t.info?.stale !== r.stale) t.change++;
       t.info = r;
     }
+    this.#forget();
     for (const [name, t] of this.all) {
       if (here.has(name) || t.heard > asked || name[0] === "$") continue; // born meanwhile, or never listed
       this.all.delete(name);
@@ -125,12 +127,29 @@ export class Topics {
     return gone;
   }
 
+  // Who left is forgotten where the hub forgets it, which tells nobody. The nameless have
+  // another name each time.
+  #forget() {
+    const senders = new Set();
+    for (const t of this.all.values()) senders.add(t.from);
+    for (const [name, t] of this.all) {
+      if (!name.startsWith("$sys/presence/") || t.data?.state !== "offline" || t.age < leftFor) continue;
+      this.all.delete(name);
+      if (!senders.has(t.data.client)) this.offline.delete(t.data.client);
+    }
+  }
+
   /** again has the lines of all be filled again: a while was not heard. */
   again() {
     for (const t of this.all.values()) {
       t.filled = false;
       t.at = 0;
     }
+  }
+
+  /** slept: performance.now() stood still for so many ms, in which all has aged. */
+  slept(ms) {
+    for (const t of this.all.values()) t.born -= ms;
   }
 
   /** restart: the hub began anew, its numbers too. */

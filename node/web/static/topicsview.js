@@ -32,7 +32,10 @@ export class TopicsView {
       "aria-label": tr("Filter topics"),
       autocomplete: "off",
       spellcheck: "false",
-      oninput: () => this.rows(),
+      oninput: () => {
+        this.rows();
+        this.table.body.scrollTop = 0;
+      },
       onkeydown: (e) => this.#search(e),
     });
     this.flat = button(tr("List"), () => this.#toggle("flat"), { kind: "toggle", title: tr("All topics as one list") });
@@ -104,6 +107,7 @@ export class TopicsView {
   /** rows makes the rows anew: after births, a filter, a fold. */
   rows() {
     const { topics, link } = this.page;
+    if (this.table.held) return void (this.#births = -1); // when it is let go
     this.#births = topics.births;
     this.#rowsAt = performance.now();
     const late = recall("late", false),
@@ -174,7 +178,7 @@ export class TopicsView {
   }
 
   listed() {
-    if (recall("late", false) || !this.table.length) this.rows();
+    if (recall("late", false) || !this.table.length) this.#births = -1;
   }
 
   paint() {

@@ -160,25 +160,28 @@ export class WallView {
 
   #build() {
     const { pins } = this.page,
-      names = pins.tiles;
+      of = (kind) => pins.items.filter((i) => i[0] === kind),
+      pressed = this.root.contains(document.activeElement) && document.activeElement.getAttribute("aria-label");
     this.#end();
     this.#built = pins.change;
-    const place = (kind, k) => pins.items.findIndex((i, at) => i[0] === kind && pins.items.slice(0, at).filter((x) => x[0] === kind).length === k);
-    const tools = (kind, name, k) =>
-      el(
+    const tools = (item) => {
+      const name = item.slice(1).join(", ");
+      return el(
         "div",
         { class: "tools" },
-        button(tr("Move {0} back", name), () => pins.move(place(kind, k), -1), { icon: "back" }),
-        button(tr("Move {0} on", name), () => pins.move(place(kind, k), 1), { icon: "open" }),
-        button(tr("Take {0} off the wall", name), () => pins.move(place(kind, k), 0), { icon: "close" }),
+        button(tr("Move {0} back", name), () => pins.move(item, -1), { icon: "back" }),
+        button(tr("Move {0} on", name), () => pins.move(item, 1), { icon: "open" }),
+        button(tr("Take {0} off the wall", name), () => pins.move(item, 0), { icon: "close" }),
       );
+    };
     this.tiles.again();
-    this.tiles.show(names, this.#edit ? (name, k) => tools("tile", name, k) : null);
-    this.#charts = pins.items.filter((i) => i[0] === "plot").map(([, ...plot], n) => new Chart(this.page, plot, n, pins.span));
-    if (this.#edit) this.#charts.forEach((c, k) => c.root.append(tools("plot", c.lines.names.join(", "), k)));
+    this.tiles.show(pins.tiles, this.#edit ? (name, k) => tools(of("tile")[k]) : null);
+    this.#charts = of("plot").map(([, ...plot], n) => new Chart(this.page, plot, n, pins.span));
+    if (this.#edit) this.#charts.forEach((c, k) => c.root.append(tools(of("plot")[k])));
     fill(this.plots, this.#charts.map((c) => c.root));
     this.plots.hidden = !this.#charts.length;
     this.#columns();
+    if (pressed && document.activeElement === document.body) ([...this.root.querySelectorAll(".tools button")].find((b) => b.getAttribute("aria-label") === pressed) || this.edit).focus();
     for (const b of this.spans.children) b.setAttribute("aria-pressed", Number(b.dataset.span) === pins.span);
     this.note.textContent = !pins.items.length
       ? tr("Nothing is on the wall yet.")

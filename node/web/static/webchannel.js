@@ -39,6 +39,7 @@ export class ChatServer {
     ws.onclose = () => {
       this.#ws = this.#object = null;
       this.user = "";
+      for (const done of this.#calls.values()) done(); // who waits is not answered any more
       this.#calls.clear();
       this.on.users(null);
       this.#timer = setTimeout(() => this.open(), again);

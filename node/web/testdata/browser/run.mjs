@@ -5,6 +5,8 @@ import * as browserChecks from "./checks.mjs";
 import * as costs from "./cost.mjs";
 import * as deeds from "./deeds.mjs";
 import { demo } from "./feed.mjs";
+import { figures } from "./figures.mjs";
+import * as hands from "./hands.mjs";
 import * as mqtt from "./mqtt.mjs";
 import { pure } from "./pure.mjs";
 import * as reasons from "./reasons.mjs";
@@ -40,7 +42,7 @@ async function check(name, f) {
   }
 }
 
-const checks = { ...browserChecks, ...deeds, ...stream, ...reasons, ...walls, ...mqtt, ...costs, pure };
+const checks = { ...browserChecks, ...deeds, ...stream, ...reasons, ...walls, ...mqtt, ...costs, ...hands, pure, figures };
 const only = process.env.CHECK ? process.env.CHECK.split(",") : null;
 const named = (...names) => names.filter((n) => !only || only.includes(n));
 const series = async (...names) => {
@@ -53,8 +55,8 @@ const pictures = async () => {
 };
 await Promise.all([
   series("values", "plot", "dense", "minutes", "keyboard", "topics", "shapes", "log", "admin", "people", "inert"),
-  series("pure", "phones", "touch", "accessible", "heals", "resumes", "tokens", "invites"),
-  series("events", "eventsOfMany", "wrongToken", "history", "rights", "looking", "clockSteps", "proxies"),
+  series("pure", "figures", "phones", "touch", "accessible", "heals", "resumes", "tokens", "invites", "typing", "tabs"),
+  series("events", "eventsOfMany", "wrongToken", "history", "rights", "looking", "clockSteps", "proxies", "presses", "keyboards"),
   series("pins", "wall", "limits", "files", "wakes", "away", "lost", "app", "texts", "languages", "mosquitto"),
   pictures(),
 ]);

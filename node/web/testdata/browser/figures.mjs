@@ -1,0 +1,109 @@
+// What the page says of numbers and times, where it is easily wrong: modules by themselves.
+
+import assert from "node:assert/strict";
+
+const from = (name) => import("../../static/" + name + ".js");
+
+export async function figures() {
+  const { axisLabels, measure } = await from("reading");
+  assert.deepEqual(axisLabels([512.2, 512.4, 512.6].map((v) => v * 2 ** 20), "B"), ["512.2 MiB", "512.4 MiB", "512.6 MiB"], "each mark says another");
+  assert.deepEqual(axisLabels([0, 2 ** 29, 2 ** 30], "B"), ["0.0 GiB", "0.5 GiB", "1.0 GiB"]);
+  assert.deepEqual(axisLabels([0, 500, 1000], "B/s"), ["0 B/s", "500 B/s", "1,000 B/s"]);
+  assert.deepEqual(axisLabels([180, 190, 200], "s"), ["180 s", "190 s", "200 s"]);
+  assert.deepEqual(axisLabels([0, 3600, 7200], "s"), ["0 s", "1 h 0 min", "2 h 0 min"]);
+  assert.equal(measure(-7200, "s").join(" ").trim(), "-2 h 0 min", "what lies ahead");
+  await summer();
+  await slept();
+  await listed();
+  await night();
+  await durable();
+}
+
+// The clocks of Berlin went forward on 29 March 2026 and back on 25 October.
+async function summer() {
+  const zone = process.env.TZ;
+  process.env.TZ = "Europe/Berlin";
+  const { timeMarks } = await from("plot"),
+    at = (text) => Date.parse(text) / 1000,
+    marks = (a, b, wide) => timeMarks(at(a), at(b), wide).map((m) => m[1]);
+  const days = ["27 Mar", "28 Mar", "29 Mar", "30 Mar", "31 Mar"];
+  assert.deepEqual(marks("2026-03-26T12:00+01:00", "2026-03-31T12:00+02:00", 300), days.map((d) => new Date(d + " 2026").toLocaleDateString("en", { day: "numeric", month: "short" })), "a day begins at its midnight");
+  assert.deepEqual(marks("2026-10-24T20:00+02:00", "2026-10-25T12:00+01:00", 300).slice(0, 2), ["21:00", new Date("2026-10-25").toLocaleDateString("en", { day: "numeric", month: "short" })]);
+  assert.deepEqual(marks("2026-03-29T00:30+01:00", "2026-03-29T04:30+02:00", 300), ["00:30", "01:00", "01:30", "03:00", "03:30", "04:00", "04:30"], "two o'clock there is none");
+  if (zone === undefined) delete process.env.TZ;
+  else process.env.TZ = zone;
+}
+
+// A laptop sleeps for eight hours: performance.now() stands still in some browsers.
+async function slept() {
+  const { Clock } = await from("clock"),
+    { Topics } = await from("topics"),
+    topics = new Topics(),
+    wall = Date.now;
+  let asleep = 0;
+  Date.now = () => wall() + asleep;
+  try {
+    const stepped = [],
+      clock = new Clock({ doubt() {}, stepped: (by) => stepped.push(by), slept: (ms) => topics.slept(ms) });
+    clock.told(Date.now());
+    topics.take({ topic: "a", seq: 1, ts: Date.now(), data: 1, live: true }, clock.now());
+    asleep = 8 * 3600000;
+    clock.told(Date.now());
+    assert.ok(topics.all.get("a").age >= asleep - 1, "what came before is eight hours old, not " + topics.all.get("a").age);
+    assert.deepEqual(stepped, [], "and the hub's clock was not set");
+  } finally {
+    Date.now = wall;
+  }
+}
+
+// A long list comes in parts; what was heard meanwhile is newer than its first part.
+async function listed() {
+  const { Topics } = await from("topics"),
+    topics = new Topics(),
+    asked = performance.now() - 1;
+  topics.take({ topic: "a", seq: 6, ts: 1000, data: 1, live: true }, 1000);
+  topics.list([{ topic: "a", seq: 5 }], asked);
+  assert.equal(topics.all.get("a").seq, 6, "it has its reading still");
+  topics.list([{ topic: "a", seq: 5 }], performance.now() + 1);
+  assert.equal(topics.all.get("a").seq, 0, "another of that name has none yet");
+}
+
+// The page sleeps for a night; what it missed stands in the hub's minutes.
+async function night() {
+  const { Series } = await from("series"),
+    { piecesOf, statsOf, valueAt } = await from("history"),
+    line = new Series("t", "", "");
+  for (let i = 0; i < 120; i++) line.add(i + 1, i * 1000, 1, true);
+  for (let i = 0; i < 120; i++) line.add(i + 40001, (40000 + i) * 1000, 3, true);
+  const t = Array.from({ length: 700 }, (_, i) => i * 60),
+    of = (v) => t.map(() => v);
+  line.past = { step: 60, of: () => ({ t, low: of(1), mean: of(2), high: of(9), n: of(60) }) };
+  const [readings, minutes] = piecesOf(line, 0, 41000);
+  assert.equal(readings.length, 2, "the readings");
+  const [xs, means, lows] = minutes;
+  assert.ok(xs[0] < 200 && xs.at(-1) === 40000 && means.at(-1) === 3 && lows.length === xs.length, "and what lies between, up to them: " + xs[0] + " to " + xs.at(-1));
+  assert.ok(!means.includes(null), "without a hole");
+  const inside = t.filter((x) => x >= 119 && x + 60 <= 40000).length,
+    s = statsOf(line, 0, 41000);
+  assert.deepEqual([s.n, s.min, s.max], [240 + inside * 60, 1, 9], "figures have it, once");
+  assert.equal(valueAt(line, 20000), 2, "so has the read-out");
+  assert.deepEqual([valueAt(line, 60.5), valueAt(line, 40060)], [1, 3], "where there are readings they count");
+}
+
+// After a crash the readings of a durable topic come once more, under a new epoch.
+async function durable() {
+  const { Series, Words } = await from("series"),
+    line = new Series("t", "", ""),
+    words = new Words();
+  const all = (add) => [1, 2, 3].forEach((seq) => add({ seq, ts: seq * 1000, data: "x" + seq }));
+  const readings = (live) => all((m) => (line.add(m.seq, m.ts, m.seq, live), words.add({ ...m, live })));
+  readings(true);
+  line.restart();
+  words.restart();
+  readings(false);
+  assert.deepEqual(line.stats(0, 9), { n: 3, min: 1, max: 3, mean: 2 }, "each counts once");
+  assert.equal(words.list.length, 3, "each is said once");
+  line.add(4, 3000, 8, true);
+  line.add(9, 9000, 9, false);
+  assert.equal(line.v.length, 5, "what is new is added");
+}
