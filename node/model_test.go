@@ -133,6 +133,10 @@ type model struct {
 	sent      int
 	delivered int
 	lost      int
+	woken     bool // peers read when they are woken, not otherwise
+
+	most             int // peers
+	topics, patterns []string
 }
 
 // modelPeer is a peer whose expectations are kept for topics that it has read
@@ -145,6 +149,7 @@ type modelPeer struct {
 
 func newModel(t *testing.T, seed uint64) *model {
 	m := &model{t: t, r: rand.New(rand.NewPCG(seed, 7)), now: 1_700_000_000_000, data: make(map[string]string)}
+	m.most, m.topics, m.patterns = 12, modelTopics, modelPatterns
 	m.disk = newRAM("x/")
 	m.h = New(Options{Disk: m.disk, Memory: 256 << 10, TopicCap: 4 << 10, Topics: 40, Sessions: 12, Subs: 6, Ready: 1 << 20, Keep: 20 * time.Second, Rate: -1, Clock: func() (wall, mono int64) { return m.now + m.skew, m.now }})
 	t.Cleanup(m.h.Close)
@@ -163,7 +168,7 @@ func (m *model) step() string {
 	m.h.Tick(m.turn)
 	defer m.turn.Wake()
 	switch n := m.r.IntN(100); {
-	case n < 4 && len(m.peers) < 12:
+	case n < 4 && len(m.peers) < m.most:
 		p := &modelPeer{at: make(map[string]uint64)}
 		s, err := m.h.Open(p, "", "/", m.turn)
 		if err != nil {
@@ -183,13 +188,13 @@ func (m *model) step() string {
 		return m.subscribe(pick(m.r, m.peers))
 	case n < 18:
 		p := pick(m.r, m.peers)
-		pattern := pick(m.r, modelPatterns)
+		pattern := pick(m.r, m.patterns)
 		p.s.Unsubscribe([]byte(pattern), m.turn)
 		p.at = make(map[string]uint64) // a pattern left may have served any topic
 		return "unsubscribe " + pattern
 	case n < 20:
-		topic := pick(m.r, modelTopics)
-		m.h.Delete([]byte(topic), nil, m.h.Turn())
+		topic := pick(m.r, m.topics)
+		m.h.Delete([]byte(topic), nil, m.turn)
 		for _, p := range m.peers {
 			delete(p.at, topic)
 		}
@@ -204,8 +209,10 @@ func (m *model) step() string {
 		m.h.Sweep(m.turn)
 		return "sweep"
 	case n < 40:
-		p := pick(m.r, m.peers)
-		m.check(p, p.fill(m.now, 1+m.r.IntN(600)))
+		if p := pick(m.r, m.peers); m.isDue(p) {
+			p.woken = 0
+			m.check(p, p.fill(m.now, 1+m.r.IntN(600)))
+		}
 		return "fill"
 	case n == 40:
 		m.disk.run()
@@ -221,7 +228,7 @@ func (m *model) step() string {
 			p.giveUp()
 		}
 		return "give up"
-	case n < 46:
+	case n < 46 && !m.woken:
 		m.drain(pick(m.r, m.peers))
 		return "drain"
 	default:
@@ -246,14 +253,17 @@ func (m *model) subscribe(p *modelPeer) string {
 	if m.r.IntN(3) == 0 {
 		o.Format = &p.window
 	}
-	pattern := pick(m.r, modelPatterns)
+	pattern := pick(m.r, m.patterns)
 	_, _ = p.s.Subscribe([]byte(pattern), o, m.turn) // may be refused: too many
 	p.at = make(map[string]uint64)                   // replays
 	return "subscribe " + pattern
 }
 
 func (m *model) publish(p *modelPeer) string {
-	topic := pick(m.r, modelTopics)
+	return m.publishTo(p, pick(m.r, m.topics))
+}
+
+func (m *model) publishTo(p *modelPeer, topic string) string {
 	m.sent++
 	data := fmt.Sprintf("%d.%s", m.sent, strings.Repeat("x", m.r.IntN(1+m.r.IntN(1500))))
 	r, err := p.s.Publish([]byte(topic), Body{Enc: codec.JSON, Data: []byte(data)}, 0, m.turn)
