@@ -18,6 +18,7 @@ type feed struct {
 	inLine    bool   // the box is a task of the session
 	asked     bool   // somebody asked for the box while it was being emptied
 	waits     bool   // the task waits for the disk, with what is sent again
+	ended     bool   // no share may hand it anything more
 	old       bool   // readings of before this run may have been sent
 	values    bool   // Config.Values
 	maxPacket uint32 // the client's maximum packet size, 0 = none

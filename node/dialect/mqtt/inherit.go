@@ -10,6 +10,8 @@ import (
 // acknowledged is another member's (4.8.2).
 func (c *client) partAll(turn *node.Turn) {
 	c.mu.Lock()
+	c.out.ended = true
+	c.emptyLocked(nil)
 	var shares []*share
 	var left []flight
 	if m := c.out.more; m != nil {
@@ -55,14 +57,34 @@ func (g *share) inherit(left []flight) (others []flight) {
 	return others
 }
 
-// takeOver gives the member a message that another one had.
-func (m *member) takeOver(x flight, turn *node.Turn) {
+// takeOver gives the member a message that another one had; false: it has ended.
+func (m *member) takeOver(x flight) bool {
 	c := m.client
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	o := &c.out
+	if o.ended {
+		return false
+	}
 	x.id, x.due, x.fresh = o.nextID(), true, true
 	o.lastID = x.id
 	o.rest().flights, o.more.dues = append(o.rest().flights, x), true
-	c.mu.Unlock()
-	c.attend(turn)
+	return true
+}
+
+// takeBack keeps a message for the next member: the one that was to get it has ended
+// since it was picked. Of QoS 0, and 2, it goes with that one.
+func (g *share) takeBack(r *node.Reading, qos byte) {
+	if min(qos, publishedQoS(r)) != 1 {
+		g.srv.hub.Stats.Add(node.DropOverrun, 1)
+		return
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if len(g.again) >= mostAgain || !g.srv.again.Take(1) {
+		g.srv.hub.Stats.Add(node.DropOverrun, 1)
+		return
+	}
+	g.again = append(g.again, flight{qos: 1, retain: r.Stored, durable: r.Durable, shared: true, topicID: topicOf(r), seq: r.Seq})
+	g.newsLocked()
 }

@@ -217,13 +217,17 @@ func (g *share) one(turn *node.Turn) bool {
 		m = g.pickLocked(1)
 	}
 	if m != nil {
-		x := g.again[0]
-		g.again = g.again[1:]
-		g.srv.again.Give(1)
-		g.newsLocked()
-		g.next++
+		taken := m.takeOver(g.again[0])
+		if taken {
+			g.again = g.again[1:]
+			g.srv.again.Give(1)
+			g.newsLocked()
+			g.next++
+		}
 		g.mu.Unlock()
-		m.takeOver(x, turn)
+		if taken {
+			m.attend(turn)
+		}
 		return true
 	}
 	if g.pending && !g.busy {
@@ -241,12 +245,7 @@ func (g *share) one(turn *node.Turn) bool {
 	out, next := g.sess.Fill(w.out[:0], 1, turn.Mono, node.Unframed{}, &w.scratch)
 	g.taking = nil
 	if len(out) > 0 {
-		m.client.mu.Lock()
-		m.client.out.put(out)
-		m.client.out.box.shared += len(out)
-		m.client.mu.Unlock()
-		g.srv.boxes.Move(0, len(out))
-		m.client.attend(turn)
+		m.put(out, turn)
 	}
 	if w.out = out[:0]; cap(out) <= maxBox { // a large message would be kept by each share
 		fillings.Put(w)
@@ -259,6 +258,23 @@ func (g *share) one(turn *node.Turn) bool {
 		g.next++
 	}
 	return true
+}
+
+// put has the member sent what it was handed out. Where it has ended since, what of
+// QoS 1 that is stands among its flights already, which are another's then.
+func (m *member) put(out []byte, turn *node.Turn) {
+	c := m.client
+	c.mu.Lock()
+	ended := c.out.ended
+	if !ended {
+		c.out.put(out)
+		c.out.box.shared += len(out)
+		c.srv.boxes.Move(0, len(out))
+	}
+	c.mu.Unlock()
+	if !ended {
+		c.attend(turn)
+	}
 }
 
 // pickLocked is the next member of at least that QoS that is there and has room, nil if
@@ -280,7 +296,7 @@ func (m *member) room() int {
 	defer m.client.mu.Unlock()
 	o := &m.client.out
 	switch {
-	case o.boxed() >= maxBox/2 || m.srv.boxes.Full():
+	case o.ended || o.boxed() >= maxBox/2 || m.srv.boxes.Full():
 		return 0
 	case m.sub.qos == 0:
 		return 1
@@ -314,8 +330,14 @@ func (g *share) Append(dst []byte, r *node.Reading) ([]byte, bool) {
 		ids = append(ids, m.sub.id)
 	}
 	m.client.mu.Lock()
-	defer m.client.mu.Unlock()
 	o := &m.client.out
+	if o.ended {
+		m.client.mu.Unlock()
+		g.takeBack(r, m.sub.qos)
+		r.Unwanted = true
+		return dst, false
+	}
+	defer m.client.mu.Unlock()
 	n := len(o.unacked())
 	out, ok := o.send(dst, r, m.sub.qos, m.sub.asPublished && !r.Passing, ids)
 	if len(o.unacked()) > n {
