@@ -227,7 +227,7 @@ func (w *worker) roundsLocked(c *conn) {
 			out, next = c.sess.Load().Fill(out, batchLimit, w.turn.Mono, c.wire, &w.scratch)
 		}
 		c.mu.Lock()
-		drain := c.draining && next == node.Again && c.at.since(w.mono/int64(time.Millisecond)) < drainFor
+		drain := c.draining && next == node.Again && c.at.since(w.srv.millis()) < drainFor
 		if !drain { // else the goodbye waits
 			w.answered = w.answered || c.behind != nil
 			out = c.takeLocked(out)
