@@ -47,7 +47,7 @@ func (s *Session) Later(c Commit, a Answer, turn *Turn) *codec.Error {
 		return errClosed
 	}
 	l := &s.extraLocked().later
-	if n := l.n.Load(); n >= maxLater || n >= fewLaters && s.hub.laters.n.Load() >= maxLaters {
+	if s.waitsBehind(maxLaters) {
 		s.hub.Stats.Add(RefusedLater, 1)
 		return errLater
 	}
@@ -62,6 +62,16 @@ func (s *Session) Later(c Commit, a Answer, turn *Turn) *codec.Error {
 	l.last = w
 	s.queueLocked(turn)
 	return nil
+}
+
+// Behind tells whether Later may refuse one more answer: a peer that cannot be told so
+// is left unread until the disk has caught up. Called by the peer's reader only.
+func (s *Session) Behind() bool { return s.Waits() && s.waitsBehind(maxLaters*3/4) }
+
+// waitsBehind tells whether as many answers wait as may, of all sessions so many.
+func (s *Session) waitsBehind(all int64) bool {
+	n := s.ext.later.n.Load()
+	return n >= maxLater || n >= fewLaters && s.hub.laters.n.Load() >= all
 }
 
 // Waits tells whether answers wait for the disk: what is to be said in its order

@@ -77,7 +77,7 @@ func (c *conn) Frame(p node.Peer, _ bool, pkt []byte, turn *node.Turn) {
 		return
 	}
 	x := c.past
-	if x != nil && x.claim != nil { // what comes before the CONNACK waits for it
+	if x != nil && x.claim != nil || p.Session().Behind() { // what comes before the CONNACK waits for it
 		p.Again()
 		return
 	}

@@ -1,0 +1,69 @@
+package mqtt
+
+import (
+	"fmt"
+	"net"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"topicd/codec"
+	"topicd/node"
+	"topicd/node/dialect"
+	"topicd/node/dialect/dialecttest"
+	"topicd/node/dialect/mqtt/packet"
+	"topicd/node/durable"
+	"topicd/node/store"
+)
+
+// lateDisk is a disk that has nothing on it until it is let go.
+type lateDisk struct {
+	*durable.Disk
+	goOn atomic.Bool
+}
+
+// Committed implements node.Disk.
+func (d *lateDisk) Committed(c node.Commit) (bool, *codec.Error) {
+	if !d.goOn.Load() {
+		return false, nil
+	}
+	return d.Disk.Committed(c)
+}
+
+// Who publishes more of QoS 1 than may wait for the disk, and has no word for "too much"
+// in its version, is left unread until the disk has caught up. It was cut, all of it
+// unacknowledged, and had come again with the same.
+func TestMoreThanMayWaitForTheDisk(t *testing.T) {
+	disk, err := durable.Open(store.Options{Dir: t.TempDir(), Sync: 5 * time.Millisecond}, []string{"z/#"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = disk.Close() })
+	late := &lateDisk{Disk: disk}
+	h := dialecttest.Start(t, dialecttest.Options{
+		Hub: node.Options{Rate: -1, Disk: late, Epoch: disk.Store.Epoch()},
+		Plugs: func(h *node.Hub) []dialect.Plug {
+			disk.Attach(h)
+			return []dialect.Plug{Plug(Config{Hub: h})}
+		},
+	})
+	addr := h.Bare(t, "mqtt")
+	p := (&run{T: t, v: packet.V4, b: &broker{"topicd", func() (net.Conn, error) { return net.Dial("tcp", addr) }}}).connect("p")
+	const n, may = 6000, 4096
+	go func() {
+		var b []byte
+		for i := range n {
+			b = (&packet.Publish{Topic: []byte("z/a"), Payload: []byte("1"), QoS: 1, ID: uint16(i + 1)}).Append(b, p.v)
+		}
+		p.write(b)
+	}()
+	dialecttest.Await(t, "as many wait as may", func() bool { return h.Stats.Get(node.Stored) >= may })
+	late.goOn.Store(true)
+	h.Committed()
+	for i := range n {
+		p.want(fmt.Sprint("PUBACK ", i+1))
+	}
+	if n := h.Stats.Get(node.RefusedLater); n != 0 {
+		t.Errorf("%d refused", n)
+	}
+}
