@@ -119,6 +119,13 @@ export function statsOf(line, from, to) {
   return s;
 }
 
+/** pointsOf are a line's [time, value] between two times, the means of its history included. */
+export function pointsOf(line, from, to) {
+  const list = line.t.map((x, i) => [x, line.v[i]]);
+  missing(line, (k, f) => list.push([f.t[k], f.mean[k]]));
+  return list.filter(([x]) => x >= from && x <= to).sort((a, b) => a[0] - b[0]);
+}
+
 /** valueAt is what held at a time: a reading, or the mean of its step. */
 export function valueAt(line, x) {
   let mean = NaN;

@@ -74,6 +74,7 @@ export class Lines {
     const all = this.page.fields(m.data);
     for (const f of all) {
       let line = s.lines.get(f.name);
+      if (!line && s.lines.size === 8) continue; // four are drawn; some have other names each time
       if (!line) s.lines.set(f.name, (line = new Series(m.topic, all.length > 1 ? f.name : "", f.unit)));
       line.steps ||= Boolean(f.word);
       line.add(m.seq, m.ts, f.value, m.live);

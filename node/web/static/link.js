@@ -5,7 +5,8 @@ import { parse, write } from "./json.js";
 import { tr } from "./lang.js";
 
 const first = 500,
-  longest = 15000; // milliseconds of back-off
+  longest = 15000, // milliseconds of back-off
+  rarely = 300000; // so too, where the hub refused us
 const pace = 250; // ms between what comes while much comes: as often as the page is painted
 
 /**
@@ -106,9 +107,21 @@ export class Link {
     }, 700);
   }
 
-  /** hold stops trying: a token that is refused is not asked for again and again. */
+  /** later tries in so many ms, not before: the hub asked for that. */
+  later(ms) {
+    if (this.#ws || this.state !== "waiting") return;
+    clearTimeout(this.#timer);
+    this.retryAt = performance.now() + ms;
+    this.#timer = setTimeout(() => this.open(), ms);
+  }
+
+  /**
+   * hold stops trying: a token that is refused is not asked for again and again. Rarely
+   * it is, for the tablet on a wall that nobody touches.
+   */
   hold(why) {
     clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.reopen(), rarely);
     const ws = this.#ws;
     this.#ws = null;
     if (ws) (ws.close(), this.#drop(why));

@@ -121,6 +121,7 @@ export class Outage {
   show(d) {
     this.now = d;
     if (d.hold) this.page.link.hold(d.title);
+    if (d.wait) this.page.link.later(d.wait);
     const key = JSON.stringify(d);
     if (this.#shown === key) return;
     this.#shown = key;

@@ -73,6 +73,7 @@ export function choose(topics) {
 export class Pins {
   #chosen = [];
   #births = -1;
+  #next = 0; // when it chooses again
   change = 0; // counts what there is to build anew
 
   constructor(topics, changed) {
@@ -95,8 +96,10 @@ export class Pins {
 
   /** look chooses, as long as nobody did and not much is known yet. */
   look() {
-    if (this.own || this.#births === this.topics.births || this.#chosen.length > 10) return;
+    const now = performance.now();
+    if (this.own || this.#births === this.topics.births || this.#chosen.length > 10 || now < this.#next) return;
     this.#births = this.topics.births;
+    this.#next = now + this.topics.all.size / 2; // of ten thousand it takes a tenth of a second
     const chosen = choose(this.topics.all.values());
     if (JSON.stringify(chosen) === JSON.stringify(this.#chosen)) return;
     this.#chosen = chosen;

@@ -130,6 +130,7 @@ export class Plot {
     });
     window.addEventListener("pointermove", (e) => {
       if (!at.has(e.pointerId)) return;
+      if (!e.buttons) return up(e); // let go where we were not told
       const before = [...at.values()];
       at.set(e.pointerId, e.clientX);
       const after = [...at.values()];

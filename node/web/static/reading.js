@@ -162,6 +162,7 @@ export function number(v, digits) {
 
 // The language's points and commas.
 function group(s) {
+  if (/^-[0.]+$/.test(s)) s = s.slice(1); // no -0.0
   const dot = s.indexOf("."),
     end = dot < 0 ? s.length : dot;
   let out = dot < 0 ? "" : comma.decimal + s.slice(dot + 1);

@@ -1,6 +1,7 @@
 // A plot as a file: CSV as the locale's spreadsheet reads it, or a picture.
 
 import { save, saveText } from "./api.js";
+import { pointsOf } from "./history.js";
 import { language } from "./lang.js";
 import { recall } from "./layout.js";
 import { look } from "./look.js";
@@ -31,10 +32,8 @@ export async function saveCSV(names, lines, plot) {
   }
   const rows = [["time", "topic", "value", "unit"].join(sep)];
   for (const l of lines)
-    l.t.forEach((x, i) => {
-      if (x >= plot.end - plot.span && x <= plot.end)
-        rows.push([new Date(x * 1000).toISOString(), quote(l.label, sep), String(l.v[i]).replace(".", decimal), quote(sign(l.unit), sep)].join(sep));
-    });
+    for (const [x, v] of pointsOf(l, plot.end - plot.span, plot.end))
+      rows.push([new Date(x * 1000).toISOString(), quote(l.label, sep), String(v).replace(".", decimal), quote(sign(l.unit), sep)].join(sep));
   saveText(new Blob(["\ufeff" + rows.join("\r\n") + "\r\n"], { type: "text/csv" }), nameOf(names, "csv"));
 }
 

@@ -45,11 +45,11 @@ export class Tile {
     const age = Math.max(0, t?.age ?? 0);
     put(this.age, t?.seq ? (age < 1500 ? tr("now") : span(age / 1000)) : "–");
     const change = t?.change ?? 0;
-    if (t && w && (this.#state !== key || this.#size !== w + h / 1000 || (lines && this.#drawn !== change))) {
+    if (w && (this.#state !== key || this.#size !== w + h / 1000 || (lines && this.#drawn !== change))) {
       this.#drawn = change;
       this.#size = w + h / 1000;
       fit(this.canvas, w, h);
-      draw(this.canvas, t, w, h, side ? colour.bad : colour.line, { filled: true });
+      draw(this.canvas, t || { at: 0 }, w, h, side ? colour.bad : colour.line, { filled: true });
     }
     if (this.#state === key && this.#change === change) return;
     if (this.#state !== key) {

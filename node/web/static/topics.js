@@ -80,7 +80,7 @@ export class Topics {
     const steps = t.seq && m.seq > t.seq ? m.seq - t.seq : 0,
       heard = performance.now();
     if (steps) {
-      this.count += steps;
+      if (m.live) this.count += steps; // not what came while nobody listened
       const said = m.ts - t.ts,
         took = heard - t.heard; // what came between says more, unless the hub's clock was set
       const r = (steps * 1000) / Math.max(1, Math.abs(said - took) < 10000 || !m.live ? said : took);

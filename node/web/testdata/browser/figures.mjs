@@ -12,9 +12,12 @@ export async function figures() {
   assert.deepEqual(axisLabels([180, 190, 200], "s"), ["180 s", "190 s", "200 s"]);
   assert.deepEqual(axisLabels([0, 3600, 7200], "s"), ["0 s", "1 h 0 min", "2 h 0 min"]);
   assert.equal(measure(-7200, "s").join(" ").trim(), "-2 h 0 min", "what lies ahead");
+  assert.equal(measure(-0.04, "Cel", 1)[0], "0.0");
+  assert.equal(measure(-0.06, "Cel", 1)[0], "-0.1");
   await summer();
   await slept();
   await listed();
+  await left();
   await night();
   await durable();
 }
@@ -62,16 +65,33 @@ async function listed() {
     topics = new Topics(),
     asked = performance.now() - 1;
   topics.take({ topic: "a", seq: 6, ts: 1000, data: 1, live: true }, 1000);
+  topics.take({ topic: "a", seq: 7, ts: 1001, data: 1, live: true }, 1001);
+  topics.take({ topic: "a", seq: 90007, ts: 9e6, data: 1, live: false }, 9e6);
+  assert.equal(topics.count, 1, "what came while the page slept is not the flow of now");
+  topics.take({ topic: "a", seq: 6, ts: 9e6, data: 1, live: true }, 9e6);
   topics.list([{ topic: "a", seq: 5 }], asked);
   assert.equal(topics.all.get("a").seq, 6, "it has its reading still");
   topics.list([{ topic: "a", seq: 5 }], performance.now() + 1);
   assert.equal(topics.all.get("a").seq, 0, "another of that name has none yet");
 }
 
+// A page that is open for weeks hears of thousands who came and went, each by another name.
+async function left() {
+  const { Topics } = await from("topics"),
+    topics = new Topics(),
+    presence = (client, state) => topics.take({ topic: "$sys/presence/" + client, seq: 1, ts: 0, data: { client, state }, live: false }, 3600000);
+  topics.take({ topic: "a", seq: 1, ts: 0, data: 1, from: "esp", live: false }, 3600000);
+  for (const [client, state] of [["c1", "offline"], ["c2", "online"], ["esp", "offline"]]) presence(client, state);
+  topics.offline = new Set(["c1", "esp"]);
+  topics.list([{ topic: "a", seq: 1 }], Infinity);
+  assert.deepEqual([...topics.all.keys()], ["a", "$sys/presence/c2"], "who left an hour ago is forgotten");
+  assert.deepEqual([...topics.offline], ["esp"], "a topic's sender is known still");
+}
+
 // The page sleeps for a night; what it missed stands in the hub's minutes.
 async function night() {
   const { Series } = await from("series"),
-    { piecesOf, statsOf, valueAt } = await from("history"),
+    { piecesOf, pointsOf, statsOf, valueAt } = await from("history"),
     line = new Series("t", "", "");
   for (let i = 0; i < 120; i++) line.add(i + 1, i * 1000, 1, true);
   for (let i = 0; i < 120; i++) line.add(i + 40001, (40000 + i) * 1000, 3, true);
@@ -87,6 +107,7 @@ async function night() {
     s = statsOf(line, 0, 41000);
   assert.deepEqual([s.n, s.min, s.max], [240 + inside * 60, 1, 9], "figures have it, once");
   assert.equal(valueAt(line, 20000), 2, "so has the read-out");
+  assert.deepEqual(pointsOf(line, 10000, 10120), [[10020, 2], [10080, 2]], "and a file");
   assert.deepEqual([valueAt(line, 60.5), valueAt(line, 40060)], [1, 3], "where there are readings they count");
 }
 

@@ -1,5 +1,6 @@
 // What hands do counts, and for what they meant, while the page makes its lists anew.
 
+import fs from "node:fs";
 import { assert, close, filter, Hub, live, open, Peer, row, until } from "./stage.mjs";
 
 const go = (page, view) =>
@@ -201,4 +202,48 @@ export async function tabs({ browser, binary }) {
   } finally {
     await hub.end();
   }
+}
+
+// A tablet on a wall that nobody touches: who was refused tries again, not before the
+// hub said where it said when.
+export async function refusals({ browser, binary }) {
+  const hub = await new Hub(binary, "--sense=off", "--access=token").start(),
+    other = await new Hub(binary, "--sense=off").start();
+  const as = async (state) => {
+    await hub.stop();
+    hub.state = state;
+    await hub.start();
+  };
+  try {
+    const own = hub.state,
+      page = await open(browser, hub, { token: hub.admin, ready: (p) => p.clock.install() });
+    await other.stop();
+    await as(other.state); // its disk was not there when it started
+    await page.waitForSelector("#notice >> text=The hub does not take this browser's token.");
+    await as(own);
+    await page.clock.fastForward(301000);
+    await live(page);
+    await close(page);
+    for (let i = 0; i < 25; i++) await fetch(hub.url + "api/me", { headers: { Authorization: "Bearer wrong" + i } });
+    const guess = await open(browser, hub, { waits: false, token: "wrong" });
+    await guess.waitForSelector("#notice >> text=This page asks again in");
+    await until("it waits as long as it says", async () => Number(/\d+/.exec(await guess.locator("#state").innerText())?.[0]) > 19);
+    await close(guess);
+  } finally {
+    await hub.end();
+    fs.rmSync(other.state, { recursive: true, force: true });
+  }
+}
+
+// A plot whose drag ended where the page was not told does not follow the bare pointer.
+export async function dragging({ browser, hub, peer }) {
+  await peer.pub("drag/a", 1);
+  const page = await open(browser, hub, { path: "#topics?plot=drag/a" });
+  const box = await page.locator(".plot .over").boundingBox(),
+    follows = () => page.locator(".follow").getAttribute("aria-pressed");
+  await page.mouse.move(box.x + 100, box.y + 50);
+  await page.locator(".plot .over").dispatchEvent("pointerdown", { pointerId: 1, button: 0, clientX: box.x + 100 });
+  await page.mouse.move(box.x + 300, box.y + 50, { steps: 3 });
+  assert((await follows()) === "true", "it follows what comes");
+  await close(page);
 }
