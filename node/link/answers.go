@@ -77,12 +77,9 @@ const (
 	// larger (an echo of a MiB), and one more on top. Above it the connection is
 	// cut without a word: the peer would not read that either.
 	maxUnread = 256 << 10
-	// relieveAt is how much waits before it is written while the peer's requests
-	// are still being read: who asks for much in one go is not cut for it.
-	relieveAt = 64 << 10
 	// fewAnswers beyond the rest of a batch may wait on any connection, however
 	// many wait on all together.
-	fewAnswers = 4 << 10
+	fewAnswers = 3 << 10
 )
 
 func (c *conn) unreadLocked() int {
@@ -90,6 +87,16 @@ func (c *conn) unreadLocked() int {
 		return 0
 	}
 	return len(c.behind.rest) + len(c.behind.b)
+}
+
+// mostUnread is maxUnread, or where the answers of all together are too many what may
+// wait for anybody. When a quarter waits it is written while the peer's requests are
+// still being read: who asks for much in one go is not cut for it.
+func (s *Server) mostUnread() int {
+	if s.unread.Full() {
+		return batchLimit + fewAnswers
+	}
+	return maxUnread
 }
 
 // mayAnswerLocked reports whether one more answer may be queued.
@@ -145,7 +152,7 @@ func (c *conn) reserveLocked(n int) bool {
 // that it had no chance to read.
 func (c *conn) drains() bool {
 	c.mu.Lock()
-	gone, n := c.life == lost, c.unreadLocked()
+	gone, n, relieveAt := c.life == lost, c.unreadLocked(), c.srv.mostUnread()/4
 	write := n > relieveAt && c.writer != blocked && !gone
 	c.mu.Unlock()
 	if write {
@@ -166,5 +173,5 @@ func (c *conn) drains() bool {
 func (c *conn) swamped() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.life == alive && c.writer == busy && c.unreadLocked() > maxUnread/2
+	return c.life == alive && c.writer == busy && c.unreadLocked() > c.srv.mostUnread()/2
 }

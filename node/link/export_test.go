@@ -167,6 +167,12 @@ func (f *Fed) All(b []byte, piece int, check func()) {
 	}
 }
 
+// Others has others hold so many bytes of answers, and of unfinished messages.
+func (f *Fed) Others(answers, parts int) {
+	f.c.srv.unread.Move(0, answers)
+	f.c.srv.partials.Move(0, parts)
+}
+
 // Parked is what it keeps of messages that are not whole, the room that takes,
 // and what is counted of it.
 func (f *Fed) Parked() (bytes, room int, counted int64) {

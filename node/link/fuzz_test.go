@@ -37,7 +37,7 @@ func FuzzFeed(f *testing.F) {
 		f.Add(b, uint8(7))
 	}
 	f.Fuzz(func(t *testing.T, b []byte, piece uint8) {
-		const budget, limit = 600, 400
+		const budget, limit = 1500, 1200
 		run := func(piece int) ([]string, []byte) {
 			h := node.New(node.Options{Memory: 1 << 20})
 			defer h.Close()

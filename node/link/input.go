@@ -105,7 +105,7 @@ func (c *conn) feed(buf []byte, turn *node.Turn) bool {
 		return true
 	}
 	u, ok := c.unfinished(), false
-	if u.part, ok = c.srv.keep(u.part, buf); !ok {
+	if u.part, ok = c.keep(u.part, buf); !ok {
 		c.fail(errPartials, turn)
 		return false
 	}
@@ -136,16 +136,34 @@ func (c *conn) finished() {
 	}
 }
 
+// fewParts is what of unfinished messages any connection may keep, whatever others do:
+// else a few that park most of a large message each had those ended whose small ones
+// came in two reads.
+const fewParts = 1 << 10
+
+// crowded: with n bytes more the connection keeps more than a few, and all together too
+// much. A thousand of them may not each park most of a large message.
+func (c *conn) crowded(n int) bool { return c.in.size()+n > fewParts && c.srv.partials.Full() }
+
+// takes counts n bytes more that the connection keeps; false: it is crowded.
+func (c *conn) takes(n int) bool {
+	c.srv.partials.Move(0, n)
+	if c.crowded(n) {
+		c.srv.partials.Give(n)
+		return false
+	}
+	return true
+}
+
 // keep replaces what is kept of an unfinished message by rest, which may be the
-// end of it. All that is kept is bounded for all connections together: a thousand
-// of them may not each park most of a large message. false: there is no room for it.
-func (s *Server) keep(old, rest []byte) ([]byte, bool) {
+// end of it. false: there is no room for it.
+func (c *conn) keep(old, rest []byte) ([]byte, bool) {
 	if len(rest)+len(old) == 0 {
 		return nil, true
 	}
 	if more := len(rest) - len(old); more <= 0 {
-		s.partials.Give(-more)
-	} else if !s.partials.Take(more) {
+		c.srv.partials.Give(-more)
+	} else if !c.takes(more) {
 		return old, false
 	}
 	switch {
@@ -211,7 +229,9 @@ func (c *conn) piece(m *Message, turn *node.Turn) *Broken {
 	if c.packets {
 		return c.stream(m, turn) // its borders are its own
 	}
-	if !c.srv.partials.Take(len(m.Payload)) {
+	if m.Last { // it is kept no longer
+		c.srv.partials.Move(0, len(m.Payload))
+	} else if !c.takes(len(m.Payload)) {
 		return errPartials
 	}
 	u.msg = append(u.msg, m.Payload...)
@@ -247,11 +267,10 @@ func (c *conn) stream(m *Message, turn *node.Turn) *Broken {
 	if m.Text {
 		return errText
 	}
-	in := m.Payload
+	in, had := m.Payload, 0
 	if c.in != nil && len(c.in.msg) > 0 {
-		if !c.srv.partials.Take(len(in)) {
-			return errPartials
-		}
+		had = len(c.in.msg)
+		c.srv.partials.Move(0, len(in)) // most of it is done with soon
 		c.in.msg = append(c.in.msg, in...)
 		in = c.in.msg
 	}
@@ -280,7 +299,7 @@ func (c *conn) stream(m *Message, turn *node.Turn) *Broken {
 		return nil
 	}
 	u, ok := c.unfinished(), false
-	if u.msg, ok = c.srv.keep(u.msg, in); !ok { // the beginning of a packet, until more comes
+	if u.msg, ok = c.keep(u.msg, in); !ok || len(in) > had && c.crowded(0) { // the beginning of a packet, until more comes
 		return errPartials
 	}
 	c.finished()
@@ -295,6 +314,9 @@ func (c *conn) fail(b *Broken, turn *node.Turn) {
 		why = node.CutPings
 	case errFlood:
 		why = node.CutFlood
+	case errPartials:
+		why = node.CutParts
+		c.dialect.Bye(c, errParts, turn)
 	}
 	c.srv.hub.Stats.Add(why, 1)
 	c.finish(b.Code, b.Reason, turn)

@@ -78,9 +78,9 @@ func (o Options) withDefaults() Options {
 }
 
 // PerSession is what one connection may take here, in bytes: the rest of an
-// interrupted batch, a few answers, and itself. What unfinished messages and
+// interrupted batch, a few answers, the beginning of a small message, and itself. What unfinished messages and
 // more answers than a few take is bounded for all connections together.
-const PerSession = batchLimit + fewAnswers + 1<<10
+const PerSession = batchLimit + fewAnswers + fewParts + 1<<10
 
 // Worst is the most memory that sessions connections may take here, in bytes.
 func (o Options) Worst(sessions int) int64 {

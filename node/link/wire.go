@@ -1,6 +1,9 @@
 package link
 
-import "topicd/node"
+import (
+	"topicd/codec"
+	"topicd/node"
+)
 
 // A Wire is how messages lie in the bytes of a connection. It has no state of its
 // own: all connections share one, and the hub keeps the frames that it made for
@@ -74,9 +77,12 @@ var (
 	errUTF8     = &Broken{CloseInvalidText, "text is not UTF-8: CBOR goes in a binary frame"}
 	errPings    = &Broken{ClosePolicy, "too many pings"}
 	errFlood    = &Broken{ClosePolicy, "too many fragments"}
-	errPartials = &Broken{CloseTryLater, "the hub is busy with unfinished messages"}
+	errPartials = &Broken{CloseTryLater, errParts.Msg}
 	errText     = &Broken{CloseUnsupported, "this protocol is binary"} // MQTT 5 6.0.0-1, say
 )
+
+// errParts is errPartials in the dialects' words.
+var errParts = &codec.Error{Code: codec.CodeNoRoom, Msg: "the hub is busy with unfinished messages", Retry: 1000}
 
 // plain is the wire of protocols that frame themselves: the bytes are the
 // dialect's, as they come and as it makes them (node.Splitter).
