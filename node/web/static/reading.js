@@ -142,7 +142,8 @@ export function pretty(data) {
 /** decimals is how many a value came with, four at most. */
 export function decimals(v) {
   if (typeof v === "bigint") return 0;
-  for (let d = 0, m = 1; d < 4; d++, m *= 10) if (Math.abs(v * m - Math.round(v * m)) < 1e-7 * m) return d;
+  const near = 1e-7 * Math.min(1, Math.abs(v)); // 3e-8 is no 0
+  for (let d = 0, m = 1; d < 4; d++, m *= 10) if (Math.abs(v * m - Math.round(v * m)) <= near * m) return d;
   return 4;
 }
 
@@ -155,10 +156,12 @@ export function number(v, digits) {
   if (Number.isInteger(v) && a < 1e12) return group(v.toFixed(0));
   if (a >= 1e12 || (a > 0 && a < 1e-3)) {
     const [m, e] = v.toExponential(2).split("e");
-    return group(m) + "×10" + [...e.replace("+", "")].map((c) => (c === "-" ? "⁻" : "⁰¹²³⁴⁵⁶⁷⁸⁹"[c])).join("");
+    return group(m) + tens(Number(e));
   }
   return group(v.toFixed(a >= 1000 ? 0 : a >= 100 ? 1 : a >= 1 ? 2 : a >= 0.1 ? 3 : 4));
 }
+
+const tens = (e) => "×10" + [...String(e)].map((c) => (c === "-" ? "⁻" : "⁰¹²³⁴⁵⁶⁷⁸⁹"[c])).join("");
 
 // The language's points and commas.
 function group(s) {
@@ -189,14 +192,16 @@ export function axisLabels(at, unit) {
     const spans = at.map((v) => measure(v, unit).join(" ").trim());
     if (new Set(spans).size === at.length) return spans; // else they are too near to each other
   }
-  const size = /^B(\/s)?$/.test(unit) ? Math.min(3, Math.floor(Math.log2(Math.max(1, ...at.map(Math.abs))) / 10)) : 0,
+  const top = Math.max(...at.map(Math.abs)),
+    size = /^B(\/s)?$/.test(unit) ? Math.min(3, Math.floor(Math.log2(Math.max(1, top)) / 10)) : 0,
+    e = !size && top && (top < 1e-4 || top >= 1e15) ? Math.floor(Math.log10(top)) : 0,
     to = size ? ["", "Ki", "Mi", "Gi"][size] + unit : shown(sign(unit)).unit,
-    scale = size ? 1024 ** size : to === "Pa" && Math.abs(at[0]) > 50000 ? 100 : 1,
+    scale = size ? 1024 ** size : e ? 10 ** e : to === "Pa" && Math.abs(at[0]) > 50000 ? 100 : 1,
     step = at.length > 1 ? Math.abs(at[1] - at[0]) / scale : 1;
   let digits = 0;
-  while (digits < 6 && Math.abs(step * 10 ** digits - Math.round(step * 10 ** digits)) > 1e-6 * 10 ** digits * step) digits++;
+  while (digits < 12 && Math.abs(step * 10 ** digits - Math.round(step * 10 ** digits)) > 1e-6 * 10 ** digits * step) digits++;
   const name = scale === 100 ? "hPa" : to;
-  return at.map((v) => group((v / scale).toFixed(digits)) + (name ? " " + name : ""));
+  return at.map((v) => group((v / scale).toFixed(digits)) + (e ? tens(e) : "") + (name ? " " + name : ""));
 }
 
 function scaled(v, by, names) {

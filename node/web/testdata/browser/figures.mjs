@@ -5,12 +5,16 @@ import assert from "node:assert/strict";
 const from = (name) => import("../../static/" + name + ".js");
 
 export async function figures() {
-  const { axisLabels, measure } = await from("reading");
+  const { axisLabels, decimals, measure } = await from("reading");
   assert.deepEqual(axisLabels([512.2, 512.4, 512.6].map((v) => v * 2 ** 20), "B"), ["512.2 MiB", "512.4 MiB", "512.6 MiB"], "each mark says another");
   assert.deepEqual(axisLabels([0, 2 ** 29, 2 ** 30], "B"), ["0.0 GiB", "0.5 GiB", "1.0 GiB"]);
   assert.deepEqual(axisLabels([0, 500, 1000], "B/s"), ["0 B/s", "500 B/s", "1,000 B/s"]);
   assert.deepEqual(axisLabels([180, 190, 200], "s"), ["180 s", "190 s", "200 s"]);
   assert.deepEqual(axisLabels([0, 3600, 7200], "s"), ["0 s", "1 h 0 min", "2 h 0 min"]);
+  assert.deepEqual(axisLabels([0, 2e-8, 4e-8], "mbar"), ["0×10⁻⁸ mbar", "2×10⁻⁸ mbar", "4×10⁻⁸ mbar"], "a vacuum");
+  assert.deepEqual(axisLabels([1.00000001, 1.00000002], "V"), ["1.00000001 V", "1.00000002 V"]);
+  assert.deepEqual(axisLabels([0, 5e17], "")[1], "5×10¹⁷");
+  assert.deepEqual([0, 3e-8, -3e-8, 0.1 + 0.2, 21.5, Math.fround(0.1)].map((v) => measure(v, "", decimals(v))[0]), ["0", "3.00×10⁻⁸", "-3.00×10⁻⁸", "0.3", "21.5", "0.1"]);
   assert.equal(measure(-7200, "s").join(" ").trim(), "-2 h 0 min", "what lies ahead");
   assert.equal(measure(-0.04, "Cel", 1)[0], "0.0");
   assert.equal(measure(-0.06, "Cel", 1)[0], "-0.1");

@@ -1,6 +1,7 @@
 // What hands do counts, and for what they meant, while the page makes its lists anew.
 
 import fs from "node:fs";
+import { open as socket } from "./feed.mjs";
 import { assert, close, filter, Hub, live, open, Peer, row, until } from "./stage.mjs";
 
 const go = (page, view) =>
@@ -232,6 +233,27 @@ export async function refusals({ browser, binary }) {
   } finally {
     await hub.end();
     fs.rmSync(other.state, { recursive: true, force: true });
+  }
+}
+
+// Who is in a relay room since when goes on counting, and a room that was folded stays so.
+export async function rooms({ browser, binary }) {
+  const hub = await new Hub(binary, "--sense=off").start();
+  try {
+    const enter = (room) => socket(hub.ws.replace("/ws", "/relay/" + room));
+    await enter("a");
+    const page = await open(browser, hub, { path: "#hub", token: hub.admin }),
+      stays = page.locator(".members small");
+    await stays.first().waitFor();
+    const first = await stays.first().innerText();
+    await until("it goes on counting", async () => (await stays.first().innerText()) !== first);
+    await page.locator("summary", { hasText: "a" }).click();
+    await enter("b");
+    await page.locator("details[data-room='b']").waitFor();
+    assert((await page.locator("details[data-room='a']").getAttribute("open")) === null, "it stays folded");
+    await close(page);
+  } finally {
+    await hub.end();
   }
 }
 

@@ -56,7 +56,7 @@ const pictures = async () => {
 await Promise.all([
   series("values", "plot", "dense", "minutes", "keyboard", "topics", "shapes", "log", "admin", "people", "inert"),
   series("pure", "figures", "phones", "touch", "accessible", "heals", "resumes", "tokens", "invites", "typing", "tabs"),
-  series("events", "eventsOfMany", "wrongToken", "history", "rights", "looking", "clockSteps", "proxies", "presses", "keyboards", "refusals", "dragging"),
+  series("events", "eventsOfMany", "wrongToken", "history", "rights", "looking", "clockSteps", "proxies", "presses", "keyboards", "refusals", "dragging", "rooms"),
   series("pins", "wall", "limits", "files", "wakes", "away", "lost", "app", "texts", "languages", "mosquitto"),
   pictures(),
 ]);
