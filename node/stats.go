@@ -41,8 +41,8 @@ const (
 	CutReplies   // ended: did not read what was said to it, answers above all
 	CutEnded     // ended: the token was revoked or expired
 	CutPings     // ended: too many pings a second
-	CutFlood     // ended: fragments without an end
-	CutParts     // ended: what of unfinished messages all connections keep was too much
+	CutFlood     // ended: fragments without an end, or packets of MQTT far beyond its rate
+	CutRoom      // ended: no room for what it sends, of unfinished messages say, and no word for that
 
 	FailedReads // pages that the disk could not read
 	LostMinutes // minutes of history that there was no room for
@@ -58,7 +58,7 @@ var counterNames = [numCounters]string{
 	"published", "delivered", "evicted", "duplicates",
 	"drop_overrun", "drop_conflated", "drop_formless",
 	"refused_sessions", "refused_topics", "refused_subscriptions", "refused_tasks", "refused_rate", "refused_large", "refused_room", "refused_malformed", "refused_forbidden", "refused_no_token", "refused_guesses", "refused_host", "refused_origin", "refused_address", "refused_later", "refused_kept", "refused_windows",
-	"cut_behind", "cut_slow", "cut_dead", "cut_malformed", "cut_protocol", "cut_replies", "cut_ended", "cut_pings", "cut_flood", "cut_parts",
+	"cut_behind", "cut_slow", "cut_dead", "cut_malformed", "cut_protocol", "cut_replies", "cut_ended", "cut_pings", "cut_flood", "cut_room",
 	"failed_reads", "lost_minutes",
 	"sessions_opened", "sessions_closed", "topics_expired",
 }

@@ -315,7 +315,7 @@ func (c *conn) fail(b *Broken, turn *node.Turn) {
 	case errFlood:
 		why = node.CutFlood
 	case errPartials:
-		why = node.CutParts
+		why = node.CutRoom
 		c.dialect.Bye(c, errParts, turn)
 	}
 	c.srv.hub.Stats.Add(why, 1)

@@ -91,7 +91,7 @@ func TestPartials(t *testing.T) {
 						t.Fatalf("%s: %d bytes held, the budget is %d", form, held, budget)
 					}
 					// A parked frame's head is counted where it is kept with the rest.
-					return (held+size-1)/size+s.count(node.CutParts) == int64(i+1)
+					return (held+size-1)/size+s.count(node.CutRoom) == int64(i+1)
 				})
 			}
 			served, refused := 0, 0

@@ -133,7 +133,7 @@ func TestBeginningsOfPackets(t *testing.T) {
 				if held > budget+size {
 					t.Fatalf("%d bytes held, the budget is %d", held, budget)
 				}
-				return (held+size-1)/size+s.count(node.CutParts) == int64(len(all))
+				return (held+size-1)/size+s.count(node.CutRoom) == int64(len(all))
 			})
 		}
 		served := 0

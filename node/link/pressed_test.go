@@ -51,7 +51,7 @@ func TestPressedParts(t *testing.T) {
 			f.All(b[40:], len(b), func() {})
 		}
 		if got := len(f.End()); got != want {
-			t.Errorf("%s: %d bytes of answers, want %d; ended for parts: %d", name, got, want, h.Stats.Get(node.CutParts))
+			t.Errorf("%s: %d bytes of answers, want %d; ended for parts: %d", name, got, want, h.Stats.Get(node.CutRoom))
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package mqtt
 
 import (
+	"bytes"
 	"fmt"
 	"net"
 	"sync/atomic"
@@ -65,5 +66,34 @@ func TestMoreThanMayWaitForTheDisk(t *testing.T) {
 	}
 	if n := h.Stats.Get(node.RefusedLater); n != 0 {
 		t.Errorf("%d refused", n)
+	}
+}
+
+// A client of MQTT 3.1.1 whose message there is no room for is ended, which is the only
+// word for it, and not counted as one that broke the protocol.
+func TestEndedForRoom(t *testing.T) {
+	h, _, as := strict(t, node.Options{Topics: 4})
+	x := as("")
+	x.v = packet.V4
+	p := x.connect("p")
+	for i := range 8 {
+		p.write((&packet.Publish{Topic: fmt.Append(nil, "t/", i), Payload: []byte("1"), QoS: 1, ID: 1}).Append(nil, p.v))
+	}
+	for p.read() != nil {
+	}
+	if room, broke := h.Stats.Get(node.CutRoom), h.Stats.Get(node.CutProtocol); room != 1 || broke != 0 {
+		t.Errorf("%d ended for room, %d for the protocol", room, broke)
+	}
+}
+
+// Who is ended for its rate is counted among those that were ended.
+func TestEndedForTheRate(t *testing.T) {
+	h, _, as := strict(t, node.Options{Rate: 20})
+	p := as("").connect("p")
+	p.write(bytes.Repeat([]byte{0xc0, 0}, 1000))
+	for p.read() != nil {
+	}
+	if n := h.Stats.Get(node.CutFlood); n != 1 {
+		t.Errorf("%d are counted", n)
 	}
 }

@@ -82,6 +82,7 @@ func (c *conn) Frame(p node.Peer, _ bool, pkt []byte, turn *node.Turn) {
 		return
 	}
 	if paid := x != nil && x.piece != nil; !paid && p.Session().Overdrawn(1, len(pkt), turn.Mono) {
+		c.srv.hub.Stats.Add(node.CutFlood, 1)
 		c.end(p, packet.RateTooHigh, "more packets than a client may send", turn)
 		return
 	}
@@ -135,11 +136,16 @@ func (c *conn) frame(p node.Peer, pkt []byte, turn *node.Turn) {
 
 var pong = packet.AppendPing(nil, packet.PINGRESP)
 
-// fail ends a connection that broke the protocol (4.13).
+// fail ends a connection that broke the protocol (4.13), or that the hub has no room for.
 func (c *conn) fail(p node.Peer, err *packet.Error, turn *node.Turn) {
-	why := node.CutMalformed
-	if err.Reason != packet.Malformed {
-		why = node.CutProtocol
+	why := node.CutProtocol
+	switch {
+	case err == errNotReading:
+		why = node.CutReplies
+	case err.Reason == packet.QuotaExceeded:
+		why = node.CutRoom
+	case err.Reason == packet.Malformed:
+		why = node.CutMalformed
 	}
 	c.srv.hub.Stats.Add(why, 1)
 	c.end(p, err.Reason, err.Msg, turn)

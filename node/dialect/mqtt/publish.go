@@ -166,6 +166,7 @@ func (c *conn) ack(p node.Peer, t packet.Type, id uint16, why packet.Reason, tur
 // behind ends the connection of a client with too many acknowledgements that wait
 // for the disk: it sends again what was not acknowledged.
 func (c *conn) behind(p node.Peer, turn *node.Turn) {
+	c.srv.hub.Stats.Add(node.CutRoom, 1)
 	c.end(p, packet.QuotaExceeded, "too much waits for the disk", turn)
 }
 
