@@ -374,3 +374,21 @@ func TestSleep(t *testing.T) {
 	}
 	t.Logf("%d times in a minute", n)
 }
+
+// Who was asked whether they are there just before the hub stood still, for seconds, are
+// not taken for gone when it goes on: what they said lies in their sockets still.
+func TestKeepAliveOfAHubThatStoodStill(t *testing.T) {
+	w := newSlowWorld(t)
+	alice := w.page()
+	alice.call("chatserver", `"login"`, `["alice"]`, `true`)
+	alice.connect("chatserver", keepAlive)
+	w.wait(60)
+	alice.want(`{"data":[{"object":"chatserver","properties":{"1":["alice"]},"signals":{"7":[]}}],"type":2}`)
+	alice.say(`{"type":4}`)
+	w.wait(10_000)
+	alice.want(`{"object":"chatserver","signal":6,"type":1}`)
+	w.slow.Add(3_000)
+	w.wait(200)
+	alice.call("chatserver", `"keepAliveResponse"`, `["alice"]`, `null`)
+	alice.call("chatserver", `"sendMessage"`, `["alice","still here"]`, `true`)
+}

@@ -37,6 +37,7 @@ const (
 	flushAfter = 50     // property changes are gathered so long, as Qt does
 	aliveEvery = 10_000 // as Qt's chat server
 	checkAfter = 2_000  // as Qt's chat server
+	lateCheck  = 500    // a check that comes so late judges nobody yet
 	listEvery  = 2_000  // a property with every topic's name is not told more often
 )
 
@@ -118,8 +119,12 @@ func (s *server) tick(turn *node.Turn) (next int64) {
 	if due(&s.listAt) {
 		s.lookLocked()
 	}
-	if due(&s.checkAt) {
-		s.dropSilentLocked()
+	if at := s.checkAt; due(&s.checkAt) {
+		if now > at+lateCheck { // what kept the hub from running kept it from hearing them
+			s.atLocked(&s.checkAt, checkAfter)
+		} else {
+			s.dropSilentLocked()
+		}
 	}
 	if due(&s.aliveAt) {
 		s.askLocked(turn)
