@@ -184,7 +184,7 @@ func (f *Front) serve(e *endpoint) {
 	}
 	f.list = append(f.list, e)
 	take := f.in.Bare[e.dialect]
-	l := net.Listener(&turnstile{e.Listener, &f.peers})
+	l := net.Listener(&turnstile{e.Listener, f})
 	switch {
 	case e.tls:
 		l = tls.NewListener(link.Below(l), f.tlsConfig(take != nil))

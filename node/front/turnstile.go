@@ -1,18 +1,21 @@
 package front
 
 import (
+	"errors"
 	"net"
 	"net/http"
 	"strconv"
+	"syscall"
 	"time"
 
 	"topicd/codec"
+	"topicd/node"
 )
 
 // turnstile admits connections before anything is read from them.
 type turnstile struct {
 	net.Listener
-	peers *peers
+	front *Front
 }
 
 // Accept implements net.Listener.
@@ -20,16 +23,29 @@ func (l *turnstile) Accept() (net.Conn, error) {
 	for {
 		c, err := l.Listener.Accept()
 		if err != nil {
+			l.front.lacks(err)
 			return nil, err
 		}
 		from := tcpAddr(c.RemoteAddr())
-		l.peers.links.look(from)
-		if l.peers.enter(from) {
+		l.front.peers.links.look(from)
+		if l.front.peers.enter(from) {
 			return c, nil
 		}
 		_ = c.SetWriteDeadline(time.Now().Add(time.Millisecond)) // there is room in a new socket
 		_, _ = c.Write(fullAnswer)                               // nonsense where TLS is expected, and as good as none
 		_ = c.Close()
+	}
+}
+
+// lacks counts and tells that nobody more is let in for want of open files: they wait
+// unheard.
+func (f *Front) lacks(err error) {
+	if !errors.Is(err, syscall.EMFILE) && !errors.Is(err, syscall.ENFILE) {
+		return
+	}
+	f.peers.stats.Add(node.RefusedSessions, 1)
+	if f.opt.Told.First("files", time.Now()) {
+		f.opt.Log.Warn("connections cannot be taken: the hub may have no more files open (ulimit -n)", "err", err)
 	}
 }
 

@@ -42,6 +42,7 @@ func (s *Server) Accept(nc net.Conn, a node.Arrival, d node.Dialect, w Wire, ans
 	_ = nc.SetDeadline(time.Time{})
 	sock, err := s.newSocket(nc)
 	if err != nil {
+		s.hub.Stats.Add(node.RefusedSessions, 1)
 		s.opt.Log.Debug("a connection could not be taken", "from", a.Addr, "why", err)
 		s.discard(nc, a.Addr)
 		return

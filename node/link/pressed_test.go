@@ -2,6 +2,7 @@ package link_test
 
 import (
 	"bytes"
+	"net"
 	"strings"
 	"testing"
 
@@ -53,5 +54,16 @@ func TestPressedParts(t *testing.T) {
 		if got := len(f.End()); got != want {
 			t.Errorf("%s: %d bytes of answers, want %d; ended for parts: %d", name, got, want, h.Stats.Get(node.CutRoom))
 		}
+	}
+}
+
+// A connection that cannot be taken is counted.
+func TestNoSocket(t *testing.T) {
+	s := serve(t, withEcho(options{}), node.Options{})
+	here, there := net.Pipe() // it has no descriptor
+	defer there.Close()
+	s.Accept(here, node.Arrival{Addr: "10.0.0.1:1"}, echo{}, nil, nil)
+	if n := s.count(node.RefusedSessions); n != 1 {
+		t.Errorf("%d are counted", n)
 	}
 }
