@@ -10,6 +10,7 @@ import (
 
 	"topicd/codec"
 	"topicd/node"
+	"topicd/node/arena"
 	"topicd/node/dialect"
 	"topicd/node/dialect/dialecttest"
 	"topicd/node/dialect/mqtt/packet"
@@ -94,6 +95,58 @@ func TestEndedForTheRate(t *testing.T) {
 	for p.read() != nil {
 	}
 	if n := h.Stats.Get(node.CutFlood); n != 1 {
+		t.Errorf("%d are counted", n)
+	}
+}
+
+// fullDisk takes no more readings.
+type fullDisk struct{ *durable.Disk }
+
+type fullTape struct{ node.Tape }
+
+// Tape implements node.Disk.
+func (d fullDisk) Tape(topic string, declared bool, ep, next uint64) (node.Tape, uint64, uint64) {
+	t, ep, next := d.Disk.Tape(topic, declared, ep, next)
+	if t != nil {
+		t = fullTape{t}
+	}
+	return t, ep, next
+}
+
+// Append implements node.Tape.
+func (fullTape) Append(uint64, uint64, *arena.Record, uint64) (node.Commit, *codec.Error) {
+	return 0, codec.Errorf(codec.CodeNoRoom, "the disk is full")
+}
+
+// What is not going to be on disk is not acknowledged: MQTT 5 says why, before it the
+// connection ends, so that the message is sent again.
+func TestFullDiskIsNotAcknowledged(t *testing.T) {
+	disk, err := durable.Open(store.Options{Dir: t.TempDir()}, []string{"z/#"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = disk.Close() })
+	h := dialecttest.Start(t, dialecttest.Options{
+		Hub:   node.Options{Rate: -1, Disk: fullDisk{disk}, Epoch: disk.Store.Epoch()},
+		Plugs: func(h *node.Hub) []dialect.Plug { return []dialect.Plug{Plug(Config{Hub: h})} },
+	})
+	addr := h.Bare(t, "mqtt")
+	for _, v := range []packet.Version{packet.V4, packet.V5} {
+		x := &run{T: t, v: v, b: &broker{"topicd", func() (net.Conn, error) { return net.Dial("tcp", addr) }}}
+		for qos, answer := range []string{1: "PUBACK 1 quota exceeded", 2: "PUBREC 1 quota exceeded"} {
+			if answer == "" {
+				continue
+			}
+			p := x.connect("p")
+			p.write((&packet.Publish{Topic: []byte("z/a"), Payload: []byte("1"), QoS: byte(qos), ID: 1}).Append(nil, v))
+			if v == packet.V5 {
+				p.want(answer)
+			} else {
+				p.closed()
+			}
+		}
+	}
+	if n := h.Stats.Get(node.CutRoom); n != 2 {
 		t.Errorf("%d are counted", n)
 	}
 }

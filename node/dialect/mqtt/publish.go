@@ -93,6 +93,9 @@ func (c *conn) published(p node.Peer, pkt []byte, turn *node.Turn) *packet.Error
 			return errNames
 		}
 	}
+	if err == nil && c.v != packet.V5 {
+		err = res.Unkept // an acknowledgement would say that it is on disk
+	}
 	if err != nil {
 		return c.refused(p, &q, reasonOf(err, packet.PUBACK), turn)
 	}
