@@ -21,21 +21,23 @@ import (
 // lateDisk is a disk that has nothing on it until it is let go.
 type lateDisk struct {
 	*durable.Disk
-	goOn atomic.Bool
+	goOn  atomic.Bool
+	fails atomic.Bool
 }
 
 // Committed implements node.Disk.
 func (d *lateDisk) Committed(c node.Commit) (bool, *codec.Error) {
-	if !d.goOn.Load() {
+	switch {
+	case d.fails.Load():
+		return false, codec.Errorf(codec.CodeNoRoom, "the disk is full")
+	case !d.goOn.Load():
 		return false, nil
 	}
 	return d.Disk.Committed(c)
 }
 
-// Who publishes more of QoS 1 than may wait for the disk, and has no word for "too much"
-// in its version, is left unread until the disk has caught up. It was cut, all of it
-// unacknowledged, and had come again with the same.
-func TestMoreThanMayWaitForTheDisk(t *testing.T) {
+// lateHub is a hub with such a disk, for MQTT 3.1.1.
+func lateHub(t *testing.T) (*dialecttest.Hub, *lateDisk, *run) {
 	disk, err := durable.Open(store.Options{Dir: t.TempDir(), Sync: 5 * time.Millisecond}, []string{"z/#"})
 	if err != nil {
 		t.Fatal(err)
@@ -50,7 +52,15 @@ func TestMoreThanMayWaitForTheDisk(t *testing.T) {
 		},
 	})
 	addr := h.Bare(t, "mqtt")
-	p := (&run{T: t, v: packet.V4, b: &broker{"topicd", func() (net.Conn, error) { return net.Dial("tcp", addr) }}}).connect("p")
+	return h, late, &run{T: t, v: packet.V4, b: &broker{"topicd", func() (net.Conn, error) { return net.Dial("tcp", addr) }}}
+}
+
+// Who publishes more of QoS 1 than may wait for the disk, and has no word for "too much"
+// in its version, is left unread until the disk has caught up. It was cut, all of it
+// unacknowledged, and had come again with the same.
+func TestMoreThanMayWaitForTheDisk(t *testing.T) {
+	h, late, x := lateHub(t)
+	p := x.connect("p")
 	const n, may = 6000, 4096
 	go func() {
 		var b []byte
@@ -95,6 +105,23 @@ func TestEndedForTheRate(t *testing.T) {
 	for p.read() != nil {
 	}
 	if n := h.Stats.Get(node.CutFlood); n != 1 {
+		t.Errorf("%d are counted", n)
+	}
+}
+
+// Whose messages were taken, and then the disk fails, is ended before MQTT 5, once: it sends
+// what is not acknowledged again when it is back, and not as long as it waits.
+func TestDiskFailsBehindAMessage(t *testing.T) {
+	h, late, x := lateHub(t)
+	p := x.connect("p")
+	for i := range 3 {
+		p.write((&packet.Publish{Topic: []byte("z/a"), Payload: []byte("1"), QoS: 1, ID: uint16(i + 1)}).Append(nil, p.v))
+	}
+	dialecttest.Await(t, "they are taken", func() bool { return h.Stats.Get(node.Stored) == 3 })
+	late.fails.Store(true)
+	h.Committed()
+	p.closed()
+	if n := h.Stats.Get(node.CutRoom); n != 1 {
 		t.Errorf("%d are counted", n)
 	}
 }

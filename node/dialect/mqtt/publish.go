@@ -158,7 +158,7 @@ func (c *conn) ack(p node.Peer, t packet.Type, id uint16, why packet.Reason, tur
 	a := packet.Ack{Type: t, ID: id, Reason: why}
 	var b [8]byte
 	if s := p.Session(); s.Waits() {
-		if s.Later(0, &laterAck{a, c.v}, turn) != nil {
+		if s.Later(0, &laterAck{a, c.v, c}, turn) != nil {
 			c.behind(p, turn)
 		}
 		return
@@ -179,7 +179,7 @@ func (c *conn) stored(p node.Peer, t packet.Type, id uint16, res *node.Published
 	case res.Unkept != nil:
 		c.ack(p, t, id, reasonOf(res.Unkept, t), turn)
 	case res.Commit != 0:
-		if p.Session().Later(res.Commit, &laterAck{packet.Ack{Type: t, ID: id}, c.v}, turn) != nil {
+		if p.Session().Later(res.Commit, &laterAck{packet.Ack{Type: t, ID: id}, c.v, c}, turn) != nil {
 			c.behind(p, turn)
 		}
 	default:
@@ -189,16 +189,25 @@ func (c *conn) stored(p node.Peer, t packet.Type, id uint16, res *node.Published
 
 // laterAck is an acknowledgement that waits.
 type laterAck struct {
-	ack packet.Ack
-	v   packet.Version
+	ack  packet.Ack
+	v    packet.Version
+	conn *conn
 }
+
+// saysNothing: a connection before MQTT 5 is cut for what is not on disk. It has no word
+// for that, nor for anything else (Bye).
+const saysNothing = -1
 
 // Append implements node.Answer.
 func (l *laterAck) Append(dst []byte, f node.Framer, why *codec.Error) []byte {
 	a := l.ack
 	if why != nil {
-		if l.v != packet.V5 {
-			return dst // no answer: the client sends it again (4.4)
+		if l.v != packet.V5 { // no answer: the client sends it again when it is back (4.4), and not before
+			if c := l.conn; c.said.Swap(saysNothing) != saysNothing {
+				c.srv.hub.Stats.Add(node.CutRoom, 1)
+				c.own.Sink().Cut(why)
+			}
+			return dst
 		}
 		a.Reason = reasonOf(why, a.Type)
 	}
