@@ -101,7 +101,7 @@ func TestEndedForRoom(t *testing.T) {
 func TestEndedForTheRate(t *testing.T) {
 	h, _, as := strict(t, node.Options{Rate: 20})
 	p := as("").connect("p")
-	p.write(bytes.Repeat([]byte{0xc0, 0}, 1000))
+	p.write(bytes.Repeat([]byte{0xc0, 0}, 3000)) // as one message of WebSocket: they come together
 	for p.read() != nil {
 	}
 	if n := h.Stats.Get(node.CutFlood); n != 1 {
