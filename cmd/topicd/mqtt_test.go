@@ -235,14 +235,22 @@ func TestMQTTAutopaho(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	again := "" // what may come once more
 	want := func(i int) {
-		select {
-		case s := <-got:
-			if s != fmt.Sprint(i) {
-				t.Fatalf("%s, want %d", s, i)
+		t.Helper()
+		for {
+			select {
+			case s := <-got:
+				if s == fmt.Sprint(i) {
+					return
+				}
+				if s != again {
+					t.Fatalf("%s, want %d", s, i)
+				}
+				again = ""
+			case <-ctx.Done():
+				t.Fatal("nothing comes")
 			}
-		case <-ctx.Done():
-			t.Fatal("nothing comes")
 		}
 	}
 	for i := range 20 {
@@ -254,6 +262,7 @@ func TestMQTTAutopaho(t *testing.T) {
 		send(i)
 	}
 	sub = connect("sub", 100)
+	again = "19" // it had it, and may have gone before it said so (4.3.3)
 	for i := range 50 {
 		want(i)
 	}

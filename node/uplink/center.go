@@ -21,15 +21,17 @@ import (
 // <site>/<topic>, with the gateway's time. A durable consumer of the stream remembers
 // how far it has come.
 type Feed struct {
-	opt  Options
-	skip string // a site whose readings are not taken: this hub's own
-	bad  error  // of the options
-	stop context.CancelFunc
-	done sync.WaitGroup
-	sess *node.Session
-	turn *node.Turn
+	opt     Options
+	skip    string        // a site whose readings are not taken: this hub's own
+	bad     error         // of the options
+	ackWait time.Duration // after which the server sends again what is not acked
+	stop    context.CancelFunc
+	done    sync.WaitGroup
+	sess    *node.Session
+	turn    *node.Turn
 
-	last map[string]reading // by topic, what was published last; owned by the loop
+	last  map[string]reading // by topic, what was published last; owned by the loop
+	doubt bool               // the disk did not take something, and nothing since; owned by the loop
 
 	mu    sync.Mutex
 	state State
@@ -47,6 +49,10 @@ const (
 	maxRemain = 64 << 10         // topics whose last reading is remembered
 	maxTS     = int64(1)<<43 - 1 // year 2248: what is beyond is no time
 	feedAck   = 200 * time.Millisecond
+
+	// mostUnsynced is how many bytes are published before the disk has them: a third of
+	// what the store lets wait (store.Options.Pending).
+	mostUnsynced = 256 << 10
 )
 
 // NewFeed makes a feed of options of which URLs, Creds, Token, CA, Stream, Site (the
@@ -56,7 +62,7 @@ func NewFeed(o Options, own string) (*Feed, error) {
 	if err == nil && o.Stream == "" {
 		err = errors.New("a stream must be named")
 	}
-	f := &Feed{opt: o, skip: own, bad: err, state: Connecting, last: map[string]reading{}}
+	f := &Feed{opt: o, skip: own, bad: err, state: Connecting, last: map[string]reading{}, ackWait: 10 * time.Second}
 	if err != nil {
 		f.state, f.words = Refused, err.Error()
 	}
@@ -134,6 +140,9 @@ type pull struct {
 	heard  time.Time
 	ack    string // where the newest message published is acked to, "" = nothing is owed
 	commit node.Commit
+	size   int          // bytes of what was published since something was last acked
+	unkept *codec.Error // why a reading is not going to be on disk
+	wait   bool         // for what is under way since before
 }
 
 func (f *Feed) session(ctx context.Context) error {
@@ -156,90 +165,128 @@ func (f *Feed) session(ctx context.Context) error {
 	f.set(Up, "")
 	tick := time.NewTicker(feedAck)
 	defer tick.Stop()
+	var old <-chan time.Time
+	if p.wait {
+		old = time.After(f.ackWait + time.Second)
+	}
 	for {
 		if err := p.more(); err != nil {
 			return err
 		}
 		select {
+		case <-old:
+			p.wait, p.heard = false, time.Now()
 		case <-ctx.Done():
-			p.settle()
+			_ = p.settle()
 			return ctx.Err()
 		case err := <-errs:
 			return err
 		case <-nc.Ended():
 			return nc.Err()
 		case m := <-in:
-			p.heard = time.Now()
-			f.opt.Hub.Tick(f.turn)
-			f.sess.Heard(f.turn.Mono)
-			p.takeAll(m, in)
-			f.turn.Wake()
-			if p.commit == 0 {
-				p.settle()
+			if err := p.takeAll(ctx, m, in); err != nil {
+				return err
 			}
 		case <-tick.C:
-			p.settle()
-			if time.Since(p.heard) > 5*alive/2 {
+			if err := p.settle(); err != nil {
+				return err
+			}
+			if !p.wait && time.Since(p.heard) > 5*alive/2 {
 				return wire.ErrSilent
 			}
 		}
 	}
 }
 
-// make makes the durable consumer, or finds it made.
+// make makes the durable consumer, or finds it made. What the session before had under
+// way comes again when ack_wait is over, but what is new comes at once: it must not be
+// asked for before, as to ack it acks all that stands before it.
 func (p *pull) make(ctx context.Context) error {
 	f := p.f
-	var made struct{}
-	return call(ctx, p.nc, p.inbox, "CONSUMER.DURABLE.CREATE."+f.opt.Stream+"."+f.consumer(), map[string]any{
+	var made struct {
+		Pending int `json:"num_ack_pending"`
+	}
+	err := call(ctx, p.nc, p.inbox, "CONSUMER.DURABLE.CREATE."+f.opt.Stream+"."+f.consumer(), map[string]any{
 		"stream_name": f.opt.Stream, "config": map[string]any{
-			"durable_name": f.consumer(), "deliver_policy": "all", "ack_policy": "all", "ack_wait": 30 * time.Second,
+			"durable_name": f.consumer(), "deliver_policy": "all", "ack_policy": "all", "ack_wait": f.ackWait,
 			"max_ack_pending": 8 * batch, "filter_subject": "sites.*.up.>", "replay_policy": "instant",
 		},
 	}, &made)
+	p.wait = err == nil && made.Pending > 0
+	return err
 }
 
-// takeAll takes a message and what has come behind it, a batch and a few at most.
-func (p *pull) takeAll(m *wire.Msg, in <-chan *wire.Msg) {
-	for n := 0; ; n++ {
+// takeAll takes a message and what has come behind it, a batch and a few at most, and
+// acks what it may.
+func (p *pull) takeAll(ctx context.Context, m *wire.Msg, in <-chan *wire.Msg) error {
+	f := p.f
+	p.heard = time.Now()
+	f.opt.Hub.Tick(f.turn)
+	f.sess.Heard(f.turn.Mono)
+	for n, more := 0, true; more; n++ {
 		p.take(m)
-		if n > batch {
-			return
+		if n > batch || p.size > mostUnsynced || p.unkept != nil {
+			break
 		}
 		select {
 		case m = <-in:
 		default:
-			return
+			more = false
 		}
 	}
+	f.turn.Wake()
+	if p.size > mostUnsynced { // the store refuses what comes faster than the disk
+		_ = f.opt.Hub.Await(p.commit, ctx.Done())
+		p.heard = time.Now()
+	}
+	if p.commit == 0 || p.unkept != nil || p.size > mostUnsynced {
+		return p.settle()
+	}
+	return nil
 }
 
-// more asks for more when half of what was asked for has come.
+// more asks for more when half of what was asked for has come. As long as it is not
+// known whether the disk takes anything again it asks for one: that is published once more
+// each time.
 func (p *pull) more() error {
-	if p.want > batch/2 {
+	n := batch
+	if p.f.doubt {
+		n = 1
+	}
+	if p.wait || p.want > n/2 {
 		return p.nc.Flush()
 	}
 	p.asked++
-	p.want += batch
-	body := fmt.Appendf(nil, `{"batch":%d,"expires":%d,"idle_heartbeat":%d}`, batch, 3*alive, alive)
+	p.want += n
+	body := fmt.Appendf(nil, `{"batch":%d,"expires":%d,"idle_heartbeat":%d}`, n, 3*alive, alive)
 	if err := p.nc.Publish(apiPrefix+"CONSUMER.MSG.NEXT."+p.f.opt.Stream+"."+p.f.consumer(), p.inbox+strconv.Itoa(p.asked), nil, body); err != nil {
 		return err
 	}
 	return p.nc.Flush()
 }
 
-// settle acks what is published, and on disk if its topic is durable.
-func (p *pull) settle() {
-	if p.ack == "" {
-		return
-	}
-	if disk := p.f.opt.Hub.Options().Disk; disk != nil && p.commit > 0 {
-		if done, why := disk.Committed(p.commit); !done && why == nil {
-			return
+// settle acks what is published, and on disk if its topic is durable. What the disk does
+// not take stays in the stream: that is an error, and it comes again after a while.
+func (p *pull) settle() error {
+	if disk := p.f.opt.Hub.Options().Disk; disk != nil && p.commit > 0 && p.unkept == nil {
+		done, why := disk.Committed(p.commit)
+		if !done && why == nil {
+			return nil
+		}
+		if p.unkept = why; why != nil {
+			clear(p.f.last) // what of it is not on disk is not known
 		}
 	}
+	if p.unkept != nil {
+		p.f.doubt = true
+		return fmt.Errorf("the disk does not take readings: %w", p.unkept)
+	}
+	if p.ack == "" {
+		return nil
+	}
 	_ = p.nc.Publish(p.ack, "", nil, []byte("+ACK"))
-	_ = p.nc.Flush()
-	p.ack, p.commit = "", 0
+	p.ack, p.commit, p.size, p.f.doubt = "", 0, 0, false
+	return p.nc.Flush()
 }
 
 // take publishes a message, or hears what the server says.
@@ -254,36 +301,38 @@ func (p *pull) take(m *wire.Msg) {
 		return
 	}
 	p.want--
-	p.ack = m.Reply
 	if i := strings.LastIndexByte(m.Reply, '.'); i >= 0 {
 		p.f.pending.Store(int64(number(m.Reply[i+1:])))
 	}
-	c, why := p.f.publish(m)
+	c, unkept, why := p.f.publish(m)
 	if why >= 0 {
 		p.f.refused[why].Add(1)
 	}
-	p.commit = max(p.commit, c)
+	if p.unkept = unkept; unkept == nil {
+		p.ack, p.commit, p.size = m.Reply, max(p.commit, c), p.size+len(m.Data)
+	}
 }
 
-// publish publishes a gateway's reading. It returns why it is refused, -1 = it is not.
-func (f *Feed) publish(m *wire.Msg) (node.Commit, int) {
+// publish publishes a gateway's reading. It returns what has to be waited for until
+// it is on disk, or why the disk does not take it, and why it is refused, -1 = it is not.
+func (f *Feed) publish(m *wire.Msg) (c node.Commit, unkept *codec.Error, refused int) {
 	rest, ok := strings.CutPrefix(m.Subject, "sites.")
 	site, rest, ok2 := strings.Cut(rest, ".up.")
 	topic, ok3 := Topic(rest)
 	if !ok || !ok2 || !ok3 || CheckSite(site) != "" {
-		return 0, refusedTopic
+		return 0, nil, refusedTopic
 	}
 	if site == f.skip {
-		return 0, -1
+		return 0, nil, -1
 	}
 	name := site + "/" + topic
 	r := reading{number(m.Header(hdrEp)), number(m.Header(hdrSeq))}
 	if last, ok := f.last[name]; ok && r.seq > 0 && last.ep == r.ep && r.seq <= last.seq {
 		f.duplicates.Add(1)
-		return 0, -1
+		return 0, nil, -1
 	}
 	if len(m.Data) > f.opt.Hub.Options().MaxBody {
-		return 0, refusedLarge
+		return 0, nil, refusedLarge
 	}
 	b := node.Body{Data: m.Data, TS: int64(number(m.Header(hdrTs)))}
 	if b.TS > maxTS {
@@ -293,18 +342,21 @@ func (f *Feed) publish(m *wire.Msg) (node.Commit, int) {
 		b.Enc = codec.CBOR
 	}
 	if codec.Validate(b.Enc, b.Data) != nil {
-		return 0, refusedMalformed
+		return 0, nil, refusedMalformed
 	}
 	pub, err := f.sess.Publish([]byte(name), b, 0, f.turn)
 	if err != nil {
-		return 0, why(err)
+		return 0, nil, why(err)
+	}
+	if pub.Unkept != nil {
+		return 0, pub.Unkept, -1
 	}
 	f.received.Add(1)
 	if len(f.last) >= maxRemain {
 		clear(f.last)
 	}
 	f.last[name] = r
-	return pub.Commit, -1
+	return pub.Commit, nil, -1
 }
 
 // FeedStatus is a feed at a moment.

@@ -1,0 +1,163 @@
+package uplink
+
+import (
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"topicd/codec"
+	"topicd/node"
+	"topicd/node/arena"
+	"topicd/node/durable"
+	"topicd/node/store"
+	"topicd/node/uplink/natstest"
+)
+
+// fillable is a disk that is full when the test says so.
+type fillable struct {
+	node.Disk
+	full atomic.Bool
+}
+
+func (d *fillable) Tape(topic string, declared bool, ep, next uint64) (node.Tape, uint64, uint64) {
+	t, ep, next := d.Disk.Tape(topic, declared, ep, next)
+	return &fillableTape{t, d}, ep, next
+}
+
+type fillableTape struct {
+	node.Tape
+	d *fillable
+}
+
+func (t *fillableTape) Append(seq, ep uint64, r *arena.Record, own uint64) (node.Commit, *codec.Error) {
+	if t.d.full.Load() {
+		return 0, &codec.Error{Code: codec.CodeNoRoom, Msg: "full"}
+	}
+	return t.Tape.Append(seq, ep, r, own)
+}
+
+// What the centre's disk does not take stays in the stream, and comes when there is room
+// again: also where a slow disk is behind by more than the store lets wait.
+func TestTheCentreAcksWhatIsOnDisk(t *testing.T) {
+	s := natstest.Start(t, "")
+	nc := s.Dial()
+	natstest.Stream(t, nc, "SITES", nil)
+	g := newGateway(t, t.TempDir(), Options{URLs: []string{s.URL}, Site: "farm7", AsIs: true}, store.Options{})
+	const n = 2000
+	long := strings.Repeat("x", 1000)
+	send := func(from, to int) {
+		for i := from; i < to; i++ {
+			p := g.pub(fmt.Sprintf("plant/%d", i%10), fmt.Sprintf(`{"i":%d,"x":%q}`, i, long))
+			if i%200 == 199 { // the gateway's disk is no faster
+				if why := g.hub.Await(p.Commit, t.Context().Done()); why != nil {
+					t.Fatal(why)
+				}
+			}
+		}
+		g.drained(patience)
+	}
+
+	real, err := durable.Open(store.Options{Dir: t.TempDir()}, []string{"#"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	disk := &fillable{Disk: real}
+	h := node.New(node.Options{Disk: disk, Epoch: real.Store.Epoch(), Memory: 32 << 20, Reserved: []string{Client, Center}})
+	real.Attach(h)
+	defer func() {
+		if err := real.Close(); err != nil {
+			t.Error(err)
+		}
+		h.Close()
+	}()
+	f, err := NewFeed(Options{URLs: []string{s.URL}, Site: "centre", Stream: "SITES", Hub: h}, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.ackWait = 2 * time.Second
+	if err := f.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer f.Stop()
+
+	send(0, n/2)
+	await(t, patience, "half is there", func() bool { return f.Status().Received == n/2 })
+	disk.full.Store(true)
+	g.pub("plant/0", `"while it is full"`)
+	await(t, patience, "the feed says what is the matter", func() bool {
+		st := f.Status()
+		return st.State != Up && strings.Contains(st.Words, "disk")
+	})
+	if got := f.Status().Received; got != n/2 {
+		t.Errorf("%d readings are counted, %d are on disk", got, n/2)
+	}
+	disk.full.Store(false)
+	send(n/2, n)
+	await(t, 2*patience, "all is there", func() bool { return f.Status().Received == n+1 })
+	if got := inOrder(h, 10); got != n {
+		t.Errorf("%d of %d readings are there, in their order", got, n)
+	}
+}
+
+// inOrder counts the readings of farm7's topics that say {"i": a number} larger than the
+// one before.
+func inOrder(h *node.Hub, topics int) (n int) {
+	for i := range topics {
+		topic := h.Find(fmt.Appendf(nil, "farm7/plant/%d", i))
+		from, to := h.Span(topic, 0, false, 0, h.Turn().Mono)
+		var raw []byte
+		last := -1
+		h.Read(topic, from, to, &raw, func(r *node.Reading) bool {
+			var k int
+			if _, err := fmt.Sscanf(string(r.Data), `{"i":%d`, &k); err == nil && k > last {
+				last = k
+				n++
+			}
+			return true
+		})
+	}
+	return n
+}
+
+// What was under way when the centre's connection was cut comes again, before what is
+// newer: none is lost, and none counts as had already.
+func TestTheCentreIsCutOff(t *testing.T) {
+	s := natstest.Start(t, "")
+	nc := s.Dial()
+	natstest.Stream(t, nc, "SITES", nil)
+	g := newGateway(t, t.TempDir(), Options{URLs: []string{s.URL}, Site: "farm7", AsIs: true}, store.Options{})
+	const n, topics = 6000, 40
+	for i := range n {
+		g.pub(fmt.Sprintf("plant/%d", i%topics), fmt.Sprintf(`{"i":%d,"x":%q}`, i, strings.Repeat("x", 200)))
+		if i%500 == 499 {
+			g.drained(patience)
+		}
+	}
+	h := node.New(node.Options{Memory: 32 << 20, TopicCap: 1 << 20, Rate: -1, Reserved: []string{Client, Center}})
+	defer h.Close()
+	line := natstest.NewProxy(t, s.Port)
+	f, err := NewFeed(Options{URLs: []string{line.URL}, Site: "centre", Stream: "SITES", Hub: h}, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.ackWait = 2 * time.Second
+	if err := f.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer f.Stop()
+	for cut := range 4 {
+		at := int64(n / 6 * (cut + 1))
+		await(t, patience, "some have come", func() bool { return f.Status().Received >= at })
+		line.Cut(true)
+		line.Cut(false)
+	}
+	await(t, 2*patience, "nothing is left", func() bool {
+		a := natstest.API(t, nc, "CONSUMER.INFO.SITES.topicd-centre", nil)
+		return a["num_pending"] == 0.0 && a["num_ack_pending"] == 0.0
+	})
+	if got := inOrder(h, topics); got != n {
+		t.Errorf("%d of %d readings are there, in their order: %+v", got, n, f.Status())
+	}
+}
