@@ -186,18 +186,7 @@ func TestTheCentreHasReadingsWithTheirTime(t *testing.T) {
 	g.drained(patience)
 	h := node.New(node.Options{})
 	defer h.Close()
-	start := func() *Feed {
-		f, err := NewFeed(Options{URLs: []string{s.URL}, Site: "centre", Stream: "SITES", Hub: h}, "")
-		if err != nil {
-			t.Fatal(err)
-		}
-		f.ackWait = 2 * time.Second
-		if err := f.Start(); err != nil {
-			t.Fatal(err)
-		}
-		return f
-	}
-	f := start()
+	f := startFeed(t, s.URL, h)
 	await(t, patience, "the reading is there", func() bool { return f.Status().Received == 1 })
 	r, _ := newest(h, "farm7/plant/1")
 	if r.TS != want || r.Enc() != codec.CBOR || string(r.Data) != "\xa1\x61v\x01" {
@@ -211,7 +200,7 @@ func TestTheCentreHasReadingsWithTheirTime(t *testing.T) {
 	await(t, patience, "all are there", func() bool { return f.Status().Received == 1001 })
 	f.Stop()
 	g.pub("plant/1", "7")
-	f = start()
+	f = startFeed(t, s.URL, h)
 	defer f.Stop()
 	await(t, patience, "the consumer goes on where it was", func() bool { return f.Status().Received == 1 })
 	if r, _ := newest(h, "farm7/plant/1"); string(r.Data) != "7" {

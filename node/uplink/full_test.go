@@ -72,14 +72,7 @@ func TestTheCentreAcksWhatIsOnDisk(t *testing.T) {
 		}
 		h.Close()
 	}()
-	f, err := NewFeed(Options{URLs: []string{s.URL}, Site: "centre", Stream: "SITES", Hub: h}, "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	f.ackWait = 2 * time.Second
-	if err := f.Start(); err != nil {
-		t.Fatal(err)
-	}
+	f := startFeed(t, s.URL, h)
 	defer f.Stop()
 
 	send(0, n/2)
@@ -99,6 +92,20 @@ func TestTheCentreAcksWhatIsOnDisk(t *testing.T) {
 	if got := inOrder(h, 10); got != n {
 		t.Errorf("%d of %d readings are there, in their order", got, n)
 	}
+}
+
+// startFeed starts a centre's feed, to which the server sends soon again what is not acked.
+func startFeed(t *testing.T, url string, h *node.Hub) *Feed {
+	t.Helper()
+	f, err := NewFeed(Options{URLs: []string{url}, Site: "centre", Stream: "SITES", Hub: h}, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.ackWait = 2 * time.Second
+	if err := f.Start(); err != nil {
+		t.Fatal(err)
+	}
+	return f
 }
 
 // inOrder counts the readings of farm7's topics that say {"i": a number} larger than the
@@ -138,14 +145,7 @@ func TestTheCentreIsCutOff(t *testing.T) {
 	h := node.New(node.Options{Memory: 32 << 20, TopicCap: 1 << 20, Rate: -1, Reserved: []string{Client, Center}})
 	defer h.Close()
 	line := natstest.NewProxy(t, s.Port)
-	f, err := NewFeed(Options{URLs: []string{line.URL}, Site: "centre", Stream: "SITES", Hub: h}, "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	f.ackWait = 2 * time.Second
-	if err := f.Start(); err != nil {
-		t.Fatal(err)
-	}
+	f := startFeed(t, line.URL, h)
 	defer f.Stop()
 	for cut := range 4 {
 		at := int64(n / 6 * (cut + 1))
