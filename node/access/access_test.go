@@ -1,6 +1,7 @@
 package access
 
 import (
+	"context"
 	"fmt"
 	"net/http/httptest"
 	"net/netip"
@@ -8,10 +9,12 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"topicd/codec"
+	"topicd/node"
 )
 
 type clock struct{ t time.Time }
@@ -405,6 +408,37 @@ func TestJoinOnce(t *testing.T) {
 	g.opt.Joined = Patterns{Publish: []string{strings.Repeat("x", codec.MaxTopic) + "{dev}"}}
 	if _, _, _, err := g.hello(nil, near, dev, "", ""); err == nil || len(g.Tokens()) != 2 {
 		t.Error(err, g.Tokens())
+	}
+}
+
+// Whoever revokes a token is told how many connections ended with it, though Run is told
+// of the change at the same time and ends them, too.
+func TestRevokeTellsWhatItCut(t *testing.T) {
+	var g *Gate
+	var open atomic.Pointer[Grant] // the one connection's
+	g, err := New(Options{Cut: func(over func(node.Rights) bool, _ *codec.Error) int {
+		if r := open.Load(); r != nil && over(r) && open.CompareAndSwap(r, nil) {
+			return 1
+		}
+		return 0
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	var run sync.WaitGroup
+	run.Go(func() { g.Run(ctx) })
+	defer run.Wait()
+	defer stop()
+	for i := range 500 {
+		_, grant, err := g.Create("screen", "", everything, time.Time{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		open.Store(grant)
+		if cut, err := g.End(grant.ID); cut != 1 || err != nil {
+			t.Fatal(i, cut, err)
+		}
 	}
 }
 

@@ -70,11 +70,11 @@ func (g *Gate) Make(r Row) (Row, *codec.Error) {
 // End revokes a token by id or name, and ends the connections that it let in. It
 // waits for the disk.
 func (g *Gate) End(id string) (cut int, err *codec.Error) {
-	if err := g.Revoke(id); err != nil {
+	cut, err = g.revokeAndCut(id)
+	if err != nil {
 		return 0, err
 	}
 	g.opt.Log.Info("token revoked", "id", Short(id))
-	cut = g.CutEnded()
 	if g.Save() != nil {
 		return cut, codec.Errorf(codec.CodeNoRoom, "revoked until the next start only: the disk of the hub's state directory takes no files")
 	}
@@ -83,8 +83,25 @@ func (g *Gate) End(id string) (cut int, err *codec.Error) {
 
 var errEnded = &codec.Error{Code: codec.CodeUnauthorized, Msg: "the token was revoked or has expired"}
 
+// revokeAndCut revokes a token and ends its connections before Run does so, which is told
+// of the change too: whoever revokes wants to know how many there were.
+func (g *Gate) revokeAndCut(id string) (cut int, err *codec.Error) {
+	g.cutting.Lock()
+	defer g.cutting.Unlock()
+	if err := g.Revoke(id); err != nil {
+		return 0, err
+	}
+	return g.cutLocked(), nil
+}
+
 // CutEnded ends the sessions whose token has ended.
 func (g *Gate) CutEnded() int {
+	g.cutting.Lock()
+	defer g.cutting.Unlock()
+	return g.cutLocked()
+}
+
+func (g *Gate) cutLocked() int {
 	if g.opt.Cut == nil {
 		return 0
 	}

@@ -71,6 +71,8 @@ type Gate struct {
 	root    *Grant
 	changed chan struct{}
 
+	cutting sync.Mutex // held while connections of tokens that have ended are ended
+
 	saving  sync.Mutex // held while the file is written
 	unsaved bool       // the last attempt failed; guarded by saving
 

@@ -5,7 +5,6 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"topicd/codec"
 	"topicd/node"
@@ -94,14 +93,13 @@ func TestTheCentreAcksWhatIsOnDisk(t *testing.T) {
 	}
 }
 
-// startFeed starts a centre's feed, to which the server sends soon again what is not acked.
+// startFeed starts a centre's feed.
 func startFeed(t *testing.T, url string, h *node.Hub) *Feed {
 	t.Helper()
 	f, err := NewFeed(Options{URLs: []string{url}, Site: "centre", Stream: "SITES", Hub: h}, "")
 	if err != nil {
 		t.Fatal(err)
 	}
-	f.ackWait = 2 * time.Second
 	if err := f.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -126,38 +124,4 @@ func inOrder(h *node.Hub, topics int) (n int) {
 		})
 	}
 	return n
-}
-
-// What was under way when the centre's connection was cut comes again, before what is
-// newer: none is lost, and none counts as had already.
-func TestTheCentreIsCutOff(t *testing.T) {
-	s := natstest.Start(t, "")
-	nc := s.Dial()
-	natstest.Stream(t, nc, "SITES", nil)
-	g := newGateway(t, t.TempDir(), Options{URLs: []string{s.URL}, Site: "farm7", AsIs: true}, store.Options{})
-	const n, topics = 6000, 40
-	for i := range n {
-		g.pub(fmt.Sprintf("plant/%d", i%topics), fmt.Sprintf(`{"i":%d,"x":%q}`, i, strings.Repeat("x", 200)))
-		if i%500 == 499 {
-			g.drained(patience)
-		}
-	}
-	h := node.New(node.Options{Memory: 32 << 20, TopicCap: 1 << 20, Rate: -1, Reserved: []string{Client, Center}})
-	defer h.Close()
-	line := natstest.NewProxy(t, s.Port)
-	f := startFeed(t, line.URL, h)
-	defer f.Stop()
-	for cut := range 4 {
-		at := int64(n / 6 * (cut + 1))
-		await(t, patience, "some have come", func() bool { return f.Status().Received >= at })
-		line.Cut(true)
-		line.Cut(false)
-	}
-	await(t, 2*patience, "nothing is left", func() bool {
-		a := natstest.API(t, nc, "CONSUMER.INFO.SITES.topicd-centre", nil)
-		return a["num_pending"] == 0.0 && a["num_ack_pending"] == 0.0
-	})
-	if got := inOrder(h, topics); got != n {
-		t.Errorf("%d of %d readings are there, in their order: %+v", got, n, f.Status())
-	}
 }
