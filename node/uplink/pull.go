@@ -202,7 +202,10 @@ func (p *pull) takeAll(ctx context.Context, m *wire.Msg, in <-chan *wire.Msg) (e
 		_ = f.opt.Hub.Await(p.commit, ctx.Done())
 		p.heard = time.Now()
 	}
-	if err == nil && (p.commit == 0 || p.unkept != nil || p.size > mostUnsynced) {
+	switch {
+	case errors.Is(err, errElsewhere):
+		p.bye(ctx) // else the next connection would be sent what this one has published
+	case err == nil && (p.commit == 0 || p.unkept != nil || p.size > mostUnsynced):
 		err = p.settle()
 	}
 	return err
