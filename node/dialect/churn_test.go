@@ -41,7 +41,7 @@ func TestChurn(t *testing.T) {
 			})
 		}
 		wg.Wait()
-		for end := time.Now().Add(30 * time.Second); h.Counts().Sessions > 0; time.Sleep(5 * time.Millisecond) {
+		for end := time.Now().Add(dialecttest.Patience); h.Counts().Sessions > 0; time.Sleep(5 * time.Millisecond) {
 			if time.Now().After(end) {
 				t.Fatalf("%d sessions are left", h.Counts().Sessions)
 			}
@@ -62,7 +62,7 @@ func TestChurn(t *testing.T) {
 			t.Errorf("the log tells of %d who came and %d who went", joins, leaves)
 		}
 	})
-	for end := time.Now().Add(20 * time.Second); runtime.NumGoroutine() > before; time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(dialecttest.Patience); runtime.NumGoroutine() > before; time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(end) {
 			b := make([]byte, 64<<10)
 			b = b[:runtime.Stack(b, true)]

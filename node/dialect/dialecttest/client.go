@@ -35,8 +35,13 @@ func (h *Hub) Dial(t testing.TB, path, may string, protocols ...string) *Client 
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = c.Close() })
-	_ = c.SetReadDeadline(time.Now().Add(20 * time.Second))
 	return &Client{t, c}
+}
+
+// ReadMessage reads the next message, for which it waits no longer than Patience.
+func (c *Client) ReadMessage() (kind int, b []byte, err error) {
+	_ = c.SetReadDeadline(time.Now().Add(Patience))
+	return c.Conn.ReadMessage()
 }
 
 // Text sends a text frame.
@@ -128,7 +133,7 @@ type Answer struct {
 // Do asks over HTTP. A header is "Name: value".
 func (h *Hub) Do(t testing.TB, method, path, body string, header ...string) Answer {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), Patience)
 	defer cancel()
 	r, err := http.NewRequestWithContext(ctx, method, h.URL+path, strings.NewReader(body))
 	if err != nil {

@@ -161,10 +161,14 @@ func EachReader(t *testing.T, test func(t *testing.T, reader string)) {
 	}
 }
 
+// Patience bounds every wait, each for itself: nothing takes a tenth of it, but on a
+// busy machine a whole test may take as long.
+const Patience = 60 * time.Second
+
 // Await waits until something is so.
 func Await(t testing.TB, what string, so func() bool) {
 	t.Helper()
-	for end := time.Now().Add(20 * time.Second); !so(); time.Sleep(2 * time.Millisecond) {
+	for end := time.Now().Add(Patience); !so(); time.Sleep(2 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatalf("it does not come to it: %s", what)
 		}

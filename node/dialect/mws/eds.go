@@ -1,6 +1,7 @@
 package mws
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/json"
@@ -22,6 +23,8 @@ type EDSConfig struct {
 	// Read and Write are the groups that may: "usergroups.<id>", or "*" for
 	// everybody with a good token.
 	Read, Write []string
+
+	timeout time.Duration // of a request to EDS; longer in tests
 }
 
 const (
@@ -50,6 +53,7 @@ type edsUser struct {
 }
 
 func newEDS(cfg EDSConfig) *eds {
+	cfg.timeout = cmp.Or(cfg.timeout, edsTimeout)
 	return &eds{
 		EDSConfig: cfg,
 		gate:      make(chan struct{}, edsAtOnce),
@@ -69,7 +73,7 @@ func (e *eds) verify(ctx context.Context, token string) (*edsUser, *codec.Error)
 	if u := e.known(key); u != nil {
 		return u, nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, edsTimeout)
+	ctx, cancel := context.WithTimeout(ctx, e.timeout)
 	defer cancel()
 	select {
 	case e.queue <- struct{}{}:

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"topicd/codec"
+	"topicd/node/dialect/dialecttest"
 )
 
 // edsServer is a data store that knows a few tokens.
@@ -64,7 +65,7 @@ func newEDSServer(t *testing.T) *edsServer {
 func TestMWSEDS(t *testing.T) {
 	e := newEDSServer(t)
 	h := serveREST(t, Config{Access: "eds", EDS: EDSConfig{
-		URL: e.URL + "/v1/user", Backend: "b1", Read: []string{"*"}, Write: []string{"usergroups.12345"},
+		URL: e.URL + "/v1/user", Backend: "b1", Read: []string{"*"}, Write: []string{"usergroups.12345"}, timeout: dialecttest.Patience,
 	}}, few{"nothing", "nothing"})
 	const msg = `{"data":"x","receivers":{"sockets":["*"],"tags":null}}`
 	const away = `{"error":"The token could not be checked: EDS does not answer"}`
@@ -104,7 +105,7 @@ func TestMWSEDS(t *testing.T) {
 func TestMWSEDSBounds(t *testing.T) {
 	e := newEDSServer(t)
 	e.hold = make(chan struct{})
-	eds := newEDS(EDSConfig{URL: e.URL, Read: []string{"*"}})
+	eds := newEDS(EDSConfig{URL: e.URL, Read: []string{"*"}, timeout: dialecttest.Patience})
 	var wg sync.WaitGroup
 	var good, busy atomic.Int64
 	for i := range 2 * edsWaiting {

@@ -49,14 +49,14 @@ func (m *mwsHub) open(tags ...string) (id string, c *dialecttest.Client) {
 		m.t.Fatal(err)
 	}
 	c = m.Dial(m.t, "/?token="+id, "")
-	for end := time.Now().Add(30 * time.Second); ; time.Sleep(time.Millisecond) {
-		if _, _, ok := m.find(id); ok {
-			return id, c
-		}
-		if time.Now().After(end) {
-			m.t.Fatal("the socket does not open")
-		}
-	}
+	m.opens(id)
+	return id, c
+}
+
+// opens waits until the socket with that URI is open.
+func (m *mwsHub) opens(id string) {
+	m.t.Helper()
+	dialecttest.Await(m.t, "the socket opens", func() bool { _, _, ok := m.find(id); return ok })
 }
 
 func (m *mwsHub) send(data string, sockets, tags []string) {
@@ -148,11 +148,7 @@ func TestMWSTokens(t *testing.T) {
 	m.clock.Add(1)
 	m.Dial(m.t, "/?token="+old, "").WantClose(1000)
 	last := m.Dial(m.t, "/?token="+young, "")
-	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(time.Millisecond) {
-		if _, _, ok := m.find(young); ok {
-			break
-		}
-	}
+	m.opens(young)
 	m.send("you too", []string{young}, nil)
 	last.Want("you too")
 	if n := m.Hub.Stats.Get(node.RefusedForbidden); n != 5 {

@@ -3,7 +3,6 @@ package scd
 import (
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/gorilla/websocket"
 
@@ -74,12 +73,10 @@ func (s *session) play(script string) {
 				s.t.Fatalf("line %d, %s\ngot %q (%d, %v)", i+1, l, b, kind, err)
 			}
 		case "-":
+			n := s.hub.Counts().Sessions
 			_ = c.Close()
 			delete(s.peers, name)
-			n := s.hub.Counts().Sessions
-			for try := 0; try < 500 && s.hub.Counts().Sessions >= n; try++ {
-				time.Sleep(2 * time.Millisecond)
-			}
+			dialecttest.Await(s.t, name+" has left", func() bool { return s.hub.Counts().Sessions < n })
 		default:
 			s.t.Fatalf("line %d: what is %q?", i+1, w[1])
 		}

@@ -13,11 +13,12 @@ import (
 	"github.com/gorilla/websocket"
 
 	"topicd/node"
+	"topicd/node/dialect/dialecttest"
 )
 
 // Long answers end and say so.
 func TestAnswersAreBounded(t *testing.T) {
-	w := newWorld(t)
+	w := newSlowWorld(t)
 	n, p := w.native("nothing"), w.page()
 	for i := range 600 {
 		n.publish(fmt.Sprintf("m/%03d/a-name-of-some-length", i), `"`+strings.Repeat("x", 200)+`"`)
@@ -28,7 +29,7 @@ func TestAnswersAreBounded(t *testing.T) {
 			t.Errorf("%s: %d bytes, the end is %s", method, len(got), got[len(got)-20:])
 		}
 	}
-	time.Sleep(2 * relistAfter * time.Millisecond)
+	w.wait(2 * relistAfter)
 	q := w.dial("/webchannel")
 	q.say(`{"type":3,"id":0}`)
 	got := q.wantMatch(`"topicList",\[1,6\],\["m/000/`)
@@ -157,7 +158,7 @@ func TestPageThatDoesNotRead(t *testing.T) {
 			}
 		}
 	}()
-	for end := time.Now().Add(30 * time.Second); w.hub.Stats.Get(node.CutReplies) == 0; {
+	for end := time.Now().Add(dialecttest.Patience); w.hub.Stats.Get(node.CutReplies) == 0; {
 		if time.Now().After(end) {
 			t.Fatal("it is not cut")
 		}
@@ -180,10 +181,10 @@ func TestRunEnds(t *testing.T) {
 	stop()
 	select {
 	case <-done:
-	case <-time.After(30 * time.Second):
+	case <-time.After(dialecttest.Patience):
 		t.Fatal("it goes on")
 	}
-	for end := time.Now().Add(20 * time.Second); runtime.NumGoroutine() > before && time.Now().Before(end); {
+	for end := time.Now().Add(dialecttest.Patience); runtime.NumGoroutine() > before && time.Now().Before(end); {
 		time.Sleep(10 * time.Millisecond)
 	}
 	if n := runtime.NumGoroutine(); n > before {
@@ -214,7 +215,7 @@ func TestChurn(t *testing.T) {
 		t.Errorf("%d messages were taken, %d heard", said.Load(), got)
 	}
 	p := w.page()
-	for end := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(dialecttest.Patience); ; time.Sleep(10 * time.Millisecond) {
 		p.say(`{"type":3,"id":7}`)
 		f := p.next()
 		for strings.HasSuffix(f, `"type":2}`) {
@@ -271,7 +272,7 @@ func (w *world) visit(name string, round int) (taken int64) {
 			w.t.Error(err)
 		}
 	}
-	c.SetReadDeadline(time.Now().Add(30 * time.Second))
+	c.SetReadDeadline(time.Now().Add(2 * dialecttest.Patience)) // for all of them
 	for round%3 != 1 {
 		_, b, err := c.ReadMessage()
 		if err != nil {

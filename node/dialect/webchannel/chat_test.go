@@ -5,9 +5,10 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/gorilla/websocket"
+
+	"topicd/node/dialect/dialecttest"
 )
 
 // The init reply of Qt's own chat server, 5.15.8 and 6.4.2.
@@ -302,16 +303,11 @@ func TestKeepAlive(t *testing.T) {
 	for _, p := range []*peer{alice, bob, carol} {
 		p.Close()
 	}
-	for range 1000 {
-		w.wait(10)
+	dialecttest.Await(t, "they have left", func() bool {
 		w.srv.mu.Lock()
-		n := len(w.srv.pages)
-		w.srv.mu.Unlock()
-		if n == 0 {
-			break
-		}
-		time.Sleep(time.Millisecond)
-	}
+		defer w.srv.mu.Unlock()
+		return len(w.srv.pages) == 0
+	})
 	w.wait(25_000)
 	if next := w.srv.tick(w.hub.Turn()); next != 0 {
 		t.Errorf("something is due at %d though nobody is there", next)

@@ -94,8 +94,13 @@ func (w *world) dial(path string) *peer {
 		w.t.Fatal(err)
 	}
 	w.t.Cleanup(func() { c.Close() })
-	c.SetReadDeadline(time.Now().Add(20 * time.Second))
 	return &peer{t: w.t, Conn: c, id: 100}
+}
+
+// ReadMessage reads the next message, for which it waits no longer than is patient.
+func (p *peer) ReadMessage() (kind int, b []byte, err error) {
+	p.SetReadDeadline(time.Now().Add(dialecttest.Patience))
+	return p.Conn.ReadMessage()
 }
 
 // page is a connection that has been described and is idle.
