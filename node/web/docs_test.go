@@ -1,6 +1,7 @@
 package web
 
 import (
+	"bufio"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -42,14 +43,12 @@ func TestCurlRecipes(t *testing.T) {
 	}
 	for _, recipe := range regexp.MustCompile(`(?m)^    (curl .*)$`).FindAllStringSubmatch(string(page), -1) {
 		line := strings.ReplaceAll(recipe[1], "localhost:22345", h.url[len("http://"):])
-		line = "curl -sSf --max-time 1 " + line[len("curl "):]
-		cmd := exec.Command("sh", "-c", line)
-		cmd.Dir = dir
-		out, err := cmd.CombinedOutput()
-		if err != nil && !(strings.Contains(line, " -N ") && cmd.ProcessState.ExitCode() == 28) { // a stream does not end
+		line = "exec curl -sSf --max-time 120 " + line[len("curl "):]
+		out, err := untilSaid(exec.Command("sh", "-c", line), dir, strings.Contains(line, " -N "), want)
+		if err != nil {
 			t.Fatalf("%s: %v\n%s", recipe[1], err, out)
 		}
-		if len(want) == 0 || !strings.Contains(string(out), want[0]) {
+		if len(want) == 0 || !strings.Contains(out, want[0]) {
 			t.Fatalf("%s\n got %s\nwant %v", recipe[1], out, want)
 		}
 		want = want[1:]
@@ -60,6 +59,30 @@ func TestCurlRecipes(t *testing.T) {
 	if b, _ := os.ReadFile(filepath.Join(dir, "readings.csv")); strings.Count(string(b), "\n") != 7 {
 		t.Errorf("%s", b)
 	}
+}
+
+// untilSaid runs a command to its end, or, where it has none, until it has said the first
+// of want.
+func untilSaid(cmd *exec.Cmd, dir string, endless bool, want []string) (string, error) {
+	var errs, said strings.Builder
+	cmd.Dir, cmd.Stderr = dir, &errs
+	out, err := cmd.StdoutPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		return "", err
+	}
+	for lines := bufio.NewScanner(out); lines.Scan(); {
+		said.WriteString(lines.Text() + "\n")
+		if endless && len(want) > 0 && strings.Contains(said.String(), want[0]) {
+			_ = cmd.Process.Kill()
+			_ = cmd.Wait()
+			return said.String(), nil
+		}
+	}
+	err = cmd.Wait()
+	return said.String() + errs.String(), err
 }
 
 // Every metric is on the page, and no other.

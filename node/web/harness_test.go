@@ -8,10 +8,12 @@ import (
 	"net/http"
 	"runtime"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"topicd/codec"
 	"topicd/node"
 	"topicd/node/dialect"
 	"topicd/node/dialect/relay"
@@ -26,15 +28,33 @@ type hub struct {
 	url  string
 
 	rights atomic.Pointer[rights] // of all requests; nil = all
+	hold   sync.Mutex             // requests wait while a test has it
 }
 
 // start serves a hub on a port of its own. When the test ends nothing of it may
 // be left.
 func start(t testing.TB, o node.Options, cfg Config) *hub {
-	return startAt(t, "127.0.0.1:0", o, cfg)
+	t.Helper()
+	h := newHub(t, o, cfg)
+	h.startAt("127.0.0.1:0")
+	return h
 }
 
-func startAt(t testing.TB, addr string, o node.Options, cfg Config) *hub {
+// newHub is a hub that nobody can reach yet.
+func newHub(t testing.TB, o node.Options, cfg Config) *hub {
+	if o.Name == "" {
+		o.Name = "test"
+	}
+	cfg.Hub = node.New(o)
+	if cfg.Version == "" {
+		cfg.Version = "1.0"
+	}
+	cfg.Dialects = []dialect.Plug{relay.Plug(cfg.Hub)} // it has a part in the API
+	return &hub{t: t, hub: cfg.Hub, web: New(cfg)}
+}
+
+func (h *hub) startAt(addr string) {
+	t := h.t
 	t.Helper()
 	before := runtime.NumGoroutine()
 	l, err := net.Listen("tcp", addr)
@@ -44,16 +64,8 @@ func startAt(t testing.TB, addr string, o node.Options, cfg Config) *hub {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if o.Name == "" {
-		o.Name = "test"
-	}
-	cfg.Hub = node.New(o)
-	if cfg.Version == "" {
-		cfg.Version = "1.0"
-	}
-	cfg.Dialects = []dialect.Plug{relay.Plug(cfg.Hub)} // it has a part in the API
-	h := &hub{t: t, hub: cfg.Hub, web: New(cfg), url: "http://" + l.Addr().String()}
-	h.http = &http.Server{Handler: http.HandlerFunc(h.serve), ReadHeaderTimeout: 5 * time.Second, IdleTimeout: time.Minute}
+	h.url = "http://" + l.Addr().String()
+	h.http = &http.Server{Handler: http.HandlerFunc(h.serve), ReadHeaderTimeout: time.Minute, IdleTimeout: time.Minute}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -71,13 +83,14 @@ func startAt(t testing.TB, addr string, o node.Options, cfg Config) *hub {
 			}
 		}
 	})
-	return h
 }
 
 // as gives all requests from now on these rights.
 func (h *hub) as(r rights) { h.rights.Store(&r) }
 
 func (h *hub) serve(w http.ResponseWriter, r *http.Request) {
+	h.hold.Lock()
+	h.hold.Unlock() //lint:ignore SA2001 it is passed, not kept
 	if have := h.rights.Load(); have != nil {
 		r = r.WithContext(node.WithRights(r.Context(), *have))
 	}
@@ -86,7 +99,7 @@ func (h *hub) serve(w http.ResponseWriter, r *http.Request) {
 
 func (h *hub) stop() {
 	h.web.Close()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
 	h.web.Drain(ctx)
 	h.http.Close()
@@ -107,7 +120,7 @@ type reply struct {
 // do asks; path is what follows the address. header is "Name: value".
 func (h *hub) do(method, path, body string, header ...string) reply {
 	h.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	r, err := http.NewRequestWithContext(ctx, method, h.url+path, strings.NewReader(body))
 	if err != nil {
@@ -147,6 +160,21 @@ func (h *hub) get(path string, v any) {
 	} else if err := json.Unmarshal([]byte(a.body), v); err != nil {
 		h.t.Fatalf("GET %s: %v: %s", path, err, a.body)
 	}
+}
+
+// store publishes without a request.
+func (h *hub) store(topic, data string) {
+	h.t.Helper()
+	turn := h.hub.Turn()
+	sess, err := h.hub.Open(node.Deaf{}, "", "", turn)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	if _, err := sess.Publish([]byte(topic), node.Body{Enc: codec.JSON, Data: []byte(data)}, 0, turn); err != nil {
+		h.t.Fatal(err)
+	}
+	sess.Close(turn)
+	turn.Wake()
 }
 
 // newest is the newest reading's data, "" when there is none.
