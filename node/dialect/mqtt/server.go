@@ -129,6 +129,7 @@ func (s *Server) enter(q *claim, turn *node.Turn) (cl *client, present bool) {
 			old.gone = true
 		}
 		s.clients.Remove(old)
+		old.endRecord()
 		old.Cut(errTakenOver)
 		old = nil
 	}
@@ -249,13 +250,13 @@ func (s *Server) takeLocked(c *client) (end func(*node.Turn)) {
 			s.away--
 		}
 	}
+	c.endRecord() // now: from here on another client may have the identifier, and a record by it
 	w := c.takeWillLocked()
 	return func(turn *node.Turn) {
 		c.partAll(turn)
 		if w != nil {
 			s.publishWill(c, w, turn)
 		}
-		c.endRecord()
 		if c.kept {
 			c.sess.Close(turn)
 		}
