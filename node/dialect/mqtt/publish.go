@@ -60,10 +60,14 @@ func (c *conn) published(p node.Peer, pkt []byte, turn *node.Turn) *packet.Error
 		return errSubID
 	}
 	topic := q.Topic
-	if q.Alias > takenAliases {
+	switch {
+	case q.Alias > takenAliases:
 		return errAlias
-	}
-	if q.Alias > 0 && len(topic) == 0 {
+	case q.Alias > 0 && len(topic) > 0:
+		if !c.alias(q.Alias, topic) {
+			return errNames
+		}
+	case q.Alias > 0:
 		var known []string
 		if c.past != nil {
 			known = c.past.aliases
@@ -76,9 +80,6 @@ func (c *conn) published(p node.Peer, pkt []byte, turn *node.Turn) *packet.Error
 	if q.QoS == 2 {
 		in := incoming{id: q.ID, sum: c.client.sum(topic, q.Payload)}
 		if c.client.unreleased().has(in.id, in.sum) {
-			if !c.alias(&q, nil) {
-				return errNames
-			}
 			c.ack(p, packet.PUBREC, q.ID, packet.Success, turn)
 			return nil
 		}
@@ -88,15 +89,9 @@ func (c *conn) published(p node.Peer, pkt []byte, turn *node.Turn) *packet.Error
 		c.receive(topic, in, turn)
 	}
 	if q.Has.Has(packet.PayloadFormat) && q.Props.Num(packet.PayloadFormat, 0) == 1 && !packet.ValidUTF8(q.Payload) {
-		if !c.alias(&q, nil) {
-			return errNames
-		}
 		return c.refused(p, &q, packet.BadPayload, turn)
 	}
 	res, err := publish(p.Session(), topic, &q, turn)
-	if !c.alias(&q, res.Topic) {
-		return errNames
-	}
 	if err == nil && c.v != packet.V5 {
 		err = res.Unkept // an acknowledgement would say that it is on disk
 	}
@@ -115,28 +110,29 @@ func (c *conn) published(p node.Peer, pkt []byte, turn *node.Turn) *packet.Error
 	return nil
 }
 
-// alias notes what the alias of a message stands for, if it gives one; false: there is no
-// room for it. It is the topic's own name where there is one, and counts all the same: the
-// topic may end.
-func (c *conn) alias(q *packet.Publish, t *node.Topic) bool {
-	if q.Alias == 0 || len(q.Topic) == 0 {
-		return true
-	}
+// alias notes what an alias stands for; false: there is no room for it. It is the
+// topic's own name where there is one, and counts all the same: the topic may end.
+func (c *conn) alias(n uint16, topic []byte) bool {
 	x := c.extra()
-	for len(x.aliases) < int(q.Alias) {
+	for len(x.aliases) < int(n) {
 		x.aliases = append(x.aliases, "")
 	}
-	a := &x.aliases[q.Alias-1]
+	a := &x.aliases[n-1]
+	if *a == string(topic) {
+		return true
+	}
 	c.srv.names.Give(len(*a))
 	*a = ""
-	switch n := len(q.Topic); {
-	case n > codec.MaxTopic: // it never is one
-	case !c.srv.names.Take(n):
+	if len(topic) > codec.MaxTopic { // it never is one
+		return true
+	}
+	if !c.srv.names.Take(len(topic)) {
 		return false
-	case t != nil:
+	}
+	if t := c.srv.hub.Find(topic); t != nil {
 		*a = t.Name()
-	default:
-		*a = string(q.Topic)
+	} else {
+		*a = string(topic)
 	}
 	return true
 }
