@@ -17,7 +17,7 @@ import (
 // An address may have so many connections, whatever it does with them; another
 // one hears nothing of it, and places come free again.
 func TestPerAddress(t *testing.T) {
-	g := serveGuarded(t, "--config", limitsFile(t, "per-address = 5\nloopback = \"on\"\nrequests = 50"))
+	g := serveGuarded(t, "--config", limitsFile(t, "per-address = 5\nloopback = \"on\"\nrequests = 50\nheader = \"90s\""))
 	addr := strings.TrimPrefix(g.http, "http://")
 	var held []net.Conn
 	for range 3 {
@@ -44,7 +44,7 @@ func TestPerAddress(t *testing.T) {
 	a.Close()
 	b.Close()
 	held[0].Close()
-	deadline := time.Now().Add(10 * time.Second)
+	deadline := time.Now().Add(60 * time.Second)
 	for n := 0; n < 3; {
 		d := websocket.Dialer{NetDial: (&net.Dialer{}).Dial}
 		ws, _, err := d.Dial(g.ws, nil)
@@ -53,6 +53,8 @@ func TestPerAddress(t *testing.T) {
 			n++
 		} else if time.Now().After(deadline) {
 			t.Fatal("places do not come free: ", err)
+		} else {
+			time.Sleep(5 * time.Millisecond)
 		}
 	}
 	wants(t, say(t, other, `{"op":"ping","id":1}`), "pong")

@@ -36,7 +36,7 @@ what is written then is complete. topicd replay publishes it again.`
 	c.Flags.StringVar(&out, "out", "-", "`FILE` to write, - is standard output; one that is there is not written over")
 	c.Flags.Var(flags.Choice(&format, "|ndjson|csv"), "format", "ndjson or csv (default what the file's name says)")
 	c.Flags.IntVar(&count, "count", 0, "end after `N` readings")
-	c.Flags.Var(flags.Span(&length), "for", "end after so long")
+	c.Flags.Var(flags.Span(&length), "for", "end so long after the hub was reached")
 	c.Run = func(ctx context.Context, patterns []string) error {
 		o := client.SubOptions{Last: s.last}
 		var err error
@@ -45,11 +45,6 @@ what is written then is complete. topicd replay publishes it again.`
 		}
 		if s.last == 0 || !c.Flags.Changed("last") && s.since == "" {
 			o.Last = -1 // what comes, unless stored readings are asked for
-		}
-		if length > 0 {
-			var cancel context.CancelFunc
-			ctx, cancel = context.WithTimeout(ctx, length)
-			defer cancel()
 		}
 		w := a.Out
 		if out != "-" {
@@ -61,9 +56,9 @@ what is written then is complete. topicd replay publishes it again.`
 			w = f
 		}
 		write, flush := a.recorder(w, format == "csv" || format == "" && strings.EqualFold(filepath.Ext(out), ".csv"))
-		n, err := a.subscribe(ctx, &r, patterns, o, count, write)
+		n, err := a.subscribe(ctx, &r, patterns, o, count, length, write)
 		ended := ctx.Err()
-		if ended != nil && errors.Is(err, ended) {
+		if err == errOver || ended != nil && errors.Is(err, ended) {
 			err = nil
 		}
 		if err = errors.Join(err, flush()); err != nil {

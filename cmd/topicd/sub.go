@@ -70,7 +70,7 @@ pattern goes on behind them, whatever was restarted meanwhile. --forget ends it.
 	c.Flags.BoolVar(&raw, "raw", false, "the data only")
 	c.Flags.BoolVar(&asJSON, "json", false, "JSON on a terminal too")
 	c.Flags.IntVar(&count, "count", 0, "end after `N` readings")
-	c.Flags.Var(flags.Span(&timeout), "timeout", "end after so long; with --count not reached the exit code is 5")
+	c.Flags.Var(flags.Span(&timeout), "timeout", "end so long after the hub was reached; with --count not reached the exit code is 5")
 	c.Flags.BoolVar(&latest, "latest", false, "only ever the newest reading of a topic")
 	c.Flags.Float64Var(&rate, "rate", 0, "at most `N` readings a second of each topic, the newest win")
 	c.Flags.StringVar(&r.Dev, "dev", "", "device `ID` that a durable subscription belongs to (default its name, or the token)")
@@ -94,47 +94,56 @@ pattern goes on behind them, whatever was restarted meanwhile. --forget ends it.
 		if name != "" && r.Dev == "" && r.Token == "" && a.Getenv("TOPICD_TOKEN") == "" {
 			r.Dev = name
 		}
-		cancel := context.CancelFunc(func() {})
-		if timeout > 0 {
-			ctx, cancel = context.WithTimeout(ctx, timeout)
-		}
-		defer cancel()
 		if forget {
 			return a.forgetSubs(ctx, &r, patterns, name)
 		}
-		return a.printReadings(ctx, &r, patterns, o, show.NewPrinter(a.Out, raw, asJSON, a.Getenv), count)
+		return a.printReadings(ctx, &r, patterns, o, show.NewPrinter(a.Out, raw, asJSON, a.Getenv), count, timeout)
 	}
 	return c
 }
 
-// printReadings prints count readings, or all until ctx ends.
-func (a *app) printReadings(ctx context.Context, r *reach.Remote, patterns []string, o client.SubOptions, p *show.Printer, count int) error {
+// printReadings prints count readings, or all until ctx ends or that time is over.
+func (a *app) printReadings(ctx context.Context, r *reach.Remote, patterns []string, o client.SubOptions, p *show.Printer, count int, within time.Duration) error {
 	defer p.Close()
-	_, err := a.subscribe(ctx, r, patterns, o, count, func(m client.Message) error {
+	_, err := a.subscribe(ctx, r, patterns, o, count, within, func(m client.Message) error {
 		if p.Print(m); o.Name != "" && p.Flush() == nil {
 			m.Ack()
 		}
 		return nil
 	})
-	if count == 0 && err != nil && errors.Is(err, ctx.Err()) {
+	if count == 0 && err != nil && (err == errOver || errors.Is(err, ctx.Err())) {
 		return nil
 	}
 	return err
 }
 
+// errOver ends what was to listen for a time.
+var errOver = fmt.Errorf("it listened as long as it was to: %w", context.DeadlineExceeded)
+
 // subscribe gives count readings to take, or all until ctx ends, and says how many.
-func (a *app) subscribe(ctx context.Context, r *reach.Remote, patterns []string, o client.SubOptions, count int, take func(client.Message) error) (n int, err error) {
+// The time within which they are to come, 0 = any, begins when the hub is reached:
+// one that is slow to answer, or none, is not one that has no readings.
+func (a *app) subscribe(ctx context.Context, r *reach.Remote, patterns []string, o client.SubOptions, count int, within time.Duration, take func(client.Message) error) (n int, err error) {
 	conn, err := r.Dial(ctx)
 	if err != nil {
 		return 0, err
 	}
 	defer conn.Close()
+	if within > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, within, errOver)
+		defer cancel()
+	}
 	lost := show.Losses{Note: a.Note, Meant: o.Latest || o.Rate > 0}
 	defer lost.Close()
-	return conn.Take(ctx, patterns, o, count, func(m client.Message) error {
+	n, err = conn.Take(ctx, patterns, o, count, func(m client.Message) error {
 		lost.Add(m, time.Now())
 		return take(m)
 	})
+	if context.Cause(ctx) == errOver && errors.Is(err, context.DeadlineExceeded) {
+		err = errOver
+	}
+	return n, err
 }
 
 // forgetSubs ends durable subscriptions of a name.

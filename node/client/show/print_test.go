@@ -51,3 +51,14 @@ func TestNoTerminal(t *testing.T) {
 		t.Error("a file is taken for a terminal")
 	}
 }
+
+func TestAge(t *testing.T) {
+	for d, want := range map[time.Duration]string{
+		0: "just now", 1999 * time.Millisecond: "just now", 2 * time.Second: "2 s ago", 119 * time.Second: "119 s ago",
+		2 * time.Minute: "2 min ago", 2 * time.Hour: "2 h ago", 48 * time.Hour: "2 days ago",
+	} {
+		if got := Age(d); got != want {
+			t.Errorf("%v: %q, not %q", d, got, want)
+		}
+	}
+}
