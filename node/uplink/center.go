@@ -26,8 +26,10 @@ type Feed struct {
 	sess *node.Session
 	turn *node.Turn
 
-	last  map[string]reading // by topic, what was published last; owned by the loop
-	doubt bool               // the disk did not take something, and nothing since; owned by the loop
+	last   map[string]reading // by topic, what was published last; owned by the loop
+	doubt  bool               // the disk did not take something, and nothing since; owned by the loop
+	at     uint64             // up to there in the stream everything is published, and on disk, 0 = unknown; owned by the loop
+	commit node.Commit        // of the newest that is published and may not be on disk; owned by the loop
 
 	mu    sync.Mutex
 	state State

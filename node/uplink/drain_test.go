@@ -50,7 +50,7 @@ func TestABacklogIsDrained(t *testing.T) {
 				t.Fatal(err)
 			}
 			natstest.Stream(t, nc, "SITES", nil)
-			g := newGateway(t, dir, Options{URLs: []string{s.URL}, Site: "farm7"}, so)
+			g := newGateway(t, dir, Options{URLs: []string{s.URL}, Site: "farm7", slow: patience}, so)
 			began, c := time.Now(), cpu()
 			g.drained(5 * time.Minute)
 			d := time.Since(began)

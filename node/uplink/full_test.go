@@ -14,10 +14,17 @@ import (
 	"topicd/node/uplink/natstest"
 )
 
-// fillable is a disk that is full when the test says so.
+// fillable is a disk that is full, or slow, when the test says so.
 type fillable struct {
 	node.Disk
-	full atomic.Bool
+	full, slow atomic.Bool
+}
+
+func (d *fillable) Committed(c node.Commit) (bool, *codec.Error) {
+	if d.slow.Load() {
+		return false, nil
+	}
+	return d.Disk.Committed(c)
 }
 
 func (d *fillable) Tape(topic string, declared bool, ep, next uint64) (node.Tape, uint64, uint64) {
@@ -90,6 +97,49 @@ func TestTheCentreAcksWhatIsOnDisk(t *testing.T) {
 	await(t, 2*patience, "all is there", func() bool { return f.Status().Received == n+1 })
 	if got := inOrder(h, 10); got != n {
 		t.Errorf("%d of %d readings are there, in their order", got, n)
+	}
+}
+
+// What is published and not yet on disk is not acked either when it has come again: on
+// another connection, or because the server waited in vain for the ack.
+func TestTheCentreAcksNothingTooEarly(t *testing.T) {
+	const n = 50
+	s := natstest.Start(t, "")
+	nc := s.Dial()
+	natstest.Stream(t, nc, "SITES", nil)
+	g := newGateway(t, t.TempDir(), Options{URLs: []string{s.URL}, Site: "farm7", AsIs: true}, store.Options{})
+	for i := range n {
+		g.pub(fmt.Sprintf("plant/%d", i%10), fmt.Sprintf(`{"i":%d}`, i))
+	}
+	g.drained(patience)
+	real, err := durable.Open(store.Options{Dir: t.TempDir()}, []string{"#"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	disk := &fillable{Disk: real}
+	h := node.New(node.Options{Disk: disk, Epoch: real.Store.Epoch(), Memory: 32 << 20, Reserved: []string{Client, Center}})
+	real.Attach(h)
+	defer func() {
+		if err := real.Close(); err != nil {
+			t.Error(err)
+		}
+		h.Close()
+	}()
+	disk.slow.Store(true)
+	line := natstest.NewProxy(t, s.Port)
+	f := startFeed(t, line.URL, h)
+	defer f.Stop()
+	await(t, patience, "all is published", func() bool { return f.Status().Received == n })
+	line.Cut(true)
+	line.Cut(false)
+	await(t, patience, "all has come again, from both consumers", func() bool { return f.Status().Duplicates >= 2*n })
+	if a := natstest.API(t, nc, "CONSUMER.INFO.SITES.topicd-centre", nil); a["num_ack_pending"] != float64(n) {
+		t.Errorf("%v readings of %d wait for an ack, and the disk has none", a["num_ack_pending"], n)
+	}
+	disk.slow.Store(false)
+	allAcked(t, nc, f)
+	if st := f.Status(); st.Received != n {
+		t.Errorf("%+v", st)
 	}
 }
 

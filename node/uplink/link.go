@@ -194,10 +194,11 @@ func (l *link) tick(ctx context.Context) error {
 		l.again, l.stuck = false, 0
 		return l.resume(ctx)
 	}
-	if now-l.began > ackWait && l.refused == 0 && (l.u.denied || l.u.tried > 0) {
+	slow := l.u.opt.slow
+	if now-l.began > slow && l.refused == 0 && (l.u.denied || l.u.tried > 0) {
 		l.fine()
 	}
-	silent := now-l.heard > ackWait
+	silent := now-l.heard > slow
 	for n := l.w.head; n < l.w.tail; n++ {
 		it := l.w.at(n)
 		if it.done || it.t.head != n {
@@ -205,7 +206,7 @@ func (l *link) tick(ctx context.Context) error {
 		}
 		t := it.t
 		switch {
-		case it.under && now-it.sent > ackWait && (silent || l.newest > it.nth):
+		case it.under && now-it.sent > slow && (silent || l.newest > it.nth):
 			it.under = false
 			l.under--
 			t.known = false
@@ -219,11 +220,11 @@ func (l *link) tick(ctx context.Context) error {
 		}
 	}
 	for n, t := range l.asked {
-		if now-t.asked <= apiTimeout {
+		if now-t.asked <= slow {
 			continue
 		}
 		if silent {
-			return fmt.Errorf("%s has not answered for %v", l.nc.URL, ackWait)
+			return fmt.Errorf("%s has not answered for %v", l.nc.URL, slow)
 		}
 		delete(l.asked, n)
 		l.asks--

@@ -10,6 +10,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"topicd/codec"
 	"topicd/node"
@@ -47,6 +48,8 @@ type Options struct {
 	Hub     *node.Hub
 	Store   *store.Store
 	Plain   func(*store.Reading) []byte // a reading's data without what else is kept with it; default all of it
+
+	slow time.Duration // after so long without an ack the stream is asked, and without an answer the connection given up; default ackWait
 }
 
 // WithDefaults fills in what was left out, and says what cannot be meant.
@@ -60,6 +63,9 @@ func (o Options) WithDefaults() (Options, error) {
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.slow == 0 {
+		o.slow = ackWait
 	}
 	if o.Plain == nil {
 		o.Plain = func(r *store.Reading) []byte { return r.Data }

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"topicd/codec"
-	"topicd/node"
 	"topicd/node/uplink/wire"
 )
 
@@ -33,10 +32,10 @@ const (
 //
 // To ack a message acks all that the consumer delivered before it (ack_policy all), also
 // what went to a connection that is gone. So a message is published, and acked, only when
-// all before it are: everything up to at. What the consumer had delivered without an ack
-// when the connection began is asked of a second consumer, in the stream's order (left).
-// From then on the consumer numbers its deliveries one by one, and one that went elsewhere
-// shows as a gap.
+// all before it are: everything up to at. What the consumer had delivered and is not known
+// to be published when the connection began, up to then, is asked of a second consumer, in
+// the stream's order. From then on the first one numbers its deliveries one by one, and one
+// that went elsewhere shows as a gap.
 type pull struct {
 	f        *Feed
 	nc       *wire.Conn
@@ -44,16 +43,14 @@ type pull struct {
 	consumer string // that is asked for messages
 	next     uint64 // the number that it will give to what it delivers next
 	at       uint64 // up to there in the stream everything is published
-	left     int    // messages that are to come of the second consumer
-	then     place  // where the first one stands
+	then     place  // where the durable consumer stood; the second one is asked up to there
 
 	want   int // messages asked for that did not come yet
 	asked  int
 	heard  time.Time
-	ack    string // where the newest message published is acked to, "" = nothing is owed
-	acks   uint64 // up to there in the stream
-	acked  string // where the last ack went
-	commit node.Commit
+	ack    string       // where the newest message published is acked to, "" = nothing is owed
+	acks   uint64       // up to there in the stream
+	acked  string       // where the last ack went
 	size   int          // bytes of what was published since something was last acked
 	unkept *codec.Error // why a reading is not going to be on disk
 }
@@ -119,9 +116,11 @@ func (f *Feed) session(ctx context.Context) error {
 	}
 }
 
-// begin makes the durable consumer, or finds it made. If there is something that it
-// delivered without an ack, begin makes a second one, which begins there. That one is
-// gone when it was not asked for a while.
+// begin makes the durable consumer, or finds it made. If it has delivered what is not known
+// to be published here, begin makes a second one, which begins there. That one is gone when
+// it was not asked for a while. How many have no ack says nothing of where: for a message
+// that is removed from the stream the server acks all before it, and the servers of a
+// cluster know of acks at different times. So what counts is the place.
 func (p *pull) begin(ctx context.Context) error {
 	var made struct {
 		Pending   int   `json:"num_ack_pending"`
@@ -135,11 +134,18 @@ func (p *pull) begin(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if p.then, p.left = made.Delivered, made.Pending; p.left <= 0 {
+	p.then, p.at = made.Delivered, made.Delivered.Stream
+	if made.Pending > 0 {
+		p.at = min(p.at, made.Acked.Stream)
+	}
+	if p.f.at > 0 {
+		p.at = min(p.at, p.f.at)
+	}
+	if p.at == p.then.Stream {
 		p.turn()
 		return nil
 	}
-	p.consumer, p.next, p.at = fmt.Sprintf("%s-%08x", name, rand.Uint32()), 1, made.Acked.Stream
+	p.consumer, p.next = fmt.Sprintf("%s-%08x", name, rand.Uint32()), 1
 	return p.make(ctx, p.consumer, map[string]any{
 		"deliver_policy": "by_start_sequence", "opt_start_seq": p.at + 1, "ack_policy": "none",
 		"inactive_threshold": 3 * alive, "mem_storage": true,
@@ -153,9 +159,7 @@ func (p *pull) make(ctx context.Context, name string, config map[string]any, mad
 }
 
 // turn turns to the durable consumer: all that it has delivered is published.
-func (p *pull) turn() {
-	p.consumer, p.next, p.at = p.f.consumer(), p.then.Consumer+1, max(p.at, p.then.Stream)
-}
+func (p *pull) turn() { p.consumer, p.next, p.want = p.f.consumer(), p.then.Consumer+1, 0 }
 
 // more asks for more: of the durable consumer when half of what was asked for has come,
 // of the second one no more than is left. As long as it is not known whether the disk
@@ -165,8 +169,8 @@ func (p *pull) more() error {
 	if p.f.doubt {
 		n, most = 1, 0
 	}
-	if p.left > 0 {
-		n, most = min(n, p.left), 0
+	if p.at < p.then.Stream {
+		n, most = int(min(uint64(n), p.then.Stream-p.at)), 0
 	}
 	if p.want > most {
 		return p.nc.Flush()
@@ -199,13 +203,13 @@ func (p *pull) takeAll(ctx context.Context, m *wire.Msg, in <-chan *wire.Msg) (e
 	}
 	f.turn.Wake()
 	if p.size > mostUnsynced { // the store refuses what comes faster than the disk
-		_ = f.opt.Hub.Await(p.commit, ctx.Done())
+		_ = f.opt.Hub.Await(f.commit, ctx.Done())
 		p.heard = time.Now()
 	}
 	switch {
 	case errors.Is(err, errElsewhere):
 		p.bye(ctx) // else the next connection would be sent what this one has published
-	case err == nil && (p.commit == 0 || p.unkept != nil || p.size > mostUnsynced):
+	case err == nil && (f.commit == 0 || p.unkept != nil || p.size > mostUnsynced):
 		err = p.settle()
 	}
 	return err
@@ -214,27 +218,30 @@ func (p *pull) takeAll(ctx context.Context, m *wire.Msg, in <-chan *wire.Msg) (e
 // settle acks what is published, and on disk if its topic is durable. What the disk does
 // not take stays in the stream: that is an error, and it comes again after a while.
 func (p *pull) settle() error {
-	if disk := p.f.opt.Hub.Options().Disk; disk != nil && p.commit > 0 && p.unkept == nil {
-		done, why := disk.Committed(p.commit)
+	f := p.f
+	if disk := f.opt.Hub.Options().Disk; disk != nil && f.commit > 0 && p.unkept == nil {
+		done, why := disk.Committed(f.commit)
 		if !done && why == nil {
 			return nil
 		}
+		f.commit = 0
 		if p.unkept = why; why != nil {
-			clear(p.f.last) // what of it is not on disk is not known
+			clear(f.last) // what of it is not on disk is not known
 		}
 	}
 	if p.unkept != nil {
-		p.f.doubt = true
+		f.doubt = true
 		return fmt.Errorf("the disk does not take readings: %w", p.unkept)
 	}
+	f.at = p.at
 	if p.ack == "" {
 		return nil
 	}
 	_ = p.nc.Publish(p.ack, "", nil, []byte("+ACK")) // the second consumer does not mind
-	p.acked, p.ack, p.acks, p.commit, p.size = p.ack, "", 0, 0, 0
-	if p.f.doubt {
-		p.f.doubt = false
-		p.f.set(Up, "")
+	p.acked, p.ack, p.acks, p.size = p.ack, "", 0, 0
+	if f.doubt {
+		f.doubt = false
+		f.set(Up, "")
 	}
 	return p.nc.Flush()
 }
@@ -242,12 +249,16 @@ func (p *pull) settle() error {
 // bye acks what it may and waits until the server has that: it would come once more after
 // the next start.
 func (p *pull) bye(ctx context.Context) {
+	ctx = context.WithoutCancel(ctx)
+	within, end := context.WithTimeout(ctx, lastWord)
+	defer end()
+	_ = p.f.opt.Hub.Await(p.f.commit, within.Done())
 	if p.settle() != nil || p.acked == "" {
 		return
 	}
-	ctx, end := context.WithTimeout(context.WithoutCancel(ctx), lastWord)
+	within, end = context.WithTimeout(ctx, lastWord)
 	defer end()
-	_, _ = p.nc.Request(ctx, p.inbox, p.acked, []byte("+ACK"))
+	_, _ = p.nc.Request(within, p.inbox, p.acked, []byte("+ACK"))
 }
 
 // take publishes a message, or hears what the server says.
@@ -262,12 +273,16 @@ func (p *pull) take(m *wire.Msg) error {
 		}
 		return nil
 	}
-	p.want--
-	at, pending := parseReply(m.Reply)
-	p.f.pending.Store(int64(pending))
+	at, pending, from := parseReply(m.Reply)
 	switch {
 	case at.Stream == 0:
 		return refused("consumer %s delivers what is no message of JetStream", p.consumer)
+	case from != p.consumer: // the second one, which was asked for more than there was to then
+		return nil
+	}
+	p.want--
+	p.f.pending.Store(int64(pending))
+	switch {
 	case at.Stream > p.at && at.Consumer != p.next:
 		return errElsewhere
 	case at.Consumer == p.next:
@@ -287,23 +302,22 @@ func (p *pull) take(m *wire.Msg) error {
 	if p.unkept = unkept; unkept != nil {
 		return nil
 	}
+	second := p.at < p.then.Stream
 	p.at, p.ack, p.acks = at.Stream, m.Reply, at.Stream
-	p.commit, p.size = max(p.commit, c), p.size+len(m.Data)
-	if p.left > 0 {
-		if p.left--; p.left == 0 {
-			p.turn()
-		}
+	p.f.commit, p.size = max(p.f.commit, c), p.size+len(m.Data)
+	if second && p.at >= p.then.Stream {
+		p.turn()
 	}
 	return nil
 }
 
 var errElsewhere = errors.New("readings go to somebody else too: to another centre of this name, or to this one's connection before")
 
-// parseReply reads where a message stands, and how many come behind it, from the subject
-// that it is acked to: $JS.ACK.<stream>.<consumer>.<times delivered>.<number in the
-// stream>.<number of the delivery>.<time>.<messages behind it>. Servers may put domain and
-// account before the stream, and something at the end (JetStream ADR-15).
-func parseReply(reply string) (at place, pending uint64) {
+// parseReply reads where a message stands, how many come behind it, and whose it is from
+// the subject that it is acked to: $JS.ACK.<stream>.<consumer>.<times delivered>.<number in
+// the stream>.<number of the delivery>.<time>.<messages behind it>. Servers may put domain
+// and account before the stream, and something at the end (JetStream ADR-15).
+func parseReply(reply string) (at place, pending uint64, consumer string) {
 	var t [12]string
 	n := 0
 	for more := true; more && n < len(t); n++ {
@@ -313,5 +327,5 @@ func parseReply(reply string) (at place, pending uint64) {
 	if n > 9 {
 		i = 7
 	}
-	return place{number(t[i]), number(t[i+1])}, number(t[i+3])
+	return place{number(t[i]), number(t[i+1])}, number(t[i+3]), t[i-2]
 }

@@ -76,7 +76,10 @@ func TestWhatGoesElsewhere(t *testing.T) {
 	await(t, patience, "some have come", func() bool { return f.Status().Received >= n/2 })
 	f.Stop()
 	had := f.Status().Received
-	js, err := nc.JetStream()
+	await(t, patience, "what it had is acked", func() bool {
+		return natstest.API(t, nc, "CONSUMER.INFO.SITES.topicd-centre", nil)["ack_floor"].(map[string]any)["stream_seq"] == float64(had)
+	})
+	js, err := nc.JetStream(nats.MaxWait(patience))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -110,18 +113,75 @@ func TestWhatGoesElsewhere(t *testing.T) {
 	t.Logf("%d went elsewhere", stolen)
 }
 
+// stolen takes the next messages of the centre's consumer, up to the number in the stream.
+func stolen(t *testing.T, other *nats.Subscription, upTo uint64) {
+	t.Helper()
+	await(t, patience, "what is new was delivered elsewhere", func() bool {
+		got, err := other.Fetch(1, nats.MaxWait(time.Second))
+		if err != nil && !errors.Is(err, nats.ErrTimeout) {
+			t.Fatal(err)
+		}
+		if len(got) == 0 {
+			return false
+		}
+		m, err := got[0].Metadata()
+		return err == nil && m.Sequence.Stream >= upTo
+	})
+}
+
+// For a message that is taken out of the stream the server acks all that it delivered
+// before: what of that went elsewhere is published all the same.
+func TestTheServerAcksWhatNobodyDid(t *testing.T) {
+	const n, more, topics = 100, 60, 7
+	s, nc, g, h := filled(t, n, topics)
+	line := natstest.NewProxy(t, s.Port)
+	f := startFeed(t, line.URL, h)
+	defer f.Stop()
+	allAcked(t, nc, f)
+	line.Cut(true)
+	for i := range more {
+		g.pub(fmt.Sprintf("plant/%d", (n+i)%topics), fmt.Sprintf(`{"i":%d}`, n+i))
+	}
+	g.drained(patience)
+	js, err := nc.JetStream(nats.MaxWait(patience))
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := js.PullSubscribe(subjects, "topicd-centre", nats.Bind("SITES", "topicd-centre"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	stolen(t, other, n+more)
+	natstest.API(t, nc, "STREAM.MSG.DELETE.SITES", map[string]any{"seq": n + more/2})
+	await(t, patience, "half is acked", func() bool {
+		floor := natstest.API(t, nc, "CONSUMER.INFO.SITES.topicd-centre", nil)["ack_floor"].(map[string]any)
+		return floor["stream_seq"].(float64) >= n+more/2
+	})
+	line.Cut(false)
+	allAcked(t, nc, f)
+	if got := inOrder(h, topics); got != n+more-1 || f.Status().Received != n+more-1 {
+		t.Errorf("%d of %d readings are there, in their order: %+v", got, n+more-1, f.Status())
+	}
+}
+
 func TestParseReply(t *testing.T) {
-	for reply, want := range map[string][3]uint64{
-		"$JS.ACK.SITES.topicd-centre.1.22.33.1784600000000000000.44":           {22, 33, 44},
-		"$JS.ACK.hub.ACC.SITES.topicd-centre.1.22.33.1784600000000000000.44":   {22, 33, 44},
-		"$JS.ACK._.ACC.SITES.topicd-centre.2.22.33.1784600000000000000.44.Rnd": {22, 33, 44},
+	type parts struct {
+		at       place
+		pending  uint64
+		consumer string
+	}
+	for reply, want := range map[string]parts{
+		"$JS.ACK.SITES.topicd-centre.1.22.33.1784600000000000000.44":           {place{22, 33}, 44, "topicd-centre"},
+		"$JS.ACK.hub.ACC.SITES.topicd-centre.1.22.33.1784600000000000000.44":   {place{22, 33}, 44, "topicd-centre"},
+		"$JS.ACK._.ACC.SITES.topicd-centre.2.22.33.1784600000000000000.44.Rnd": {place{22, 33}, 44, "topicd-centre"},
 		"":                         {},
 		"_INBOX.x.y":               {},
-		"$JS.ACK.a.b.c.d.e.f.g":    {},
-		strings.Repeat("9.", 1000): {9, 9, 9},
+		"$JS.ACK.a.b.c.d.e.f.g":    {consumer: "b"},
+		strings.Repeat("9.", 1000): {place{9, 9}, 9, "9"},
 	} {
-		if at, pending := parseReply(reply); [3]uint64{at.Stream, at.Consumer, pending} != want {
-			t.Errorf("%q: %v %d", reply, at, pending)
+		var got parts
+		if got.at, got.pending, got.consumer = parseReply(reply); got != want {
+			t.Errorf("%q: %+v", reply, got)
 		}
 	}
 }

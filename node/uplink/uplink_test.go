@@ -104,7 +104,7 @@ func TestReadingsArriveAsTheyWere(t *testing.T) {
 	s := natstest.Start(t, "")
 	nc := s.Dial()
 	natstest.Stream(t, nc, "SITES", nil)
-	g := newGateway(t, t.TempDir(), Options{URLs: []string{s.URL}, Site: "farm7", Stream: "SITES"}, store.Options{})
+	g := newGateway(t, t.TempDir(), Options{URLs: []string{s.URL}, Site: "farm7", Stream: "SITES", slow: patience}, store.Options{})
 	names := []string{"a", "plant/3/temp", "a.b/c*d", "x y/>", "100%/ä"}
 	for i, n := range names {
 		g.pub(n, fmt.Sprintf(`{"v":%d}`, i))

@@ -200,7 +200,7 @@ func (s *Server) PID() int { return s.cmd.Process.Pid }
 // Dial connects to it as a user of nats.go.
 func (s *Server) Dial(opts ...nats.Option) *nats.Conn {
 	s.t.Helper()
-	nc, err := nats.Connect(s.URL, append([]nats.Option{nats.MaxReconnects(-1), nats.ReconnectWait(100 * time.Millisecond)}, opts...)...)
+	nc, err := nats.Connect(s.URL, append([]nats.Option{nats.Timeout(time.Minute), nats.MaxReconnects(-1), nats.ReconnectWait(100 * time.Millisecond)}, opts...)...)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -208,7 +208,8 @@ func (s *Server) Dial(opts ...nats.Option) *nats.Conn {
 	return nc
 }
 
-// API asks JetStream, and again for a minute while that fails.
+// API asks JetStream, and again while that fails: what was answered late is done by then,
+// so that what can be done but once has time.
 func API(t testing.TB, nc *nats.Conn, subject string, body any) map[string]any {
 	t.Helper()
 	var data []byte
@@ -216,8 +217,8 @@ func API(t testing.TB, nc *nats.Conn, subject string, body any) map[string]any {
 		data, _ = json.Marshal(body)
 	}
 	var last any
-	for end := time.Now().Add(60 * time.Second); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
-		m, err := nc.Request("$JS.API."+subject, data, 10*time.Second)
+	for end := time.Now().Add(2 * time.Minute); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
+		m, err := nc.Request("$JS.API."+subject, data, 20*time.Second)
 		if err != nil {
 			last = err
 			continue
