@@ -78,8 +78,8 @@ func TestPowerCutsOnLazyFS(t *testing.T) {
 	rnd := rand.New(rand.NewSource(time.Now().UnixNano()))
 	rounds, _ := strconv.Atoi(os.Getenv(killRounds))
 	acked := 0
-	for range max(rounds, 20) {
-		m.round(t, dir, rnd)
+	for i := range max(rounds, 20) {
+		m.round(t, dir, rnd, i%2 == 0)
 		cut()
 		acked = m.check(t, dir)
 	}

@@ -31,7 +31,7 @@ func (c *clock) forward(s *Store, d time.Duration) {
 // until waits for ok, which Changed announces.
 func until(t testing.TB, changed chan struct{}, what string, ok func() bool) {
 	t.Helper()
-	deadline := time.After(20 * time.Second)
+	deadline := time.After(time.Minute)
 	for !ok() {
 		select {
 		case <-changed:
