@@ -334,7 +334,7 @@ type window struct {
 	// until the reading has its number: the lock before all others.
 	mu   sync.Mutex
 	last [windowSize]sent
-	n    int
+	n    uint32 // it wraps after years, and windowSize goes into 2^32
 }
 
 type sent struct {
