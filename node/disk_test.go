@@ -116,8 +116,15 @@ func (t *ramTape) Read(dst []byte, from, to uint64, quota int) ([]byte, uint64, 
 	return dst, next, nil
 }
 
-func (t *ramTape) Newest() (uint64, int64) { return uint64(len(t.rows)), 0 }
-func (t *ramTape) Limit() uint64           { return 1 << 60 }
+func (t *ramTape) Newest() (uint64, int64) {
+	t.d.mu.Lock()
+	defer t.d.mu.Unlock()
+	if len(t.rows) == 0 {
+		return 0, 0
+	}
+	return t.rows[len(t.rows)-1].seq, 0
+}
+func (t *ramTape) Limit() uint64 { return 1 << 60 }
 func (t *ramTape) Since(ts int64) (uint64, error) {
 	t.d.mu.Lock()
 	defer t.d.mu.Unlock()
@@ -129,7 +136,11 @@ func (t *ramTape) Since(ts int64) (uint64, error) {
 	return 1 << 60, nil
 }
 
-func (t *ramTape) Last(int) (uint64, error) { return t.First(), nil }
+func (t *ramTape) Last(n int) (uint64, error) {
+	t.d.mu.Lock()
+	defer t.d.mu.Unlock()
+	return t.rows[max(0, len(t.rows)-n)].seq, nil
+}
 
 func (t *ramTape) Forget() { delete(t.d.tapes, t.name) }
 

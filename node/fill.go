@@ -44,7 +44,7 @@ func (s *Session) Fill(dst []byte, limit int, now int64, f Framer, sc *Scratch) 
 		}
 		// Found while the entry holds its number: an ended topic's number is given
 		// to another only after it has gone from every list.
-		v := visit{s: s, t: s.hub.topics.at(e.Topic()), e: e, b: b, view: b.view, not: b.not.Load(), live: b.live, ending: b.ending, now: now}
+		v := visit{s: s, t: s.hub.topics.at(e.Topic()), e: e, b: b, view: b.view, not: b.not.Load(), live: b.live, ending: b.ending, now: now, far: s.farLocked(e.Topic())}
 		if b.view.windowed {
 			if v.room = b.view.format.(Windowed).Room(); v.room <= 0 {
 				s.popLocked()
@@ -197,6 +197,8 @@ type visit struct {
 	not  uint32
 	live bool
 	now  int64
+	far  uint64 // of the session's
+	end  uint64 // of the topic's log
 
 	ending             bool   // of a topic that has ended it may read the rest
 	overrun, conflated uint64 // readings that it is not given
@@ -269,8 +271,9 @@ func (v *visit) plain() bool {
 // start is where the cursor stands, past what it has lost or does not want.
 func (v *visit) start(t *Topic) uint64 {
 	end := t.log.Next()
-	from := end - uint64(uint32(end)-v.e.From())
+	from := numberOf(v.e, end, v.far)
 	first := t.log.First()
+	v.end = end
 	if t.dead && !v.ending {
 		first = end
 	}
@@ -373,5 +376,6 @@ func (v *visit) advanceLocked(t *Topic, from, to uint64, done, stored bool) (mov
 		s.popLocked()
 		s.appendLocked(fan.NewEntry(t.idx, b.slot, to))
 	}
+	s.standLocked(t.idx, to, v.end)
 	return true
 }

@@ -171,7 +171,8 @@ func (s *Session) Close(turn *Turn) {
 		if x.page != nil {
 			h.pages.gone(x.page)
 		}
-		x.page, x.fetching = nil, nil
+		h.readyBytes.Add(-int64(len(x.far)) * farCost)
+		x.page, x.fetching, x.far = nil, nil, nil
 		s.dropLeftoverLocked()
 	}
 	s.mu.Unlock()

@@ -19,6 +19,7 @@ type page struct {
 	t          *Topic
 	b          *Subscription
 	from, next uint64
+	to         uint64 // where the arena began
 	view       view
 	at         uint64 // where rest begins: at first from, or what the view was looked for
 	buf        *[]byte
@@ -37,7 +38,7 @@ func (v *visit) past(t *Topic, from uint64) bool {
 // pastUnlock gives the reader what it has room for of the session's leftover, or parks
 // the cursor until a page from the disk is there. It gives t.mu back.
 func (v *visit) pastUnlock(dst []byte, t *Topic, from uint64, f Framer, sc *Scratch) []byte {
-	s, to := v.s, t.log.First()
+	s := v.s
 	var here, asked *page
 	s.mu.Lock()
 	if !s.closed && s.ready.Len() > 0 && *s.ready.At(0) == v.e && s.hub.topics.at(t.idx) == t {
@@ -46,7 +47,7 @@ func (v *visit) pastUnlock(dst []byte, t *Topic, from uint64, f Framer, sc *Scra
 	s.mu.Unlock()
 	t.mu.Unlock()
 	if asked != nil {
-		s.hub.opt.Disk.Go(func() { asked.read(t.rare.tape, to) })
+		s.hub.opt.Disk.Go(func() { asked.read(t.rare.tape) })
 	}
 	if here == nil {
 		return dst
@@ -86,7 +87,7 @@ func (v *visit) pageLocked(t *Topic, from uint64) (here, asked *page) {
 		s.dropLeftoverLocked()
 	}
 	s.holdLocked(v.b, held{t.idx, uint32(from), onDisk})
-	p = &page{s: s, t: t, b: v.b, from: from, at: from, view: v.view}
+	p = &page{s: s, t: t, b: v.b, from: from, at: from, to: t.log.First(), view: v.view}
 	if sought { // what leaves the disk in front of it is lost to it, and told
 		p.view = view{}
 	}
@@ -105,14 +106,14 @@ const (
 var pageBufs = sync.Pool{New: func() any { b := make([]byte, 0, pageBuf); return &b }}
 
 // read fetches the page and hands it to its session, on a goroutine of the disk's.
-func (p *page) read(tape Tape, to uint64) {
+func (p *page) read(tape Tape) {
 	p.buf = pageBufs.Get().(*[]byte)
-	err := p.seek(tape, to)
+	err := p.seek(tape)
 	if err == nil {
-		*p.buf, p.next, err = tape.Read((*p.buf)[:0], p.at, to, pageQuota)
+		*p.buf, p.next, err = tape.Read((*p.buf)[:0], p.at, p.to, pageQuota)
 	}
 	if err != nil {
-		*p.buf, p.next = (*p.buf)[:0], to // go on where the arena does
+		*p.buf, p.next = (*p.buf)[:0], p.to // go on where the arena does
 		p.s.hub.Stats.Add(FailedReads, 1)
 	}
 	p.rest = *p.buf
@@ -133,7 +134,7 @@ func (p *page) read(tape Tape, to uint64) {
 
 // seek finds where the page begins, for a cursor that only knows how many readings
 // or which time it wants: it stands before all that is stored.
-func (p *page) seek(tape Tape, to uint64) (err error) {
+func (p *page) seek(tape Tape) (err error) {
 	at := uint64(0)
 	if p.from <= tape.First() {
 		switch {
@@ -143,7 +144,7 @@ func (p *page) seek(tape Tape, to uint64) (err error) {
 			at, err = tape.Last(int(p.view.from))
 		}
 	}
-	p.at = min(max(p.at, at), to)
+	p.at = min(max(p.at, at), p.to)
 	return err
 }
 
@@ -268,6 +269,7 @@ func (s *Session) pageUnlock(dst []byte, now int64, f Framer, sc *Scratch) []byt
 			b.unholdLocked(p.t.idx)
 			s.ext.sought.Set(p.t.idx, true)
 			s.appendStoredLocked(b, fan.NewEntry(p.t.idx, b.slot, p.at))
+			s.standLocked(p.t.idx, p.at, p.to)
 		}
 		s.unparkNextLocked()
 	}

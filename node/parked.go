@@ -72,3 +72,46 @@ func (b *Subscription) unparkTopicLocked(topic uint32) (from uint32, ok bool) {
 	})
 	return from, ok
 }
+
+// An entry has the low half of a cursor's number, which tells numbers apart that are less
+// than 2^32 behind the log's end. Those of a durable topic leap by 2^24 with each power
+// cut: of a board that was switched off hundreds of times some are further behind, and
+// stand here beside.
+const (
+	farBehind = 1 << 31
+	farCost   = 48 // bytes of one in a map, about; they count as lists of what is unread do
+)
+
+// standLocked notes where a cursor stands, of a log whose end is there, or behind it.
+func (s *Session) standLocked(topic uint32, at, end uint64) {
+	if end-at >= farBehind {
+		x := s.extraLocked()
+		if x.far == nil {
+			x.far = make(map[uint32]uint64)
+		}
+		n := len(x.far)
+		x.far[topic] = at
+		s.hub.readyBytes.Add(int64(len(x.far)-n) * farCost)
+	} else if s.farLocked(topic) > 0 {
+		delete(s.ext.far, topic)
+		s.hub.readyBytes.Add(-farCost)
+	}
+}
+
+// farLocked is what standLocked has noted of a topic's cursor, 0 = nothing.
+func (s *Session) farLocked(topic uint32) uint64 {
+	if x := s.ext; x != nil && len(x.far) > 0 {
+		return x.far[topic]
+	}
+	return 0
+}
+
+// numberOf is the number that an entry stands for. What was noted of a cursor that has gone
+// is another's number.
+func numberOf(e fan.Entry, end, far uint64) uint64 {
+	at := end - uint64(uint32(end)-e.From())
+	if far > 0 && far < at && uint32(far) == e.From() {
+		return far
+	}
+	return at
+}

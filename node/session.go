@@ -95,13 +95,14 @@ type extra struct {
 
 	newcomer *newcomer // kept readings that it is to be given
 
-	fetching *page     // what a parked cursor waits for
-	page     *page     // the same, once it has come
-	leftover *page     // a page of which a window had no room for all
-	sought   fan.Marks // topics where the disk has said already from where their cursor reads
-	later    later     // answers that wait for the disk
-	parked   fan.List  // cursors that wait for their turn to have a page fetched
-	marks    bool      // live markers wait for cursors that do, or did: see markWaits
+	fetching *page             // what a parked cursor waits for
+	page     *page             // the same, once it has come
+	leftover *page             // a page of which a window had no room for all
+	sought   fan.Marks         // topics where the disk has said already from where their cursor reads
+	far      map[uint32]uint64 // topics whose cursor stands further behind than an entry can tell, and where
+	later    later             // answers that wait for the disk
+	parked   fan.List          // cursors that wait for their turn to have a page fetched
+	marks    bool              // live markers wait for cursors that do, or did: see markWaits
 }
 
 // extraLocked is s.ext, made when it is first needed.

@@ -217,20 +217,18 @@ func (r *replay) cursor(t *Topic, w *Subscription, start uint64) {
 			s.dropLeftoverLocked()
 		}
 	}
+	end := t.log.Next()
 	if !w.marked(t) {
-		if start < t.log.Next() {
+		if start < end {
 			s.markLocked(w, t, start, r.turn)
 		}
-		return
-	}
-	if w.unholdLocked(t.idx) {
+	} else if w.unholdLocked(t.idx) {
 		s.pushLocked(fan.NewEntry(t.idx, w.slot, start), r.turn)
-		return
+	} else if e := r.entryLocked(s, t.idx); e != nil {
+		start = min(start, numberOf(*e, end, s.farLocked(t.idx)))
+		*e = fan.NewEntry(t.idx, w.slot, start)
 	}
-	if e := r.entryLocked(s, t.idx); e != nil {
-		at := t.log.Next() - uint64(uint32(t.log.Next())-e.From())
-		*e = fan.NewEntry(t.idx, w.slot, min(at, start))
-	}
+	s.standLocked(t.idx, start, end)
 }
 
 // entryLocked finds the entry of a marked topic. The places are noted once per
