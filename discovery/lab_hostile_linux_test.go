@@ -44,22 +44,31 @@ func TestFlood(t *testing.T) {
 		reply = phone.legacy("_topicd._tcp.local.", dns.TypePTR)
 	}
 	took += attack.flood(t, 3000, 50*time.Millisecond, next)
-	time.Sleep(2 * time.Second)
-	count, packets := map[string]int{}, 0
-	for _, p := range wire.from(gw) {
-		packets++
-		for _, rr := range p.records() {
-			count[rr.String()]++
+	var count map[string]int
+	heard := 0
+	l.until(patience, "each of 7 records three times", func() bool {
+		took += attack.flood(t, 50, 0, next)
+		count, heard = map[string]int{}, 0
+		for _, p := range wire.from(gw) {
+			heard++
+			for _, rr := range p.records() {
+				count[rr.String()]++
+			}
 		}
-	}
-	span := time.Since(began) // 6 s, or what a busy machine makes of them; package mdns holds each second
+		least := heard
+		for _, n := range count {
+			least = min(least, n)
+		}
+		return len(count) >= 7 && least >= 3
+	})
+	span := time.Since(began) // 4 s, or what a busy machine makes of them; package mdns holds each second
 	for key, n := range count {
-		if n < 3 || n > int(span/time.Second)+1 {
+		if n > int(span/time.Second)+1 {
 			t.Errorf("%s: %d times in %v", key, n, span)
 		}
 	}
 	st := hub.status()
-	t.Logf("6000 queries in %v, asked %d times: %d packets with %d records; %+v, RSS %d kB", took, tries, packets, len(count), st.Stats, st.RSS>>10)
+	t.Logf("6000 queries and more in %v, asked %d times: %d packets with %d records; %+v, RSS %d kB", took, tries, heard, len(count), st.Stats, st.RSS>>10)
 	if len(count) != 7 {
 		t.Errorf("%d records answered, want 7", len(count))
 	}
@@ -90,6 +99,11 @@ func TestHostile(t *testing.T) {
 			p[2+rng.IntN(len(p)-2)] = byte(rng.Uint32())
 		}
 		return p[:12+rng.IntN(len(p)-11)]
+	})
+	// Its answer says that it has read all: what is sent next finds room in its socket,
+	// and a second later room below the limit.
+	l.until(patience, "it has read all", func() bool {
+		return bad.legacyTo(group4, "_topicd._tcp.local.", dns.TypePTR, 3*time.Second) != nil
 	})
 	time.Sleep(1500 * time.Millisecond)
 	after := hub.status()

@@ -86,6 +86,12 @@ func (s *sniffer) from(h *host) (out []seen) {
 	return out
 }
 
+// heard waits until a host has multicast n packets.
+func (s *sniffer) heard(h *host, n int) {
+	h.t.Helper()
+	h.until(patience, "packets on the wire", func() bool { return len(s.from(h)) >= n })
+}
+
 func (s *sniffer) clear() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

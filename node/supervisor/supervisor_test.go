@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -31,7 +32,7 @@ func manager(t *testing.T) (string, func() string) {
 	t.Cleanup(func() { c.Close() })
 	return path, func() string {
 		t.Helper()
-		_ = c.SetReadDeadline(time.Now().Add(20 * time.Second))
+		_ = c.SetReadDeadline(time.Now().Add(time.Minute))
 		b := make([]byte, 4096)
 		n, err := c.Read(b)
 		if err != nil {
@@ -96,11 +97,11 @@ func TestAliveWhileDelivering(t *testing.T) {
 	if got := hear(); got != "READY=1\nSTATUS=serves on 2 addresses" {
 		t.Errorf("first it says %q", got)
 	}
-	for range 3 {
-		if got := hear(); got != "WATCHDOG=1" {
-			t.Errorf("it says %q", got)
-		}
-		if got := hear(); !strings.HasPrefix(got, "STATUS=0 clients, 1 topics, ") {
+	for signs := 0; signs < 3; { // a machine that stands still for 0.3 s has the hub miss one
+		switch got := hear(); {
+		case got == "WATCHDOG=1":
+			signs++
+		case !strings.HasPrefix(got, "STATUS=0 clients, 1 topics, "):
 			t.Errorf("it says %q", got)
 		}
 	}
@@ -144,13 +145,14 @@ func TestStuckHubIsNotAlive(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	end := time.Now().Add(20 * time.Second)
+	end := time.Now().Add(time.Minute)
 	for beat(200*time.Millisecond) == nil {
 		if time.Now().After(end) {
 			t.Fatal("a hub that hangs counts as alive")
 		}
 	}
 	close(d.until)
+	end = time.Now().Add(time.Minute)
 	for beat(time.Second) != nil {
 		if time.Now().After(end) {
 			t.Fatal("a hub that goes on does not count as alive")
@@ -175,6 +177,18 @@ func TestCutProbeIsAnAnswer(t *testing.T) {
 	}
 }
 
+// passed is a descriptor that listeners may close: the file's own would be closed once
+// more with the file, when the number may be that of another one.
+func passed(t *testing.T, f *os.File) int {
+	t.Helper()
+	defer f.Close()
+	fd, err := syscall.Dup(int(f.Fd()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fd
+}
+
 // Sockets that are passed are listened on.
 func TestListeners(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -186,7 +200,7 @@ func TestListeners(t *testing.T) {
 		t.Fatal(err)
 	}
 	l.Close()
-	ls, err := listeners(int(f.Fd()), 1)
+	ls, err := listeners(passed(t, f), 1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -211,7 +225,7 @@ func TestListeners(t *testing.T) {
 	}
 	r, w, _ := os.Pipe()
 	defer w.Close()
-	if _, err := listeners(int(r.Fd()), 1); err == nil {
+	if _, err := listeners(passed(t, r), 1); err == nil {
 		t.Error("a pipe is listened on")
 	}
 }
