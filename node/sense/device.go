@@ -105,7 +105,7 @@ func (b *Board) readLoop(d *device) {
 			b.signal()
 			continue
 		}
-		s.busy, d.cur, d.since = true, s, time.Now()
+		s.busy, d.cur, d.since = true, s, b.mono()
 		b.mu.Unlock()
 		r.out = r.out[:0]
 		r.skips = r.skips[:0]
@@ -178,7 +178,7 @@ func (b *Board) markStuckLocked() {
 	// An eighth less: a round's timer starts a little before its reads.
 	limit := b.o.Timeout - b.o.Timeout/8
 	for _, d := range b.devices {
-		if d.cur == nil || time.Since(d.since) < limit {
+		if d.cur == nil || b.mono().Sub(d.since) < limit {
 			continue
 		}
 		d.skips = append(d.skips, Skip{Path: d.cur.path, Reason: Stuck})

@@ -59,7 +59,7 @@ func (b *Board) look(ctx context.Context) {
 
 // startLister is called with mu held.
 func (b *Board) startLister() *lister {
-	l := &lister{b: b, r: reader{board: b, buf: make([]byte, 4096)}, since: time.Now()}
+	l := &lister{b: b, r: reader{board: b, buf: make([]byte, 4096)}, since: b.mono()}
 	b.list.cur = l
 	b.relist = false
 	b.readers++
@@ -84,7 +84,7 @@ func (b *Board) listed(ctx context.Context, l *lister, wait time.Duration) bool 
 func (b *Board) giveUp(l *lister, limit time.Duration) *lister {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if l.done || time.Since(l.since) < limit {
+	if l.done || b.mono().Sub(l.since) < limit {
 		return l
 	}
 	if len(b.list.hung) >= maxReaders {
@@ -162,7 +162,7 @@ func (l *lister) enter(dir string) bool {
 	if l.lost || b.closed || b.list.hung[dir] {
 		return false
 	}
-	l.at, l.since = dir, time.Now()
+	l.at, l.since = dir, b.mono()
 	return true
 }
 

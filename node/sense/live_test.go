@@ -13,7 +13,7 @@ import (
 // The machine that runs the tests has a load, a memory and a network.
 func TestThisMachine(t *testing.T) {
 	before := goroutines()
-	b := New(Options{})
+	b := New(Options{Timeout: time.Minute})
 	round(t, b)
 	time.Sleep(300 * time.Millisecond)
 	got, s := round(t, b)
@@ -44,7 +44,7 @@ func TestThisMachine(t *testing.T) {
 // A round after the first ones makes little garbage: it goes on for years.
 func TestAllocations(t *testing.T) {
 	tr := newTree(t, pi)
-	b := New(Options{Root: tr.root, Relist: 1 << 30})
+	b := New(Options{Root: tr.root, Relist: 1 << 30, Timeout: time.Minute})
 	defer b.Close()
 	emit := func(Reading) {}
 	ctx := context.Background()

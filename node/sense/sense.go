@@ -71,16 +71,17 @@ type Summary struct {
 type Board struct {
 	// static after construction
 	o    Options
-	now  func() time.Time // of readings; tests replace it
-	wake chan struct{}    // a reader has finished a device
-	quit chan struct{}    // closed by Close
-	bufs sync.Pool        // *reader
+	now  func() time.Time // of readings; tests replace it, and what follows
+	mono func() time.Time // files are waited for by it
+	ring func(time.Duration) (alarm <-chan time.Time, stop func() bool)
+	wake chan struct{} // a reader has finished a device
+	quit chan struct{} // closed by Close
+	bufs sync.Pool     // *reader
 
 	disks atomic.Pointer[map[string]bool] // the whole disks of the last listing
 
 	// held for a round, and by Close at last
 	round sync.Mutex
-	timer *time.Timer
 	turn  int       // rounds so far
 	batch []Reading // being emitted
 
@@ -96,11 +97,15 @@ type Board struct {
 
 // New makes a Board. It reads nothing yet and starts no goroutine.
 func New(o Options) *Board {
-	b := &Board{o: o.withDefaults(), now: time.Now,
+	b := &Board{o: o.withDefaults(), now: time.Now, mono: time.Now,
 		wake: make(chan struct{}, 1), quit: make(chan struct{}), relist: true}
 	b.bufs.New = func() any { return &reader{board: b, buf: make([]byte, 4096)} }
-	b.timer = time.NewTimer(time.Hour)
-	b.timer.Stop()
+	timer := time.NewTimer(time.Hour)
+	timer.Stop()
+	b.ring = func(d time.Duration) (<-chan time.Time, func() bool) {
+		timer.Reset(d)
+		return timer.C, timer.Stop
+	}
 	b.list.hung = map[string]bool{}
 	b.devices = []*device{b.procDevice()}
 	return b
@@ -147,8 +152,8 @@ func (b *Board) Close() {
 	}
 	b.round.Lock()
 	defer b.round.Unlock()
-	b.timer.Reset(b.o.Timeout)
-	defer b.timer.Stop()
+	alarm, stop := b.ring(b.o.Timeout)
+	defer stop()
 	for {
 		b.mu.Lock()
 		n := b.readers
@@ -158,7 +163,7 @@ func (b *Board) Close() {
 		}
 		select {
 		case <-b.wake:
-		case <-b.timer.C:
+		case <-alarm:
 			return
 		}
 	}
@@ -173,12 +178,12 @@ func (b *Board) gather(ctx context.Context, wait time.Duration, emit func(Readin
 // await looks, and again whenever a reader has something, until that is it. false:
 // the time is over.
 func (b *Board) await(ctx context.Context, wait time.Duration, look func() bool) bool {
-	b.timer.Reset(wait)
-	defer b.timer.Stop()
+	alarm, stop := b.ring(wait)
+	defer stop()
 	for !look() {
 		select {
 		case <-b.wake:
-		case <-b.timer.C:
+		case <-alarm:
 			return false
 		case <-ctx.Done():
 			return true

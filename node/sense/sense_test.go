@@ -53,6 +53,9 @@ func (c *clock) forward(d time.Duration) { c.ns.Add(int64(d)) }
 
 func (tr tree) board(o Options) (*Board, *clock) {
 	o.Root = tr.root
+	if o.Timeout == 0 {
+		o.Timeout = time.Minute
+	}
 	b := New(o)
 	c := &clock{}
 	b.now = c.now

@@ -63,9 +63,6 @@ func wantGoroutines(t *testing.T, n int) {
 	}
 }
 
-// short is how long a file may take in these tests: others may have the processors.
-const short = 400 * time.Millisecond
-
 func TestStuckFile(t *testing.T) {
 	const hung = "sys/class/hwmon/hwmon0/temp2_input"
 	before := goroutines()
@@ -74,21 +71,15 @@ func TestStuckFile(t *testing.T) {
 		"sys/class/thermal/thermal_zone0/temp": "4000", "proc/uptime": "5 5",
 	})
 	tr.fifo(hung)
-	b, clock := tr.board(Options{Timeout: short, Relist: 3})
+	b, clock, p := tr.patient(Options{Relist: 3})
 	others := map[string]string{"hwmon/chip/temp1": "1 Cel", "hwmon/chip/temp3": "3 Cel", "thermal/thermal_zone0": "4 Cel", "uptime": "5 s"}
-	var again time.Duration // all rounds but the first
-	const rounds = 20
-	for i := range rounds {
-		start := time.Now()
+	for range 20 {
 		got, s := round(t, b)
-		if i > 0 {
-			again += time.Since(start)
-		}
 		want(t, got, others, "disk/root/")
 		wantSkips(t, s, "/"+hung+" stuck")
 	}
-	if again > rounds*short/2 {
-		t.Errorf("%d rounds took %v: they wait for what is known to be stuck", rounds-1, again)
+	if waited := time.Duration(p.at.Load()); waited != limit {
+		t.Errorf("they waited for %v: for what is known to be stuck", waited)
 	}
 	wantGoroutines(t, before+1)
 
@@ -121,10 +112,10 @@ func TestDeadDevice(t *testing.T) {
 	for i := 1; i < 5; i++ {
 		tr.fifo(fmt.Sprintf("%stemp%d_input", dir, i))
 	}
-	b, _ := tr.board(Options{Timeout: short})
+	b, _, p := tr.patient(Options{})
 	for range 4 {
 		round(t, b)
-		time.Sleep(short)
+		p.forward(limit)
 	}
 	got, s := round(t, b)
 	want(t, got, map[string]string{"thermal/thermal_zone0": "4 Cel"}, "disk/root/")
@@ -152,17 +143,17 @@ func TestManyStuck(t *testing.T) {
 	for i := range n {
 		tr.fifo(fmt.Sprintf("sys/class/thermal/thermal_zone%d/temp", i))
 	}
-	b, _ := tr.board(Options{Timeout: short})
+	b, _, p := tr.patient(Options{})
 	for range 4 {
 		got, s := lateRound(t, b)
 		if got["uptime"] != "5 s" {
 			t.Error("no /proc in this round")
 		}
 		if len(s.Skipped) < n {
-			t.Errorf("only %d skips", len(s.Skipped))
+			t.Errorf("only %d skips %q", len(s.Skipped), skips(s))
 		}
 		wantGoroutines(t, before+n+maxReaders)
-		time.Sleep(short)
+		p.forward(limit)
 	}
 	got, s := lateRound(t, b)
 	if got[fmt.Sprintf("thermal/thermal_zone%d", n)] != "4 Cel" || len(s.Skipped) != n {
@@ -184,7 +175,7 @@ func TestStuckListing(t *testing.T) {
 		"sys/class/thermal/thermal_zone0/temp": "4000",
 	})
 	tr.fifo("sys/class/hwmon/hwmon0/name")
-	b, _ := tr.board(Options{Timeout: short, Relist: 2})
+	b, _, _ := tr.patient(Options{Relist: 2})
 	for range 6 {
 		got, s := round(t, b)
 		want(t, got, map[string]string{"hwmon/b/temp1": "2 Cel", "thermal/thermal_zone0": "4 Cel"}, "disk/root/")
@@ -212,23 +203,11 @@ func TestSlowBus(t *testing.T) {
 	for i := range n {
 		tr.fifo(file(i))
 	}
-	b, _ := tr.board(Options{Timeout: 5 * short}) // a conversion and what others may take of the processors
-	stop := make(chan struct{})
-	done := make(chan struct{})
-	go func() { // the bus: 250 ms a conversion, one at a time
-		defer close(done)
-		for i := 0; ; i++ {
-			select {
-			case <-stop:
-				return
-			case <-time.After(250 * time.Millisecond):
-				tr.answer(file(i%n), fmt.Sprint(20000+i%n))
-			}
-		}
-	}()
+	b, _, p := tr.patient(Options{})
+	p.each = limit / 4
 	seen := map[string]string{}
 	late := 0
-	for end := time.Now().Add(60 * time.Second); len(seen) < n && time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+	for range n {
 		got, s := lateRound(t, b)
 		for topic, v := range got {
 			if strings.HasPrefix(topic, "w1/") {
@@ -241,8 +220,8 @@ func TestSlowBus(t *testing.T) {
 			}
 			late++
 		}
+		p.convert() // between two rounds
 	}
-	close(stop)
 	for i := range n {
 		topic, v := fmt.Sprintf("w1/28-%02d", i), fmt.Sprint(20+float64(i)/1000, " Cel")
 		if seen[topic] != v {
@@ -252,8 +231,7 @@ func TestSlowBus(t *testing.T) {
 	if late == 0 {
 		t.Error("nothing was late")
 	}
-	go b.Close() // it waits for one conversion more, at most
-	<-done
+	b.Close()
 	for i := range n { // set free whoever still reads
 		if f, err := os.OpenFile(filepath.Join(tr.root, file(i)), os.O_RDWR, 0); err == nil {
 			f.Close()
@@ -326,14 +304,14 @@ func TestContextAndClose(t *testing.T) {
 	before := goroutines()
 	tr := newTree(t, map[string]string{"proc/uptime": "5 5"})
 	tr.fifo(hung)
-	b, _ := tr.board(Options{Timeout: time.Minute})
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	b, _, p := tr.patient(Options{})
+	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	start := time.Now()
+	p.rests = cancel
 	n := 0
 	s := b.Read(ctx, func(Reading) { n++ })
-	if took := time.Since(start); took > 20*time.Second || n == 0 {
-		t.Errorf("a cancelled round took %v and gave %d readings", took, n)
+	if waited := p.at.Load(); waited > 0 || n == 0 {
+		t.Errorf("a cancelled round took %v and gave %d readings", time.Duration(waited), n)
 	}
 	wantSkips(t, s, "/"+hung+" late")
 	closed := make(chan struct{})
@@ -353,15 +331,15 @@ func TestCloseEndsRead(t *testing.T) {
 	const hung = "sys/class/thermal/thermal_zone0/temp"
 	tr := newTree(t, nil)
 	tr.fifo(hung)
-	b, _ := tr.board(Options{Timeout: 500 * time.Millisecond})
-	read := make(chan struct{})
+	b, _, p := tr.patient(Options{})
+	read, waits := make(chan struct{}), make(chan struct{})
+	p.rests = func() { close(waits) }
 	go func() { b.Read(context.Background(), func(Reading) {}); close(read) }()
-	time.Sleep(50 * time.Millisecond)
-	start := time.Now()
+	<-waits
 	b.Close() // the fifo never answers: it is waited for, but not for ever
 	<-read
-	if took := time.Since(start); took > 20*time.Second {
-		t.Errorf("Close took %v", took)
+	if waited := time.Duration(p.at.Load()); waited != limit {
+		t.Errorf("Close waited for %v", waited)
 	}
 	tr.answer(hung, "1")
 }
