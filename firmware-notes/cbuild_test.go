@@ -138,7 +138,7 @@ func example(t *testing.T, h *hub, argv ...string) {
 	if err := c.Start(); err != nil {
 		t.Fatal(err)
 	}
-	defer time.AfterFunc(2*time.Minute, func() { _ = c.Process.Kill() }).Stop()
+	defer time.AfterFunc(5*time.Minute, func() { _ = c.Process.Kill() }).Stop()
 	transcript(t, bufio.NewScanner(out), func() { h.publish(t, "example/command", `{"on":true,"level":0.1}`) })
 	if err := c.Wait(); err != nil {
 		t.Fatal(err)

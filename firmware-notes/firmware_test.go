@@ -110,7 +110,7 @@ func newHub(listen string, ping time.Duration) (*hub, error) {
 	mux.Handle("/ws", ws.New(s, ws.Options{
 		Subprotocols: []string{native.ProtocolJSON, native.ProtocolCBOR}, Open: func(a node.Arrival) node.Dialect { return cfg.New(a.Protocol) },
 	}))
-	hs := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
+	hs := &http.Server{Handler: mux, ReadHeaderTimeout: time.Minute}
 	go func() { _ = hs.Serve(l) }()
 	return &hub{Hub: h, addr: l.Addr().String(), stop: func() {
 		_ = hs.Close()
@@ -168,7 +168,7 @@ func (p page) ask(request string) (map[string]any, error) {
 
 // wait reads until a message fits.
 func (p page) wait(fits func(map[string]any) bool) (map[string]any, error) {
-	_ = p.SetReadDeadline(time.Now().Add(30 * time.Second))
+	_ = p.SetReadDeadline(time.Now().Add(2 * time.Minute))
 	for {
 		_, b, err := p.ReadMessage()
 		if err != nil {
@@ -229,7 +229,7 @@ func (h *hub) stored(t *testing.T, topic string) []map[string]any {
 // heard waits until a topic holds something, and gives what it holds.
 func (h *hub) heard(t *testing.T, topic string) []map[string]any {
 	t.Helper()
-	for end := time.Now().Add(60 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(2 * time.Minute); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 		if r := h.stored(t, topic); len(r) > 0 {
 			return r
 		}

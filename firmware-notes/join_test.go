@@ -74,7 +74,7 @@ func (g *gate) api(t *testing.T, method, path, body string) (status int, text []
 func (g *gate) heard(t *testing.T, topic, dev string, n int) {
 	t.Helper()
 	var answer struct{ Readings []struct{ From string } }
-	for deadline := time.Now().Add(60 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(2 * time.Minute); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
 		if status, text := g.api(t, "GET", "/api/topics/"+topic+"?last=10", ""); status == 200 {
 			if err := json.Unmarshal(text, &answer); err != nil {
 				t.Fatal(err)
@@ -142,7 +142,7 @@ func boardJoins(t *testing.T, g *gate, topic, dev, bin string) {
 	env := []string{"HUB_PORT=" + g.port, "FLASH=" + temp(t, "flash")}
 	s := newScriptEnv(t, env, bin)
 	s.hears(closed)
-	g.tell(t, "join", "--open", "1m")
+	g.tell(t, "join", "--open", "30m")
 	s.hears("saved")
 	g.heard(t, topic, dev, 1)
 	g.tell(t, "join", "--close")
@@ -153,7 +153,7 @@ func boardJoins(t *testing.T, g *gate, topic, dev, bin string) {
 	g.tell(t, "token", "revoke", "joined "+dev)
 	s.hears(unknown)
 	s.hears(closed)
-	g.tell(t, "join", "--open", "1m")
+	g.tell(t, "join", "--open", "30m")
 	s.hears("saved")
 	g.heard(t, topic, dev, 3)
 	s.kill()
@@ -174,7 +174,7 @@ func programJoins(t *testing.T, g *gate, bin string) {
 		}
 	}
 	device(file, "err "+closed)
-	g.tell(t, "join", "--open", "1m")
+	g.tell(t, "join", "--open", "30m")
 	device(file, "token kept", "welcome ping=45000", "ack seq=1 alias=1")
 	if i, err := os.Stat(file); err != nil || i.Mode().Perm() != 0o600 || i.Size() != 47 {
 		t.Error(i, err)
@@ -194,7 +194,7 @@ func moduleJoins(t *testing.T, g *gate, enc string) {
 		newScript(t, "python3", "micropython/test_topicd.py", "join", g.port, enc, file).says(said...)
 	}
 	device(file, "refused "+closed+" retry 30000", "done")
-	g.tell(t, "join", "--open", "1m")
+	g.tell(t, "join", "--open", "30m")
 	device(file, "kept", "seq 1", "done")
 	g.tell(t, "join", "--close")
 	device(file, "seq 2", "done")

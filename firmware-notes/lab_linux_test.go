@@ -39,7 +39,7 @@ func TestCFindsTheHub(t *testing.T) {
 		missing(t, "root")
 	}
 	need(t, "ip", "gcc")
-	bin := cc(t, "example_linux.c", "gcc", sanitized...)
+	bin := cc(t, "example_linux.c", "gcc", append([]string{"-DTRIES=24"}, sanitized...)...)
 	gateway, sensor := cable(t)
 
 	self, err := os.Executable()
@@ -109,7 +109,7 @@ func TestCFindsTheHub(t *testing.T) {
 		if err := dev.Start(); err != nil {
 			t.Fatal(err)
 		}
-		stop := time.AfterFunc(2*time.Minute, func() { _ = dev.Process.Kill() })
+		stop := time.AfterFunc(5*time.Minute, func() { _ = dev.Process.Kill() })
 		scan := bufio.NewScanner(lines)
 		want := []string{"hub 10.78.0.1:", "welcome", "ack seq=", "published 15", "subscribed", "command example/command", "done"}
 		for i, w := range want {

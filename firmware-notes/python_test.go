@@ -49,7 +49,7 @@ func newScriptEnv(t *testing.T, env []string, name string, args ...string) *scri
 	}
 	s := &script{t: t, lines: bufio.NewScanner(out)}
 	s.kill = func() { s.killed = true; _ = c.Process.Kill() }
-	stop := time.AfterFunc(3*time.Minute, func() { _ = c.Process.Kill() })
+	stop := time.AfterFunc(5*time.Minute, func() { _ = c.Process.Kill() })
 	t.Cleanup(func() {
 		if t.Failed() {
 			_ = c.Process.Kill()
@@ -95,7 +95,7 @@ func TestPythonAgainstTheHub(t *testing.T) {
 				t.Fatal(err)
 			}
 			t.Cleanup(again.stop)
-			deadline := time.Now().Add(60 * time.Second)
+			deadline := time.Now().Add(2 * time.Minute)
 			for subscribers := 0.0; subscribers == 0; time.Sleep(50 * time.Millisecond) {
 				if time.Now().After(deadline) {
 					t.Fatal("did not come back")

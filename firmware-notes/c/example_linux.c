@@ -25,6 +25,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#ifndef TRIES
+#define TRIES 3 /* of 5 seconds: enough for a radio that sleeps */
+#endif
+
 static uint32_t tx[64];  /* 256 bytes: a topic of 128 and a record */
 static uint8_t rx[256];
 static td_out out = { .buf = tx, .cap = sizeof tx };
@@ -163,7 +167,7 @@ static void print_value(td_val v)
 	}
 }
 
-/* One question a try, 3 tries of 5 seconds: enough for a radio that sleeps. */
+/* One question a try. */
 static td_hub find_hub(const char *interface, const char *id)
 {
 	struct sockaddr_in group = { .sin_family = AF_INET, .sin_port = htons(5353) }, from;
@@ -175,7 +179,7 @@ static td_hub find_hub(const char *interface, const char *id)
 	if (fd < 0 || setsockopt(fd, IPPROTO_IP, IP_MULTICAST_IF, &on, sizeof on) != 0)
 		fail(interface);
 	timeout(fd, 5);
-	for (i = 0; i < 3; i++) {
+	for (i = 0; i < TRIES; i++) {
 		time_t until = time(NULL) + 5;
 		if (sendto(fd, td_dnssd_query, sizeof td_dnssd_query, 0, (void *)&group, sizeof group) < 0)
 			fail("sendto");

@@ -104,6 +104,6 @@ if sys.argv[1] == "vectors":
 elif sys.argv[1] == "join":
     join(int(sys.argv[2]), sys.argv[3], sys.argv[4])
 elif sys.argv[1] == "find":
-    print(topicd.find(ip=sys.argv[2], hub_id=sys.argv[3]))
+    print(topicd.find(ip=sys.argv[2], hub_id=sys.argv[3], tries=24))
 else:
     live(int(sys.argv[2]), sys.argv[1])
