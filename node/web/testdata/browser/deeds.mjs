@@ -214,11 +214,11 @@ export async function shapes({ browser, hub, peer }) {
     tank: { u: "/100", v: 40 },
     well: { u: "%", v: 60 },
   };
+  const page = await open(browser, hub, { kept: { span: 900 } }); // first: after a minute what was said is quiet
   for (let i = 0; i < 3; i++) for (const [name, data] of Object.entries(said)) await peer.pub("shapes/" + name, data);
   await peer.pub("shapes/on", false);
   for (const v of ["9007199254740993", "9007199254740995"]) peer.ws.send(`{"op":"pub","topic":"shapes/meter","data":${v}}`);
   await peer.pub("shapes/door", "=closed");
-  const page = await open(browser, hub, { kept: { span: 60 } });
   await filter(page, "shapes");
   const shown = { count: "1,234,567,890", tiny: "1.23×10⁻⁵", meter: "9,007,199,254,740,995", on: "false", door: "=closed", air: "temp 21.5 · hum 71" };
   for (const [name, want] of Object.entries(shown))

@@ -32,6 +32,8 @@ export async function presses({ browser, binary }) {
     await peer.pub("a/0", 0);
     const page = await open(browser, hub, { kept: { flat: true, tiles: false } });
     await row(page, "m/003").waitFor();
+    await until("all are there", async () => (await page.locator(".count").innerText()) === "121 topics");
+    await painted(page);
     const box = await row(page, "m/003").boundingBox();
     await page.mouse.move(box.x + 90, box.y + box.height / 2);
     await page.mouse.down();
@@ -182,6 +184,7 @@ export async function tabs({ browser, binary }) {
     await live(other);
     await other.click("[aria-label='Pin as a tile']");
     await page.bringToFront();
+    await until("both tabs have the pin", () => page.evaluate(() => JSON.parse(localStorage.topicd).wall?.length === 1)); // a browser takes a moment
     await page.keyboard.press("t");
     const kept = await page.evaluate(() => JSON.parse(localStorage.topicd));
     assert(kept.theme === "light" && kept.wall?.length === 1, "what one tab keeps the other leaves: " + JSON.stringify(kept));
@@ -261,6 +264,7 @@ export async function rooms({ browser, binary }) {
 export async function dragging({ browser, hub, peer }) {
   await peer.pub("drag/a", 1);
   const page = await open(browser, hub, { path: "#topics?plot=drag/a" });
+  await page.locator(".plot .over").waitFor();
   const box = await page.locator(".plot .over").boundingBox(),
     follows = () => page.locator(".follow").getAttribute("aria-pressed");
   await page.mouse.move(box.x + 100, box.y + 50);

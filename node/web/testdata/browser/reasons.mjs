@@ -346,8 +346,9 @@ export async function proxies({ browser, binary, folder }) {
     await row(good, "greenhouse/1/temp").click();
     await until("and so does a plot", async () => (await good.locator(".figures tbody tr").count()) === 1);
     for (const view of ["log", "chat", "clients", "memory", "hub"]) await go(good, view);
-    const links = await good.locator(".links a").evaluateAll((all) => all.map((a) => a.href));
-    assert(links.length > 3 && links.every((l) => l.startsWith(proxy.url + "good/")), links.join());
+    let links = [];
+    await until("there are links", async () => (links = await good.locator(".links a").evaluateAll((all) => all.map((a) => a.href))).length > 3);
+    assert(links.every((l) => l.startsWith(proxy.url + "good/")), links.join());
     await hub.stop();
     await says(good, "The proxy at " + proxy.url.slice(7, -1) + " answers, the hub behind it does not (502).");
     await hub.start();

@@ -29,6 +29,8 @@ process.on("exit", () => running.forEach((p) => p.kill("SIGKILL")));
 // The first port that the kernel gives to who asks for any, and to connections.
 const unfixed = Number(fs.readFileSync("/proc/sys/net/ipv4/ip_local_port_range", "utf8").split("\t")[0]);
 
+const given = new Set();
+
 /** freePort is one that nobody serves on, and that nobody is given while a hub on it restarts. */
 export async function freePort() {
   for (;;) {
@@ -38,7 +40,10 @@ export async function freePort() {
         s.on("error", () => done(false));
         s.listen(port, "127.0.0.1", () => s.close(() => done(true)));
       });
-    if (free) return port;
+    if (free && !given.has(port)) {
+      given.add(port); // nobody may serve on it yet
+      return port;
+    }
   }
 }
 
@@ -159,6 +164,17 @@ const fresh = (context, hub, folder) =>
   );
 
 export const live = (page) => page.waitForSelector("#state.live");
+
+/** losing looks out from now on for the page to lose its hub, for however short a while, and gives what waits for it. */
+export async function losing(page) {
+  await page.evaluate(() => {
+    const state = document.getElementById("state"),
+      look = () => (window.hasLost ||= state.classList.contains("lost"));
+    window.hasLost = false;
+    new MutationObserver(look).observe(state, { attributes: true });
+  });
+  return () => until("the hub is lost", () => page.evaluate(() => window.hasLost));
+}
 
 /** row is the tree's row whose topic has that path. */
 export const row = (page, topic) =>

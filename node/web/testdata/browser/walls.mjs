@@ -100,11 +100,11 @@ async function filterAndPlot(page) {
 
 // Limits are set where a topic is plotted; they are drawn, counted, and seen in the tree and on tiles.
 export async function limits({ browser, hub, peer, folder }) {
+  const page = await open(browser, hub, { kept: { span: 900 } });
   for (const v of [20, 31, 20, 32, 33, 21]) {
     await peer.pub("limits/temp", { u: "Cel", v });
     await sleep(100);
   }
-  const page = await open(browser, hub, { kept: { span: 60 } });
   await filter(page, "limits/");
   await row(page, "limits/temp").click({ position: { x: 60, y: 12 } });
   await page.click("[aria-label='Limits of limits/temp']");
@@ -116,7 +116,7 @@ export async function limits({ browser, hub, peer, folder }) {
   await page.click("dialog button.primary");
   await page.waitForSelector("dialog", { state: "detached" });
   const over = () => page.locator(".figures .over").innerText();
-  await until("crossings are counted", async () => /^2 × beyond, \d+ % of the time$/.test(await over()));
+  await until("crossings are counted", async () => /^2 × beyond, (\d+|< 1) % of the time$/.test(await over()));
   assert((await row(page, "limits/temp").getAttribute("class")).includes("beyond") === false, "it is within them now");
   await peer.pub("limits/temp", { u: "Cel", v: 30.5 });
   await until("the tree shows it", async () => (await row(page, "limits/temp").getAttribute("class")).includes("beyond"));
@@ -137,7 +137,7 @@ export async function limits({ browser, hub, peer, folder }) {
 // From when to when; as a picture; as a German spreadsheet reads it.
 export async function files({ browser, hub, peer, folder }) {
   for (const v of [1.5, 2.25]) await peer.pub("files/a", { u: "V", v });
-  const page = await open(browser, hub, { kept: { span: 60, csv: "comma" } });
+  const page = await open(browser, hub, { kept: { span: 900, csv: "comma" } });
   await filter(page, "files/");
   await row(page, "files/a").click({ position: { x: 60, y: 12 } });
   const saved = async (what) => {
@@ -195,9 +195,9 @@ export async function wakes({ browser, hub, peer }) {
       await peer.pub("wake/a", event);
       const at = Date.now();
       await page.evaluate((e) => (e === "online" ? window : document).dispatchEvent(new Event(e)), event);
-      await until("what came meanwhile is there", async () => (await row(page, "wake/a").locator(".v").innerText()) === event, 18000); // it notices by itself after 20 s
+      await until("what came meanwhile is there", async () => (await row(page, "wake/a").locator(".v").innerText()) === event);
       took.push(Date.now() - at);
-      assert(!(await page.evaluate(() => window.missed)), "it did not wait until it missed the hub");
+      assert(!(await page.evaluate(() => window.missed)), "it did not wait until it missed the hub"); // after 20 s
     }
     await close(page);
   } finally {
@@ -230,14 +230,19 @@ export async function app({ browser, hub }) {
     await live(page);
     await page.waitForSelector(".topics .tile, .space .row:not([hidden])");
     times.push(
-      await page.evaluate(() => [performance.getEntriesByName("first-contentful-paint")[0]?.startTime ?? Infinity, performance.now()]),
+      await page.evaluate(async () => {
+        const there = performance.now(),
+          first = await new Promise((done) =>
+            new PerformanceObserver((list) => list.getEntriesByName("first-contentful-paint").forEach(done)).observe({ type: "paint", buffered: true }),
+          ); // is told after the page is painted
+        return [first.startTime, there];
+      }),
     );
   }
   times.sort((a, b) => a[0] - b[0]);
   const told = `first paint ${times.map((t) => t[0].toFixed(0)).join(", ")} ms, topics ${Math.min(...times.map((t) => t[1])).toFixed(0)} ms`;
-  assert(times.every((t) => t[0] < Infinity), told); // beside all other tests; CHECK=cost measures
   await close(page);
-  return told;
+  return told; // beside all other tests; CHECK=cost measures
 }
 
 // Every text is in the table, with its values in every language.
