@@ -94,6 +94,8 @@ static int receive(td_val *m)
 		if (op > 0)
 			return op;
 		n = recv(sock, in.buf + in.len, in.cap - in.len, 0);
+		if (n < 0 && errno == EINTR)
+			continue; /* stopped and continued: a recv that has a timeout ends then, handler or not */
 		if (n <= 0)
 			fail("recv");
 		in.len += (size_t)n;

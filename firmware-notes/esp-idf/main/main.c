@@ -258,7 +258,7 @@ static void serve(void)
 		if (n > 0) {
 			in.len += (size_t)n;
 			heard = now_ms();
-		} else if (n == 0 || (errno != EAGAIN && errno != EWOULDBLOCK)) {
+		} else if (n == 0 || (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)) {
 			break;
 		}
 		while (sock >= 0 && (op = td_poll(&in, &m)) != 0) {
