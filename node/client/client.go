@@ -36,7 +36,8 @@ type Options struct {
 	OnState func(State, error)
 	OnError func(error)
 
-	quiet, dead time.Duration // see keepLoop; shorter in tests
+	quiet, dead time.Duration        // see keepLoop; others in tests
+	now         func() time.Duration // since whenever
 }
 
 func (o Options) withDefaults() Options {
@@ -52,6 +53,10 @@ func (o Options) withDefaults() Options {
 	o.MaxBackoff = max(o.MaxBackoff, o.MinBackoff)
 	if o.MaxFrame <= 0 {
 		o.MaxFrame = 8 << 20
+	}
+	if o.now == nil {
+		start := time.Now()
+		o.now = func() time.Duration { return time.Since(start) }
 	}
 	if o.Remember <= 0 {
 		o.Remember = 1 << 16

@@ -20,12 +20,12 @@ import (
 // conn is one connection to the hub.
 type conn struct {
 	// static after construction
-	ws    *websocket.Conn
-	began time.Time
+	ws  *websocket.Conn
+	now func() time.Duration
 
 	wmu sync.Mutex // held while a frame is written
 
-	heard atomic.Int64 // time.Duration since began: last sign of life
+	heard atomic.Int64 // by now: last sign of life
 	busy  atomic.Bool  // the reader is in a callback, not reading
 	bye   atomic.Pointer[codec.Error]
 	why   atomic.Pointer[error] // why this side ended it
@@ -64,7 +64,7 @@ func (c *Client) connect(ctx context.Context) (*conn, error) {
 		}
 		return nil, err
 	}
-	k := &conn{ws: ws, began: time.Now(), done: make(chan struct{})}
+	k := &conn{ws: ws, now: c.opt.now, done: make(chan struct{})}
 	ws.SetReadLimit(int64(c.opt.MaxFrame))
 	ping := ws.PingHandler()
 	ws.SetPingHandler(func(s string) error { k.alive(); return ping(s) })
@@ -182,7 +182,7 @@ func (k *conn) welcomed(m *codec.Message) (Welcome, error) {
 	return w, nil
 }
 
-func (k *conn) alive() { k.heard.Store(int64(time.Since(k.began))) }
+func (k *conn) alive() { k.heard.Store(int64(k.now())) }
 
 // send writes one frame.
 func (k *conn) send(enc codec.Encoding, frame []byte) error {
@@ -345,7 +345,7 @@ func (c *Client) keepLoop(k *conn) {
 	step := max(c.opt.dead/8, time.Millisecond)
 	tick := time.NewTicker(min(step, time.Second))
 	defer tick.Stop()
-	var asked time.Duration // when, since began
+	var asked time.Duration
 	for {
 		select {
 		case <-k.done:
@@ -353,7 +353,7 @@ func (c *Client) keepLoop(k *conn) {
 		case <-tick.C:
 		}
 		c.retrySubs(k)
-		now := time.Since(k.began)
+		now := k.now()
 		heard := time.Duration(k.heard.Load())
 		busy := k.busy.Load()
 		if now-heard > c.opt.quiet+c.opt.dead && asked > heard && now-asked > c.opt.dead && !busy {

@@ -5,6 +5,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -23,6 +24,7 @@ func startHub(t *testing.T, addr string, o node.Options) *nodetest.Hub {
 type proxy struct {
 	l      net.Listener
 	target string
+	up     atomic.Int64 // bytes carried to the hub
 
 	mu    sync.Mutex
 	conns map[net.Conn]bool
@@ -89,6 +91,9 @@ func (p *proxy) carry(dst, src net.Conn, down bool) {
 		if _, err := dst.Write(buf[:n]); err != nil {
 			return
 		}
+		if !down {
+			p.up.Add(int64(n))
+		}
 	}
 }
 
@@ -110,7 +115,7 @@ func (p *proxy) url() string { return "ws://" + p.l.Addr().String() + "/ws" }
 
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(2 * time.Millisecond) {
+	for end := time.Now().Add(60 * time.Second); time.Now().Before(end); time.Sleep(2 * time.Millisecond) {
 		if ok() {
 			return
 		}

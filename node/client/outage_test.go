@@ -219,23 +219,56 @@ func TestPublishUncertain(t *testing.T) {
 	noGoroutines(t)
 }
 
-// A connection that is dead without a word is noticed by its silence.
-func TestSilence(t *testing.T) {
-	h := startHub(t, "", node.Options{})
-	p := startProxy(t, h.Addr)
-	lost := make(chan error, 10)
-	c := dial(t, Options{URL: p.url(), quiet: 50 * time.Millisecond, dead: 2 * time.Second, OnState: func(s State, err error) {
+// ahead is a clock that can be set forward: what there is much time for, which a busy
+// machine does not take, is over soon.
+type ahead struct{ by atomic.Int64 }
+
+func (a *ahead) since(start time.Time) time.Duration {
+	return time.Since(start) + time.Duration(a.by.Load())
+}
+
+func (a *ahead) pass(d time.Duration) { a.by.Add(int64(d)) }
+
+// keeping dials with a client's time that can be set forward. What it loses is told.
+func keeping(t *testing.T, url string, dead time.Duration) (c *Client, clock *ahead, lost chan error) {
+	t.Helper()
+	clock, lost = new(ahead), make(chan error, 10)
+	start := time.Now()
+	return dial(t, Options{URL: url, quiet: 50 * time.Millisecond, dead: dead, now: func() time.Duration { return clock.since(start) }, OnState: func(s State, err error) {
 		if s == Offline {
 			lost <- err
 		}
-	}})
-	time.Sleep(2500 * time.Millisecond) // pings are answered: it stays
+	}}), clock, lost
+}
+
+// A connection that is dead without a word is noticed by its silence.
+func TestSilence(t *testing.T) {
+	const dead = time.Minute
+	h := startHub(t, "", node.Options{})
+	p := startProxy(t, h.Addr)
+	c, clock, lost := keeping(t, p.url(), dead)
+	var k *conn
+	eventually(t, "the connection", func() bool {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		k = c.conn
+		return k != nil
+	})
+	for range 3 { // pings are answered: it stays
+		clock.pass(dead / 2)
+		now := int64(k.now())
+		eventually(t, "a pong", func() bool { return k.heard.Load() >= now })
+	}
 	if len(lost) > 0 {
 		t.Fatal(<-lost)
 	}
 	p.mu.Lock()
 	p.hold = true
 	p.mu.Unlock()
+	eventually(t, "that it is noticed", func() bool {
+		clock.pass(dead / 100)
+		return len(lost) > 0
+	})
 	if err := <-lost; err != errSilent {
 		t.Error(err)
 	}
@@ -250,16 +283,25 @@ func TestSilence(t *testing.T) {
 // A callback that takes long is no sign of a dead hub, and the hub sees a
 // client that lives.
 func TestSilenceWhileBusy(t *testing.T) {
-	h := startHub(t, "", node.Options{})
-	lost := make(chan error, 10)
-	c := dial(t, Options{URL: h.URL(), quiet: 50 * time.Millisecond, dead: 2 * time.Second, OnState: func(s State, err error) {
-		if s == Offline {
-			lost <- err
-		}
+	const dead = time.Minute
+	var hub ahead
+	start := time.Now()
+	h := startHub(t, "", node.Options{Clock: func() (wall, mono int64) {
+		return time.Now().UnixMilli(), hub.since(start).Milliseconds() + 1
 	}})
+	p := startProxy(t, h.Addr)
+	c, clock, lost := keeping(t, p.url(), dead)
 	c.Publish(t.Context(), "a", 1)
 	done := make(chan bool)
-	c.Subscribe(t.Context(), "a", SubOptions{}, func(Message) { time.Sleep(2500 * time.Millisecond); close(done) })
+	c.Subscribe(t.Context(), "a", SubOptions{}, func(Message) {
+		defer close(done)
+		for range 6 { // in which the hub would take a silent client for dead, as the client would a silent hub
+			clock.pass(dead / 3)
+			hub.pass(dead / 3)
+			before := p.up.Load()
+			eventually(t, "a ping", func() bool { return p.up.Load() > before })
+		}
+	})
 	<-done
 	if _, err := c.Ping(t.Context()); err != nil || len(lost) > 0 {
 		t.Error(err, len(lost))

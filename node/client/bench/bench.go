@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -33,6 +34,8 @@ type Options struct {
 	PID         int              // the hub's process, for its CPU and memory; 0 = found when it is on this machine
 
 	Progress func(Progress) // called now and then, by one goroutine
+
+	patience time.Duration // default patience; longer in tests
 }
 
 // Limits of what makes sense in one process.
@@ -61,6 +64,7 @@ func (o Options) withDefaults() Options {
 	if o.Duration <= 0 {
 		o.Duration = 10 * time.Second
 	}
+	o.patience = cmp.Or(o.patience, patience)
 	if o.Warmup == 0 {
 		o.Warmup = time.Second
 	}

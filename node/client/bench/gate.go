@@ -13,6 +13,7 @@ import (
 type gate struct {
 	// static after construction
 	window  int64
+	waits   time.Duration // patience
 	subs    []*subscriber
 	refused *atomic.Int64 // readings that the hub refused: nobody waits for them
 
@@ -27,8 +28,8 @@ type gate struct {
 	wake chan struct{}
 }
 
-func newGate(window int, subs []*subscriber, refused *atomic.Int64) *gate {
-	return &gate{window: int64(window), subs: subs, refused: refused, wake: make(chan struct{}, 1)}
+func newGate(window int, waits time.Duration, subs []*subscriber, refused *atomic.Int64) *gate {
+	return &gate{window: int64(window), waits: waits, subs: subs, refused: refused, wake: make(chan struct{}, 1)}
 }
 
 // patience is how long the loop stands still before what is on its way is given
@@ -72,7 +73,7 @@ func (g *gate) wait(ctx context.Context, last *subscriber, owed, least int64) {
 	if last.progress.Load() > least { // it moved before it could know
 		return
 	}
-	t := time.NewTimer(patience)
+	t := time.NewTimer(g.waits)
 	defer t.Stop()
 	select {
 	case <-g.wake:

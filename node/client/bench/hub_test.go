@@ -34,6 +34,9 @@ func testHub(t *testing.T, o node.Options) (url string, hub func() *node.Hub) {
 	return h.URL(), func() *node.Hub { h.Stop(); return h.Hub }
 }
 
+// patient is how long tests wait for what a busy machine does not do at once.
+const patient = 30 * time.Second
+
 // bench runs o, and fails the test when it cannot. Where a busy machine does not come to
 // what the test is about, enough, or to any reading, it is run again for longer.
 func bench(t *testing.T, o Options, enough ...func(*Report) bool) *Report {
@@ -44,6 +47,7 @@ func bench(t *testing.T, o Options, enough ...func(*Report) bool) *Report {
 	if o.Warmup == 0 {
 		o.Warmup = 50 * time.Millisecond
 	}
+	o.patience = patient
 	r, err := Run(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)

@@ -91,7 +91,7 @@ func (r *run) connect(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r.gate = newGate(r.o.Window, r.subs, &r.refused)
+	r.gate = newGate(r.o.Window, r.o.patience, r.subs, &r.refused)
 	for _, s := range r.subs {
 		r.readers.Go(s.readLoop)
 	}
@@ -226,7 +226,7 @@ func (r *run) load(ctx context.Context) {
 	cancel()
 	select {
 	case <-over:
-	case <-time.After(patience): // a hub that takes nothing more
+	case <-time.After(r.o.patience): // a hub that takes nothing more
 		for _, p := range r.pubs {
 			p.c.net.SetWriteDeadline(time.Now())
 		}
@@ -256,7 +256,7 @@ func (r *run) drain() {
 	for {
 		s := r.snapshot()
 		r.final = s
-		if s.missing(len(r.subs)) <= 0 || time.Since(since) > patience {
+		if s.missing(len(r.subs)) <= 0 || time.Since(since) > r.o.patience {
 			return
 		}
 		if got := s.delivered + s.dropped; got > best {
@@ -269,10 +269,10 @@ func (r *run) drain() {
 // sweep deletes the topics, so that the hub need not keep them for its keep
 // time. Where that is not allowed they go by themselves.
 func (r *run) sweep() {
-	end := time.Now().Add(patience)
+	end := time.Now().Add(r.o.patience)
 	for i := 0; i < r.o.Topics && time.Now().Before(end); i++ {
 		m := codec.Message{Op: codec.OpDelete, Topic: []byte(r.prefix + strconv.Itoa(i)), Has: codec.Fields(0).With(codec.KeyTopic)}
-		if _, err := r.control.request(r.o.Encoding, &m, patience); err != nil && !isCode(err, codec.CodeNotFound) {
+		if _, err := r.control.request(r.o.Encoding, &m, r.o.patience); err != nil && !isCode(err, codec.CodeNotFound) {
 			return
 		}
 	}
