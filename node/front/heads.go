@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/http"
 	"strconv"
-	"time"
 
 	"topicd/codec"
 	"topicd/node"
@@ -52,8 +51,7 @@ func (c *headConn) Read(b []byte) (int, error) {
 	n, err := c.TCPConn.Read(b)
 	if !c.body && !c.take(b[:n]) {
 		c.stats.Add(node.RefusedLarge, 1)
-		_ = c.SetWriteDeadline(time.Now().Add(time.Millisecond)) // it has asked for little before: there is room
-		_, _ = c.Write(fieldsAnswer)
+		say(c.TCPConn, fieldsAnswer)
 		return 0, io.EOF
 	}
 	return n, err

@@ -3,6 +3,7 @@ package front
 import (
 	"bytes"
 	"errors"
+	"io"
 	"log/slog"
 	"net"
 	"os"
@@ -37,5 +38,33 @@ func TestNoMoreFiles(t *testing.T) {
 	}
 	if n := strings.Count(log.String(), "ulimit"); n != 1 {
 		t.Errorf("%d lines tell of it: %s", n, &log)
+	}
+}
+
+// Who is refused is told so at once, however busy the machine is, and who refuses does not
+// wait for one whose socket is full.
+func TestRefusedAreTold(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	out, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer out.Close()
+	in, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.Close()
+	say(in, fullAnswer)
+	got := make([]byte, len(fullAnswer))
+	if _, err := io.ReadFull(out, got); err != nil || !bytes.Equal(got, fullAnswer) {
+		t.Errorf("%q, %v", got, err)
+	}
+	for range 1000 { // 64 MB, which nobody reads
+		say(in, make([]byte, 64<<10))
 	}
 }
