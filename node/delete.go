@@ -27,15 +27,9 @@ func (h *Hub) Delete(name []byte, by *Session, turn *Turn) *codec.Error {
 		h.mu.Unlock()
 		return codec.Errorf(codec.CodeNotFound, "no topic %q", name)
 	}
-	t.mu.Lock()
-	d := t.declared()
-	declared := d.static || d.durable
+	t.mu.Lock() // until it is dead: what is published between Forget and its end would come back with a restart
 	if t.rare != nil && t.rare.tape != nil {
 		t.rare.tape.Forget()
-	}
-	t.mu.Unlock()
-	if declared {
-		h.declaredChanged()
 	}
 	var stay, going []*Subscription
 	for _, b := range t.aud.Listeners() {
@@ -48,6 +42,7 @@ func (h *Hub) Delete(name []byte, by *Session, turn *Turn) *codec.Error {
 		}
 	}
 	h.killLocked(t, turn.Mono, len(going) > 0)
+	t.mu.Unlock()
 	for _, b := range going {
 		h.endSubLocked(b, b.s != by, turn)
 	}
@@ -175,17 +170,19 @@ const (
 )
 
 // killLocked takes the topic out of the hub. From here on nothing is stored in it.
-// Its number stays taken until reap, what was not read of it only with keep.
+// Its number stays taken until reap, what was not read of it only with keep. The caller
+// holds mu, and t.mu since it looked whether t is to end.
 func (h *Hub) killLocked(t *Topic, now int64, keep bool) {
-	t.mu.Lock()
 	t.dead = true
+	if d := t.declared(); d.static || d.durable || d.writable {
+		h.declaredChanged()
+	}
 	if !keep {
 		h.clearLocked(t)
 		now -= farewell
 	}
 	h.setAudience(t, nil)
 	h.dying = append(h.dying, dying{t, t.log.Next(), now})
-	t.mu.Unlock()
 	h.byName.remove(&h.topics, t)
 	if t.name[0] == '$' {
 		h.own--

@@ -163,3 +163,22 @@ func TestSubscribeAgainWhileItIsPublished(t *testing.T) {
 	}
 	wg.Wait()
 }
+
+// Whoever keeps what was declared of topics is told when a set-point has ended, too: else
+// it were there again after a crash.
+func TestEndOfASetPointIsTold(t *testing.T) {
+	h := New(Options{})
+	defer h.Close()
+	if _, err := h.Make([]byte("heat"), MakeOptions{Writable: true}); err != nil {
+		t.Fatal(err)
+	}
+	<-h.Declared()
+	if err := h.Delete([]byte("heat"), nil, h.Turn()); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-h.Declared():
+	default:
+		t.Error("nobody is told")
+	}
+}

@@ -31,9 +31,13 @@ func (h *Hub) sweepPartLocked(now int64) uint32 {
 		if h.swept++; h.swept >= h.topics.used {
 			h.swept = 0
 		}
-		if t := h.topics.at(h.swept); t != nil && h.expired(t, now) {
-			h.killLocked(t, now, false)
-			expired++
+		if t := h.topics.at(h.swept); t != nil {
+			t.mu.Lock()
+			if h.expiredLocked(t, now) {
+				h.killLocked(t, now, false)
+				expired++
+			}
+			t.mu.Unlock()
 		}
 	}
 	h.Stats.Add(Expired, expired)
@@ -54,13 +58,12 @@ func (h *Hub) SweepIn() time.Duration {
 	return 4 * time.Second
 }
 
-// expired notes since when t is unused and reports whether that is too long.
+// expiredLocked notes since when t is unused and reports whether that is too long. The
+// caller holds mu and t.mu, and ends it before a reading comes that was then accepted.
 // Only a subscription to its exact name keeps a topic: with one to # left open
 // for years nothing would ever go. Of its publishers the last two count: to
 // remember all of them would cost a bridge more than its topics.
-func (h *Hub) expired(t *Topic, now int64) bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
+func (h *Hub) expiredLocked(t *Topic, now int64) bool {
 	d := t.declared()
 	if d.static || t.dead || t.durableLocked() || t.aud.Named() || h.usedByLocked(t.by[0]) || h.usedByLocked(t.by[1]) {
 		t.idle = 0
@@ -96,10 +99,8 @@ func (h *Hub) usedByLocked(id uint32) bool {
 // reapIfDue ends a topic whose keep time is 0 the moment its last user leaves.
 func (h *Hub) reapIfDue(t *Topic, now int64) {
 	t.mu.Lock()
-	d := t.declared()
-	due := d.keep == 0 && !d.static && !t.dead && !t.durableLocked() && !t.aud.Named()
-	t.mu.Unlock()
-	if due {
+	defer t.mu.Unlock()
+	if d := t.declared(); d.keep == 0 && !d.static && !t.dead && !t.durableLocked() && !t.aud.Named() {
 		h.killLocked(t, now, false)
 	}
 }

@@ -321,6 +321,7 @@ func (s *server) shutdown() {
 		s.profiles.Close()
 	}
 	s.side.Wait()
+	s.gate.Finish()
 	s.stopUplink()
 	s.router.Close()
 	s.topics.Save()

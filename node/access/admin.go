@@ -116,6 +116,15 @@ func (g *Gate) cutLocked() int {
 	return n
 }
 
+// Finish writes what Run has not: of who joined while the hub was about to end, say.
+func (g *Gate) Finish() {
+	select {
+	case <-g.changed:
+		_ = g.Save()
+	default:
+	}
+}
+
 // Run keeps tokens, and ends the sessions of those that have ended, until ctx
 // ends. It looks each minute: dates come by a clock that may be set meanwhile.
 func (g *Gate) Run(ctx context.Context) {

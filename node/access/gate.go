@@ -80,6 +80,7 @@ type Gate struct {
 	mu     sync.Mutex
 	tokens []*Grant                     // oldest first
 	by     map[[sha256.Size]byte]*Grant // their hashes', and the admin's
+	gone   map[[sha256.Size]byte]bool   // revoked, and in the file still
 	until  time.Time                    // the join window is open till then
 	failed failures
 }
@@ -112,6 +113,7 @@ func New(o Options) (*Gate, error) {
 		away:    &Grant{open: true},
 		root:    &Grant{Patterns: everything.clone(), Admin: true},
 		by:      map[[sha256.Size]byte]*Grant{},
+		gone:    map[[sha256.Size]byte]bool{},
 	}
 	if o.Admin != "" {
 		g.root.hash = sha256.Sum256([]byte(o.Admin))

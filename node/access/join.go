@@ -112,7 +112,7 @@ func (g *Gate) join(dev string) (*Grant, string, *codec.Error) {
 	defer g.mu.Unlock()
 	for _, t := range g.tokens {
 		if t.Dev == dev && t.Name == name {
-			t.revoked.Store(true)
+			g.revokeLocked(t)
 		}
 	}
 	g.dropLocked()

@@ -126,12 +126,19 @@ func (g *Gate) Revoke(id string) *codec.Error {
 	case 0:
 		return codec.Errorf(codec.CodeNotFound, "no token %q", id)
 	case 1:
-		found[0].revoked.Store(true)
+		g.revokeLocked(found[0])
 		g.dropLocked()
 		g.noteChange()
 		return nil
 	}
 	return codec.Errorf(codec.CodeConflict, "%d tokens are named %q: revoke by id", len(found), id)
+}
+
+func (g *Gate) revokeLocked(t *Grant) {
+	t.revoked.Store(true)
+	if t.kept.Load() {
+		g.gone[t.hash] = true
+	}
 }
 
 // dropLocked forgets tokens that have ended. One that has expired counts as
@@ -198,14 +205,21 @@ func (g *Gate) load() error {
 }
 
 // Reload reads the file again: what somebody else wrote there holds, and the
-// sessions of tokens that are no longer there end. It waits for the disk.
+// sessions of tokens that are no longer there end. What was made or revoked here and
+// is not in the file yet stays so. It waits for the disk.
 func (g *Gate) Reload() error {
 	if g.opt.File == "" {
 		return nil
 	}
-	g.saving.Lock()
-	text, err := os.ReadFile(g.opt.File)
+	g.saving.Lock() // until it holds: what is written meanwhile is newer
+	err := g.reloadSaving()
 	g.saving.Unlock()
+	g.CutEnded()
+	return err
+}
+
+func (g *Gate) reloadSaving() error {
+	text, err := os.ReadFile(g.opt.File)
 	if os.IsNotExist(err) {
 		g.mu.Lock()
 		none := len(g.tokens) == 0
@@ -222,6 +236,8 @@ func (g *Gate) Reload() error {
 		return err
 	}
 	g.mu.Lock()
+	defer g.mu.Unlock()
+	tokens = slices.DeleteFunc(tokens, func(t *Grant) bool { return g.gone[t.hash] })
 	kept := make(map[[sha256.Size]byte]*Grant, len(tokens))
 	for i, t := range tokens {
 		if old := g.by[t.hash]; old != nil && old.same(t) {
@@ -244,8 +260,6 @@ func (g *Gate) Reload() error {
 		g.addLocked(t)
 	}
 	g.dropLocked()
-	g.mu.Unlock()
-	g.CutEnded()
 	return nil
 }
 
@@ -310,8 +324,8 @@ func (g *Gate) Save() error {
 		return err
 	}
 	err = state.Write(g.opt.File, append(text, '\n'))
-	for _, t := range all {
-		t.kept.Store(t.kept.Load() || err == nil)
+	if err == nil {
+		g.noteKept(all)
 	}
 	if failed := err != nil; failed != g.unsaved {
 		g.unsaved = failed
@@ -322,4 +336,16 @@ func (g *Gate) Save() error {
 		}
 	}
 	return err
+}
+
+// noteKept: the file has those tokens, and no others.
+func (g *Gate) noteKept(all []*Grant) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	clear(g.gone)
+	for _, t := range all {
+		if t.kept.Store(true); t.revoked.Load() { // while it was written
+			g.gone[t.hash] = true
+		}
+	}
 }

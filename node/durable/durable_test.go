@@ -190,6 +190,34 @@ func TestDeletedIsForgotten(t *testing.T) {
 	}
 }
 
+// What is published beside a DELETE goes with the topic that ended, or is the first of the
+// new one: nothing of the old epoch is left on disk, which would come back with a restart.
+func TestPublishedBesideADelete(t *testing.T) {
+	h := &house{t: t, dir: t.TempDir()}
+	h.open()
+	defer h.close()
+	p, name := h.client(""), []byte("plant/a")
+	for range 300 {
+		ep := h.hub.Info(p.pub("plant/a", 0, 0).Topic, 0).Epoch
+		ended := make(chan *codec.Error)
+		go func() { ended <- h.hub.Delete(name, nil, h.hub.Turn()) }()
+		for i, more := 1, true; more; i++ {
+			p.pub("plant/a", i, 0)
+			select {
+			case err := <-ended:
+				if more = false; err != nil {
+					t.Fatal(err)
+				}
+			default:
+			}
+		}
+		if on, ok := h.disk.Store.Topic("plant/a"); ok && on.Ep == ep {
+			t.Fatalf("of the topic that was deleted %d to %d are on disk", on.First, on.Last)
+		}
+		_ = h.hub.Delete(name, nil, h.hub.Turn())
+	}
+}
+
 // MQTT's marks and a dialect's own go to the disk and back.
 func TestMarksOutliveTheHub(t *testing.T) {
 	h := &house{t: t, dir: t.TempDir()}
