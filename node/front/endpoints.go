@@ -114,7 +114,9 @@ func (f *Front) Listeners() []Listener {
 	defer f.mu.Unlock()
 	ls := []Listener{}
 	for _, e := range f.list {
-		ls = append(ls, e.describe())
+		if !e.closed { // else it is about to leave the list
+			ls = append(ls, e.describe())
+		}
 	}
 	return ls
 }

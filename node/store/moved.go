@@ -12,11 +12,11 @@ const (
 // putMoved writes what has changed of cursors since the last turn.
 func (s *Store) putMoved(pos int) error {
 	s.mu.Lock()
-	moved := s.moved
+	moved, trouble := s.moved, s.state.Trouble != OK
 	s.moved = false
 	s.mu.Unlock()
 	if !moved {
-		if s.head == nil && pos > s.flown {
+		if s.head == nil && (pos > s.flown || trouble) { // else it would be over without an attempt
 			return s.roll(pos)
 		}
 		return nil

@@ -264,6 +264,12 @@ func TestOpenOnAFullDisk(t *testing.T) {
 	if _, err := s.Append(reading("a", 1, 1, 10)); err == nil || err.Code != codec.CodeNoRoom {
 		t.Fatal(err)
 	}
+	tried := s.Stats().ErrFull
+	mono.forward(s, 10*time.Second)
+	until(t, changed, "it tries again", func() bool { return s.Stats().ErrFull > tried || s.State().Trouble == OK })
+	if s.State().Trouble == OK { // nothing waited, and nothing was written
+		t.Error("it writes again, says the store, and the disk is full")
+	}
 	m.crash()
 	s.Close()
 	m.boot()

@@ -169,7 +169,7 @@ func (s *server) serveMake(w http.ResponseWriter, r *http.Request) {
 			status = http.StatusCreated
 		}
 		row := appendTopic(nil, s.Hub.Info(t, s.Hub.Mono()))
-		if o.Static && s.Kept != nil && !s.Kept() { // it is there, but a restart would forget it
+		if (o.Static || o.Durable || o.Writable) && s.Kept != nil && !s.Kept() { // it is there, but a restart would forget it
 			row = append(row[:len(row)-1], `,"kept":false}`...)
 		}
 		answer.Raw(w, status, row)
