@@ -26,6 +26,11 @@ func (s *Session) Fill(dst []byte, limit int, now int64, f Framer, sc *Scratch) 
 				continue
 			}
 		}
+		if s.mute {
+			s.queued = false
+			s.mu.Unlock()
+			return dst, Idle
+		}
 		due := s.dueLocked(now)
 		if x := s.ext; x != nil && (x.parked.Len() > 0 || x.marks) && x.fetching == nil && (s.ready.Len() == 0 || x.leftover == nil) {
 			s.unparkNextLocked() // the one before had no need of the disk any more
@@ -85,10 +90,12 @@ func (s *Session) sayUnlock(dst []byte, limit int, now int64, f Framer, sc *Scra
 		}
 		return dst, true
 	}
-	if s.ext != nil && s.ext.page != nil {
+	switch {
+	case s.mute:
+		return dst, false
+	case s.ext != nil && s.ext.page != nil:
 		return s.pageUnlock(dst, now, f, sc), true
-	}
-	if s.newcome {
+	case s.newcome:
 		return s.welcomeUnlock(dst, now, f, sc)
 	}
 	return dst, false

@@ -372,8 +372,18 @@ func TestPresence(t *testing.T) {
 	if err := again.s.Hello("esp32", "", h.turn); err != nil {
 		t.Fatal(err)
 	}
-	dev.s.Close(h.turn)
 	want(t, states(), "c3 offline", "c3 online", "esp32 online")
+	h.wait(61 * time.Second) // the first connection is lost, and nobody knows yet
+	watch.s.Heard(h.now)
+	again.s.Heard(h.now)
+	h.sweep()
+	want(t, states())
+	dev.s.Close(h.turn)
+	want(t, states())
+	h.wait(61 * time.Second)
+	watch.s.Heard(h.now)
+	h.sweep()
+	want(t, states(), "esp32 stale")
 	again.s.Close(h.turn)
 	want(t, states(), "esp32 offline")
 }

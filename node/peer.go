@@ -69,6 +69,22 @@ func (s *Session) Attend(turn *Turn) {
 	s.mu.Unlock()
 }
 
+// Mute holds readings back, until Unmute: what the peer is to hear before those of its
+// new subscriptions is said in between. Called by the peer's reader only, as is Unmute.
+func (s *Session) Mute() {
+	s.mu.Lock()
+	s.mute = true
+	s.mu.Unlock()
+}
+
+// Unmute has readings go on.
+func (s *Session) Unmute(turn *Turn) {
+	s.mu.Lock()
+	s.mute = false
+	s.mu.Unlock()
+	s.Attend(turn)
+}
+
 // Credentials are what a peer says of itself to be let in; "" says nothing.
 type Credentials struct {
 	Dev   string // a device's own id

@@ -231,17 +231,41 @@ func (h *Hub) presenceLocked(s *Session, client, state string, turn *Turn) {
 	h.publishOwnLocked(presencePrefix+client, b, turn)
 }
 
-// staleLocked marks sessions that were not heard of for long.
+// staleLocked marks sessions that were not heard of for long. A client that is heard of
+// on another connection is not stale: it may have lost the one before without a word.
 func (h *Hub) staleLocked(turn *Turn) {
 	limit := h.opt.Stale.Milliseconds()
+	var changed []*Session
+	var twice map[string]bool // names that become stale and are others' too: is one of these heard of
 	for s := range h.sessions.All {
 		stale := turn.Mono-s.heard.Load() > limit
 		s.mu.Lock()
-		changed := s.stale != stale
+		if s.stale != stale && s.shown {
+			changed = append(changed, s)
+			if name := s.clientLocked(); stale && h.named[name] > 1 {
+				if twice == nil {
+					twice = make(map[string]bool)
+				}
+				twice[name] = false
+			}
+		}
 		s.stale = stale
-		shown := s.shown
 		s.mu.Unlock()
-		if changed && shown {
+	}
+	if len(twice) > 0 {
+		for s := range h.sessions.All {
+			s.mu.Lock()
+			if _, asked := twice[s.name]; asked && s.shown && !s.stale {
+				twice[s.name] = true
+			}
+			s.mu.Unlock()
+		}
+	}
+	for _, s := range changed {
+		s.mu.Lock()
+		heard := s.stale && twice[s.clientLocked()]
+		s.mu.Unlock()
+		if !heard {
 			h.showLocked(s, turn)
 		}
 	}

@@ -55,6 +55,7 @@ type Session struct {
 	pick    uint16 // scratch: slot of the best match, plus 1, while an audience is made; guarded by the hub's mu
 	addrLen uint16 // of from; static after construction
 	agent   bool   // it keeps no topic; guarded by the hub's mu
+	mute    bool   // no readings before what its reader has to say; guarded by mu
 
 	ready fan.List // guarded by mu, as are the two that follow
 	tasks *task

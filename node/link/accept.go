@@ -185,6 +185,11 @@ func (s *Server) cut(c *conn, why *codec.Error, turn *node.Turn) {
 	c.mu.Unlock()
 	d.Bye(c, why, turn)
 	c.End(closeCode(why.Code), why.Msg, turn)
+	if why.Code == codec.CodeConflict {
+		c.mu.Lock()
+		c.life = max(c.life, replaced)
+		c.mu.Unlock()
+	}
 }
 
 // closeCode is the RFC 6455 close code for an error code of the protocol.

@@ -87,11 +87,12 @@ func (u *unfinished) size() int {
 type life uint8
 
 const (
-	alive  life = iota
-	ending      // the goodbye is queued: nothing may follow it
-	done        // and the peer's is not waited for: the socket ends once all is written
-	lost        // nothing can be said to it any more: its socket is shut, its reader will see that
-	closed      // its reader has: the socket goes when nobody writes
+	alive    life = iota
+	ending        // the goodbye is queued: nothing may follow it
+	done          // and the peer's is not waited for: the socket ends once all is written
+	replaced      // and neither is that the peer sees it: another one waits to take its place
+	lost          // nothing can be said to it any more: its socket is shut, its reader will see that
+	closed        // its reader has: the socket goes when nobody writes
 )
 
 // writer is what is done about writing. Whoever makes it busy owns the socket's

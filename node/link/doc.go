@@ -53,6 +53,8 @@
 //	         (draining: and readings before it)                    peer's goodbye
 //	done     both goodbyes are said, or it       what was queued   nothing            all written: the socket is shut for writing
 //	         broke the protocol
+//	replaced another connection has what was     what was queued   nothing            all written: the socket is shut
+//	         this one's (codec.CodeConflict)
 //	lost     a write failed, or it does not      nothing           nothing            a flusher or its reader shuts the socket
 //	         read what is said to it
 //	closed   its reader has seen the end         nothing           –                  who writes last frees the socket

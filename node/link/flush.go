@@ -315,10 +315,13 @@ func (w *worker) settleLocked(c *conn, next int64) bool {
 		c.mu.Unlock()
 		c.sock.release()
 		return true
-	case c.life == done && !c.owesLocked():
+	case (c.life == done || c.life == replaced) && !c.owesLocked():
+		over := c.life == replaced
 		c.writer = resting
 		c.mu.Unlock()
-		c.sock.finish()
+		if c.sock.finish(); over {
+			c.sock.shut()
+		}
 		return true
 	case turn: // others come first; where rounds are not long, as soon as they have
 		again = c.lastWrite + w.gap()

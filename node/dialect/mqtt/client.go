@@ -37,17 +37,13 @@ type lasting struct {
 	kept bool  // sess outlives connections: it is not a connection's own; static after construction
 	keep *keep // what outlives the process; static after construction
 
-	// guarded by the server's mu
-	gone   bool // another session has its name, or its time is over
-	absent *absence
+	absent *absence // nil while it is here; guarded by the server's mu
 }
 
 var fleeting = &lasting{} // of all who are not kept; never written
 
-// absence is what is known of a client that is away, or is about to be taken over:
-// nil for most.
+// absence is what is known of a client that is away.
 type absence struct {
-	next  *conn  // waits until the client's connection has gone, to take over
 	since int64  // when it went away, by the hub's clock
 	owner string // whom it is counted for meanwhile
 	will  *will  // that waits for its delay

@@ -256,8 +256,8 @@ func (c *conn) Close(p node.Peer, turn *node.Turn) {
 func (s *Server) withdraw(cn *conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if c := s.clientLocked(cn.past.claim.id); c != nil && c.absent != nil && c.absent.next == cn {
-		c.absent.next = nil
+	if id := cn.past.claim.id; s.next[id] == cn {
+		delete(s.next, id)
 	}
 }
 

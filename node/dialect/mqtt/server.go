@@ -26,7 +26,8 @@ type Server struct {
 	away    int          // clients without a connection
 	unread  int          // topics that they have not read, as of the last sweep and since
 	shares  map[string]*share
-	anon    uint64 // identifiers given
+	next    map[string]*conn // who waits for a client's connection to go, by identifiers
+	anon    uint64           // identifiers given
 
 	wills bound.Bytes
 	boxes bound.Bytes // what shares have handed out and nobody has taken
@@ -69,7 +70,7 @@ func Plug(cfg Config) dialect.Plug {
 
 func newServer(cfg Config) *Server {
 	cfg = cfg.withDefaults()
-	s := &Server{cfg: cfg, hub: cfg.Hub, seed: maphash.MakeSeed(), shares: make(map[string]*share), kick: make(chan struct{}, 1)}
+	s := &Server{cfg: cfg, hub: cfg.Hub, seed: maphash.MakeSeed(), shares: make(map[string]*share), next: make(map[string]*conn), kick: make(chan struct{}, 1)}
 	s.boxes.Most = maxBoxes(cfg.MaxPacket)
 	s.wills.Most, s.wills.Few = maxWills, fewWills
 	s.said.Most, s.said.Few = maxSaid, fewSaid
@@ -105,33 +106,21 @@ type claim struct {
 	token     string // of a device that has just joined
 }
 
-// enter gives a connection its client: the one that was there, or a new one. nil:
-// the old connection has to go first, and what goes calls resume.
+// enter gives a connection its client: the one that was there, or a new one. nil: the old
+// connection has to go first, and what goes calls resume. So its will is told before a
+// device says that it is back, and nothing of the old client is ended later than that.
 func (s *Server) enter(q *claim, turn *node.Turn) (cl *client, present bool) {
 	s.mu.Lock()
 	old := s.clientLocked(q.id)
 	if old != nil && old.conn.Load() != nil {
-		keeps := old.kept && old.expiry > 0 && !q.clean
-		if keeps {
-			if old.absent == nil {
-				old.absent = new(absence)
-			}
-			waiting := old.absent.next
-			old.absent.next = q.conn
-			s.mu.Unlock()
-			if waiting != nil {
-				waiting.own.Sink().Cut(errTakenOver)
-			}
-			old.Cut(errTakenOver)
-			return nil, false
+		waiting := s.next[q.id]
+		s.next[q.id] = q.conn
+		s.mu.Unlock()
+		if waiting != nil {
+			waiting.own.Sink().Cut(errTakenOver)
 		}
-		if old.kept {
-			old.gone = true
-		}
-		s.clients.Remove(old)
-		old.endRecord()
 		old.Cut(errTakenOver)
-		old = nil
+		return nil, false
 	}
 	if old != nil && (q.clean || old.over.Load()) {
 		end := s.takeLocked(old)
@@ -173,11 +162,8 @@ func (s *Server) makeLocked(q *claim, turn *node.Turn) *client {
 
 func (s *Server) attachLocked(c *client, q *claim) {
 	s.forget(c.takeWillLocked()) // 3.1.3-9
-	if a := c.absent; a != nil {
+	if c.absent != nil {         // what all who are not kept share is not written
 		c.absent = nil
-		if a.next != nil {
-			c.absent = &absence{next: a.next}
-		}
 	}
 	c.expiry = q.expiry
 	c.conn.Store(q.conn)
@@ -201,12 +187,10 @@ func (s *Server) leave(cn *conn, turn *node.Turn) {
 	c.out.inLine, c.out.asked = false, false
 	c.dropLateLocked()
 	c.mu.Unlock()
-	keep := c.kept && !c.gone && c.expiry > 0 && !c.over.Load()
+	keep := c.kept && c.expiry > 0 && !c.over.Load()
 	w := cn.takeWill()
-	var next *conn
-	if a := c.absent; a != nil {
-		next, a.next = a.next, nil
-	}
+	next := s.next[c.id]
+	delete(s.next, c.id)
 	var ends []func(*node.Turn)
 	if keep {
 		c.absent = &absence{since: turn.Mono, owner: s.hub.Options().Owner(cn.own.Info().Addr)}
@@ -240,15 +224,13 @@ func (s *Server) leave(cn *conn, turn *node.Turn) {
 	}
 }
 
-// takeLocked takes a client that has no connection, or whose connection is
-// another's, from the server. What is returned ends it, and is to be called without
-// the server's mu: for a client that reads everything it takes a while.
+// takeLocked takes a client that has no connection from the server. What is returned
+// ends it, and is to be called without the server's mu: for a client that reads
+// everything it takes a while.
 func (s *Server) takeLocked(c *client) (end func(*node.Turn)) {
-	if s.clientLocked(c.id) == c {
-		s.clients.Remove(c)
-		if c.kept && c.conn.Load() == nil && c.absent != nil && c.absent.since > 0 {
-			s.away--
-		}
+	s.clients.Remove(c)
+	if c.absent != nil {
+		s.away--
 	}
 	c.endRecord() // now: from here on another client may have the identifier, and a record by it
 	w := c.takeWillLocked()

@@ -31,8 +31,8 @@ func (c *conn) later(p node.Peer, w piece) {
 	p.Again()
 }
 
-// subscribe handles a SUBSCRIBE (3.8). What is retained may come before the answer
-// where it is handled in pieces (3.8.4).
+// subscribe handles a SUBSCRIBE (3.8). The answer comes before the readings of its
+// subscriptions, but where it is handled in pieces (3.8.4).
 func (c *conn) subscribe(p node.Peer, pkt []byte, turn *node.Turn) *packet.Error {
 	var q packet.Subscribe
 	if err := q.Decode(pkt, c.v); err != nil {
@@ -40,6 +40,8 @@ func (c *conn) subscribe(p node.Peer, pkt []byte, turn *node.Turn) *packet.Error
 	}
 	s := p.Session()
 	a := packet.SubAck{Type: packet.SUBACK, ID: q.ID}
+	s.Mute()
+	defer s.Unmute(turn)
 	most := uint32(c.srv.hub.Options().Subs)
 	w, began, i := c.begun(), s.Worked(), uint32(0)
 	for f := range q.Filters.All {
