@@ -90,7 +90,7 @@ func TestPeerVanishesAfterOurClose(t *testing.T) {
 func TestPeerIgnoresOurClose(t *testing.T) {
 	t.Parallel()
 	eachReader(t, func(t *testing.T, reader string) {
-		s := serve(t, options{Reader: reader, Dialect: ending}, node.Options{})
+		s := serve(t, options{Reader: reader, Dialect: ending, Closing: link.CloseWait}, node.Options{})
 		c := s.dial()
 		began := time.Now()
 		c.send(text("end"))

@@ -15,7 +15,7 @@ const (
 	ReadPoll   = readPoll
 	ReadStay   = readStay
 	HasPoll    = hasPoll
-	CloseWait  = closeWait * time.Millisecond
+	CloseWait  = closeWait
 	MaxUnread  = maxUnread
 	BatchLimit = batchLimit
 )
@@ -30,6 +30,55 @@ func (s *Server) Reader() string  { return s.opt.Reader }
 func (s *Server) Left() int       { return s.left() }
 func (s *Server) Partials() int64 { return s.partials.Held() }
 func (s *Server) Unread() int64   { return s.unread.Held() }
+
+// Patient gives peers so long to answer a close frame.
+func (o Options) Patient(closing time.Duration) Options {
+	o.close = closing
+	return o
+}
+
+// Ungreeted has the time be over in which peers have to say their first message. It
+// returns how many have not, and the least and the most that they had left.
+func (s *Server) Ungreeted() (n int, least, most time.Duration) {
+	now := s.millis()
+	s.each(func(c *conn) {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if c.life != alive || c.at == 0 {
+			return
+		}
+		left := time.Duration(-c.at.since(now)) * time.Millisecond
+		if n++; n == 1 {
+			least = left
+		}
+		least, most = min(least, left), max(most, left)
+		c.at = momentOf(now - 2)
+	})
+	return n, least, most
+}
+
+// Age has full sockets have taken nothing for d longer.
+func (s *Server) Age(d time.Duration) {
+	s.eachFull(func(c *conn) { c.behind.at -= d.Milliseconds() })
+}
+
+// Stalled is how long full sockets have taken nothing, at most.
+func (s *Server) Stalled() (most time.Duration) {
+	s.eachFull(func(c *conn) {
+		most = max(most, time.Duration(s.millis()-c.behind.at)*time.Millisecond)
+	})
+	return most
+}
+
+func (s *Server) eachFull(do func(*conn)) {
+	s.each(func(c *conn) {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if c.writer == blocked && c.behind != nil {
+			do(c)
+		}
+	})
+}
 
 // Peers are the connections.
 func (s *Server) Peers() (peers []node.Peer) {

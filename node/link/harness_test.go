@@ -2,6 +2,7 @@ package link_test
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -24,6 +25,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -88,6 +90,7 @@ type options struct {
 	Partials     int64
 	Unread       int64
 	Pings        int
+	Closing      time.Duration // default patience
 	Gone         func(string)
 	Log          *slog.Logger
 }
@@ -96,7 +99,31 @@ func (o options) link() link.Options {
 	return link.Options{
 		Reader: strings.TrimSuffix(o.Reader, overTLS), MaxFrame: o.MaxFrame, Pace: o.Pace, Ping: o.Ping, Dead: o.Dead, Stall: o.Stall, Greet: o.Greet,
 		Partials: o.Partials, Unread: o.Unread, Pings: o.Pings, Gone: o.Gone, Log: o.Log,
+	}.Patient(cmp.Or(o.Closing, patience))
+}
+
+// hubTime is a hub's clock that can be set forward: what its peers have much time for,
+// which a busy machine does not take, is over soon.
+type hubTime struct{ ahead atomic.Int64 }
+
+func (h *hubTime) clock() node.Clock {
+	start := time.Now()
+	return func() (wall, mono int64) {
+		now := time.Now()
+		return now.UnixMilli(), now.Sub(start).Milliseconds() + 1 + h.ahead.Load()
 	}
+}
+
+func (h *hubTime) pass(d time.Duration) { h.ahead.Add(d.Milliseconds()) }
+
+// heardAt is when the hub has heard of c last, by its clock; 0 = it is not there.
+func (s *testServer) heardAt(c net.Conn) (at int64) {
+	for _, p := range s.Peers() {
+		if sess := p.Session(); sess.Info().Addr == c.LocalAddr().String() {
+			at = sess.LastHeard()
+		}
+	}
+	return at
 }
 
 // eachReader runs the test against all readers at the same time.
@@ -496,6 +523,6 @@ func (s *testServer) browser(subprotocols ...string) *websocket.Conn {
 		s.t.Fatal(err)
 	}
 	s.t.Cleanup(func() { _ = c.Close() })
-	_ = c.SetReadDeadline(time.Now().Add(patience))
+	_ = c.SetReadDeadline(time.Now().Add(3 * patience)) // for all that it reads
 	return c
 }

@@ -32,7 +32,9 @@ type Options struct {
 	Settled func()
 	Log     *slog.Logger
 
-	start time.Time // of the server's clock, for tests; default now
+	// For tests.
+	start time.Time     // of the server's clock; default now
+	close time.Duration // default closeWait
 }
 
 const (
@@ -56,6 +58,7 @@ func (o Options) withDefaults() Options {
 	def(&o.Dead, DefaultDead)
 	def(&o.Stall, 30*time.Second)
 	def(&o.Greet, 10*time.Second)
+	def(&o.close, closeWait)
 	if o.Partials == 0 {
 		o.Partials = max(4<<20, 4*int64(o.MaxFrame))
 	}

@@ -135,7 +135,7 @@ func (s *Server) judge(c *conn, turn *node.Turn) (why node.Counter) {
 		stall = min(stall, pressedStall)
 	}
 	stalled := c.writer == blocked && c.behind != nil && now-c.behind.at > stall
-	unclosed := c.life >= lost || c.life >= ending && c.at.since(now) > closeWait
+	unclosed := c.life >= lost || c.life >= ending && c.at.since(now) > s.opt.close.Milliseconds()
 	dumb := c.life == alive && c.at != 0 && c.at.since(now) > 0
 	silence := int64(c.silence)
 	c.mu.Unlock()
@@ -148,15 +148,14 @@ func (s *Server) judge(c *conn, turn *node.Turn) (why node.Counter) {
 		c.sock.shut()
 	case stalled:
 		why = node.CutSlow
-		c.sock.shut()
 	case dumb, silence > 0 && quiet > silence:
 		why = node.CutDead
-		c.sock.shut()
 	case quiet > restAfter:
 		c.sock.rest()
 	}
-	if why != uncut {
+	if why != uncut { // counted before the peer, or anybody, knows
 		s.hub.Stats.Add(why, 1)
+		c.sock.shut()
 	}
 	return why
 }
@@ -186,4 +185,4 @@ const restAfter = 1000
 const pressedStall = 1000
 
 // closeWait is how long a peer may take to answer our close frame.
-const closeWait = 2000 // milliseconds
+const closeWait = 2 * time.Second

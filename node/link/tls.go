@@ -87,9 +87,9 @@ type secure struct {
 	below *below
 }
 
-// handshakeTime is for who comes without front, which has its own bound: enough for a
-// few hundred peers at once where each takes the processor 20 ms.
-const handshakeTime = 10 * time.Second
+// handshakeTime is for who comes without front, which has its own bound: enough for
+// hundreds of peers at once where each takes the processor 20 ms.
+const handshakeTime = 30 * time.Second
 
 var errNotBelow = errors.New("TLS on a socket that is not link.Below's")
 
