@@ -34,12 +34,11 @@ func TestNumbersThatWrap(t *testing.T) {
 }
 
 func runOld(t *testing.T, reader string, age time.Duration) {
+	var hub hubTime
+	hub.pass(age)
 	start := time.Now()
-	h := node.New(node.Options{Rate: -1, Clock: func() (wall, mono int64) {
-		d := time.Since(start)
-		return time.Now().UnixMilli(), (age + d).Milliseconds()
-	}})
-	l, err := link.NewOld(h, link.Options{Reader: reader, Pace: 20 * time.Millisecond, Ping: 300 * time.Millisecond, Dead: 3 * time.Second, Pings: 40}, age)
+	h := node.New(node.Options{Rate: -1, Clock: hub.clock()})
+	l, err := link.NewOld(h, link.Options{Reader: reader, Pace: 20 * time.Millisecond, Ping: 300 * time.Millisecond, Dead: 30 * time.Second, Pings: 40}, age)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,6 +74,9 @@ func runOld(t *testing.T, reader string, age time.Duration) {
 				}
 			}
 			c.send(ping("")) // twenty a second, which is half of what it may
+		}
+		if i >= 15 { // all has wrapped: half a minute goes by, in pieces that nobody is taken for dead in
+			hub.pass(2500 * time.Millisecond)
 		}
 		time.Sleep(50 * time.Millisecond)
 	}

@@ -2,6 +2,7 @@ package link_test
 
 import (
 	"bytes"
+	"crypto/tls"
 	"fmt"
 	"net"
 	"runtime"
@@ -157,62 +158,74 @@ func TestBeginningsOfPackets(t *testing.T) {
 func TestGreet(t *testing.T) {
 	t.Parallel()
 	eachReader(t, func(t *testing.T, reader string) {
-		s := serveToy(t, options{Reader: reader, Greet: 3 * time.Second}, node.Options{})
+		s := serveToy(t, options{Reader: reader, Greet: time.Hour}, node.Options{})
 		greets := s.toy(toyTCP, net.Dialer{})
 		_ = greets.write(toyPacket("hello"))
 		greets.wantPacket("hello")
 		began := time.Now()
 		silent, drips, socket := s.toy(toyTCP, net.Dialer{}), s.toy(toyTCP, net.Dialer{}), s.toy(toyWS, net.Dialer{})
-		go func() {
-			for _, b := range toyPacket(strings.Repeat("x", 1000)) {
-				if drips.write([]byte{b}) != nil {
-					return
-				}
-				time.Sleep(50 * time.Millisecond)
-			}
-		}()
+		if t, ok := silent.nc.(*tls.Conn); ok {
+			_ = t.Handshake()
+		}
+		_ = drips.write(toyPacket(strings.Repeat("x", 1000))[:1])
+		eventually(t, "they are there, and what one has said", func() bool { return s.Left() == 4 && s.Partials() == 1 })
+		if n, least, most := s.Ungreeted(); n != 3 || most > time.Hour+2*time.Millisecond || least < time.Hour-time.Since(began)-time.Second {
+			t.Errorf("%d have from %v to %v to say something", n, least, most)
+		}
 		for _, p := range []*toyPeer{silent, drips, socket} {
 			if b, err := p.read(); err == nil {
 				t.Errorf("got %q", b)
 			}
 		}
-		if d := time.Since(began); d < 2900*time.Millisecond || d > long {
-			t.Errorf("they were cut after %v", d)
-		}
-		time.Sleep(1200 * time.Millisecond) // one more sweep
-		_ = greets.write(toyPacket("still here"))
-		greets.wantPacket("still here")
 		if n := s.count(node.CutDead); n != 3 {
 			t.Errorf("%d were counted as dead", n)
 		}
+		_ = greets.write(toyPacket("still here"))
+		greets.wantPacket("still here")
 	})
 }
 
 // A protocol with a keep alive of its own says how long a peer may be silent.
 func TestSilence(t *testing.T) {
 	t.Parallel()
+	const dead = 60 * time.Second
 	eachReader(t, func(t *testing.T, reader string) {
-		s := serveToy(t, options{Reader: reader, Dead: 3 * time.Second}, node.Options{})
-		began := time.Now()
-		peers := map[string]*toyPeer{"200": nil, "0": nil, "60000": nil, "-1": nil}
-		for ms := range peers {
-			peers[ms] = s.toy(toyTCP, net.Dialer{})
-			_ = peers[ms].write(append(toyPacket("silence "+ms), toyPacket("said")...))
-			peers[ms].wantPacket("said")
+		var hub hubTime
+		s := serveToy(t, options{Reader: reader, Dead: dead}, node.Options{Clock: hub.clock()})
+		come := func(ms string) *toyPeer {
+			p := s.toy(toyTCP, net.Dialer{})
+			_ = p.write(append(toyPacket("silence "+ms), toyPacket("said")...))
+			p.wantPacket("said")
+			return p
 		}
-		for _, ms := range []string{"200", "0"} {
-			if _, err := peers[ms].read(); err == nil {
+		lives := func(p *toyPeer) {
+			t.Helper()
+			_ = p.write(toyPacket("still here"))
+			p.wantPacket("still here")
+		}
+		ends := func(p *toyPeer) {
+			t.Helper()
+			if _, err := p.read(); err == nil {
 				t.Error("something was said")
 			}
-			d := time.Since(began)
-			if least := map[string]time.Duration{"200": 200 * time.Millisecond, "0": 3 * time.Second}[ms]; d < least || d > long {
-				t.Errorf("%s: cut after %v", ms, d)
-			}
 		}
-		time.Sleep(1500 * time.Millisecond)
-		for _, ms := range []string{"60000", "-1"} {
-			_ = peers[ms].write(toyPacket("still here"))
-			peers[ms].wantPacket("still here")
+		began := time.Now()
+		short := come("200")
+		others := []*toyPeer{come("0"), come("600000"), come("-1")}
+		ends(short)
+		if d := time.Since(began); d < 200*time.Millisecond {
+			t.Errorf("cut after %v", d)
+		}
+		for _, p := range others {
+			lives(p)
+		}
+		for range 2 { // the second one is looked at after those who live
+			hub.pass(dead + time.Second)
+			ends(others[0])
+			others[0] = come("0")
+			for _, p := range others {
+				lives(p)
+			}
 		}
 	})
 }

@@ -63,6 +63,7 @@ func TestSlowReader(t *testing.T) {
 			err                error
 		}
 		results := make(chan result, 2)
+		published := make(chan struct{})
 		for _, slow := range []bool{true, false} {
 			c := s.dialTight()
 			c.say(`{"op":"sub","id":1,"topic":"a"}`)
@@ -70,6 +71,9 @@ func TestSlowReader(t *testing.T) {
 			pause := func(int) {}
 			if slow {
 				pause = func(i int) {
+					if i == 100 { // more is published meanwhile than the topic and the sockets hold
+						<-published
+					}
 					if i%100 == 0 {
 						time.Sleep(5 * time.Millisecond)
 					}
@@ -86,6 +90,7 @@ func TestSlowReader(t *testing.T) {
 				time.Sleep(time.Millisecond)
 			}
 		}
+		close(published)
 		for range 2 {
 			r := <-results
 			if r.err != nil || r.delivered+r.dropped != n {
@@ -182,10 +187,10 @@ func TestManyConnections(t *testing.T) {
 // takes a while to encode, do not keep the loops from others.
 func TestMuchToReadHoldsNobodyUp(t *testing.T) {
 	eachToy(t, func(t *testing.T, way, reader string) {
-		s := serveToy(t, options{Reader: reader}, node.Options{TopicCap: 4 << 20})
+		s := serveToy(t, options{Reader: reader}, node.Options{TopicCap: 16 << 20})
 		src := s.source()
 		defer src.close()
-		const readings = 1500
+		const readings = 6000
 		for i := range readings {
 			src.pub("backlog", `"%2000d"`, i)
 		}

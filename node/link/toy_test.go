@@ -16,7 +16,8 @@ import (
 )
 
 // toy is a protocol that frames itself: two bytes of length, of themselves too,
-// and a payload. It is what MQTT is to the transport.
+// and a payload. It is what MQTT is to the transport. Bye may come beside Frame: no method
+// copies it.
 type toy struct {
 	echo
 	slow  slowFormat
@@ -28,7 +29,7 @@ func toyPacket(payload string) []byte {
 }
 
 // Split implements node.Splitter.
-func (toy) Split(in []byte, most int) (int, *codec.Error) {
+func (*toy) Split(in []byte, most int) (int, *codec.Error) {
 	if len(in) < 2 {
 		return 0, nil
 	}
@@ -80,7 +81,7 @@ func (d *toy) Frame(p node.Peer, _ bool, packet []byte, turn *node.Turn) {
 }
 
 // Bye implements node.Dialect.
-func (toy) Bye(p node.Peer, why *codec.Error, turn *node.Turn) {
+func (*toy) Bye(p node.Peer, why *codec.Error, turn *node.Turn) {
 	p.Send(false, toyPacket(fmt.Sprint("bye ", why.Code)), turn)
 }
 

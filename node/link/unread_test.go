@@ -27,7 +27,10 @@ func TestUnreadTogether(t *testing.T) {
 				}
 			}()
 		}
-		eventually(t, "some of it waits", func() bool { return kept() > most/2 })
+		// Where they come slowly the first may have been cut for it, and the last keep little.
+		eventually(t, "some of it waits, or did", func() bool {
+			return kept() > most/2 || s.count(node.CutSlow)+s.count(node.CutReplies) > 0
+		})
 		// It comes again where all of them together are so far beyond it that whoever is
 		// pressed is cut at once.
 		eventually(t, "who reads is served", func() bool {
