@@ -151,7 +151,7 @@ func (s *Server) close() {
 	s.mu.Unlock()
 	began := time.Now()
 	for _, end := range ends {
-		if time.Since(began) > closeFor {
+		if time.Since(began) > s.cfg.closeFor {
 			return
 		}
 		end(turn)

@@ -1,7 +1,6 @@
 package mqtt
 
 import (
-	"net"
 	"strings"
 	"testing"
 	"time"
@@ -27,7 +26,7 @@ func stateOf(h *node.Hub, name string) (state string) {
 func TestPresenceSaysThatAKeptClientIsOffline(t *testing.T) {
 	h := start(t)
 	addr := h.Bare(t, "mqtt")
-	x := &run{T: t, b: &broker{"topicd", func() (net.Conn, error) { return net.Dial("tcp", addr) }}, v: packet.V4}
+	x := &run{T: t, b: overTCP(addr), v: packet.V4}
 	w := x.connect("watcher")
 	w.subscribe(nil, packet.Filter{Filter: []byte("$sys/presence/#")})
 	w.want("SUBACK 7 00")

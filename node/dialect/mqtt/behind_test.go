@@ -3,7 +3,6 @@ package mqtt
 import (
 	"bytes"
 	"fmt"
-	"net"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -52,7 +51,7 @@ func lateHub(t *testing.T) (*dialecttest.Hub, *lateDisk, *run) {
 		},
 	})
 	addr := h.Bare(t, "mqtt")
-	return h, late, &run{T: t, v: packet.V4, b: &broker{"topicd", func() (net.Conn, error) { return net.Dial("tcp", addr) }}}
+	return h, late, &run{T: t, v: packet.V4, b: overTCP(addr)}
 }
 
 // Who publishes more of QoS 1 than may wait for the disk, and has no word for "too much"
@@ -159,7 +158,7 @@ func TestFullDiskIsNotAcknowledged(t *testing.T) {
 	})
 	addr := h.Bare(t, "mqtt")
 	for _, v := range []packet.Version{packet.V4, packet.V5} {
-		x := &run{T: t, v: v, b: &broker{"topicd", func() (net.Conn, error) { return net.Dial("tcp", addr) }}}
+		x := &run{T: t, v: v, b: overTCP(addr)}
 		for qos, answer := range []string{1: "PUBACK 1 quota exceeded", 2: "PUBREC 1 quota exceeded"} {
 			if answer == "" {
 				continue

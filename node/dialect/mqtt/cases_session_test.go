@@ -262,14 +262,30 @@ var willCases = []kase{
 			x.Fatalf("after %v", d)
 		}
 	}},
-	{clause: "3.1.3-9", says: "who comes back in time has no will sent", only: 5, do: func(x *run) {
-		s := x.connect("s")
-		s.sub(0, "will", "t")
-		q := w(x, "will", "gone", 0, false)
-		q.Props = q.Props.AppendNum(packet.WillDelay, 10) // a busy machine is back by then
-		x.connect("w", keepState, expiry(100), lastWill(q)).cut()
-		p := x.persistent("w")
-		time.Sleep(11 * time.Second) // the delay passes
+	{clause: "3.1.3-9", says: "who comes back in time has no will sent", only: 5, alone: true, do: func(x *run) {
+		s := x.connect("s", keepAlive(60_000))
+		s.sub(0, "will", "late", "t")
+		leave := func(id, topic string) {
+			q := w(x, topic, "gone", 0, false)
+			q.Props = q.Props.AppendNum(packet.WillDelay, uint32(x.seconds(10)))
+			x.connect(id, keepState, expiry(1000), lastWill(q)).cut()
+		}
+		leave("w", "will")
+		p := x.persistent("w", keepAlive(60_000))
+		leave("z", "late") // and does not come back
+		over := make(chan struct{})
+		defer close(over)
+		go func() {
+			for {
+				select {
+				case <-over:
+					return
+				case <-time.After(20 * time.Millisecond):
+					x.pass(time.Second)
+				}
+			}
+		}()
+		s.want("q0 late gone")
 		p.pub(0, "t", "x")
 		s.want("q0 t x")
 	}},

@@ -19,6 +19,8 @@ type Config struct {
 	Expiry    time.Duration // how long at most; default 7 days
 	Values    bool          // what others publish as a SenML record with a number goes out as that number
 	Archive   node.Archive  // what keeps clients over a restart; nil: nothing does
+
+	closeFor time.Duration // default closeFor; longer in tests
 }
 
 func (c Config) withDefaults() Config {
@@ -33,6 +35,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Expiry == 0 {
 		c.Expiry = 7 * 24 * time.Hour
+	}
+	if c.closeFor == 0 {
+		c.closeFor = closeFor
 	}
 	return c
 }

@@ -18,6 +18,7 @@ type kase struct {
 	says   string
 	only   packet.Version // 0 = 3.1.1 and 5
 	not    string         // brokers that deviate, and where
+	alone  bool           // it has time pass
 	do     func(x *run)
 }
 
@@ -25,8 +26,9 @@ func kases() []kase {
 	return slices.Concat(connectCases, wordCases, publishCases, qosCases, subscribeCases, filterCases(), sessionCases, willCases, fiveCases, aliasCases, sharedCases)
 }
 
-// conform runs the table against a broker.
-func conform(t *testing.T, b *broker) {
+// conform runs the table against a broker, and what has time pass against one that alone
+// makes for it, if it is given.
+func conform(t *testing.T, b *broker, alone ...func(*testing.T) *aside) {
 	only := os.Getenv("MQTT_CASE")
 	for i, k := range kases() {
 		if only != "" && !strings.Contains(k.clause+" "+k.says, only) {
@@ -38,7 +40,12 @@ func conform(t *testing.T, b *broker) {
 			}
 			t.Run(fmt.Sprintf("v%d/%s/%s", v, k.clause, strings.ReplaceAll(k.says, " ", "_")), func(t *testing.T) {
 				t.Parallel()
-				k.do(&run{T: t, b: b, v: v, ns: fmt.Sprintf("c%d-%d/", i, v)})
+				x := &run{T: t, b: b, v: v, ns: fmt.Sprintf("c%d-%d/", i, v)}
+				if k.alone && len(alone) > 0 {
+					x.aside = alone[0](t)
+					x.b = x.aside.broker
+				}
+				k.do(x)
 			})
 		}
 	}

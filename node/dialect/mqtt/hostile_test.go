@@ -25,7 +25,7 @@ func strict(t *testing.T, o node.Options) (*dialecttest.Hub, *Server, func(may s
 	o.MaxBody = 1 << 20
 	t.Cleanup(func() { s.givenBack(t) })
 	h := dialecttest.Start(t, dialecttest.Options{Hub: o, MaxFrame: 1 << 20, Plugs: func(h *node.Hub) []dialect.Plug {
-		s = newServer(Config{Hub: h})
+		s = newServer(Config{Hub: h, closeFor: patience})
 		return []dialect.Plug{s.plug()}
 	}})
 	return h, s, func(may string) *run {

@@ -14,9 +14,11 @@ import (
 )
 
 // start is a hub that speaks MQTT, and others by it.
-func start(t *testing.T) *dialecttest.Hub {
+func start(t *testing.T) *dialecttest.Hub { return startAt(t, nil) }
+
+func startAt(t *testing.T, clock node.Clock) *dialecttest.Hub {
 	return dialecttest.Start(t, dialecttest.Options{
-		Hub:      node.Options{Rate: -1, MaxBody: 1 << 20, TopicCap: 256 << 10, Sessions: 4096},
+		Hub:      node.Options{Clock: clock, Rate: -1, MaxBody: 1 << 20, TopicCap: 256 << 10, Sessions: 4096},
 		MaxFrame: 1 << 20,
 		Plugs: func(h *node.Hub) []dialect.Plug {
 			return []dialect.Plug{Plug(Config{Hub: h})}
@@ -24,13 +26,24 @@ func start(t *testing.T) *dialecttest.Hub {
 	})
 }
 
+// alone is a hub whose time a case has pass.
+func alone(t *testing.T) *aside {
+	a := new(aside)
+	began := time.Now()
+	h := startAt(t, func() (wall, mono int64) {
+		now := time.Now()
+		ahead := a.ahead.Load()
+		return now.UnixMilli() + ahead, now.Sub(began).Milliseconds() + 1 + ahead
+	})
+	a.broker = overTCP(h.Bare(t, "mqtt"))
+	return a
+}
+
 // TestTheTableOverTCP: what the standards want, on a bare connection.
 func TestTheTableOverTCP(t *testing.T) {
 	h := start(t)
-	addr := h.Bare(t, "mqtt")
-	t.Run("cases", func(t *testing.T) {
-		conform(t, &broker{"topicd", func() (net.Conn, error) { return net.Dial("tcp", addr) }})
-	})
+	b := overTCP(h.Bare(t, "mqtt"))
+	t.Run("cases", func(t *testing.T) { conform(t, b, alone) })
 }
 
 // TestTheTableOverWebSocket: the same in binary messages of seven bytes, so that
@@ -48,7 +61,7 @@ func TestTheTableOverWebSocket(t *testing.T) {
 				return nil, err
 			}
 			return &wsConn{Conn: c}, nil
-		}})
+		}}, alone)
 	})
 }
 

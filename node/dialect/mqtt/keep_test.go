@@ -2,7 +2,6 @@ package mqtt
 
 import (
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"testing"
@@ -22,6 +21,7 @@ type life struct {
 	*run
 	disk *durable.Disk
 	hub  *dialecttest.Hub
+	srv  *Server
 	dir  string
 }
 
@@ -42,12 +42,12 @@ func live(t *testing.T, v packet.Version, dir string, door dialect.Door, do func
 			MaxFrame: 1 << 20,
 			Plugs: func(h *node.Hub) []dialect.Plug {
 				disk.Attach(h)
-				s = newServer(Config{Hub: h, Archive: disk, Door: door})
+				s = newServer(Config{Hub: h, Archive: disk, Door: door, closeFor: patience})
 				return []dialect.Plug{s.plug()}
 			},
 		})
 		addr := l.hub.Bare(t, "mqtt")
-		l.run = &run{T: t, v: v, b: &broker{"topicd", func() (net.Conn, error) { return net.Dial("tcp", addr) }}}
+		l.run, l.srv = &run{T: t, v: v, b: overTCP(addr)}, s
 		do(l)
 	})
 	if t.Failed() {
@@ -200,6 +200,10 @@ func TestSessionsThatAreHereOutliveACrash(t *testing.T) {
 				if noted {
 					p.pub(1, "z/a", "1")
 					d.take("q1 z/a 1")
+				} else { // and nothing more is, until the image is taken
+					k := clientOf(l.T, l.srv, "dev").keep
+					k.mu.Lock()
+					defer k.mu.Unlock()
 				}
 				p.pub(1, "z/a", "2")
 				d.want("q1 z/a 2")

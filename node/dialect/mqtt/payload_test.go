@@ -2,7 +2,6 @@ package mqtt
 
 import (
 	"bytes"
-	"net"
 	"testing"
 
 	"topicd/codec"
@@ -89,7 +88,7 @@ func TestValuesOfRecords(t *testing.T) {
 	}})
 	addr := h.Bare(t, "mqtt")
 	for _, v := range []packet.Version{packet.V4, packet.V5} {
-		x := &run{T: t, v: v, ns: string('0'+byte(v)) + "/", b: &broker{"topicd", func() (net.Conn, error) { return net.Dial("tcp", addr) }}}
+		x := &run{T: t, v: v, ns: string('0'+byte(v)) + "/", b: overTCP(addr)}
 		own, all := x.connect("own"), x.connect("all")
 		own.sub(1, "t")
 		all.sub(0, "#")

@@ -9,6 +9,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -21,12 +22,45 @@ type broker struct {
 	dial func() (net.Conn, error)
 }
 
+// aside is a broker for a case alone whose clock can be set: its seconds are longer, and
+// pass by hand. What there is little time for in the standard's seconds a busy machine may
+// not do in time.
+type aside struct {
+	*broker
+	ahead atomic.Int64 // milliseconds
+}
+
+const longSecond = 10
+
+func overTCP(addr string) *broker {
+	return &broker{"topicd", func() (net.Conn, error) { return net.Dial("tcp", addr) }}
+}
+
+// seconds are those of the case's broker.
+func (x *run) seconds(n int) int {
+	if x.aside != nil {
+		n *= longSecond
+	}
+	return n
+}
+
+// pass lets so much of the broker's time pass.
+func (x *run) pass(d time.Duration) {
+	if x.aside == nil {
+		time.Sleep(d)
+		return
+	}
+	x.aside.ahead.Add((longSecond * d).Milliseconds())
+}
+
 // run is one case on one broker: names of its own, and its peers.
 type run struct {
 	*testing.T
 	b  *broker
 	v  packet.Version
 	ns string // before every topic and client id, so that cases do not meet
+
+	aside *aside // nil: the broker is everybody's
 }
 
 // peer is a client that says what the case wants, right or wrong.

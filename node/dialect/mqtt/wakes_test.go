@@ -2,7 +2,6 @@ package mqtt
 
 import (
 	"fmt"
-	"net"
 	"sync"
 	"testing"
 	"time"
@@ -139,7 +138,7 @@ func TestAnswersWhileTheDiskIsWaitedFor(t *testing.T) {
 		},
 	})
 	addr := h.Bare(t, "mqtt")
-	x := &run{T: t, v: packet.V5, b: &broker{"topicd", func() (net.Conn, error) { return net.Dial("tcp", addr) }}}
+	x := &run{T: t, v: packet.V5, b: overTCP(addr)}
 	p, pub := x.persistent("p", num(packet.ReceiveMaximum, 1)), x.connect("pub")
 	p.sub(1, "z/a")
 	for i := range 100 {
