@@ -184,6 +184,7 @@ func TestCAgainstTheHub(t *testing.T) {
 		h := startHub(t, time.Second)
 		bin := cc(t, "example_linux.c", "gcc", "-Os")
 		c := exec.Command(bin, "127.0.0.1", h.port(), "/ws", "dev-2")
+		c.Stderr = os.Stderr
 		out, err := c.StdoutPipe()
 		if err != nil {
 			t.Fatal(err)

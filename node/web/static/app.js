@@ -330,7 +330,7 @@ function pace() {
 }
 
 function keys(e) {
-  if (e.ctrlKey || e.metaKey || e.altKey || e.target.closest("input,textarea,select") || document.querySelector("dialog")) return;
+  if (e.ctrlKey || e.metaKey || e.altKey || e.target.closest("input,textarea,select") || document.querySelector("dialog[open]")) return;
   if (e.key === " " && e.target.closest("button,a")) return; // it presses that
   const n = "1234567".indexOf(e.key);
   if (n >= 0) page.go(views[n].id);

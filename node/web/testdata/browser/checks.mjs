@@ -460,6 +460,7 @@ export async function keyboard({ browser, hub, peer }) {
   await press("Control+Enter");
   await until("it is sent", async () => (await page.locator(".outcome").innerText()).startsWith("Sent"));
   await press("Escape");
+  await page.waitForSelector("dialog", { state: "detached" });
   await until("and there", async () => (await text(page, "keys/c", ".v")) === "3.25");
   await press("3");
   await page.waitForSelector(".view.log");
