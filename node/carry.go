@@ -31,6 +31,9 @@ const carryMagic = "topicd carry 1\n"
 // MaxCarried is the most bytes that a hub hands on.
 const MaxCarried = 16 << 20
 
+// mostDeleted is how many deleted topics are counted from run to run: then epochs begin anew.
+const mostDeleted = 1 << 29
+
 // Carried is what another run of the hub has handed on.
 type Carried struct {
 	epoch, deleted uint64
@@ -48,7 +51,7 @@ func ParseCarried(text []byte) (*Carried, error) {
 		return nil, errCarried
 	}
 	r := carryReader{fields.Reader{B: body[:len(body)-4]}}
-	c := &Carried{epoch: r.number(math.MaxInt64), deleted: r.number(1 << 29)}
+	c := &Carried{epoch: r.number(math.MaxInt64), deleted: r.number(mostDeleted)}
 	c.mono, c.wall = int64(r.number(1<<46)), int64(r.number(1<<46))
 	c.topics = r.B
 	for e := (carriedTopic{}); r.topic(&e); {
@@ -127,7 +130,7 @@ func (r *carryReader) topic(e *carriedTopic) bool {
 	if r.number(1) == 0 || r.Bad {
 		return false
 	}
-	*e = carriedTopic{name: r.Bytes(), gen: r.number(1 << 29), next: r.number(1 << 60), blocks: e.blocks[:0]}
+	*e = carriedTopic{name: r.Bytes(), gen: r.number(mostDeleted), next: r.number(1 << 60), blocks: e.blocks[:0]}
 	e.cap, e.stale, e.keep = r.number(MaxCap), r.number(1<<31), r.number(1<<32)
 	e.passing, e.rec, e.kept, e.copy = r.number(1) == 1, r.record(false), r.number(1<<60), r.record(false)
 	for n := r.number(1 << 20); n > 0 && !r.Bad; n-- {
@@ -211,7 +214,7 @@ func (h *Hub) Carry(w io.Writer, goOn func() bool) (topics, left int, err error)
 		}
 	}
 	b := append([]byte(nil), carryMagic...)
-	for _, v := range []uint64{h.epoch, min(uint64(h.deleted), 1<<29), uint64(max(0, mono)), uint64(max(0, wall))} {
+	for _, v := range []uint64{h.epoch, min(uint64(h.deleted), mostDeleted), uint64(max(0, mono)), uint64(max(0, wall))} {
 		b = binary.AppendUvarint(b, v)
 	}
 	put(b)
@@ -219,7 +222,7 @@ func (h *Hub) Carry(w io.Writer, goOn func() bool) (topics, left int, err error)
 		if t.name[0] == '$' || t.rare != nil && t.rare.tape != nil {
 			continue
 		}
-		if total >= MaxCarried || !goOn() || h.deleted >= 1<<29 {
+		if total >= MaxCarried || !goOn() || h.deleted >= mostDeleted {
 			left++
 			continue
 		}

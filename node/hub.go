@@ -93,7 +93,9 @@ func New(opt Options) *Hub {
 	h.began = turn.Mono
 	h.calendar.Begin(turn.Wall, turn.Mono)
 	if c := opt.Carried; c != nil {
-		h.epoch, h.deleted = c.epoch, uint32(c.deleted)+1 // who is born anew has another epoch than what ended
+		if c.deleted < mostDeleted { // else some of its epochs are not known
+			h.epoch, h.deleted = c.epoch, uint32(c.deleted)+1 // who is born anew has another epoch than what ended
+		}
 		h.calendar.Before(c.wall-c.mono, c.newest)
 	}
 	h.shareLocked()

@@ -312,7 +312,10 @@ func (h *Hub) Clients() []ClientInfo {
 		list = append(list, s)
 	}
 	h.mu.RUnlock()
-	sort.Slice(list, func(i, j int) bool { return list[i].id < list[j].id })
+	sort.Slice(list, func(i, j int) bool { // by their numbers only where those have not begun anew
+		a, b := list[i], list[j]
+		return a.since < b.since || a.since == b.since && a.id < b.id
+	})
 	infos := make([]ClientInfo, 0, len(list))
 	for _, s := range list {
 		infos = append(infos, s.client())

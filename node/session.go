@@ -152,7 +152,7 @@ func (s *Session) Warm() {
 	prefetch.Lines(unsafe.Add(unsafe.Pointer(s), 2*prefetch.Line))
 }
 
-// ID is the session's number, never used again by this process.
+// ID is the session's number. Another one may have it 2^32 sessions later.
 func (s *Session) ID() uint32 { return s.id }
 
 // Hub is the hub that the session belongs to.

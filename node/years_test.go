@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 	"testing"
+	"time"
 
 	"topicd/codec"
 	"topicd/node/arena"
@@ -128,3 +129,43 @@ func TestAWindowOverHundredsOfPowerCuts(t *testing.T) {
 }
 
 const blockOfEntries = 512
+
+// A hub that carries on as the last run did gives no epoch twice, after half a milliard of
+// deleted topics neither, when they can be counted no further.
+func TestEpochsAfterManyDeletions(t *testing.T) {
+	h := newClocked(t, Options{Epoch: 7})
+	h.deleted = 1<<29 - 2
+	used := make(map[uint64]bool)
+	for range 3 {
+		for range 5 {
+			open(t, h.Hub).pub(t, "a", "1", h.turn)
+			_, ep := h.ID(h.Find([]byte("a")))
+			if used[ep] {
+				t.Fatalf("the epoch %d is given twice", ep)
+			}
+			used[ep] = true
+			if err := h.Delete([]byte("a"), nil, h.turn); err != nil {
+				t.Fatal(err)
+			}
+		}
+		next, _ := h.restart(t, Options{}, time.Minute, 0)
+		h = next
+	}
+}
+
+// Clients stand in the order in which they came, also where their numbers begin anew.
+func TestClientsInOrderAfterManySessions(t *testing.T) {
+	h := newClocked(t, Options{})
+	h.ids = math.MaxUint32 - 3
+	var want, got []uint32
+	for range 6 {
+		want = append(want, open(t, h.Hub).s.ID())
+		h.wait(time.Second)
+	}
+	for _, c := range h.Clients() {
+		got = append(got, c.ID)
+	}
+	if !slices.Equal(got, want) || slices.IsSorted(want) {
+		t.Errorf("%v, and they came as %v", got, want)
+	}
+}

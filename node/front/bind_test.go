@@ -3,6 +3,7 @@ package front
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"io"
 	"log/slog"
@@ -167,5 +168,27 @@ func TestBareEndpoints(t *testing.T) {
 	}
 	if u := f.URLs(); len(u) != 2 || !strings.HasPrefix(u[0], "raw://") || !strings.HasPrefix(u[1], "raws://") {
 		t.Error(u)
+	}
+}
+
+// The certificate of a board that makes it before it knows the time is good when it does.
+func TestCertificateOfABoardWithoutAClock(t *testing.T) {
+	for _, now := range []time.Time{time.Unix(30, 0), time.Date(2026, 11, 29, 0, 0, 0, 0, time.UTC), time.Date(2034, 1, 1, 0, 0, 0, 0, time.UTC)} {
+		cert, key := t.TempDir()+"/cert", t.TempDir()+"/key"
+		if err := makeCertificate(cert, key, now); err != nil {
+			t.Fatal(err)
+		}
+		pair, err := tls.LoadX509KeyPair(cert, key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, year := range []int{2026, 2036, now.Year() + 9} {
+			roots := x509.NewCertPool()
+			roots.AddCert(pair.Leaf)
+			at := time.Date(max(year, 2026), 6, 1, 0, 0, 0, 0, time.UTC)
+			if _, err := pair.Leaf.Verify(x509.VerifyOptions{Roots: roots, CurrentTime: at, DNSName: "localhost"}); err != nil {
+				t.Errorf("made in %d, at %s: %v", now.Year(), at, err)
+			}
+		}
 	}
 }

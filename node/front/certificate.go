@@ -48,7 +48,7 @@ func OpenCertificate(cert, key string, own bool, log *slog.Logger) (*Certificate
 	if exists(cert) || exists(key) {
 		state.SetAside(log, "a new certificate is made, and clients that pinned the old one refuse it until they are told", err, cert, key)
 	}
-	if err := makeCertificate(cert, key); err != nil {
+	if err := makeCertificate(cert, key, time.Now()); err != nil {
 		return nil, err
 	}
 	return c, c.Reload()
@@ -91,9 +91,16 @@ func (f *Front) tlsConfig(bare bool) *tls.Config {
 	return c
 }
 
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
 // makeCertificate makes an ECDSA P-256 key, which small devices can check, and
 // signs a certificate for this machine's names and addresses with it.
-func makeCertificate(certFile, keyFile string) error {
+func makeCertificate(certFile, keyFile string, now time.Time) error {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return err
@@ -107,9 +114,9 @@ func makeCertificate(certFile, keyFile string) error {
 	t := x509.Certificate{
 		SerialNumber: serial,
 		Subject:      pkix.Name{CommonName: "topicd " + name},
-		// A board without a clock of its own may live in 1970.
+		// A board without a clock of its own may live in 1970, and learn the time later.
 		NotBefore:             time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC),
-		NotAfter:              time.Now().AddDate(10, 0, 0),
+		NotAfter:              later(now.AddDate(10, 0, 0), time.Date(2037, 12, 31, 0, 0, 0, 0, time.UTC)),
 		KeyUsage:              x509.KeyUsageDigitalSignature,
 		ExtKeyUsage:           []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 		BasicConstraintsValid: true,

@@ -21,6 +21,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 )
 
 // Dir is the directory of a hub that runs. The zero value keeps nothing.
@@ -35,6 +36,14 @@ func Open(path string) (*Dir, error) {
 	lock, err := takeLock(filepath.Join(path, "lock"))
 	if err != nil {
 		return nil, err
+	}
+	if lock != nil { // what a power cut has left of files that were about to be replaced
+		list, _ := os.ReadDir(path)
+		for _, e := range list {
+			if strings.HasPrefix(e.Name(), newFile) {
+				_ = os.Remove(filepath.Join(path, e.Name()))
+			}
+		}
 	}
 	return &Dir{path: path, lock: lock}, nil
 }
@@ -110,9 +119,12 @@ func Write(file string, text []byte) error {
 	})
 }
 
+// newFile begins the name of a file that is to replace another.
+const newFile = ".new-"
+
 // WriteFrom is Write of what from writes.
 func WriteFrom(file string, from func(io.Writer) error) error {
-	f, err := os.CreateTemp(filepath.Dir(file), ".new-") // mode 0600
+	f, err := os.CreateTemp(filepath.Dir(file), newFile) // mode 0600
 	if err != nil {
 		return err
 	}

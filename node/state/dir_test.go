@@ -63,3 +63,35 @@ func TestDamagedAdminToken(t *testing.T) {
 		t.Errorf("an empty file that somebody named: %v", err)
 	}
 }
+
+// What a power cut left of a file that was being written, 16 MiB of `carried` for one that
+// came while the hub ended, goes with the next start; a hub that finds the directory taken
+// leaves it alone.
+func TestWhatAPowerCutLeavesGoes(t *testing.T) {
+	path := t.TempDir()
+	left := filepath.Join(path, ".new-12345")
+	first, err := Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range []string{left, filepath.Join(path, "topics.json")} {
+		if err := os.WriteFile(file, []byte("[]"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := Open(path); err == nil {
+		t.Fatal("it is taken twice")
+	}
+	if _, err := os.Stat(left); err != nil {
+		t.Error(err)
+	}
+	first.Close()
+	again, err := Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer again.Close()
+	if list, err := os.ReadDir(path); err != nil || len(list) != 2 {
+		t.Errorf("it has %v, %v", list, err)
+	}
+}

@@ -18,6 +18,7 @@ type cursor struct {
 	acks    map[uint32]ack // by topic number
 	place   Place          // of a cursor over the whole log
 	used    time.Duration  // last use, by the monotonic clock; negative = before this run
+	before  int64          // where that was in an earlier run: when, by the wall's clock, as long as that is not set
 	written time.Duration  // when use was last written
 	seg     uint64         // the segment that says that it exists, and its place
 	dirty   bool
@@ -67,7 +68,8 @@ func (s *Store) useLocked(client, pattern string) (*cursor, *codec.Error) {
 		s.movedLocked()
 	}
 	c.used = s.opt.Mono()
-	if c.used-c.written > usedEvery {
+	if c.used-c.written > usedEvery || c.before > 0 {
+		c.before = 0
 		c.dirty = true
 		s.movedLocked()
 	}
@@ -206,9 +208,20 @@ func (s *Store) expireCursors(now time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, c := range s.cursors {
+		if c.before > 0 {
+			s.ageLocked(c, now)
+		}
 		if !c.ended && c.held == 0 && now-c.used > s.opt.Forget {
 			s.endLocked(c)
 		}
+	}
+}
+
+// ageLocked finds how long ago a cursor was used in an earlier run, once the clock is set:
+// a board without a battery learns the time when it has been up for a while.
+func (s *Store) ageLocked(c *cursor, now time.Duration) {
+	if w := s.opt.Wall(); w >= sane {
+		c.used, c.before = now-time.Duration(max(0, w-c.before))*time.Millisecond, 0
 	}
 }
 

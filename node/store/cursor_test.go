@@ -8,6 +8,7 @@ import (
 	"io"
 	"math/rand"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -354,5 +355,46 @@ func TestBoundUnderRandomWork(t *testing.T) {
 			t.Fatal(rep.Damage, err)
 		}
 		t.Logf("bound %d: %d refused, %+v", bound, full, s.Stats())
+	}
+}
+
+// A board without a battery, whose power is cut each day, learns the time when it has been
+// up for a while: who has not been seen for Forget is forgotten then, and who was is not,
+// whatever the clock said when.
+func TestCursorsOfABoardWithoutAClock(t *testing.T) {
+	mono, days := &clock{}, int64(0)
+	var wall atomic.Int64
+	o := Options{Dir: t.TempDir(), Bytes: 1 << 20, Sync: time.Hour, Mono: mono.now, Wall: wall.Load}
+	day := int64(24 * time.Hour / time.Millisecond)
+	set := func() { wall.Store(sane + days*day) }
+	set()
+	s := open(t, o)
+	s.Use("gone", "#")
+	s.Use("here", "#")
+	for ; days < 40; days++ {
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		wall.Store(30_000)
+		s = open(t, o)
+		if days%2 == 0 { // before it is known what day it is, or after
+			s.Use("here", "#")
+		}
+		set()
+		if days%2 > 0 {
+			s.Use("here", "#")
+		}
+		put(t, s, reading("a", 7, uint64(days+1), 100)) // the writer has its turn
+		if _, _, ok := acked(s, "here", "#"); !ok {
+			t.Fatalf("who comes each day is forgotten after %d days", days)
+		}
+		if _, _, ok := acked(s, "gone", "#"); ok && days > 31 {
+			t.Fatalf("who has gone is known after %d days", days)
+		} else if !ok && days < 29 {
+			t.Fatalf("who has gone is forgotten after %d days", days)
+		}
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
 	}
 }

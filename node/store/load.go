@@ -3,7 +3,6 @@ package store
 import (
 	"errors"
 	"slices"
-	"time"
 
 	"topicd/node/fields"
 )
@@ -262,9 +261,10 @@ func (s *Store) applyCursor(l *loader, g *segment, rec *cursorRec) {
 		l.acks[k] = map[string]cursorAck{}
 	}
 	c.seg, c.place = g.no, max(c.place, rec.place)
-	c.used = s.opt.Mono()
-	if w := s.opt.Wall(); rec.used >= sane && w > rec.used {
-		c.used -= time.Duration(w-rec.used) * time.Millisecond
+	c.used, c.before = s.opt.Mono(), 0
+	if rec.used >= sane {
+		c.before = rec.used
+		s.ageLocked(c, c.used)
 	}
 	c.written = c.used
 	if rec.note != nil {

@@ -138,7 +138,7 @@ func (s *Store) cursorRecs(fitC, fitN func(*cursor) bool, fitA func(ack) bool) (
 	defer s.mu.Unlock()
 	for k, c := range s.cursors {
 		rec := cursorRec{client: k.client, pattern: k.pattern, ended: c.ended, place: c.place}
-		if wall >= sane {
+		if rec.used = c.before; rec.used == 0 && wall >= sane {
 			rec.used = wall - (now - c.used).Milliseconds()
 		}
 		whole, size := fitC(c), 0
