@@ -36,10 +36,9 @@ export class Clock {
     } else this.#ahead += by / 4;
   }
 
-  /** seen takes the time of a live reading, which the hub's clock has passed. */
+  /** seen takes the time of a live reading: the hub's, or that of a gateway whose clock may be any other. */
   seen(ts) {
     const by = ts - this.now();
-    if (by > jump) this.told(ts);
-    else if (by < -late) this.on.doubt();
+    if (by > jump || by < -late) this.on.doubt();
   }
 }

@@ -20,6 +20,7 @@ export async function figures() {
   assert.equal(measure(-0.06, "Cel", 1)[0], "-0.1");
   await summer();
   await slept();
+  await gateways();
   await listed();
   await left();
   await night();
@@ -61,6 +62,24 @@ async function slept() {
   } finally {
     Date.now = wall;
   }
+}
+
+// Readings that gateways have brought bear the times of their clocks: those are not the
+// hub's, which would be set forth and back with each of them.
+async function gateways() {
+  const { Clock } = await from("clock"),
+    stepped = [];
+  let asked = 0;
+  const clock = new Clock({ doubt: () => asked++, stepped: (ms) => stepped.push(Math.round(ms / 1000)) });
+  clock.told(Date.now());
+  for (const ahead of [3600, -3600, 5, -1.7e9]) {
+    clock.seen(Date.now() + ahead * 1000);
+    clock.told(Date.now()); // the hub says
+  }
+  assert.deepEqual([asked, stepped], [4, []], "the hub is asked, and its clock was not set");
+  clock.seen(Date.now() + 7200e3);
+  clock.told(Date.now() + 7200e3);
+  assert.deepEqual([asked, stepped], [5, [7200]], "now it was");
 }
 
 // A long list comes in parts; what was heard meanwhile is newer than its first part.
