@@ -1,6 +1,7 @@
 package node
 
 import (
+	"math/rand/v2"
 	"strings"
 	"time"
 	"unsafe"
@@ -71,7 +72,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Epoch == 0 {
 		wall, _ := o.Clock()
-		o.Epoch = uint64(max(1, wall))
+		if o.Epoch = uint64(max(1, wall)); wall < unset { // a board without a battery starts at this time again and again
+			o.Epoch += rand.Uint64N(unset)
+		}
 	}
 	o.Topics = min(o.Topics, fan.MaxTopics)
 	o.Subs = min(o.Subs, fan.MaxSlots)
@@ -80,6 +83,9 @@ func (o Options) withDefaults() Options {
 	o.Keep = min(o.Keep, MaxKeep)
 	return o
 }
+
+// unset is a time in 2001: the clock of a machine that shows an older one was never set.
+const unset = 1_000_000_000_000
 
 // What the words of a record and of a topic can hold. Settings beyond it are to be
 // refused where they are made; here they are cut to it.

@@ -169,3 +169,18 @@ func TestClientsInOrderAfterManySessions(t *testing.T) {
 		t.Errorf("%v, and they came as %v", got, want)
 	}
 }
+
+// A hub that keeps nothing on disk, on a board without a clock, starts at the same time of
+// 1970 again and again: who comes back with numbers of an earlier run is told that they are
+// others now.
+func TestEpochsOfABoardWithoutAClock(t *testing.T) {
+	used := make(map[uint64]bool)
+	for range 100 {
+		h := New(Options{Clock: func() (wall, mono int64) { return 30_000, 1 }})
+		if used[h.Epoch()] || h.Epoch() >= 1<<53 {
+			t.Errorf("the epoch %d", h.Epoch())
+		}
+		used[h.Epoch()] = true
+		h.Close()
+	}
+}
