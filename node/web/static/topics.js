@@ -127,15 +127,15 @@ export class Topics {
     return gone;
   }
 
-  // Who left is forgotten where the hub forgets it, which tells nobody. The nameless have
-  // another name each time.
+  // Who left, and a room of the relay, is forgotten where the hub forgets it, which tells
+  // nobody. The nameless have another name each time.
   #forget() {
     const senders = new Set();
     for (const t of this.all.values()) senders.add(t.from);
     for (const [name, t] of this.all) {
-      if (!name.startsWith("$sys/presence/") || t.data?.state !== "offline" || t.age < leftFor) continue;
+      if (name[0] !== "$" || t.age < leftFor || (name.startsWith("$sys/presence/") && t.data?.state !== "offline")) continue;
       this.all.delete(name);
-      if (!senders.has(t.data.client)) this.offline.delete(t.data.client);
+      if (!senders.has(t.data?.client)) this.offline.delete(t.data?.client);
     }
   }
 

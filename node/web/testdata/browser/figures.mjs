@@ -105,9 +105,11 @@ async function left() {
     presence = (client, state) => topics.take({ topic: "$sys/presence/" + client, seq: 1, ts: 0, data: { client, state }, live: false }, 3600000);
   topics.take({ topic: "a", seq: 1, ts: 0, data: 1, from: "esp", live: false }, 3600000);
   for (const [client, state] of [["c1", "offline"], ["c2", "online"], ["esp", "offline"]]) presence(client, state);
+  topics.take({ topic: "$sys/relay/room", seq: 1, ts: 0, data: { what: "leave" }, live: false }, 3600000);
+  topics.take({ topic: "$sys/relay/open", seq: 1, ts: 0, data: { what: "join" }, live: false }, 60000);
   topics.offline = new Set(["c1", "esp"]);
   topics.list([{ topic: "a", seq: 1 }], Infinity);
-  assert.deepEqual([...topics.all.keys()], ["a", "$sys/presence/c2"], "who left an hour ago is forgotten");
+  assert.deepEqual([...topics.all.keys()], ["a", "$sys/presence/c2", "$sys/relay/open"], "who left an hour ago is forgotten, and what the hub told of a room");
   assert.deepEqual([...topics.offline], ["esp"], "a topic's sender is known still");
 }
 
