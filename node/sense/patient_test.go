@@ -69,11 +69,14 @@ func (p *patient) reading() (d *device, waits, busy bool) {
 	return d, waits, busy
 }
 
-// convert lets the fifo that is being read answer, after a while.
+// convert lets the fifo that is being read answer, after a while, if there is one.
 func (p *patient) convert() {
 	p.tr.t.Helper()
 	var d *device
-	p.await(func() (busy bool) { d, _, busy = p.reading(); return !busy && d != nil })
+	p.await(func() (busy bool) { d, _, busy = p.reading(); return !busy })
+	if d == nil {
+		return // all are read
+	}
 	p.b.mu.Lock()
 	cur := d.cur
 	p.b.mu.Unlock()
