@@ -20,7 +20,7 @@ import (
 // dialect comes by, its first message has to come within Options.Greet.
 //
 // A connection with TLS stands on Below. Its handshake is done here, which takes
-// up to 5 s, unless it is done. a.Addr may be empty. Options.Gone is called for
+// up to half a minute, unless it is done. a.Addr may be empty. Options.Gone is called for
 // whatever was given to Accept.
 func (s *Server) Accept(nc net.Conn, a node.Arrival, d node.Dialect, w Wire, answer []byte) {
 	if a.Addr == "" {

@@ -16,6 +16,7 @@ const (
 	ReadStay   = readStay
 	HasPoll    = hasPoll
 	CloseWait  = closeWait
+	DrainFor   = drainFor
 	MaxUnread  = maxUnread
 	BatchLimit = batchLimit
 )
@@ -31,9 +32,10 @@ func (s *Server) Left() int       { return s.left() }
 func (s *Server) Partials() int64 { return s.partials.Held() }
 func (s *Server) Unread() int64   { return s.unread.Held() }
 
-// Patient gives peers so long to answer a close frame.
-func (o Options) Patient(closing time.Duration) Options {
-	o.close = closing
+// Patient gives peers so long for what they have little time for: to answer a close frame,
+// and to read what was stored before it.
+func (o Options) Patient(closing, drain time.Duration) Options {
+	o.close, o.drain = closing, drain
 	return o
 }
 

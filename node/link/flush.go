@@ -227,7 +227,7 @@ func (w *worker) roundsLocked(c *conn) {
 			out, next = c.sess.Load().Fill(out, batchLimit, w.turn.Mono, c.wire, &w.scratch)
 		}
 		c.mu.Lock()
-		drain := c.draining && next == node.Again && c.at.since(w.srv.millis()) < drainFor
+		drain := c.draining && next == node.Again && c.at.since(w.srv.millis()) < w.srv.opt.drain.Milliseconds()
 		if !drain { // else the goodbye waits
 			w.answered = w.answered || c.behind != nil
 			out = c.takeLocked(out)
@@ -239,9 +239,9 @@ func (w *worker) roundsLocked(c *conn) {
 	}
 }
 
-// drainFor is how long a goodbye waits for the readings before it, in
-// milliseconds: who publishes without a pause must not hold up a shutdown.
-const drainFor = 600
+// drainFor is how long a goodbye waits for the readings before it: who publishes without
+// a pause must not hold up a shutdown.
+const drainFor = 600 * time.Millisecond
 
 // keepBuf holds on to a buffer unless a rare large batch has blown it up.
 func keepBuf(at *[]byte, b []byte) {

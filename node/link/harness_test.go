@@ -90,7 +90,8 @@ type options struct {
 	Partials     int64
 	Unread       int64
 	Pings        int
-	Closing      time.Duration // default patience
+	Closing      time.Duration // default patience, as the next one
+	Drain        time.Duration
 	Gone         func(string)
 	Log          *slog.Logger
 }
@@ -99,7 +100,7 @@ func (o options) link() link.Options {
 	return link.Options{
 		Reader: strings.TrimSuffix(o.Reader, overTLS), MaxFrame: o.MaxFrame, Pace: o.Pace, Ping: o.Ping, Dead: o.Dead, Stall: o.Stall, Greet: o.Greet,
 		Partials: o.Partials, Unread: o.Unread, Pings: o.Pings, Gone: o.Gone, Log: o.Log,
-	}.Patient(cmp.Or(o.Closing, patience))
+	}.Patient(cmp.Or(o.Closing, patience), cmp.Or(o.Drain, patience))
 }
 
 // hubTime is a hub's clock that can be set forward: what its peers have much time for,

@@ -33,8 +33,8 @@ type Options struct {
 	Log     *slog.Logger
 
 	// For tests.
-	start time.Time     // of the server's clock; default now
-	close time.Duration // default closeWait
+	start        time.Time     // of the server's clock; default now
+	close, drain time.Duration // default closeWait, drainFor
 }
 
 const (
@@ -59,6 +59,7 @@ func (o Options) withDefaults() Options {
 	def(&o.Stall, 30*time.Second)
 	def(&o.Greet, 10*time.Second)
 	def(&o.close, closeWait)
+	def(&o.drain, drainFor)
 	if o.Partials == 0 {
 		o.Partials = max(4<<20, 4*int64(o.MaxFrame))
 	}

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"topicd/node"
+	"topicd/node/link"
 )
 
 func shutdown(s *testServer, patience time.Duration) time.Duration {
@@ -99,7 +100,7 @@ func TestShutdownUnderLoad(t *testing.T) {
 	t.Parallel()
 	const peers = 10
 	eachReader(t, func(t *testing.T, reader string) {
-		s := serve(t, options{Reader: reader}, node.Options{Rate: -1})
+		s := serve(t, options{Reader: reader, Drain: link.DrainFor}, node.Options{Rate: -1})
 		p := s.source()
 		var readers, publisher sync.WaitGroup
 		var told atomic.Int32
