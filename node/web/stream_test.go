@@ -260,6 +260,12 @@ func TestStreamEnds(t *testing.T) {
 	h.web.Close()
 	s.want(`bye||{"code":503,"msg":"the hub is going away","retry":1000}`, "end||")
 	h.want(503, `{"error":{"code":503,"msg":"the hub is going away","retry":1000}}`, "GET", "/readyz", "")
+	r, _ := http.NewRequest("GET", h.url+"/api/stream?topic=a", nil)
+	r.Header.Set("Accept", "text/event-stream")
+	if resp, err := http.DefaultClient.Do(r); err == nil {
+		resp.Body.Close()
+		t.Errorf("an EventSource is told %s, and would not come back", resp.Status)
+	}
 }
 
 // Who reads nothing is cut, and nobody waits for it.

@@ -172,6 +172,9 @@ func (s *server) serve(w http.ResponseWriter, r *http.Request, next http.Handler
 	defer a.Done()
 	w = a
 	if !s.begin() {
+		if r.Header.Get("Accept") == "text/event-stream" {
+			panic(http.ErrAbortHandler) // a browser's EventSource comes back after a lost connection, after a 503 never
+		}
 		answer.Error(w, errGoing)
 		return
 	}
