@@ -83,7 +83,7 @@ run: build
 
 test: tools check
 	@echo "== go test -race"
-	$(GO) test -race -timeout 14m ./...
+	$(GO) test -race -timeout 25m ./...
 	@echo "== go test, as boards have it"
 	$(GO) test -tags lean ./node/web
 	@echo "== go test, 32 bit"

@@ -47,7 +47,7 @@ func TestDashboard(t *testing.T) {
 		t.Fatal(err)
 	}
 	wait, _ := strconv.Atoi(os.Getenv("WAIT"))
-	timer := time.AfterFunc(9*time.Minute+time.Duration(wait)*time.Second, func() { cmd.Process.Kill() })
+	timer := time.AfterFunc(14*time.Minute+time.Duration(wait)*time.Second, func() { cmd.Process.Kill() })
 	defer timer.Stop()
 	var name, told string
 	n := 0

@@ -2,7 +2,7 @@
 // listeners, broadcasts, chat.
 
 import WebSocket from "ws";
-import { assert, close, filter, Hub, open, Peer, row, until } from "./stage.mjs";
+import { assert, close, filter, Hub, open, Peer, row, told, until } from "./stage.mjs";
 
 const go = (page, view) =>
   page.evaluate((v) => {
@@ -61,7 +61,7 @@ export async function log({ browser, hub, peer }) {
   await lines("while paused").waitFor();
   await page.fill("[aria-label='Pattern to subscribe to']", "no/#/pattern");
   await page.click("button:text-is('Subscribe')");
-  await page.waitForSelector(".says .bad");
+  await told(page, "bad: ");
   await close(page);
 }
 

@@ -72,7 +72,8 @@ export async function demo(url) {
 export async function load(url, topics, rate) {
   const sockets = await Promise.all([open(url), open(url)]),
     names = Array.from({ length: topics }, (_, i) => `plant/line${Math.floor(i / 100)}/sensor${i % 100}`);
-  let n = 0;
+  let n = 0,
+    sent = 0;
   const slices = 10,
     timer = setInterval(
       () => {
@@ -83,11 +84,13 @@ export async function load(url, topics, rate) {
             .slice(slice * per + part, Math.min(slice * per + part + 100, (slice + 1) * per))
             .map((topic, i) => ({ op: "pub", topic, data: { u: "Cel", v: Number((20 + Math.sin(n / 40 + i) * 5).toFixed(2)) } }));
           sockets[n % 2].send(JSON.stringify(batch));
+          sent += batch.length;
         }
       },
       1000 / rate / slices,
     );
   return {
+    sent: () => sent,
     close() {
       clearInterval(timer);
       sockets.forEach((s) => s.close());

@@ -5,7 +5,7 @@ import { spawn } from "node:child_process";
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
-import { assert, close, filter, freePort, Hub, live, open, Peer, row, sleep, until } from "./stage.mjs";
+import { assert, close, filter, freePort, Hub, live, open, Peer, row, sleep, told, until } from "./stage.mjs";
 
 const go = (page, view) =>
   page.evaluate((v) => {
@@ -53,9 +53,8 @@ export async function wrongToken({ browser, binary, folder }) {
     await close(page);
 
     // A link with a token that ended.
-    const linked = await open(browser, hub, { path: "#token=tpd_ended", waits: false }); // the notice goes again
-    await linked.waitForSelector(".says >> text=The link's token is of no use");
-    await live(linked);
+    const linked = await open(browser, hub, { path: "#token=tpd_ended" });
+    await told(linked, "The link's token is of no use");
     await row(linked, "token/a").waitFor();
     await close(linked);
 
@@ -196,7 +195,7 @@ export async function clockSteps({ browser, binary, folder }) {
     const peer = await Peer.open(hub.ws),
       today = Date.now();
     let off = 65000 - today; // a minute after 1970
-    const told = (m) => {
+    const shifted = (m) => {
       if (m.ts !== undefined) m.ts += off;
       if (m.op === "welcome") m.data.now += off;
       return m;
@@ -208,7 +207,7 @@ export async function clockSteps({ browser, binary, folder }) {
           const up = ws.connectToServer();
           up.onMessage((text) => {
             const m = JSON.parse(text);
-            ws.send(JSON.stringify(Array.isArray(m) ? m.map(told) : told(m)));
+            ws.send(JSON.stringify(Array.isArray(m) ? m.map(shifted) : shifted(m)));
           });
         }),
     });
@@ -243,7 +242,7 @@ export async function clockSteps({ browser, binary, folder }) {
       });
     await right("in 1970");
     off = 0;
-    await page.waitForSelector(".says >> text=The hub's clock was set forward by");
+    await told(page, "The hub's clock was set forward by");
     await page.screenshot({ path: folder + "/refused-clock-set.png" });
     await right("today");
     assert((await page.locator("#unset").innerText()) === "", "the clock is set");

@@ -124,6 +124,12 @@ export async function open(
       document.addEventListener("securitypolicyviolation", (e) => window.violations.push(e.violatedDirective + " " + e.blockedURI));
       if (!localStorage.getItem("topicd")) localStorage.setItem("topicd", JSON.stringify(kept));
       if (token) localStorage.setItem("topicd.token", token);
+      window.told = []; // notices, which go after some seconds
+      document.addEventListener("readystatechange", () => {
+        const says = document.getElementById("says");
+        if (document.readyState === "interactive" && says) // before the page's own begins
+          new MutationObserver((all) => all.forEach((m) => m.addedNodes.forEach((p) => window.told.push(p.className + ": " + p.textContent)))).observe(says, { childList: true });
+      });
     },
     { kept, token },
   );
@@ -175,6 +181,9 @@ export async function losing(page) {
   });
   return () => until("the hub is lost", () => page.evaluate(() => window.hasLost));
 }
+
+/** told waits for a notice, which may be gone again when this process has its turn. */
+export const told = (page, text) => until("a notice says: " + text, () => page.evaluate((t) => window.told.some((n) => n.includes(t)), text));
 
 /** row is the tree's row whose topic has that path. */
 export const row = (page, topic) =>
