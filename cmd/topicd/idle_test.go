@@ -20,14 +20,19 @@ func TestIdleHubSleeps(t *testing.T) {
 		hubs = append(hubs, serveProcess(t, nil, binary(t, "amd64")))
 	}
 	time.Sleep(5 * time.Second) // the start is over, and the first round of sensors
-	last := make([]int64, len(hubs))
 	wakes := make([]int, len(hubs))
+	was := make([]doing, len(hubs))
 	for began := time.Now(); time.Since(began) < during; time.Sleep(every) {
 		for i, h := range hubs {
-			if n := switches(t, h.cmd.Process.Pid); n != last[i] {
-				last[i] = n
+			is := doings(t, h.cmd.Process.Pid)
+			is.awake = is.awake || is.switches != was[i].switches
+			if is.stopped || was[i].stopped { // by somebody: that is no wake
+				is.awake = was[i].awake
+			}
+			if is.awake && !was[i].awake {
 				wakes[i]++
 			}
+			was[i] = is
 		}
 	}
 	for i, h := range hubs {
@@ -39,8 +44,14 @@ func TestIdleHubSleeps(t *testing.T) {
 	}
 }
 
-// switches is how often the process's threads were given a processor.
-func switches(t *testing.T, pid int) (sum int64) {
+// doing is what a process does at a moment. It is awake from when it is given a processor
+// until all of it sleeps: on a busy machine it waits for one again and again meanwhile.
+type doing struct {
+	switches       int64 // how often its threads went to sleep
+	awake, stopped bool
+}
+
+func doings(t *testing.T, pid int) (d doing) {
 	t.Helper()
 	files, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/status", pid))
 	if err != nil || len(files) == 0 {
@@ -50,10 +61,15 @@ func switches(t *testing.T, pid int) (sum int64) {
 		text, _ := os.ReadFile(f) // a thread may end meanwhile
 		for _, l := range strings.Split(string(text), "\n") {
 			var n int64
+			var state string
 			if k, _ := fmt.Sscanf(l, "voluntary_ctxt_switches: %d", &n); k == 1 {
-				sum += n
+				d.switches += n
+			}
+			if k, _ := fmt.Sscanf(l, "State: %s", &state); k == 1 {
+				d.awake = d.awake || state == "R" || state == "D"
+				d.stopped = d.stopped || state == "T"
 			}
 		}
 	}
-	return sum
+	return d
 }

@@ -36,7 +36,7 @@ async def answer(ws, ident):
 
 
 async def pub(url, topic):
-    async with websockets.connect(url) as ws:
+    async with websockets.connect(url, open_timeout=60) as ws:
         for n, line in enumerate(sys.stdin, 1):
             # canonical: the shortest form of each number
             await ws.send(cbor2.dumps({OP: PUB, ID: n, TOPIC: topic, DATA: value(line)}, canonical=True))
@@ -44,7 +44,7 @@ async def pub(url, topic):
 
 
 async def sub(url, pattern, n):
-    async with websockets.connect(url, subprotocols=["topicd.v1.cbor"]) as ws:
+    async with websockets.connect(url, subprotocols=["topicd.v1.cbor"], open_timeout=60) as ws:
         assert cbor2.loads(await ws.recv())[OP] == WELCOME
         await ws.send(cbor2.dumps({OP: SUB, ID: 1, TOPIC: pattern, OPTS: {"last": 1000}}))
         while n > 0:
@@ -63,7 +63,7 @@ async def sizes(url):
     text = '{"op":"pub","topic":"greenhouse/1/temp","data":{"v":21.5,"u":"Cel","t":1700000000}}'
     frame = cbor2.dumps(reading, canonical=True)
     assert (len(text), len(frame)) == (83, 39), (len(text), len(frame))
-    async with websockets.connect(url) as ws:
+    async with websockets.connect(url, open_timeout=60) as ws:
         await ws.send(frame)
         await ws.send(text)
         await ws.send(cbor2.dumps({**reading, ID: 7}, canonical=True))
