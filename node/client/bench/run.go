@@ -234,6 +234,10 @@ func (r *run) load(ctx context.Context) {
 	}
 }
 
+// late is for how long nothing may come before what is owed counts as lost: a machine
+// that is busy stands still for seconds.
+const late = 20 * time.Second
+
 // drain waits until everything that is owed has come, or nothing comes any more.
 func (r *run) drain() {
 	stop := r.tell("drain")
@@ -256,7 +260,7 @@ func (r *run) drain() {
 	for {
 		s := r.snapshot()
 		r.final = s
-		if s.missing(len(r.subs)) <= 0 || time.Since(since) > r.o.patience {
+		if s.missing(len(r.subs)) <= 0 || time.Since(since) > max(late, r.o.patience) {
 			return
 		}
 		if got := s.delivered + s.dropped; got > best {
