@@ -176,3 +176,11 @@ globalThis.document = {querySelector: (q) => said[q] ??= {set textContent(v) { c
 		t.Errorf("the button published %v", r)
 	}
 }
+
+// A board's ticks go below zero after 6 days.
+func TestPythonTicks(t *testing.T) {
+	need(t, "python3")
+	if out := run(t, "python3", "testdata/ticks.py"); out != "patient\n" {
+		t.Errorf("it waits %s seconds", out)
+	}
+}

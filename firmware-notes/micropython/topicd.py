@@ -312,7 +312,7 @@ class Hub:
     def _ready(self, budget=None):
         """Makes the link if there is none; within budget ms, if given, but for the connect."""
         while not self._sock:
-            left = self._wait - _since(self._tried)
+            left = min(self._wait, self._wait - _since(self._tried))  # ticks go below zero after 6 days
             if left > 0:
                 if budget is not None and budget < left:
                     time.sleep(budget / 1000)
@@ -324,7 +324,7 @@ class Hub:
                 self._connect()
             except OSError:
                 self._drop()
-                if _since(self._tried) >= self._wait:  # not even a socket
+                if not 0 <= _since(self._tried) < self._wait:  # not even a socket
                     self._again()
 
     def _connect(self):
