@@ -161,7 +161,7 @@ func (s *Session) publish(t *Topic, b Body, seq uint64, turn *Turn) (Published, 
 	if s.last != nil && s.last.name == t.name {
 		s.last = t // an heir of the same name
 	}
-	if seq > 0 && w != nil {
+	if seq > 0 && w != nil && p.Unkept == nil { // else it is sent again to be kept
 		w.note(sent{seq, n, p.Commit, sum, s.id}, turn.Mono)
 	}
 	s.in.Add(1)

@@ -120,13 +120,17 @@ func (g *Gate) cutLocked() int {
 func (g *Gate) Finish() {
 	select {
 	case <-g.changed:
-		_ = g.Save()
 	default:
+		if !g.unsaved.Load() {
+			return
+		}
 	}
+	_ = g.Save()
 }
 
 // Run keeps tokens, and ends the sessions of those that have ended, until ctx
-// ends. It looks each minute: dates come by a clock that may be set meanwhile.
+// ends. It looks each minute: dates come by a clock that may be set meanwhile, and a
+// disk that was full takes the file again.
 func (g *Gate) Run(ctx context.Context) {
 	const look = time.Minute
 	timer := time.NewTimer(look)
@@ -143,6 +147,9 @@ func (g *Gate) Run(ctx context.Context) {
 		case <-g.changed:
 			_ = g.Save() // says it itself
 		case <-timer.C:
+			if g.unsaved.Load() {
+				_ = g.Save()
+			}
 		}
 		g.CutEnded()
 	}

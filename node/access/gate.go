@@ -15,6 +15,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"topicd/codec"
@@ -73,8 +74,8 @@ type Gate struct {
 
 	cutting sync.Mutex // held while connections of tokens that have ended are ended
 
-	saving  sync.Mutex // held while the file is written
-	unsaved bool       // the last attempt failed; guarded by saving
+	saving  sync.Mutex  // held while the file is written
+	unsaved atomic.Bool // the last attempt failed; written under saving
 
 	// guarded by mu
 	mu     sync.Mutex

@@ -98,6 +98,10 @@ func (g *Gate) join(dev string) (*Grant, string, *codec.Error) {
 	if err := checkDev(dev); err != nil {
 		return nil, "", err
 	}
+	if g.unsaved.Load() { // it would be nobody's after a restart, and the device refused
+		g.noteChange() // perhaps the disk takes files again
+		return nil, "", errNotKept
+	}
 	p := g.opt.Joined.clone()
 	for _, list := range [][]string{p.Publish, p.Subscribe, p.Manage} {
 		for i := range list {
@@ -127,6 +131,8 @@ func checkDev(dev string) *codec.Error {
 	}
 	return nil
 }
+
+var errNotKept = &codec.Error{Code: codec.CodeNoRoom, Retry: 30_000, Msg: "the hub cannot keep a token now: the disk of its state directory takes no files"}
 
 var errNotHere = &codec.Error{Code: codec.CodeUnauthorized, Msg: "a token is needed, and devices get theirs on the hub's own network only"}
 

@@ -1,6 +1,7 @@
 package access
 
 import (
+	"os"
 	"path/filepath"
 	"testing"
 	"time"
@@ -74,6 +75,27 @@ func TestFinishKeepsWhatRunHasNot(t *testing.T) {
 	g.Finish()
 	again, _ := gate(t, Options{Mode: Join, File: file})
 	if _, err := again.Judge(Source{Addr: near}, token); err != nil {
+		t.Error(err)
+	}
+}
+
+// While the disk takes no files nobody is given a token that would not be known after a
+// restart; what was revoked then is written as soon as it does.
+func TestNobodyJoinsWhileNothingIsKept(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "not/there")
+	g, _ := gate(t, Options{Mode: Join, File: filepath.Join(dir, "tokens.json"), Joined: publishAll})
+	_ = g.OpenJoin(time.Minute)
+	if _, err := g.Make(Row{Name: "a", Patterns: publishAll}); code(err) != 507 {
+		t.Fatal(err)
+	}
+	if _, _, token, err := g.hello(nil, near, "pump", "", ""); code(err) != 507 || token != "" {
+		t.Errorf("%q %v", token, err)
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	g.Finish()
+	if _, _, token, err := g.hello(nil, near, "pump", "", ""); err != nil || token == "" {
 		t.Error(err)
 	}
 }

@@ -327,8 +327,8 @@ func (g *Gate) Save() error {
 	if err == nil {
 		g.noteKept(all)
 	}
-	if failed := err != nil; failed != g.unsaved {
-		g.unsaved = failed
+	if failed := err != nil; failed != g.unsaved.Load() {
+		g.unsaved.Store(failed)
 		if failed {
 			g.opt.Log.Error("tokens cannot be kept: see whether the disk is full (df)", "file", g.opt.File, "err", err)
 		} else {

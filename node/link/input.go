@@ -318,7 +318,12 @@ func (c *conn) fail(b *Broken, turn *node.Turn) {
 		why = node.CutRoom
 		c.dialect.Bye(c, errParts, turn)
 	}
-	c.srv.hub.Stats.Add(why, 1)
+	c.mu.Lock()
+	first := c.life == alive // else it was ended, and counted, for something else
+	c.mu.Unlock()
+	if first {
+		c.srv.hub.Stats.Add(why, 1)
+	}
 	c.finish(b.Code, b.Reason, turn)
 }
 

@@ -154,10 +154,25 @@ func (s *Server) judge(c *conn, turn *node.Turn) (why node.Counter) {
 		c.sock.rest()
 	}
 	if why != uncut { // counted before the peer, or anybody, knows
-		s.hub.Stats.Add(why, 1)
+		if !c.loses(why) {
+			why = uncut
+		}
 		c.sock.shut()
 	}
 	return why
+}
+
+// loses counts that nothing more can be said to the peer. false: it was ended before, for
+// something else, or the sweep before has counted it and its reader was not there yet.
+func (c *conn) loses(why node.Counter) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	was := c.life
+	if was == alive {
+		c.srv.hub.Stats.Add(why, 1)
+	}
+	c.life = max(was, lost)
+	return was == alive
 }
 
 // ping asks for a sign of life when it is time to.

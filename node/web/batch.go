@@ -35,6 +35,9 @@ func (p *publisher) publish(topic []byte, b node.Body, size int) (node.Published
 	if err := p.sess.Spend(1, size, p.turn.Mono); err != nil {
 		return node.Published{}, err
 	}
+	if err := p.sess.MayPublish(topic); err != nil { // any more: a request is not cut
+		return node.Published{}, err
+	}
 	done, err := p.sess.Publish(topic, b, 0, p.turn)
 	if err != nil {
 		return done, err

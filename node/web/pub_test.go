@@ -4,10 +4,12 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
 
+	"topicd/codec"
 	"topicd/node"
 )
 
@@ -242,6 +244,31 @@ func TestHalfALineHoldsUpNobody(t *testing.T) {
 	w.Close()
 	if err := <-done; err != nil {
 		t.Error(err)
+	}
+}
+
+// until are rights to publish that end when there is a reading.
+type until struct {
+	rights
+	hub *node.Hub
+}
+
+func (u until) MayPublish([]byte) *codec.Error {
+	if u.hub.Stats.Get(node.Stored) > 0 {
+		return &codec.Error{Code: codec.CodeUnauthorized, Msg: "revoked"}
+	}
+	return nil
+}
+
+// A batch that comes slowly ends with the rights that it began with.
+func TestBatchEndsWithRights(t *testing.T) {
+	h := start(t, node.Options{}, Config{})
+	r := httptest.NewRequest("POST", "/api/pub/a", strings.NewReader("1\n2\n3\n"))
+	r.Header.Set("Content-Type", "application/x-ndjson")
+	w := httptest.NewRecorder()
+	h.web.ServeHTTP(w, r.WithContext(node.WithRights(r.Context(), until{rights{"a"}, h.hub})))
+	if n := h.hub.Stats.Get(node.Stored); w.Code != 401 || n != 1 {
+		t.Errorf("%d readings are stored: %d %s", n, w.Code, w.Body)
 	}
 }
 
