@@ -104,7 +104,7 @@ func (s *Session) answerLocked(dst []byte, limit int, f Framer) (out []byte, som
 	return dst, some
 }
 
-// unsayLocked drops the answers that wait: the session ends.
+// unsayLocked drops the answers that wait: the session ends, or its peer has gone.
 func (s *Session) unsayLocked() {
 	l := &s.ext.later
 	if n := l.n.Swap(0); n > 0 {

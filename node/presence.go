@@ -202,6 +202,7 @@ func (s *Session) Away(turn *Turn) {
 	s.away, s.shown, s.named = true, false, false // the name stays: of a will that waits
 	s.dropLeftoverLocked()
 	if s.ext != nil {
+		s.unsayLocked() // what they answer is sent again, and who comes back hears something else first
 		s.ext.window = nil
 	}
 }

@@ -49,16 +49,16 @@ type absence struct {
 	will  *will  // that waits for its delay
 }
 
-// more is what only some clients have. It is guarded by the client's mu; received is
-// changed by the connection's reader only.
+// more is what only some clients have. It is guarded by the client's mu.
 type more struct {
 	flights  []flight
 	dues     bool      // some may be due
 	aliases  []topicID // that the client knows: alias n is aliases[n-1]
 	shares   []*share
 	memo     memo
-	received idSet // QoS 2, not released yet
-	late     *late // reading of the flight that is sent again next
+	received idSet       // QoS 2, not released yet
+	commit   node.Commit // the last of them is on disk with it
+	late     *late       // reading of the flight that is sent again next
 }
 
 // rest is o.more, made when it is first needed.
@@ -144,13 +144,6 @@ type incoming struct {
 
 // idSet are packet identifiers; most often there are none, and never many.
 type idSet []incoming
-
-// unreleased are the QoS 2 messages of the client. For the connection's reader.
-func (c *client) unreleased() *idSet {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return &c.out.rest().received
-}
 
 // has reports whether a message of that identifier has come, and is not another one
 // than before a restart.

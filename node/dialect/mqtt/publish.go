@@ -79,11 +79,11 @@ func (c *conn) published(p node.Peer, pkt []byte, turn *node.Turn) *packet.Error
 	}
 	if q.QoS == 2 {
 		in := incoming{id: q.ID, sum: c.client.sum(topic, q.Payload)}
-		if c.client.unreleased().has(in.id, in.sum) {
-			c.ack(p, packet.PUBREC, q.ID, packet.Success, turn)
+		switch before, known, full := c.client.received(in); {
+		case known: // and on disk when what was received last is
+			c.stored(p, packet.PUBREC, q.ID, &node.Published{Commit: before}, turn)
 			return nil
-		}
-		if len(*c.client.unreleased()) >= receiveMaximum {
+		case full:
 			return errTooMany
 		}
 		c.receive(topic, in, turn)
@@ -105,6 +105,7 @@ func (c *conn) published(p node.Peer, pkt []byte, turn *node.Turn) *packet.Error
 		if res.Unkept != nil && c.v == packet.V5 { // PUBREC says that it is over
 			c.client.release(q.ID)
 		}
+		c.client.waitsFor(res.Commit)
 		c.stored(p, packet.PUBREC, q.ID, &res, turn)
 	}
 	return nil
@@ -214,6 +215,9 @@ func (l *laterAck) Append(dst []byte, f node.Framer, why *codec.Error) []byte {
 			return dst
 		}
 		a.Reason = reasonOf(why, a.Type)
+		if a.Type == packet.PUBREC { // it is over, and its identifier may be another's next
+			l.conn.client.release(a.ID)
+		}
 	}
 	at := len(dst)
 	return f.End(a.Append(f.Begin(dst), l.v), at, false)
@@ -289,8 +293,8 @@ func (c *client) sum(topic, payload []byte) uint32 {
 // there before it: sent once more after a restart it is not stored again.
 func (c *conn) receive(topic []byte, in incoming, turn *node.Turn) {
 	cl := c.client
-	got := cl.unreleased()
 	cl.mu.Lock()
+	got := &cl.out.rest().received
 	got.remove(in.id) // an old one
 	*got = append(*got, in)
 	cl.mu.Unlock()
@@ -303,9 +307,25 @@ func (c *conn) receive(topic []byte, in incoming, turn *node.Turn) {
 
 // release: a message of QoS 2 is over.
 func (c *client) release(id uint16) bool {
-	got := c.unreleased()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.touch()
-	return got.remove(id)
+	return c.out.rest().received.remove(id)
+}
+
+// received tells whether a message of QoS 2 is known, and what then to wait for before it
+// is acknowledged; full: no more of them may be under way.
+func (c *client) received(in incoming) (before node.Commit, known, full bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	m := c.out.rest()
+	return m.commit, m.received.has(in.id, in.sum), len(m.received) >= receiveMaximum
+}
+
+// waitsFor notes what a message of QoS 2 has to wait for.
+func (c *client) waitsFor(commit node.Commit) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	m := c.out.rest()
+	m.commit = max(m.commit, commit)
 }
