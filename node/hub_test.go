@@ -486,7 +486,7 @@ func TestReadersThatNeverRead(t *testing.T) {
 			cut++
 		}
 	}
-	if cut == 0 || h.Stats.Get(CutBehind) == 0 {
+	if cut == 0 || h.Stats.Get(CutBehind) != int64(cut) { // each once, though its list grew on
 		t.Errorf("%d bytes of lists with a limit of %d, %d cut", h.Memory().Ready, 400<<10, cut)
 	}
 }

@@ -29,8 +29,7 @@ func (r *replay) welcome(t *Topic, turn *Turn) {
 		x.newcomer, s.newcome = new(newcomer), true
 	}
 	if grown := x.newcomer.list.Push(fan.NewEntry(t.idx, r.b.slot, seq)); grown > 0 && s.hub.growReady(int64(grown), s) {
-		s.hub.Stats.Add(CutBehind, 1)
-		s.sink.Cut(errBehind)
+		s.cutBehindLocked()
 	}
 	s.queueLocked(turn)
 }

@@ -211,7 +211,7 @@ func (s *Session) Away(turn *Turn) {
 // peer's reader.
 func (s *Session) Back(turn *Turn) {
 	s.mu.Lock()
-	s.away, s.stale = false, false
+	s.away, s.stale, s.cut = false, false, false
 	s.mu.Unlock()
 	s.budget.fill(&s.hub.opt, turn.Mono) // as any newcomer's: what a restart has asked in its name is nobody's debt
 	s.heard.Store(turn.Mono)

@@ -147,20 +147,22 @@ func RightsOf(ctx context.Context) Rights {
 const Local = "local"
 
 // Cut ends the session of that number: its peer is told why. false: there is
-// none, or it is the hub's own, which has no peer.
+// none, or nothing to be cut: it is the hub's own, which has no peer, or one request.
 func (h *Hub) Cut(id uint32, why *codec.Error) bool {
 	h.mu.RLock()
 	s := h.sessionLocked(id)
 	h.mu.RUnlock()
-	if s == nil || s.addr() == Local {
+	if s == nil || s.addr() == Local || s.sink == (Deaf{}) {
 		return false
 	}
 	s.sink.Cut(why)
 	return true
 }
 
-// CutWhere ends every session whose rights fit, and returns how many there were.
-func (h *Hub) CutWhere(fits func(Rights) bool, why *codec.Error) int {
+// CutWhere ends every session whose rights fit, and returns how many connections end
+// with them: those that do already are not counted again, requests end by themselves,
+// and who is away has none.
+func (h *Hub) CutWhere(fits func(Rights) bool, why *codec.Error) (n int) {
 	h.mu.RLock()
 	var found []*Session
 	for s := range h.sessions.All {
@@ -170,7 +172,13 @@ func (h *Hub) CutWhere(fits func(Rights) bool, why *codec.Error) int {
 	}
 	h.mu.RUnlock()
 	for _, s := range found {
+		s.mu.Lock()
+		if !s.cut && !s.closed && !s.away && s.sink != (Deaf{}) {
+			n++
+		}
+		s.cut = true
+		s.mu.Unlock()
 		s.sink.Cut(why)
 	}
-	return len(found)
+	return n
 }

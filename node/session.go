@@ -68,7 +68,8 @@ type Session struct {
 
 	marks fan.Marks // topics marked for a pattern; written under mu, read without
 
-	id uint32 // static after construction
+	id  uint32 // static after construction
+	cut bool   // its sink was told to end, which is counted once; guarded by mu
 
 	in    atomic.Int64 // readings taken from the peer
 	heard atomic.Int64 // last sign of life, milliseconds of the hub's clock
@@ -312,10 +313,18 @@ func (s *Session) markLocked(b *Subscription, t *Topic, from uint64, turn *Turn)
 
 func (s *Session) pushLocked(e fan.Entry, turn *Turn) {
 	if grown := s.ready.Push(e); grown > 0 && s.hub.growReady(int64(grown), s) {
-		s.hub.Stats.Add(CutBehind, 1)
-		s.sink.Cut(errBehind)
+		s.cutBehindLocked()
 	}
 	s.queueLocked(turn)
+}
+
+// cutBehindLocked ends a session whose list is too long; it may grow until that is so.
+func (s *Session) cutBehindLocked() {
+	if !s.cut {
+		s.cut = true
+		s.hub.Stats.Add(CutBehind, 1)
+	}
+	s.sink.Cut(errBehind)
 }
 
 // appendLocked is push for entries that only move: they may not end the session.

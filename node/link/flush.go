@@ -284,9 +284,12 @@ func (w *worker) wroteLocked(c *conn, left []byte, err error) bool {
 		return false
 	}
 	if !c.reserveLocked(len(left) - batchLimit) {
+		was := c.life
 		c.life = lost
 		c.mu.Unlock()
-		w.srv.hub.Stats.Add(node.CutSlow, 1)
+		if was == alive { // else that was counted for something else
+			w.srv.hub.Stats.Add(node.CutSlow, 1)
+		}
 		c.sock.shut()
 		return false
 	}

@@ -52,7 +52,7 @@ func (s *server) serveCut(w http.ResponseWriter, r *http.Request) {
 			return codec.Errorf(codec.CodeMalformed, "a client's id is the number that /api/clients shows")
 		}
 		if !s.Hub.Cut(uint32(id), errCut) {
-			return codec.Errorf(codec.CodeNotFound, "no client %d that could be cut: the hub's own, whose addr is local, stay", id)
+			return codec.Errorf(codec.CodeNotFound, "no client %d that could be cut: a request ends by itself, and the hub's own, whose addr is local, stay", id)
 		}
 		answer.JSON(w, http.StatusOK, map[string]uint64{"id": id})
 		return nil
