@@ -58,7 +58,7 @@ what is written then is complete. topicd replay publishes it again.`
 		write, flush := a.recorder(w, format == "csv" || format == "" && strings.EqualFold(filepath.Ext(out), ".csv"))
 		n, err := a.subscribe(ctx, &r, patterns, o, count, length, write)
 		ended := ctx.Err()
-		if err == errOver || ended != nil && errors.Is(err, ended) {
+		if isOver(ctx, err) {
 			err = nil
 		}
 		if err = errors.Join(err, flush()); err != nil {

@@ -111,7 +111,7 @@ func (a *app) printReadings(ctx context.Context, r *reach.Remote, patterns []str
 		}
 		return nil
 	})
-	if count == 0 && err != nil && (err == errOver || errors.Is(err, ctx.Err())) {
+	if count == 0 && isOver(ctx, err) {
 		return nil
 	}
 	return err
@@ -119,6 +119,12 @@ func (a *app) printReadings(ctx context.Context, r *reach.Remote, patterns []str
 
 // errOver ends what was to listen for a time.
 var errOver = fmt.Errorf("it listened as long as it was to: %w", context.DeadlineExceeded)
+
+// isOver tells whether err is only that somebody listened as long as was asked for, or
+// until ctx ended.
+func isOver(ctx context.Context, err error) bool {
+	return err != nil && (err == errOver || errors.Is(err, ctx.Err()))
+}
 
 // subscribe gives count readings to take, or all until ctx ends, and says how many.
 // The time within which they are to come, 0 = any, begins when the hub is reached:

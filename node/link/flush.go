@@ -284,12 +284,9 @@ func (w *worker) wroteLocked(c *conn, left []byte, err error) bool {
 		return false
 	}
 	if !c.reserveLocked(len(left) - batchLimit) {
-		was := c.life
+		c.countEndLocked(node.CutSlow)
 		c.life = lost
 		c.mu.Unlock()
-		if was == alive { // else that was counted for something else
-			w.srv.hub.Stats.Add(node.CutSlow, 1)
-		}
 		c.sock.shut()
 		return false
 	}

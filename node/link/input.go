@@ -319,11 +319,8 @@ func (c *conn) fail(b *Broken, turn *node.Turn) {
 		c.dialect.Bye(c, errParts, turn)
 	}
 	c.mu.Lock()
-	first := c.life == alive // else it was ended, and counted, for something else
+	c.countEndLocked(why)
 	c.mu.Unlock()
-	if first {
-		c.srv.hub.Stats.Add(why, 1)
-	}
 	c.finish(b.Code, b.Reason, turn)
 }
 

@@ -167,12 +167,18 @@ func (s *Server) judge(c *conn, turn *node.Turn) (why node.Counter) {
 func (c *conn) loses(why node.Counter) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	was := c.life
-	if was == alive {
+	first := c.countEndLocked(why)
+	c.life = max(c.life, lost)
+	return first
+}
+
+// countEndLocked counts why the connection is about to end, unless it was ended, and
+// counted, for something else: then it is false.
+func (c *conn) countEndLocked(why node.Counter) (first bool) {
+	if first = c.life == alive; first {
 		c.srv.hub.Stats.Add(why, 1)
 	}
-	c.life = max(was, lost)
-	return was == alive
+	return first
 }
 
 // ping asks for a sign of life when it is time to.

@@ -47,10 +47,7 @@ func (t *fillableTape) Append(seq, ep uint64, r *arena.Record, own uint64) (node
 // What the centre's disk does not take stays in the stream, and comes when there is room
 // again: also where a slow disk is behind by more than the store lets wait.
 func TestTheCentreAcksWhatIsOnDisk(t *testing.T) {
-	s := natstest.Start(t, "")
-	nc := s.Dial()
-	natstest.Stream(t, nc, "SITES", nil)
-	g := newGateway(t, t.TempDir(), Options{URLs: []string{s.URL}, Site: "farm7", AsIs: true}, store.Options{})
+	s, _, g := site(t)
 	const n = 2000
 	long := strings.Repeat("x", 1000)
 	send := func(from, to int) {
@@ -65,19 +62,7 @@ func TestTheCentreAcksWhatIsOnDisk(t *testing.T) {
 		g.drained(patience)
 	}
 
-	real, err := durable.Open(store.Options{Dir: t.TempDir()}, []string{"#"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	disk := &fillable{Disk: real}
-	h := node.New(node.Options{Disk: disk, Epoch: real.Store.Epoch(), Memory: 32 << 20, Reserved: []string{Client, Center}})
-	real.Attach(h)
-	defer func() {
-		if err := real.Close(); err != nil {
-			t.Error(err)
-		}
-		h.Close()
-	}()
+	h, disk := onFillable(t)
 	f := startFeed(t, s.URL, h)
 	defer f.Stop()
 
@@ -104,27 +89,12 @@ func TestTheCentreAcksWhatIsOnDisk(t *testing.T) {
 // another connection, or because the server waited in vain for the ack.
 func TestTheCentreAcksNothingTooEarly(t *testing.T) {
 	const n = 50
-	s := natstest.Start(t, "")
-	nc := s.Dial()
-	natstest.Stream(t, nc, "SITES", nil)
-	g := newGateway(t, t.TempDir(), Options{URLs: []string{s.URL}, Site: "farm7", AsIs: true}, store.Options{})
+	s, nc, g := site(t)
 	for i := range n {
 		g.pub(fmt.Sprintf("plant/%d", i%10), fmt.Sprintf(`{"i":%d}`, i))
 	}
 	g.drained(patience)
-	real, err := durable.Open(store.Options{Dir: t.TempDir()}, []string{"#"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	disk := &fillable{Disk: real}
-	h := node.New(node.Options{Disk: disk, Epoch: real.Store.Epoch(), Memory: 32 << 20, Reserved: []string{Client, Center}})
-	real.Attach(h)
-	defer func() {
-		if err := real.Close(); err != nil {
-			t.Error(err)
-		}
-		h.Close()
-	}()
+	h, disk := onFillable(t)
 	disk.slow.Store(true)
 	line := natstest.NewProxy(t, s.Port)
 	f := startFeed(t, line.URL, h)
@@ -141,6 +111,25 @@ func TestTheCentreAcksNothingTooEarly(t *testing.T) {
 	if st := f.Status(); st.Received != n {
 		t.Errorf("%+v", st)
 	}
+}
+
+// onFillable is a centre's hub that keeps everything on a disk that can be full or slow.
+func onFillable(t *testing.T) (*node.Hub, *fillable) {
+	t.Helper()
+	real, err := durable.Open(store.Options{Dir: t.TempDir()}, []string{"#"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	disk := &fillable{Disk: real}
+	h := node.New(node.Options{Disk: disk, Epoch: real.Store.Epoch(), Memory: 32 << 20, Reserved: []string{Client, Center}})
+	real.Attach(h)
+	t.Cleanup(func() {
+		if err := real.Close(); err != nil {
+			t.Error(err)
+		}
+		h.Close()
+	})
+	return h, disk
 }
 
 // startFeed starts a centre's feed.

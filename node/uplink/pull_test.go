@@ -14,14 +14,20 @@ import (
 	"topicd/node/uplink/natstest"
 )
 
-// filled is a stream in which a gateway has put n readings of so many topics, and a hub
-// for the centre.
-func filled(t *testing.T, n, topics int) (s *natstest.Server, nc *nats.Conn, g *gateway, h *node.Hub) {
+// site is a stream, and a gateway that sends to it.
+func site(t *testing.T) (s *natstest.Server, nc *nats.Conn, g *gateway) {
 	t.Helper()
 	s = natstest.Start(t, "")
 	nc = s.Dial()
 	natstest.Stream(t, nc, "SITES", nil)
-	g = newGateway(t, t.TempDir(), Options{URLs: []string{s.URL}, Site: "farm7", AsIs: true}, store.Options{})
+	return s, nc, newGateway(t, t.TempDir(), Options{URLs: []string{s.URL}, Site: "farm7", AsIs: true}, store.Options{})
+}
+
+// filled is a stream in which a gateway has put n readings of so many topics, and a hub
+// for the centre.
+func filled(t *testing.T, n, topics int) (s *natstest.Server, nc *nats.Conn, g *gateway, h *node.Hub) {
+	t.Helper()
+	s, nc, g = site(t)
 	for i := range n {
 		g.pub(fmt.Sprintf("plant/%d", i%topics), fmt.Sprintf(`{"i":%d,"x":%q}`, i, strings.Repeat("x", 200)))
 		if i%500 == 499 {

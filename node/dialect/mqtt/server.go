@@ -162,7 +162,7 @@ func (s *Server) makeLocked(q *claim, turn *node.Turn) *client {
 
 func (s *Server) attachLocked(c *client, q *claim) {
 	s.forget(c.takeWillLocked()) // 3.1.3-9
-	if c.absent != nil {         // what all who are not kept share is not written
+	if c.absent != nil {         // else lasting may be fleeting, which many share
 		c.absent = nil
 	}
 	c.expiry = q.expiry
